@@ -1,0 +1,137 @@
+#include "tensor/allocator.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kHugeThreshold = size_t{4} << 20;
+// Past this much unused memory the cache gives back its largest blocks: a big cache would hide a leak and cost the
+// user resident memory.
+constexpr size_t kMaxCached = size_t{512} << 20;
+
+// Bins are at most 1/8 larger than what was asked for.
+size_t bin_size(size_t bytes) {
+  if (bytes <= 512) return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  const size_t step = std::bit_floor(bytes) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+class HostCache {
+ public:
+  void* take(size_t bin) {
+    {
+      std::lock_guard lock(mutex_);
+      void* block = nullptr;
+      if (auto it = bins_.find(bin); it != bins_.end() && !it->second.empty()) {
+        block = it->second.back();
+        it->second.pop_back();
+        stats_.cached -= bin;
+      }
+      if (block) {
+        count(bin);
+        return block;
+      }
+    }
+    void* block = acquire(bin);
+    if (!block) {
+      flush();
+      block = acquire(bin);
+    }
+    std::lock_guard lock(mutex_);
+    if (!block)
+      fail("out of memory on cpu: could not allocate {} bytes, {} bytes are in use", bin, stats_.in_use);
+    count(bin);
+    return block;
+  }
+
+  void give(void* block, size_t bin) {
+    std::lock_guard lock(mutex_);
+    stats_.in_use -= bin;
+    bins_[bin].push_back(block);
+    stats_.cached += bin;
+    while (stats_.cached > kMaxCached) release_largest();
+  }
+
+  void flush() {
+    std::lock_guard lock(mutex_);
+    while (stats_.cached > 0) release_largest();
+  }
+
+  MemoryStats stats() {
+    std::lock_guard lock(mutex_);
+    return stats_;
+  }
+  void reset_peak() {
+    std::lock_guard lock(mutex_);
+    stats_.peak = stats_.in_use;
+  }
+
+ private:
+  static void* acquire(size_t bin) {
+    if (bin < kHugeThreshold) return std::aligned_alloc(kAlignment, bin);
+    void* block = mmap(nullptr, bin, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) return nullptr;
+    madvise(block, bin, MADV_HUGEPAGE);
+    return block;
+  }
+  static void release(void* block, size_t bin) {
+    if (bin < kHugeThreshold) {
+      std::free(block);
+    } else {
+      munmap(block, bin);
+    }
+  }
+  void release_largest() {
+    auto it = std::prev(bins_.end());
+    while (it->second.empty()) {
+      bins_.erase(it);
+      it = std::prev(bins_.end());
+    }
+    release(it->second.back(), it->first);
+    it->second.pop_back();
+    stats_.cached -= it->first;
+  }
+  void count(size_t bin) {
+    stats_.in_use += bin;
+    stats_.peak = std::max(stats_.peak, stats_.in_use);
+  }
+
+  std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> bins_;
+  MemoryStats stats_;
+};
+
+// Never destroyed: tensors in static storage may outlive any order of destruction.
+HostCache& host_cache() {
+  static HostCache& cache = *new HostCache;
+  return cache;
+}
+
+}  // namespace
+
+std::shared_ptr<void> allocate(size_t bytes, Device device) {
+  check(device.is_cpu(), "allocate: this build has no backend for {}", to_string(device));
+  if (bytes == 0) return {};
+  check(bytes < (size_t{1} << 47), "out of memory on cpu: {} bytes were asked for, {} bytes are in use", bytes,
+        memory_stats(device).in_use);
+  const size_t bin = bin_size(bytes);
+  void* block = host_cache().take(bin);
+  return {block, [bin](void* p) { host_cache().give(p, bin); }};
+}
+
+MemoryStats memory_stats(Device) { return host_cache().stats(); }
+void reset_peak_memory(Device) { host_cache().reset_peak(); }
+void empty_cache(Device) { host_cache().flush(); }
+
+}  // namespace bevgrad

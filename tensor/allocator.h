@@ -1,0 +1,26 @@
+// The caching allocator: freed blocks are kept in bins of near-equal size and handed out again.
+#pragma once
+#include <cstddef>
+#include <memory>
+
+#include "tensor/device.h"
+
+namespace bevgrad {
+
+struct MemoryStats {
+  size_t in_use = 0;    // bytes handed out now
+  size_t peak = 0;      // highest in_use since the start or the last reset_peak_memory()
+  size_t cached = 0;    // bytes kept for reuse
+};
+
+/// A block of at least `bytes` bytes, aligned to 64, uninitialised. On failure the cache is flushed and the
+/// allocation retried once; then it throws Error with the size, the device and the bytes in use.
+/// The block returns to the cache when the last owner lets go. Thread-safe.
+std::shared_ptr<void> allocate(size_t bytes, Device device);
+
+MemoryStats memory_stats(Device device = {});
+void reset_peak_memory(Device device = {});
+/// Gives cached blocks back to the system.
+void empty_cache(Device device = {});
+
+}  // namespace bevgrad

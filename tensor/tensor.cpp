@@ -1,0 +1,141 @@
+#include "tensor/tensor.h"
+
+#include <cstring>
+
+#include "tensor/allocator.h"
+
+namespace bevgrad {
+namespace {
+
+int wrap_dimension(int dimension, int rank) {
+  const int wrapped = dimension < 0 ? dimension + rank : dimension;
+  check(wrapped >= 0 && wrapped < rank, "dimension {} is out of range for a tensor of rank {}", dimension, rank);
+  return wrapped;
+}
+
+// Visits the elements in logical order with their offset from the first one.
+template <class F>
+void for_each_offset(const Shape& sizes, const Shape& strides, F&& visit) {
+  const int64_t count = numel(sizes);
+  Shape index(sizes.size(), 0);
+  int64_t offset = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    visit(i, offset);
+    for (size_t d = sizes.size(); d-- > 0;) {
+      offset += strides[d];
+      if (++index[d] < sizes[d]) break;
+      offset -= strides[d] * sizes[d];
+      index[d] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+Tensor::Tensor(std::shared_ptr<Storage> storage, int64_t offset, Shape sizes, Shape strides, DType dtype)
+    : impl_(std::make_shared<Impl>()) {
+  impl_->storage = std::move(storage);
+  impl_->offset = offset;
+  impl_->numel = bevgrad::numel(sizes);
+  impl_->sizes = std::move(sizes);
+  impl_->strides = std::move(strides);
+  impl_->dtype = dtype;
+}
+
+Tensor::Impl& Tensor::impl() const {
+  check(impl_ != nullptr, "the tensor is undefined");
+  return *impl_;
+}
+
+int64_t Tensor::size(int dimension) const { return sizes()[wrap_dimension(dimension, dim())]; }
+int64_t Tensor::stride(int dimension) const { return strides()[wrap_dimension(dimension, dim())]; }
+
+MemoryFormat Tensor::suggested_format() const {
+  return dim() == 4 && !is_contiguous() && is_contiguous(MemoryFormat::ChannelsLast) ? MemoryFormat::ChannelsLast
+                                                                                      : MemoryFormat::Contiguous;
+}
+
+void* Tensor::raw_data() const {
+  const Impl& self = impl();
+  char* base = static_cast<char*>(self.storage->block.get());
+  return base ? base + self.offset * static_cast<int64_t>(item_size(self.dtype)) : nullptr;
+}
+
+double Tensor::item() const {
+  check(numel() == 1, "item: expected one element, got {}", describe(*this));
+  return to_vector().front();
+}
+
+std::vector<double> Tensor::to_vector() const {
+  check(device().is_cpu(), "to_vector: copy the tensor to the cpu first, it is on {}", to_string(device()));
+  std::vector<double> values(static_cast<size_t>(numel()));
+  dispatch_all(dtype(), [&]<class T>() {
+    const T* source = data<T>();
+    for_each_offset(sizes(), strides(),
+                    [&](int64_t i, int64_t offset) { values[i] = static_cast<double>(compute_t<T>(source[offset])); });
+  });
+  return values;
+}
+
+std::string describe(const Tensor& tensor) {
+  if (!tensor.defined()) return "an undefined tensor";
+  return fmt::format("{} {} on {}", name(tensor.dtype()), to_string(tensor.sizes()), to_string(tensor.device()));
+}
+
+Tensor empty(const Shape& sizes, const TensorOptions& options) {
+  int64_t bytes = 0;
+  check(!__builtin_mul_overflow(numel(sizes), static_cast<int64_t>(item_size(options.dtype)), &bytes),
+        "empty: {} is too large", to_string(sizes));
+  auto storage = std::make_shared<Storage>();
+  storage->block = allocate(static_cast<size_t>(bytes), options.device);
+  storage->bytes = static_cast<size_t>(bytes);
+  storage->device = options.device;
+  return Tensor(std::move(storage), 0, sizes, dense_strides(sizes, options.format), options.dtype);
+}
+
+Tensor empty_like(const Tensor& like) {
+  return empty(like.sizes(), {like.dtype(), like.suggested_format(), like.device()});
+}
+
+Tensor zeros(const Shape& sizes, const TensorOptions& options) {
+  Tensor result = empty(sizes, options);
+  if (result.numel()) std::memset(result.raw_data(), 0, result.nbytes());
+  return result;
+}
+
+Tensor zeros_like(const Tensor& like) {
+  return zeros(like.sizes(), {like.dtype(), like.suggested_format(), like.device()});
+}
+
+Tensor ones(const Shape& sizes, const TensorOptions& options) { return full(sizes, 1.0, options); }
+
+Tensor full(const Shape& sizes, double value, const TensorOptions& options) {
+  Tensor result = empty(sizes, options);
+  dispatch_all(options.dtype, [&]<class T>() {
+    T* out = result.data<T>();
+    const T filled = static_cast<T>(static_cast<compute_t<T>>(value));
+    for (int64_t i = 0; i < result.numel(); ++i) out[i] = filled;
+  });
+  return result;
+}
+
+Tensor from_values(std::span<const double> values, const Shape& sizes, const TensorOptions& options) {
+  Tensor result = empty(sizes, options);
+  check(static_cast<int64_t>(values.size()) == result.numel(), "from_values: {} values do not fill {}", values.size(),
+        to_string(sizes));
+  dispatch_all(options.dtype, [&]<class T>() {
+    T* out = result.data<T>();
+    for_each_offset(sizes, result.strides(), [&](int64_t i, int64_t offset) {
+      out[offset] = static_cast<T>(static_cast<compute_t<T>>(values[i]));
+    });
+  });
+  return result;
+}
+
+Tensor from_values(std::initializer_list<double> values, const Shape& sizes, const TensorOptions& options) {
+  return from_values(std::span<const double>(values.begin(), values.size()), sizes, options);
+}
+
+Tensor scalar(double value, const TensorOptions& options) { return full({}, value, options); }
+
+}  // namespace bevgrad

@@ -1,0 +1,112 @@
+// The tensor: a value handle on sizes, strides, dtype and shared storage. This room knows nothing of gradients but a
+// slot that autograd/ fills. Arithmetic on plain tensors is in tensor/ops.h (namespace bevgrad::ops, never recorded);
+// the differentiable functions of the same names are in autograd/ (namespace bevgrad).
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/device.h"
+#include "tensor/dtype.h"
+#include "tensor/error.h"
+#include "tensor/shape.h"
+
+namespace bevgrad {
+
+/// Memory shared by a tensor and its views. `version` counts in-place writes, so that autograd notices when a tensor
+/// that it saved was overwritten.
+struct Storage {
+  std::shared_ptr<void> block;
+  size_t bytes = 0;
+  Device device;
+  uint64_t version = 0;
+};
+
+struct TensorOptions {
+  DType dtype = DType::Float32;
+  MemoryFormat format = MemoryFormat::Contiguous;
+  Device device = {};
+};
+
+class Tensor {
+ public:
+  /// An undefined tensor: no storage, no shape. `defined()` is false.
+  Tensor() = default;
+  Tensor(std::shared_ptr<Storage> storage, int64_t offset, Shape sizes, Shape strides, DType dtype);
+
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& sizes() const { return impl().sizes; }
+  /// Strides in elements.
+  const Shape& strides() const { return impl().strides; }
+  int dim() const { return static_cast<int>(impl().sizes.size()); }
+  /// Size of one dimension; negative counts from the end.
+  int64_t size(int dimension) const;
+  int64_t stride(int dimension) const;
+  int64_t numel() const { return impl().numel; }
+  size_t nbytes() const { return static_cast<size_t>(numel()) * item_size(dtype()); }
+  DType dtype() const { return impl().dtype; }
+  Device device() const { return impl().storage->device; }
+  /// Offset of the first element in its storage, in elements.
+  int64_t offset() const { return impl().offset; }
+  const std::shared_ptr<Storage>& storage() const { return impl().storage; }
+
+  bool is_contiguous(MemoryFormat format = MemoryFormat::Contiguous) const {
+    return is_dense(sizes(), strides(), format);
+  }
+  /// ChannelsLast where a 4-D tensor is dense in that format and not also contiguous, else Contiguous.
+  MemoryFormat suggested_format() const;
+
+  /// Pointer to the first element. T must be the tensor's dtype (throws otherwise).
+  template <class T>
+  T* data() const {
+    check(dtype_of<T>() == dtype(), "data<{}>: the tensor holds {}", name(dtype_of<T>()), name(dtype()));
+    return static_cast<T*>(raw_data());
+  }
+  void* raw_data() const;
+  /// The value of a tensor of one element, converted to double.
+  double item() const;
+  /// All elements in logical (row-major) order, converted to double: for tests, logs and small tensors.
+  std::vector<double> to_vector() const;
+
+  /// The opaque place where autograd/ keeps what it knows of this tensor. Views and copies made by tensor/ start
+  /// with an empty one; copies of the handle share it.
+  std::shared_ptr<void>& autograd_slot() const { return impl().autograd; }
+  /// True where both handles are the same tensor (not merely equal values).
+  bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+
+ private:
+  struct Impl {
+    std::shared_ptr<Storage> storage;
+    int64_t offset = 0;
+    Shape sizes;
+    Shape strides;
+    DType dtype = DType::Float32;
+    int64_t numel = 0;
+    std::shared_ptr<void> autograd;
+  };
+  Impl& impl() const;
+
+  std::shared_ptr<Impl> impl_;
+};
+
+/// "float32 [2,3] on cpu": for messages.
+std::string describe(const Tensor& tensor);
+
+// Creation. Values are uninitialised for `empty`.
+Tensor empty(const Shape& sizes, const TensorOptions& options = {});
+/// Uninitialised, with the sizes, dtype, device and memory format of `like`.
+Tensor empty_like(const Tensor& like);
+Tensor zeros(const Shape& sizes, const TensorOptions& options = {});
+Tensor zeros_like(const Tensor& like);
+Tensor ones(const Shape& sizes, const TensorOptions& options = {});
+Tensor full(const Shape& sizes, double value, const TensorOptions& options = {});
+/// From values in logical (row-major) order; converted to options.dtype.
+Tensor from_values(std::span<const double> values, const Shape& sizes, const TensorOptions& options = {});
+Tensor from_values(std::initializer_list<double> values, const Shape& sizes, const TensorOptions& options = {});
+/// A scalar tensor (zero-dimensional).
+Tensor scalar(double value, const TensorOptions& options = {});
+
+}  // namespace bevgrad
