@@ -1,0 +1,55 @@
+// What a dataset is read as: cameras and their sizes, the raster's grid, and the classes. Plain values; configs/ fills
+// them in from a configuration file.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bevgrad {
+
+/// The label raster: x_min..x_max by y_min..y_max metres in the ego frame, cells of `cell` metres. Row = y, column = x.
+struct LabelGrid {
+  double x_min = -20.8, y_min = -22.4, z_min = -3.0;
+  double x_max = 62.4, y_max = 22.4, z_max = 5.0;
+  double cell = 0.2;
+
+  /// 224 and 416 by default.
+  int64_t rows() const;
+  int64_t columns() const;
+};
+
+/// Names of the classes, in the order of the network's channels.
+struct LabelSchema {
+  LabelGrid grid;
+  std::vector<std::string> lane_classes = {"SolidLine",        "DoubleSolidLine",      "DashedLine",
+                                           "DoubleDashedLine", "RightSolidLeftDashed", "LeftSolidRightDashed",
+                                           "WideSolidLine",    "WideDashedLine",       "ShortDashedLine"};
+  std::vector<std::string> road_classes = {"Wall", "Curb", "SpeedBump", "GroundSigns"};
+  std::vector<std::string> instance_classes = {"SpeedBump", "GroundSign", "ParkingSlot", "Column"};
+  std::vector<std::string> dynamic_classes = {"car",     "truck", "bus", "person", "non_motor", "riderless_non_motor",
+                                              "barrier", "pillar"};
+};
+
+/// Cameras that share a backbone; their images come out `height` x `width`.
+struct CameraGroupOptions {
+  std::string name;
+  std::vector<std::string> cameras;
+  int64_t height = 512;
+  int64_t width = 960;
+};
+
+/// How records are turned into samples.
+struct DatasetOptions {
+  std::vector<CameraGroupOptions> groups;
+  LabelSchema labels;
+  bool load_images = true;
+  bool load_points = true;
+  /// Training: cells that no frame of the window has seen become 255 in the lane and road rasters.
+  bool ignore_never_seen = false;
+
+  int64_t num_cameras() const;
+  /// Throws UsageError where a group has no camera, a size is not positive, a name is given twice, or a grid is empty.
+  void validate() const;
+};
+
+}  // namespace bevgrad
