@@ -76,6 +76,8 @@ class Tensor {
   std::shared_ptr<void>& autograd_slot() const { return impl().autograd; }
   /// True where both handles are the same tensor (not merely equal values).
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+  /// True where no other handle and no view shares this tensor's memory.
+  bool is_unique() const { return impl_.use_count() == 1 && impl_->storage.use_count() == 1; }
 
  private:
   struct Impl {

@@ -1,0 +1,245 @@
+#include "autograd/autograd.h"
+
+#include <atomic>
+#include <queue>
+#include <unordered_map>
+
+namespace bevgrad {
+namespace {
+
+struct Node;
+
+// What hangs in a tensor's autograd slot.
+struct Meta {
+  bool requires_grad = false;
+  Tensor gradient;             // leaves only
+  std::shared_ptr<Node> node;  // what made it; null for a leaf
+};
+
+// Where an input's gradient goes: on to the node that made the input, or into a leaf.
+struct Edge {
+  std::shared_ptr<Node> node;
+  std::shared_ptr<Meta> leaf;
+  Shape sizes;
+  DType dtype = DType::Float32;
+  Device device;
+
+  bool wanted() const { return node || leaf; }
+};
+
+struct Node {
+  const char* op;
+  uint64_t sequence;  // later operations have higher numbers
+  Shape output_sizes;
+  DType output_dtype;
+  std::vector<Edge> inputs;
+  BackwardRule rule;
+
+  // A long chain of operations must not be destroyed by recursion.
+  ~Node() {
+    std::vector<Edge> pending = std::move(inputs);
+    while (!pending.empty()) {
+      const std::shared_ptr<Node> node = std::move(pending.back().node);
+      pending.pop_back();
+      if (node && node.use_count() == 1) {
+        for (Edge& edge : node->inputs) pending.push_back(std::move(edge));
+        node->inputs.clear();
+      }
+    }
+  }
+};
+
+thread_local bool grad_mode = true;
+std::atomic<uint64_t> next_sequence{0};
+
+std::shared_ptr<Meta> meta_of(const Tensor& tensor) {
+  return tensor.defined() ? std::static_pointer_cast<Meta>(tensor.autograd_slot()) : nullptr;
+}
+
+Meta& make_meta(const Tensor& tensor) {
+  auto& slot = tensor.autograd_slot();
+  if (!slot) slot = std::make_shared<Meta>();
+  return *std::static_pointer_cast<Meta>(slot);
+}
+
+// A gradient that has arrived but whose node has not run yet. `owned` is false while others may see the same memory.
+struct Pending {
+  Tensor sum;
+  bool owned = false;
+
+  void accumulate(const Tensor& gradient) {
+    if (!sum.defined()) {
+      sum = gradient;
+    } else if (owned) {
+      ops::add_(sum, gradient);
+    } else {
+      sum = ops::add(sum, gradient);
+      owned = true;
+    }
+  }
+};
+
+// Brings what a rule returned for one input to that input's shape, or says which rule is wrong.
+Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& gradient) {
+  check(gradient.dtype() == edge.dtype && gradient.device() == edge.device,
+        "backward of {}: the gradient of input {} is {}, expected {} on {}", node.op, input, describe(gradient),
+        name(edge.dtype), to_string(edge.device));
+  if (gradient.sizes() == edge.sizes) return gradient;
+  const Shape& from = gradient.sizes();
+  bool reducible = from.size() >= edge.sizes.size();
+  for (size_t i = 0; reducible && i < edge.sizes.size(); ++i) {
+    const int64_t wanted = edge.sizes[edge.sizes.size() - 1 - i];
+    reducible = wanted == 1 || wanted == from[from.size() - 1 - i];
+  }
+  check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
+        to_string(from), to_string(edge.sizes));
+  return ops::sum_to(gradient, edge.sizes);
+}
+
+void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
+  if (leaf.gradient.defined()) {
+    ops::add_(leaf.gradient, gradient);
+  } else {
+    // A rule may hand the same memory to several inputs; a leaf's gradient is its own.
+    leaf.gradient = gradient.is_unique() ? std::move(gradient) : ops::clone(gradient);
+  }
+}
+
+}  // namespace
+
+bool requires_grad(const Tensor& tensor) {
+  const auto meta = meta_of(tensor);
+  return meta && meta->requires_grad;
+}
+
+void set_requires_grad(const Tensor& tensor, bool wanted) {
+  check(!wanted || is_floating_point(tensor.dtype()), "set_requires_grad: {} is not a floating-point tensor",
+        describe(tensor));
+  Meta& meta = make_meta(tensor);
+  check(!meta.node, "set_requires_grad: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
+  meta.requires_grad = wanted;
+}
+
+Tensor grad(const Tensor& tensor) {
+  const auto meta = meta_of(tensor);
+  return meta ? meta->gradient : Tensor();
+}
+
+void set_grad(const Tensor& tensor, const Tensor& gradient) { make_meta(tensor).gradient = gradient; }
+
+Tensor detach(const Tensor& tensor) {
+  return Tensor(tensor.storage(), tensor.offset(), tensor.sizes(), tensor.strides(), tensor.dtype());
+}
+
+bool grad_enabled() { return grad_mode; }
+
+GradModeGuard::GradModeGuard(bool enabled) : previous_(grad_mode) { grad_mode = enabled; }
+GradModeGuard::~GradModeGuard() { grad_mode = previous_; }
+
+bool will_record(const std::vector<Tensor>& inputs) {
+  if (!grad_mode) return false;
+  for (const Tensor& input : inputs)
+    if (requires_grad(input)) return true;
+  return false;
+}
+
+Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule) {
+  if (!will_record(inputs)) return output;
+  auto node = std::make_shared<Node>();
+  node->op = op;
+  node->sequence = next_sequence++;
+  node->output_sizes = output.sizes();
+  node->output_dtype = output.dtype();
+  node->rule = std::move(rule);
+  for (const Tensor& input : inputs) {
+    Edge edge;
+    if (const auto meta = meta_of(input); meta && meta->requires_grad) {
+      if (meta->node) {
+        edge.node = meta->node;
+      } else {
+        edge.leaf = meta;
+      }
+      edge.sizes = input.sizes();
+      edge.dtype = input.dtype();
+      edge.device = input.device();
+    }
+    node->inputs.push_back(std::move(edge));
+  }
+  // An output that is a view of, or the same handle as, an input must not overwrite that input's slot.
+  if (output.autograd_slot()) output = detach(output);
+  Meta& meta = make_meta(output);
+  meta.requires_grad = true;
+  meta.node = std::move(node);
+  return output;
+}
+
+Saved::Saved(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  tensor_ = detach(tensor);
+  version_ = tensor.storage()->version;
+}
+
+const Tensor& Saved::get() const {
+  check(!tensor_.defined() || tensor_.storage()->version == version_,
+        "backward: {} that was saved for the backward pass has been written in place since", describe(tensor_));
+  return tensor_;
+}
+
+void backward(const Tensor& output, const Tensor& dy) {
+  const auto root = meta_of(output);
+  check(root && root->requires_grad, "backward: {} does not depend on a tensor that requires a gradient",
+        describe(output));
+  check(dy.defined() || output.numel() == 1, "backward: {} is no scalar, give its gradient", describe(output));
+  Tensor first = dy.defined() ? dy : ops::reshape(ones({1}, {output.dtype(), {}, output.device()}), output.sizes());
+  check(first.sizes() == output.sizes() && first.dtype() == output.dtype(),
+        "backward: the gradient is {}, the output {}", describe(first), describe(output));
+
+  NoGradGuard no_grad;
+  if (!root->node) {
+    accumulate_into_leaf(*root, std::move(first));
+    return;
+  }
+  // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
+  // topological order, and the same one each time.
+  auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
+    return a->sequence < b->sequence;
+  };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> ready(earlier);
+  std::unordered_map<Node*, Pending> pending;
+  pending[root->node.get()].accumulate(first);
+  first = Tensor();
+  ready.push(root->node);
+  while (!ready.empty()) {
+    const std::shared_ptr<Node> node = ready.top();
+    ready.pop();
+    const auto entry = pending.find(node.get());
+    Tensor gradient = std::move(entry->second.sum);
+    pending.erase(entry);
+
+    check(static_cast<bool>(node->rule), "backward of {}: its tape has been used by an earlier backward pass", node->op);
+    std::vector<bool> needs;
+    for (const Edge& edge : node->inputs) needs.push_back(edge.wanted());
+    Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
+    gradient = Tensor();
+    node->rule = nullptr;
+    check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
+          grads.size(), node->inputs.size());
+    for (size_t i = 0; i < grads.size(); ++i) {
+      Edge& edge = node->inputs[i];
+      if (!edge.wanted()) continue;
+      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
+      Tensor arrived = checked(*node, i, edge, grads[i]);
+      grads[i] = Tensor();
+      if (edge.leaf) {
+        accumulate_into_leaf(*edge.leaf, std::move(arrived));
+      } else {
+        auto [slot, is_new] = pending.try_emplace(edge.node.get());
+        slot->second.accumulate(arrived);
+        if (is_new) ready.push(edge.node);
+      }
+    }
+    node->inputs.clear();
+  }
+}
+
+}  // namespace bevgrad

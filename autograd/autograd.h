@@ -1,0 +1,89 @@
+// The tape: what hangs on a tensor that needs a gradient, how an operation is recorded, and the backward pass.
+//
+// A differentiable function computes its output with plain tensor ops and calls `record` with a backward rule: a pure
+// closure from the output's gradient to one gradient per input, written with plain tensor ops (so there is no double
+// backward). The engine, in one place, asks who needs a gradient, un-broadcasts, checks what a rule returns (a wrong
+// rule is named), and accumulates.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "tensor/ops.h"
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+bool requires_grad(const Tensor& tensor);
+/// Makes a tensor a leaf whose gradient is wanted (or not). Only floating-point leaves can be.
+void set_requires_grad(const Tensor& tensor, bool wanted);
+/// The gradient that backward() accumulated; undefined before the first.
+Tensor grad(const Tensor& tensor);
+void set_grad(const Tensor& tensor, const Tensor& gradient);
+/// The same values in the same memory, outside the tape.
+Tensor detach(const Tensor& tensor);
+
+/// Whether operations are recorded on this thread (they are, by default).
+bool grad_enabled();
+
+/// Switches recording for a scope.
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool enabled);
+  ~GradModeGuard();
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+
+/// Nothing computed in this scope is recorded or kept alive for a backward pass.
+class NoGradGuard : public GradModeGuard {
+ public:
+  NoGradGuard() : GradModeGuard(false) {}
+};
+
+/// Whether an operation on these inputs would be recorded: decide with it what to save.
+bool will_record(const std::vector<Tensor>& inputs);
+
+/// Which inputs of a recorded operation want a gradient, so that a rule can skip costly ones (leave them undefined).
+class NeedsGrad {
+ public:
+  explicit NeedsGrad(std::vector<bool> needs) : needs_(std::move(needs)) {}
+  bool operator[](size_t input) const { return needs_[input]; }
+
+ private:
+  std::vector<bool> needs_;
+};
+
+using Grads = std::vector<Tensor>;
+/// From the output's gradient to one gradient per input, in the inputs' order; undefined where none is needed.
+/// A gradient may still have the broadcast shape: the engine sums it.
+using BackwardRule = std::function<Grads(const Tensor& dy, const NeedsGrad& needs)>;
+
+/// Attaches `rule` to `output` where recording is on and an input needs a gradient; returns `output`.
+/// `op` must outlive the tape (a literal). Inputs may be undefined (an absent bias). The rule may capture
+/// inputs by Saved; to capture the output itself, capture Saved(output) before calling record: it is an alias outside the
+/// tape, so that no reference cycle arises.
+Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule);
+
+/// A tensor kept for the backward pass: an alias outside the tape that notices when its memory was overwritten.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& tensor);
+  /// Throws where the tensor was written in place since it was saved.
+  const Tensor& get() const;
+  bool defined() const { return tensor_.defined(); }
+
+ private:
+  Tensor tensor_;
+  uint64_t version_ = 0;
+};
+
+/// Runs the tape back from `output` and accumulates into the gradients of the leaves. `dy` defaults to 1 for a tensor of
+/// one element. The tape is consumed: what was saved is released as the pass moves on.
+void backward(const Tensor& output, const Tensor& dy = {});
+
+}  // namespace bevgrad

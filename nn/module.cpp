@@ -1,0 +1,97 @@
+#include "nn/module.h"
+
+namespace bevgrad {
+namespace {
+
+std::string join(const std::string& prefix, const std::string& name) {
+  return prefix.empty() ? name : prefix + "." + name;
+}
+
+}  // namespace
+
+NamedTensors Module::named_parameters(const std::string& prefix) const {
+  NamedTensors result;
+  for (const auto& [name, tensor] : parameters_) result.emplace_back(join(prefix, name), tensor);
+  for (const auto& [name, child] : children_)
+    for (auto& entry : child->named_parameters(join(prefix, name))) result.push_back(std::move(entry));
+  return result;
+}
+
+NamedTensors Module::named_buffers(const std::string& prefix) const {
+  NamedTensors result;
+  for (const auto& [name, tensor] : buffers_) result.emplace_back(join(prefix, name), tensor);
+  for (const auto& [name, child] : children_)
+    for (auto& entry : child->named_buffers(join(prefix, name))) result.push_back(std::move(entry));
+  return result;
+}
+
+NamedTensors Module::state_dict(const std::string& prefix) const {
+  NamedTensors result;
+  for (const auto& [name, tensor] : parameters_) result.emplace_back(join(prefix, name), tensor);
+  for (const auto& [name, tensor] : buffers_) result.emplace_back(join(prefix, name), tensor);
+  for (const auto& [name, child] : children_)
+    for (auto& entry : child->state_dict(join(prefix, name))) result.push_back(std::move(entry));
+  return result;
+}
+
+int64_t Module::parameter_count() const {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : named_parameters()) count += tensor.numel();
+  return count;
+}
+
+Module* Module::find(const std::string& path) {
+  if (path.empty()) return this;
+  for (const auto& [name, child] : children_) {
+    if (path == name) return child;
+    if (path.starts_with(name + ".")) {
+      if (Module* found = child->find(path.substr(name.size() + 1))) return found;
+    }
+  }
+  return nullptr;
+}
+
+void Module::visit(const std::function<void(const std::string&, Module&)>& visitor, const std::string& path) {
+  visitor(path, *this);
+  for (const auto& [name, child] : children_) child->visit(visitor, join(path, name));
+}
+
+void Module::set_training(bool training) {
+  training_ = training;
+  for (const auto& [name, child] : children_) child->set_training(training);
+}
+
+void Module::set_frozen(bool frozen) {
+  frozen_ = frozen;
+  for (const auto& [name, tensor] : parameters_) set_requires_grad(tensor, !frozen);
+  for (const auto& [name, child] : children_) child->set_frozen(frozen);
+}
+
+Tensor Module::register_parameter(const std::string& name, Tensor value) {
+  check_name(name);
+  set_requires_grad(value, true);
+  parameters_.emplace_back(name, value);
+  return value;
+}
+
+Tensor Module::register_buffer(const std::string& name, Tensor value) {
+  check_name(name);
+  buffers_.emplace_back(name, value);
+  return value;
+}
+
+void Module::register_module(const std::string& name, Module& child) {
+  check_name(name);
+  children_.emplace_back(name, &child);
+}
+
+void Module::check_name(const std::string& name) const {
+  check(!name.empty() && name.find('.') == std::string::npos, "module: the name '{}' is empty or holds a dot", name);
+  bool taken = false;
+  for (const auto& [other, tensor] : parameters_) taken |= other == name;
+  for (const auto& [other, tensor] : buffers_) taken |= other == name;
+  for (const auto& [other, child] : children_) taken |= other == name;
+  check(!taken, "module: the name '{}' is registered twice", name);
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,65 @@
+// Module: named parameters, buffers and children, with PyTorch's state_dict names and order.
+//
+//   struct Block : Module {
+//     Conv2d conv{64, 64, {.kernel = 3, .padding = 1}};
+//     BatchNorm2d bn{64};
+//     Block() { register_module("conv", conv); register_module("bn", bn); }
+//     Tensor forward(const Tensor& x) { return relu(bn.forward(conv.forward(x))); }
+//   };
+#pragma once
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/autograd.h"
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  // Children are registered by address.
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// Parameters with dotted names: a module's own first, then its children's, in the order of registration.
+  NamedTensors named_parameters(const std::string& prefix = "") const;
+  NamedTensors named_buffers(const std::string& prefix = "") const;
+  /// Parameters and buffers in PyTorch's order: per module own parameters, own buffers, then children.
+  NamedTensors state_dict(const std::string& prefix = "") const;
+  int64_t parameter_count() const;
+
+  const std::vector<std::pair<std::string, Module*>>& children() const { return children_; }
+  /// The module at a dotted path ("layer1.0.conv1"); null where there is none. "" is this module.
+  Module* find(const std::string& path);
+  /// Visits this module and all below it with their dotted paths, parents first.
+  void visit(const std::function<void(const std::string& path, Module& module)>& visitor, const std::string& path = "");
+
+  bool training() const { return training_; }
+  void set_training(bool training);
+  /// Frozen: no gradients, and normalisation uses its running statistics whatever training() says.
+  bool frozen() const { return frozen_; }
+  void set_frozen(bool frozen);
+
+ protected:
+  /// Returns the parameter (which requires a gradient). Names hold no dots and are unique within the module.
+  Tensor register_parameter(const std::string& name, Tensor value);
+  Tensor register_buffer(const std::string& name, Tensor value);
+  void register_module(const std::string& name, Module& child);
+
+ private:
+  void check_name(const std::string& name) const;
+
+  NamedTensors parameters_;
+  NamedTensors buffers_;
+  std::vector<std::pair<std::string, Module*>> children_;
+  bool training_ = true;
+  bool frozen_ = false;
+};
+
+}  // namespace bevgrad
