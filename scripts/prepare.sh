@@ -1,0 +1,46 @@
+# Sourced by demo.sh and test.sh: installs what is missing (Debian packages, nothing else) and builds.
+# Works from a bare Debian 12 with only git and a shell.
+
+set -eu
+cd "$(dirname "$0")"
+
+BUILD_DIR="${BEVGRAD_BUILD_DIR:-$PWD/build/release}"
+
+# Prints a line with the seconds since the script was started, so that a reader sees what takes the time.
+started=$(date +%s)
+say() { printf '[%4ds] %s\n' "$(($(date +%s) - started))" "$*"; }
+
+install_packages() {
+  missing=""
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  say "installing:$missing"
+  if [ "$(id -u)" != 0 ]; then
+    echo "these packages are missing and installing them needs root:$missing" >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  log=$(mktemp)
+  if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "apt-get could not install:$missing" >&2
+    exit 1
+  fi
+  rm -f "$log"
+}
+
+BUILD_PACKAGES="g++ cmake ninja-build pkg-config libdnnl-dev protobuf-compiler libprotobuf-dev libhdf5-dev liblmdb-dev
+  libzip-dev libturbojpeg0-dev libcairo2-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
+  zlib1g-dev"
+TEST_PACKAGES="libgtest-dev libgmock-dev clang-format"
+
+# build TESTS TARGET...: configures once and builds the targets.
+build() {
+  tests=$1
+  shift
+  say "building into $BUILD_DIR"
+  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS="$tests" >/dev/null
+  cmake --build "$BUILD_DIR" --target "$@" -- --quiet
+}
