@@ -1,0 +1,227 @@
+#include "geometry/camera.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace bevgrad {
+
+namespace {
+
+constexpr double kMinDepth = 0.1;
+
+double evaluate(const std::vector<double>& polynomial, double t) {
+  double value = 0;
+  for (auto it = polynomial.rbegin(); it != polynomial.rend(); ++it) value = value * t + *it;
+  return value;
+}
+
+/// Zeros of a polynomial (lowest power first) in (0, limit], in rising order: between two neighbouring zeros of its
+/// derivative it is monotonic, so a sign change there is one zero, found by bisection.
+std::vector<double> positive_zeros(const std::vector<double>& polynomial, double limit) {
+  if (polynomial.size() < 2) return {};
+  std::vector<double> derivative;
+  for (size_t i = 1; i < polynomial.size(); ++i) derivative.push_back(polynomial[i] * static_cast<double>(i));
+  std::vector<double> knots = {0};
+  for (double zero : positive_zeros(derivative, limit)) knots.push_back(zero);
+  knots.push_back(limit);
+
+  std::vector<double> zeros;
+  for (size_t i = 0; i + 1 < knots.size(); ++i) {
+    double low = knots[i], high = knots[i + 1];
+    const double at_low = evaluate(polynomial, low), at_high = evaluate(polynomial, high);
+    if (at_high == 0) {
+      zeros.push_back(high);
+      continue;
+    }
+    if (at_low == 0 || (at_low > 0) == (at_high > 0)) continue;
+    while (true) {
+      const double middle = low + (high - low) / 2;
+      if (middle <= low || middle >= high) break;
+      ((evaluate(polynomial, middle) > 0) == (at_low > 0) ? low : high) = middle;
+    }
+    zeros.push_back(high);
+  }
+  return zeros;
+}
+
+void require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(std::string("camera: ") + what);
+}
+
+std::array<double, 4> radial_coefficients(const Camera& camera) {
+  const auto& d = camera.distortion;
+  if (camera.kind == CameraKind::Fisheye) return {d[0], d[1], d[2], d[3]};
+  return {d[0], d[1], d[4], 0};
+}
+
+double radial_factor(const std::array<double, 4>& k, double r2) {
+  return 1 + r2 * (k[0] + r2 * (k[1] + r2 * (k[2] + r2 * k[3])));
+}
+
+/// Derivative of r * radial_factor by r.
+double radial_slope(const std::array<double, 4>& k, double r2) {
+  return 1 + r2 * (3 * k[0] + r2 * (5 * k[1] + r2 * (7 * k[2] + r2 * 9 * k[3])));
+}
+
+/// The r in [0, limit) with r * radial_factor(r^2) = distorted, where the left side rises; nothing where it never gets
+/// there. Newton's steps, kept inside a bracket that bisection shrinks.
+std::optional<double> undistort_radius(const std::array<double, 4>& k, double distorted, double limit) {
+  double low = 0, high = std::min(limit, std::max(distorted, 1e-9));
+  while (high * radial_factor(k, high * high) < distorted) {
+    if (high >= limit || high > 1e9) return std::nullopt;
+    low = high;
+    high = std::min(limit, high * 2);
+  }
+  double r = std::min(distorted, high);
+  for (int i = 0; i < 200; ++i) {
+    const double error = r * radial_factor(k, r * r) - distorted;
+    (error < 0 ? low : high) = r;
+    double next = r - error / radial_slope(k, r * r);
+    if (!(next > low && next < high)) next = low + (high - low) / 2;
+    if (std::abs(next - r) <= 1e-16 * std::max(1.0, r)) return next;
+    r = next;
+  }
+  return r;
+}
+
+}  // namespace
+
+void validate(const Camera& camera) {
+  require(camera.width > 0 && camera.height > 0, "width and height must be positive");
+  require(std::isfinite(camera.fx) && camera.fx > 0, "fx must be positive");
+  require(std::isfinite(camera.fy) && camera.fy > 0, "fy must be positive");
+  require(std::isfinite(camera.cx) && std::isfinite(camera.cy), "cx and cy must be finite");
+  for (double k : camera.distortion) require(std::isfinite(k), "distortion must be finite");
+  if (camera.kind == CameraKind::Fisheye)
+    require(camera.fov > 0 && camera.fov <= 2 * std::numbers::pi, "fov of a fisheye must be in (0, 2 pi]");
+  require(camera.sensor2ego.is_rigid(), "sensor2ego must be a rigid transform");
+}
+
+double fold_back_radius(const std::array<double, 4>& k) {
+  std::vector<double> polynomial = {1, 3 * k[0], 5 * k[1], 7 * k[2], 9 * k[3]};
+  while (polynomial.size() > 1 && polynomial.back() == 0) polynomial.pop_back();
+  // A radius of a million is a ray within a microradian of 90 degrees: past it nothing is left to guard.
+  const std::vector<double> zeros = positive_zeros(polynomial, 1e12);
+  return zeros.empty() ? std::numeric_limits<double>::infinity() : std::sqrt(zeros.front());
+}
+
+Camera resized(const Camera& camera, int width, int height) {
+  require(camera.width > 0 && camera.height > 0 && width > 0 && height > 0, "cannot resize from or to an empty image");
+  const double sx = static_cast<double>(width) / camera.width, sy = static_cast<double>(height) / camera.height;
+  Camera result = camera;
+  result.width = width;
+  result.height = height;
+  result.fx *= sx;
+  result.fy *= sy;
+  result.cx = (camera.cx + 0.5) * sx - 0.5;
+  result.cy = (camera.cy + 0.5) * sy - 0.5;
+  return result;
+}
+
+Camera cropped(const Camera& camera, int left, int top, int width, int height) {
+  require(width > 0 && height > 0, "cannot crop to an empty image");
+  Camera result = camera;
+  result.width = width;
+  result.height = height;
+  result.cx -= left;
+  result.cy -= top;
+  return result;
+}
+
+CameraProjector::CameraProjector(const Camera& camera) : camera_(camera) {
+  validate(camera);
+  ego2sensor_ = camera.sensor2ego.inverse();
+  fold_back_ = fold_back_radius(radial_coefficients(camera));
+}
+
+Vec2 CameraProjector::distort(Vec2 p) const {
+  const auto& d = camera_.distortion;
+  const double r2 = p.x * p.x + p.y * p.y;
+  const double radial = 1 + r2 * (d[0] + r2 * (d[1] + r2 * d[4]));
+  return {p.x * radial + 2 * d[2] * p.x * p.y + d[3] * (r2 + 2 * p.x * p.x),
+          p.y * radial + d[2] * (r2 + 2 * p.y * p.y) + 2 * d[3] * p.x * p.y};
+}
+
+std::optional<Pixel> CameraProjector::project_sensor(const Vec3& p) const {
+  Vec2 distorted;
+  if (camera_.kind == CameraKind::Pinhole) {
+    if (!(p.z > kMinDepth)) return std::nullopt;
+    const Vec2 normalised = {p.x / p.z, p.y / p.z};
+    if (!(norm(normalised) < fold_back_)) return std::nullopt;
+    distorted = distort(normalised);
+  } else {
+    const double across = std::sqrt(p.x * p.x + p.y * p.y);
+    const double angle = std::atan2(across, p.z);
+    if (!(angle <= camera_.fov / 2 && angle < fold_back_)) return std::nullopt;
+    const double radius = angle * radial_factor(radial_coefficients(camera_), angle * angle);
+    const double scale = across > 0 ? radius / across : 0;
+    distorted = {p.x * scale, p.y * scale};
+  }
+  const Pixel pixel = {camera_.fx * distorted.x + camera_.cx, camera_.fy * distorted.y + camera_.cy};
+  if (!(pixel.u >= -0.5 && pixel.u < camera_.width - 0.5 && pixel.v >= -0.5 && pixel.v < camera_.height - 0.5))
+    return std::nullopt;
+  return pixel;
+}
+
+std::optional<Vec3> CameraProjector::unproject_fisheye(Vec2 distorted) const {
+  const double radius = norm(distorted);
+  const double limit = std::min(fold_back_, camera_.fov / 2 + 1e-12);
+  const std::optional<double> angle = undistort_radius(radial_coefficients(camera_), radius, limit);
+  if (!angle) return std::nullopt;
+  const double scale = radius > 0 ? std::sin(*angle) / radius : 0;
+  return Vec3{distorted.x * scale, distorted.y * scale, std::cos(*angle)};
+}
+
+std::optional<Vec3> CameraProjector::unproject_pinhole(Vec2 distorted) const {
+  const double radius = norm(distorted);
+  const std::array<double, 4> k = radial_coefficients(camera_);
+  // Without tangential terms this is the answer; with them it is where Newton's method on both coordinates starts.
+  const std::optional<double> start = undistort_radius(k, radius, fold_back_);
+  const bool is_radial = camera_.distortion[2] == 0 && camera_.distortion[3] == 0;
+  if (!start && (is_radial || !std::isfinite(fold_back_))) return std::nullopt;
+  const double first = start ? *start : fold_back_ * 0.98;
+  Vec2 p = radius > 0 ? distorted * (first / radius) : Vec2{};
+  if (!is_radial) {
+    const double p1 = camera_.distortion[2], p2 = camera_.distortion[3];
+    double error = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 50; ++i) {
+      const Vec2 e = distort(p) - distorted;
+      error = norm(e);
+      if (error <= 1e-15 * std::max(1.0, radius)) break;
+      const double r2 = dot(p, p);
+      const double f = radial_factor(k, r2);
+      const double df = 2 * (k[0] + r2 * (2 * k[1] + r2 * 3 * k[2]));  // d f / d r2, times two
+      const double j00 = f + df * p.x * p.x + 2 * p1 * p.y + 6 * p2 * p.x;
+      const double j01 = df * p.x * p.y + 2 * p1 * p.x + 2 * p2 * p.y;
+      const double j11 = f + df * p.y * p.y + 6 * p1 * p.y + 2 * p2 * p.x;
+      const double determinant = j00 * j11 - j01 * j01;
+      if (!(std::abs(determinant) > 1e-12)) return std::nullopt;
+      p = {p.x - (j11 * e.x - j01 * e.y) / determinant, p.y - (j00 * e.y - j01 * e.x) / determinant};
+    }
+    if (!(error <= 1e-9 * std::max(1.0, radius)) || !(norm(p) < fold_back_)) return std::nullopt;
+  }
+  const double length = std::sqrt(1 + dot(p, p));
+  return Vec3{p.x / length, p.y / length, 1 / length};
+}
+
+std::optional<Vec3> CameraProjector::unproject_sensor(Pixel pixel) const {
+  const Vec2 distorted = {(pixel.u - camera_.cx) / camera_.fx, (pixel.v - camera_.cy) / camera_.fy};
+  return camera_.kind == CameraKind::Fisheye ? unproject_fisheye(distorted) : unproject_pinhole(distorted);
+}
+
+std::optional<Ray> CameraProjector::unproject(Pixel pixel) const {
+  const std::optional<Vec3> direction = unproject_sensor(pixel);
+  if (!direction) return std::nullopt;
+  return Ray{camera_.sensor2ego.translation(), camera_.sensor2ego.rotate(*direction)};
+}
+
+std::optional<Pixel> project(const Camera& camera, const Vec3& point_in_ego) {
+  return CameraProjector(camera).project(point_in_ego);
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,96 @@
+// Camera models with OpenCV's formulas and pixel convention (the centre of the first pixel is (0, 0)), and the rule
+// that says whether a camera sees a point.
+#pragma once
+#include <array>
+#include <optional>
+
+#include "geometry/pose.h"
+#include "geometry/vector.h"
+
+namespace bevgrad {
+
+enum class CameraKind {
+  /// Pinhole with OpenCV's radial-tangential distortion k1, k2, p1, p2, k3.
+  Pinhole,
+  /// OpenCV's fisheye (Kannala-Brandt) with k1, k2, k3, k4.
+  Fisheye,
+};
+
+/// A calibrated camera. The sensor frame is OpenCV's: x right, y down, z forward.
+struct Camera {
+  CameraKind kind = CameraKind::Pinhole;
+  /// Image size in pixels that the intrinsics belong to.
+  int width = 0, height = 0;
+  double fx = 0, fy = 0, cx = 0, cy = 0;
+  /// k1, k2, p1, p2, k3 (pinhole) or k1, k2, k3, k4, unused (fisheye).
+  std::array<double, 5> distortion = {};
+  /// The whole field of view in radians; fisheye only.
+  double fov = 0;
+  Pose sensor2ego;
+
+  bool operator==(const Camera&) const = default;
+};
+
+/// Throws std::invalid_argument naming the first field that is not finite or out of its range: sizes and focal lengths
+/// must be positive, a fisheye's fov in (0, 2 pi], sensor2ego rigid.
+void validate(const Camera& camera);
+
+struct Pixel {
+  double u = 0, v = 0;
+};
+
+/// A ray in the ego frame; `direction` has length 1.
+struct Ray {
+  Vec3 origin;
+  Vec3 direction;
+};
+
+/// The first positive zero of the derivative of r (1 + c0 r^2 + c1 r^4 + c2 r^6 + c3 r^8), in float64; infinity where
+/// there is none. Past it the model folds back and makes ghosts.
+double fold_back_radius(const std::array<double, 4>& coefficients);
+
+/// The camera after its image is resized to width x height: u' = (u + 0.5) * width'/width - 0.5.
+Camera resized(const Camera& camera, int width, int height);
+/// The camera after `left` and `top` pixels are cut off and the image is `width` x `height`.
+Camera cropped(const Camera& camera, int left, int top, int width, int height);
+
+/// Projects with what a camera needs precomputed. Build one a camera, use it for every point.
+class CameraProjector {
+ public:
+  /// Throws std::invalid_argument for a camera that `validate` refuses.
+  explicit CameraProjector(const Camera& camera);
+
+  const Camera& camera() const { return camera_; }
+
+  /// Where a point of the ego frame appears, or nothing where the camera does not see it. It is visible when its depth
+  /// is over 0.1 m (fisheye: its angle off the axis is at most half the field of view), -0.5 <= u < width - 0.5, -0.5
+  /// <= v < height - 0.5, and its radius (fisheye: angle) is below the model's fold-back.
+  std::optional<Pixel> project(const Vec3& point_in_ego) const {
+    return project_sensor(ego2sensor_.apply(point_in_ego));
+  }
+  /// The same for a point of the sensor frame.
+  std::optional<Pixel> project_sensor(const Vec3& point_in_sensor) const;
+
+  /// The ray (ego frame, from the camera's centre) that a pixel looks along: the inverse of `project`. Nothing where no
+  /// ray within the monotonic range and the field of view leads there. Pixels may lie outside the image.
+  std::optional<Ray> unproject(Pixel pixel) const;
+  /// The same, as a unit direction of the sensor frame.
+  std::optional<Vec3> unproject_sensor(Pixel pixel) const;
+
+  /// Largest radius tan(angle) (fisheye: angle) before the model folds back; infinity where it never does.
+  double fold_back() const { return fold_back_; }
+
+ private:
+  Vec2 distort(Vec2 normalised) const;
+  std::optional<Vec3> unproject_pinhole(Vec2 distorted) const;
+  std::optional<Vec3> unproject_fisheye(Vec2 distorted) const;
+
+  Camera camera_;
+  Pose ego2sensor_;
+  double fold_back_ = 0;
+};
+
+/// One-off convenience for CameraProjector(camera).project(point).
+std::optional<Pixel> project(const Camera& camera, const Vec3& point_in_ego);
+
+}  // namespace bevgrad
