@@ -1,12 +1,12 @@
 // One frame: what the cameras and the LiDAR saw at one moment, where the vehicle was, and the labels around it.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "geometry/camera.h"
 #include "geometry/pose.h"
+#include "geometry/vector.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -26,7 +26,8 @@ struct CameraImage {
 struct LabelShape {
   int class_id = 0;  ///< index into LabelSchema's lane_classes or road_classes
   bool closed = false;
-  std::vector<std::array<double, 2>> points;
+  double width = 0;  ///< metres of the mark that a polyline is the middle of; 0: not known
+  std::vector<Vec2> points;
 };
 
 /// A static instance as a rotated rectangle on the ground, in metres and radians in the sample's ego frame.
@@ -43,7 +44,8 @@ struct Box3d {
   double x = 0, y = 0, z = 0;
   double l = 0, w = 0, h = 0;  ///< metres along heading, across it, and up
   double yaw = 0;              ///< of the heading, in (-pi, pi]
-  double vx = 0, vy = 0;       ///< m/s over the ground, along the ego frame's axes
+  bool has_velocity = true;
+  double vx = 0, vy = 0;       ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
   int class_id = 0;
   int num_lidar_points = -1;  ///< LiDAR returns inside; -1: not known
 };
