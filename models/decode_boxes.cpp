@@ -1,0 +1,85 @@
+#include "models/decode_boxes.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "models/decode_peaks.h"
+
+namespace bevgrad {
+namespace {
+
+constexpr int64_t kColumns = 11;
+
+const Tensor& map_named(const std::map<std::string, Tensor>& maps, const std::string& name) {
+  const auto found = maps.find(name);
+  check(found != maps.end() && found->second.defined(), "decode_boxes: the dynamic head has no map {}", name);
+  return found->second;
+}
+
+double size_of(float log_size) {
+  return std::exp(std::clamp(static_cast<double>(log_size), -20.0, 20.0));
+}
+
+}  // namespace
+
+Tensor decode_boxes(const std::map<std::string, Tensor>& maps, const BoxDecodeOptions& options) {
+  const Tensor& heatmap = map_named(maps, "heatmap");
+  const MapReader reg("decode_boxes: reg", map_named(maps, "reg"), 2);
+  const MapReader height("decode_boxes: height", map_named(maps, "height"), 1);
+  const MapReader dim("decode_boxes: dim", map_named(maps, "dim"), 3);
+  const MapReader rot("decode_boxes: rot", map_named(maps, "rot"), 2);
+  const bool has_velocity = maps.count("vel") && maps.at("vel").defined();
+  const Tensor& velocity_map = has_velocity ? maps.at("vel") : map_named(maps, "reg");
+  const MapReader vel("decode_boxes: vel", velocity_map, 2);
+  for (const auto& [name, map] : maps) {
+    if (!map.defined()) continue;
+    for (const int d : {0, 2, 3})
+      check(map.dim() == 4 && heatmap.dim() == 4 && map.size(d) == heatmap.size(d),
+            "decode_boxes: {} is {} and heatmap is {}: they do not fit", name, describe(map), describe(heatmap));
+  }
+  const int64_t samples = heatmap.size(0);
+  Tensor decoded = full({samples, options.max_boxes, kColumns}, std::numeric_limits<float>::quiet_NaN());
+  for (int64_t n = 0; n < samples; ++n) {
+    float* out = decoded.data<float>() + n * options.max_boxes * kColumns;
+    for (int64_t i = 0; i < options.max_boxes; ++i) out[i * kColumns + kColumns - 1] = -1;
+
+    std::vector<RotatedBox> footprints;
+    std::vector<int64_t> classes;
+    std::vector<std::array<float, kColumns>> boxes;
+    for (const Peak& peak : heatmap_peaks(heatmap, n, options.max_candidates, options.score_threshold)) {
+      const auto read = [&](const MapReader& map, int64_t channel) { return map(n, channel, peak.row, peak.column); };
+      const RotatedBox footprint{
+          .x = options.x_min + (static_cast<double>(peak.column) + read(reg, 0)) * options.cell,
+          .y = options.y_min + (static_cast<double>(peak.row) + read(reg, 1)) * options.cell,
+          .w = size_of(read(dim, 0)),
+          .h = size_of(read(dim, 1)),
+          .angle = folded_angle(std::atan2(static_cast<double>(read(rot, 0)), read(rot, 1)), false)};
+      const std::array<float, kColumns> box = {static_cast<float>(footprint.x),
+                                               static_cast<float>(footprint.y),
+                                               read(height, 0),
+                                               static_cast<float>(footprint.w),
+                                               static_cast<float>(footprint.h),
+                                               static_cast<float>(size_of(read(dim, 2))),
+                                               static_cast<float>(footprint.angle),
+                                               has_velocity ? read(vel, 0) : 0.0f,
+                                               has_velocity ? read(vel, 1) : 0.0f,
+                                               peak.score,
+                                               static_cast<float>(peak.class_id)};
+      if (!std::all_of(box.begin(), box.end(), [](float v) { return std::isfinite(v); })) continue;
+      footprints.push_back(footprint);
+      classes.push_back(peak.class_id);
+      boxes.push_back(box);
+    }
+    int64_t row = 0;
+    for (const size_t i : rotated_nms(footprints, classes, options.nms_iou)) {
+      if (row == options.max_boxes) break;
+      std::copy(boxes[i].begin(), boxes[i].end(), out + row++ * kColumns);
+    }
+  }
+  return decoded;
+}
+
+}  // namespace bevgrad

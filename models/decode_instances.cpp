@@ -1,0 +1,73 @@
+#include "models/decode_instances.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "models/decode_peaks.h"
+
+namespace bevgrad {
+namespace {
+
+// Sizes beyond e^20 m are noise of an untrained head; kept finite so that they can be compared.
+double size_of(float log_size) {
+  return std::exp(std::clamp(static_cast<double>(log_size), -20.0, 20.0));
+}
+
+}  // namespace
+
+std::vector<bool> symmetric_instance_classes(const std::vector<std::string>& class_names) {
+  std::vector<bool> symmetric;
+  for (const auto& name : class_names)
+    symmetric.push_back(name == "SpeedBump" || name == "ParkingSlot" || name == "Column");
+  return symmetric;
+}
+
+DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,
+                                  const InstanceDecodeOptions& options) {
+  const MapReader box("decode_instances: box map", box_map, 6);
+  check(heatmap_logits.defined() && heatmap_logits.dim() == 4, "decode_instances: the heat map is not [N,K,H,W]");
+  for (const int d : {0, 2, 3})
+    check(heatmap_logits.size(d) == box_map.size(d), "decode_instances: heat map {} and box map {} do not fit",
+          describe(heatmap_logits), describe(box_map));
+  check(static_cast<int64_t>(options.symmetric.size()) == heatmap_logits.size(1),
+        "decode_instances: {} entries in symmetric for {} classes", options.symmetric.size(), heatmap_logits.size(1));
+  const int64_t samples = heatmap_logits.size(0);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  DecodedInstances decoded{full({samples, options.max_instances, 6}, nan), full({samples, options.max_instances}, nan)};
+  for (int64_t n = 0; n < samples; ++n) {
+    float* row = decoded.instances.data<float>() + n * options.max_instances * 6;
+    float* score = decoded.scores.data<float>() + n * options.max_instances;
+    for (int64_t i = 0; i < options.max_instances; ++i) row[i * 6 + 5] = -1;
+
+    std::vector<RotatedBox> boxes;
+    std::vector<int64_t> classes;
+    std::vector<float> scores;
+    for (const Peak& peak : heatmap_peaks(heatmap_logits, n, options.max_instances, options.score_threshold)) {
+      const auto value = [&](int64_t channel) { return box(n, channel, peak.row, peak.column); };
+      bool finite = true;
+      for (int64_t c = 0; c < 6; ++c) finite = finite && std::isfinite(value(c));
+      if (!finite) continue;
+      boxes.push_back({.x = options.x_min + (static_cast<double>(peak.column) + 0.5 + value(0)) * options.cell,
+                       .y = options.y_min + (static_cast<double>(peak.row) + 0.5 + value(1)) * options.cell,
+                       .w = size_of(value(2)),
+                       .h = size_of(value(3)),
+                       .angle = folded_angle(std::atan2(static_cast<double>(value(4)), value(5)),
+                                             options.symmetric[static_cast<size_t>(peak.class_id)])});
+      classes.push_back(peak.class_id);
+      scores.push_back(peak.score);
+    }
+    for (const size_t i : rotated_nms(boxes, classes, options.nms_iou)) {
+      *row++ = static_cast<float>(boxes[i].x);
+      *row++ = static_cast<float>(boxes[i].y);
+      *row++ = static_cast<float>(boxes[i].w);
+      *row++ = static_cast<float>(boxes[i].h);
+      *row++ = static_cast<float>(boxes[i].angle);
+      *row++ = static_cast<float>(classes[i]);
+      *score++ = scores[i];
+    }
+  }
+  return decoded;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,37 @@
+// From the static head's instance maps to rotated rectangles on the ground.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+struct InstanceDecodeOptions {
+  double x_min = -20.8;  ///< metres, the maps' left and lower edge (column 0, row 0)
+  double y_min = -22.4;
+  double cell = 0.4;  ///< metres, a cell of the instance maps
+  int64_t max_instances = 100;
+  float score_threshold = 0.3f;
+  double nms_iou = 0.2;
+  /// Per class: it looks the same turned by pi, so its angle is folded into (-pi/2, pi/2].
+  std::vector<bool> symmetric = {true, false, true, true};
+};
+
+/// SpeedBump, ParkingSlot and Column look the same turned by pi; every other class has a direction.
+std::vector<bool> symmetric_instance_classes(const std::vector<std::string>& class_names);
+
+/// What is decoded, `max_instances` rows a sample; unused rows are NaN with class -1.
+struct DecodedInstances {
+  Tensor instances;  ///< float32 [N,max,6]: centre x, centre y, w, h (metres), angle (radians), class
+  Tensor scores;     ///< float32 [N,max]: NaN where unused
+};
+
+/// Decodes heat-map logits [N,K,H,W] and box maps [N,6,H,W] = dx, dy (cells, from the centre of the peak's cell), log
+/// w, log h, sin, cos: sigmoid, 3x3 peaks, the best `max_instances`, score threshold, rotated-IoU NMS within a class;
+/// best first. A peak whose box is not finite is dropped.
+DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,
+                                  const InstanceDecodeOptions& options = {});
+
+}  // namespace bevgrad

@@ -1,0 +1,63 @@
+// Intersection over union per class, from global counts: cells are added up over all frames, then divided once.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/evaluation/raster.h"
+#include "train/evaluation/ratio.h"
+#include "train/evaluation/strata.h"
+
+namespace bevgrad {
+
+/// Counts of one class in one stratum at one threshold.
+struct IouCounts {
+  int64_t intersection = 0;
+  int64_t predicted = 0;
+  int64_t truth = 0;
+  /// intersection / union; n/a where the class never occurs (its false cells still show in `predicted`).
+  Ratio iou() const;
+};
+
+/// The threshold at which a class's IoU is highest (the lowest such threshold), and that IoU.
+struct BestIou {
+  double threshold = 0;
+  Ratio iou;
+};
+
+/// Counts per class, stratum and threshold, over any number of frames. A cell is predicted where its probability is at
+/// least the threshold (as float32; NaN never is), true where its label is 1; cells labelled 255 count on neither side.
+class IouAccumulator {
+ public:
+  /// Thresholds 0.05, 0.10, ... 0.95. 0.5 is the headline; the best one is picked on the evaluated set itself and
+  /// therefore flatters.
+  static const std::vector<float>& thresholds();
+
+  explicit IouAccumulator(std::vector<std::string> class_names = {});
+
+  /// Rasters [classes,H,W]; `strata` one a cell, or empty. Throws where shapes differ or a label is not 0, 1 or 255.
+  void add(const ProbabilityRaster& probabilities, const LabelRaster& labels, const std::vector<Stratum>& strata);
+  /// Adds another rank's or another set's counts; throws where the classes differ.
+  void merge(const IouAccumulator& other);
+
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  IouCounts counts(size_t class_id, Stratum stratum, float threshold = 0.5f) const;
+  BestIou best(size_t class_id, Stratum stratum) const;
+  /// Mean over the classes that have one.
+  Ratio mean_iou(Stratum stratum, float threshold = 0.5f) const;
+
+  /// The counts as a flat list, to be summed over ranks and put back: [class][stratum][label 0|1][bin].
+  const std::vector<int64_t>& state() const { return histogram_; }
+  void set_state(std::vector<int64_t> state);
+
+ private:
+  size_t bins() const { return thresholds().size() + 1; }
+  size_t index(size_t class_id, size_t stratum, size_t label, size_t bin) const {
+    return ((class_id * kNumStrata + stratum) * 2 + label) * bins() + bin;
+  }
+
+  std::vector<std::string> class_names_;
+  std::vector<int64_t> histogram_;  ///< cells by how many thresholds their probability reaches
+};
+
+}  // namespace bevgrad
