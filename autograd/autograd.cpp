@@ -100,8 +100,9 @@ void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
   if (leaf.gradient.defined()) {
     ops::add_(leaf.gradient, gradient);
   } else {
-    // A rule may hand the same memory to several inputs; a leaf's gradient is its own.
-    leaf.gradient = gradient.is_unique() ? std::move(gradient) : ops::clone(gradient);
+    // A rule may hand the same memory to several inputs or elements; a leaf's gradient is its own.
+    const bool own = gradient.is_unique() && gradient.is_contiguous(gradient.suggested_format());
+    leaf.gradient = own ? std::move(gradient) : ops::clone(gradient);
   }
 }
 

@@ -5,6 +5,7 @@
 // is channels-last where its first input is. Functions that end in an underscore write their first argument in place
 // and bump its version.
 #pragma once
+#include <utility>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -45,7 +46,9 @@ Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);
 Tensor add(const Tensor& a, double b);
+Tensor sub(const Tensor& a, double b);
 Tensor mul(const Tensor& a, double b);
+Tensor div(const Tensor& a, double b);
 Tensor neg(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
@@ -53,8 +56,12 @@ Tensor sqrt(const Tensor& x);
 Tensor abs(const Tensor& x);
 Tensor relu(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
+/// Values below `low` become `low`, above `high` `high`; NaN stays NaN.
+Tensor clamp(const Tensor& x, double low, double high);
 /// target += alpha * source (same shape, or source broadcasts to it).
 void add_(const Tensor& target, const Tensor& source, double alpha = 1.0);
+/// target *= source, which broadcasts to it.
+void mul_(const Tensor& target, const Tensor& source);
 void mul_(const Tensor& target, double factor);
 
 // ---- Reductions. float32 and bfloat16 sums are accumulated in double per chunk of fixed size, so the result does not
@@ -62,7 +69,10 @@ void mul_(const Tensor& target, double factor);
 Tensor sum(const Tensor& x);
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
 Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
 Tensor max(const Tensor& x, int dim, bool keep_dims = false);
+/// The maximum along `dim` and where it stands (int64; the first one of equals).
+std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims = false);
 /// Sum of squares in float64, as a number.
 double sum_of_squares(const Tensor& x);
 bool all_finite(const Tensor& x);

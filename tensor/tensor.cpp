@@ -51,8 +51,12 @@ int64_t Tensor::size(int dimension) const { return sizes()[wrap_dimension(dimens
 int64_t Tensor::stride(int dimension) const { return strides()[wrap_dimension(dimension, dim())]; }
 
 MemoryFormat Tensor::suggested_format() const {
-  return dim() == 4 && !is_contiguous() && is_contiguous(MemoryFormat::ChannelsLast) ? MemoryFormat::ChannelsLast
-                                                                                      : MemoryFormat::Contiguous;
+  if (dim() != 4 || is_contiguous()) return MemoryFormat::Contiguous;
+  if (is_contiguous(MemoryFormat::ChannelsLast)) return MemoryFormat::ChannelsLast;
+  const Shape& n = sizes();
+  const Shape& s = strides();
+  const bool channels_first = n[1] == 1 || (n[3] > 1 && s[3] <= s[1]) || (n[2] > 1 && s[2] <= s[1]);
+  return channels_first ? MemoryFormat::Contiguous : MemoryFormat::ChannelsLast;
 }
 
 void* Tensor::raw_data() const {

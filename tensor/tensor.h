@@ -56,7 +56,8 @@ class Tensor {
   bool is_contiguous(MemoryFormat format = MemoryFormat::Contiguous) const {
     return is_dense(sizes(), strides(), format);
   }
-  /// ChannelsLast where a 4-D tensor is dense in that format and not also contiguous, else Contiguous.
+  /// ChannelsLast where a 4-D tensor is dense in that format and not also contiguous, or is a view whose channels lie
+  /// closest together; else Contiguous.
   MemoryFormat suggested_format() const;
 
   /// Pointer to the first element. T must be the tensor's dtype (throws otherwise).

@@ -1,0 +1,97 @@
+#include "autograd/functions/pointwise.h"
+
+#include "tensor/functors.h"
+#include "tensor/pointwise.h"
+
+namespace bevgrad {
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  return record("add", ops::add(a, b), {a, b}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy, dy}; });
+}
+
+Tensor sub(const Tensor& a, const Tensor& b) {
+  return record("sub", ops::sub(a, b), {a, b}, [](const Tensor& dy, const NeedsGrad& needs) {
+    return Grads{dy, needs[1] ? ops::neg(dy) : Tensor()};
+  });
+}
+
+Tensor mul(const Tensor& a, const Tensor& b) {
+  return record(
+      "mul", ops::mul(a, b), {a, b}, [a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+        return Grads{needs[0] ? ops::mul(dy, b_.get()) : Tensor(), needs[1] ? ops::mul(dy, a_.get()) : Tensor()};
+      });
+}
+
+Tensor div(const Tensor& a, const Tensor& b) {
+  Tensor y = ops::div(a, b);
+  return record("div", y, {a, b}, [b_ = Saved(b), y_ = Saved(y)](const Tensor& dy, const NeedsGrad& needs) {
+    const Tensor da = ops::div(dy, b_.get());
+    return Grads{da, needs[1] ? ops::neg(ops::mul(da, y_.get())) : Tensor()};
+  });
+}
+
+Tensor add(const Tensor& a, double b) {
+  return record("add", ops::add(a, b), {a}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+}
+
+Tensor sub(const Tensor& a, double b) {
+  return add(a, -b);
+}
+
+Tensor mul(const Tensor& a, double b) {
+  return record("mul", ops::mul(a, b), {a}, [b](const Tensor& dy, const NeedsGrad&) { return Grads{ops::mul(dy, b)}; });
+}
+
+Tensor div(const Tensor& a, double b) {
+  return record("div", ops::div(a, b), {a}, [b](const Tensor& dy, const NeedsGrad&) { return Grads{ops::div(dy, b)}; });
+}
+
+Tensor neg(const Tensor& x) {
+  return record("neg", ops::neg(x), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{ops::neg(dy)}; });
+}
+
+Tensor exp(const Tensor& x) {
+  Tensor y = ops::exp(x);
+  return record("exp", y, {x},
+                [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) { return Grads{ops::mul(dy, y_.get())}; });
+}
+
+Tensor log(const Tensor& x) {
+  return record("log", ops::log(x), {x},
+                [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) { return Grads{ops::div(dy, x_.get())}; });
+}
+
+Tensor sqrt(const Tensor& x) {
+  Tensor y = ops::sqrt(x);
+  return record("sqrt", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("sqrt", dy, y_.get(), functors::SqrtBackward{})};
+  });
+}
+
+Tensor abs(const Tensor& x) {
+  return record("abs", ops::abs(x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("abs", dy, x_.get(), functors::AbsBackward{})};
+  });
+}
+
+Tensor relu(const Tensor& x) {
+  Tensor y = ops::relu(x);
+  return record("relu", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("relu", dy, y_.get(), functors::ReluBackward{})};
+  });
+}
+
+Tensor sigmoid(const Tensor& x) {
+  Tensor y = ops::sigmoid(x);
+  return record("sigmoid", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("sigmoid", dy, y_.get(), functors::SigmoidBackward{})};
+  });
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  return record("clamp", ops::clamp(x, low, high), {x}, [x_ = Saved(x), low, high](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("clamp", dy, x_.get(), functors::ClampBackward{low, high})};
+  });
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,18 @@
+// Differentiable reductions.
+#pragma once
+#include <vector>
+
+#include "autograd/autograd.h"
+
+namespace bevgrad {
+
+/// Sum of all elements, zero-dimensional.
+Tensor sum(const Tensor& x);
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
+/// Mean of all elements, zero-dimensional; an empty tensor is an error.
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
+/// Maximum along `dim`. The gradient goes to the first of equal maxima.
+Tensor max(const Tensor& x, int dim, bool keep_dims = false);
+
+}  // namespace bevgrad

@@ -1,0 +1,275 @@
+// Reductions. Sums are accumulated in double over chunks whose size does not depend on the number of threads.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "tensor/ops.h"
+#include "tensor/walk.h"
+
+namespace bevgrad::ops {
+namespace {
+
+constexpr int64_t kChunk = 16384;
+
+std::vector<bool> reduced_mask(const char* op, const Tensor& x, const std::vector<int>& dims) {
+  std::vector<bool> mask(static_cast<size_t>(x.dim()), false);
+  for (int dim : dims) {
+    const int d = dim < 0 ? dim + x.dim() : dim;
+    check(d >= 0 && d < x.dim(), "{}: dimension {} is out of range for a tensor of rank {}", op, dim, x.dim());
+    check(!mask[d], "{}: dimension {} is named twice", op, dim);
+    mask[d] = true;
+  }
+  return mask;
+}
+
+// x with its dimensions sorted by memory: all elements of a dense tensor in the order in which they lie.
+Tensor in_memory_order(const Tensor& x) {
+  std::vector<int> order(static_cast<size_t>(x.dim()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x.strides()[a] > x.strides()[b]; });
+  return contiguous(permute(x, order));
+}
+
+// Sum of f(element) over n elements in memory, chunk by chunk.
+template <class T, class F>
+double chunked_sum(const T* data, int64_t n, const F& f) {
+  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  std::vector<double> partial(static_cast<size_t>(chunks), 0.0);
+  launch(
+      {}, chunks,
+      [&](int64_t chunk) {
+        const T* p = data + chunk * kChunk;
+        const int64_t length = std::min(kChunk, n - chunk * kChunk);
+        double total = 0;
+#pragma omp simd reduction(+ : total)
+        for (int64_t i = 0; i < length; ++i) total += f(static_cast<double>(static_cast<compute_t<T>>(p[i])));
+        partial[chunk] = total;
+      },
+      kChunk / 4);
+  double total = 0;
+  for (double part : partial) total += part;
+  return total;
+}
+
+// [outer, n] -> [outer]
+template <class T>
+void sum_rows(T* out, const T* in, int64_t outer, int64_t n) {
+  if (outer == 1) {
+    out[0] = static_cast<T>(static_cast<compute_t<T>>(chunked_sum(in, n, [](double v) { return v; })));
+    return;
+  }
+  launch(
+      {}, outer,
+      [&](int64_t row) {
+        const T* p = in + row * n;
+        double total = 0;
+#pragma omp simd reduction(+ : total)
+        for (int64_t i = 0; i < n; ++i) total += static_cast<double>(static_cast<compute_t<T>>(p[i]));
+        out[row] = static_cast<T>(static_cast<compute_t<T>>(total));
+      },
+      std::max<int64_t>(n / 4, 1));
+}
+
+// [outer, n, inner] -> [outer, inner], inner > 1: rows are added up, a fixed number of rows a chunk.
+template <class T>
+void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
+  const int64_t block = std::min<int64_t>(inner, 1024);  // columns a task keeps in cache
+  const int64_t blocks = (inner + block - 1) / block;
+  const int64_t rows = std::max<int64_t>(1, 4 * kChunk / block);
+  const int64_t chunks = std::max<int64_t>(1, (n + rows - 1) / rows);
+  std::vector<double> partial(static_cast<size_t>(outer * chunks * inner), 0.0);
+  launch(
+      {}, outer * chunks * blocks,
+      [&](int64_t task) {
+        const int64_t b = task % blocks, chunk = task / blocks % chunks, o = task / blocks / chunks;
+        const int64_t width = std::min(block, inner - b * block);
+        double* total = partial.data() + (o * chunks + chunk) * inner + b * block;
+        for (int64_t r = chunk * rows; r < std::min(n, (chunk + 1) * rows); ++r) {
+          const T* p = in + (o * n + r) * inner + b * block;
+#pragma omp simd
+          for (int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(static_cast<compute_t<T>>(p[i]));
+        }
+      },
+      std::max<int64_t>(1, std::min(n, rows) * block / 4));
+  launch(
+      {}, outer * inner,
+      [&](int64_t i) {
+        const int64_t o = i / inner, column = i % inner;
+        double total = 0;
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[(o * chunks + chunk) * inner + column];
+        out[i] = static_cast<T>(static_cast<compute_t<T>>(total));
+      },
+      chunks);
+}
+
+// Sum over the marked dimensions; sizes of 1 stay in their place.
+Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
+  Shape kept = x.sizes();
+  for (size_t d = 0; d < mask.size(); ++d)
+    if (mask[d]) kept[d] = 1;
+  if (x.numel() == 0) return zeros(kept, {x.dtype(), {}, x.device()});
+
+  // Dimensions in memory order, neighbours of one kind merged. What remains is outer kept, reduced, inner kept where
+  // that suffices; otherwise the kept dimensions are brought to the front first.
+  std::vector<int> order(static_cast<size_t>(x.dim()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x.strides()[a] > x.strides()[b]; });
+  auto groups_of = [&] {
+    int groups = 0;
+    bool last = false, any = false;
+    for (int d : order) {
+      if (x.sizes()[d] == 1) continue;
+      if (!any || mask[d] != last) ++groups;
+      any = true;
+      last = mask[d];
+    }
+    return groups;
+  };
+  bool starts_reduced = false;
+  for (int d : order)
+    if (x.sizes()[d] != 1) {
+      starts_reduced = mask[d];
+      break;
+    }
+  if (groups_of() > (starts_reduced ? 2 : 3))
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return mask[a] < mask[b]; });
+  const Tensor dense = contiguous(permute(x, order));
+
+  int64_t outer = 1, reduced = 1, inner = 1;
+  bool seen = false;
+  Shape permuted;
+  for (int d : order) {
+    permuted.push_back(kept[d]);
+    const int64_t size = x.sizes()[d];
+    if (mask[d]) {
+      reduced *= size;
+      seen = seen || size != 1;
+    } else {
+      (seen ? inner : outer) *= size;
+    }
+  }
+  Tensor result = empty(permuted, {x.dtype(), {}, x.device()});
+  dispatch_floating("sum", x.dtype(), [&]<class T>() {
+    if (inner == 1) {
+      sum_rows(result.data<T>(), dense.data<T>(), outer, reduced);
+    } else {
+      sum_columns(result.data<T>(), dense.data<T>(), outer, reduced, inner);
+    }
+  });
+  std::vector<int> inverse(order.size());
+  for (size_t i = 0; i < order.size(); ++i) inverse[order[i]] = static_cast<int>(i);
+  return permute(result, inverse);
+}
+
+Tensor drop(const Tensor& x, const std::vector<bool>& mask) {
+  Shape sizes, strides;
+  for (size_t d = 0; d < mask.size(); ++d) {
+    if (mask[d]) continue;
+    sizes.push_back(x.sizes()[d]);
+    strides.push_back(x.strides()[d]);
+  }
+  return Tensor(x.storage(), x.offset(), std::move(sizes), std::move(strides), x.dtype());
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x) {
+  const std::vector<bool> all(static_cast<size_t>(x.dim()), true);
+  return drop(sum_masked(x, all), all);
+}
+
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const std::vector<bool> mask = reduced_mask("sum", x, dims);
+  const Tensor result = sum_masked(x, mask);
+  return keep_dims ? result : drop(result, mask);
+}
+
+Tensor mean(const Tensor& x) {
+  check(x.numel() > 0, "mean: {} is empty", describe(x));
+  return div(sum(x), static_cast<double>(x.numel()));
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  int64_t count = 1;
+  for (int dim : dims) count *= x.size(dim);
+  check(count > 0, "mean: the dimensions of {} to reduce are empty", describe(x));
+  return div(sum(x, dims, keep_dims), static_cast<double>(count));
+}
+
+std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims) {
+  const std::vector<bool> mask = reduced_mask("max", x, {dim});
+  const int axis = dim < 0 ? dim + x.dim() : dim;
+  const int64_t n = x.sizes()[axis];
+  check(n > 0, "max: dimension {} of {} is empty", dim, to_string(x.sizes()));
+  Shape kept = x.sizes();
+  kept[axis] = 1;
+  Tensor values = empty(kept, {x.dtype(), x.suggested_format(), x.device()});
+  Tensor index = empty(kept, {DType::Int64, x.suggested_format(), x.device()});
+  const int64_t step = x.strides()[axis];
+  const Tensor first = narrow(x, axis, 0, 1);
+  dispatch_floating("max", x.dtype(), [&]<class T>() {
+    const T* in = first.data<T>();
+    T* out = values.data<T>();
+    int64_t* where = index.data<int64_t>();
+    const Walk walk = plan_walk(kept, {{kept, values.strides()}, {kept, index.strides()}, {kept, first.strides()}});
+    for_each_row<3>(
+        walk,
+        [&](const std::array<int64_t, 3>& offsets, int64_t length) {
+          for (int64_t i = 0; i < length; ++i) {
+            const T* p = in + offsets[2] + i * walk.inner(2);
+            compute_t<T> best = p[0];
+            int64_t best_index = 0;
+            for (int64_t j = 1; j < n; ++j) {
+              const compute_t<T> value = p[j * step];
+              // The first maximum wins; a NaN is the maximum.
+              if (value > best || (value != value && best == best)) {
+                best = value;
+                best_index = j;
+              }
+            }
+            out[offsets[0] + i * walk.inner(0)] = static_cast<T>(best);
+            where[offsets[1] + i * walk.inner(1)] = best_index;
+          }
+        },
+        n);
+  });
+  if (keep_dims) return {values, index};
+  return {drop(values, mask), drop(index, mask)};
+}
+
+Tensor max(const Tensor& x, int dim, bool keep_dims) {
+  return max_with_index(x, dim, keep_dims).first;
+}
+
+double sum_of_squares(const Tensor& x) {
+  const Tensor dense = in_memory_order(x);
+  return dispatch_floating("sum_of_squares", x.dtype(), [&]<class T>() {
+    return chunked_sum(dense.data<T>(), x.numel(), [](double v) { return v * v; });
+  });
+}
+
+bool all_finite(const Tensor& x) {
+  const Tensor dense = in_memory_order(x);
+  // Zero times anything finite is zero; infinities and NaN become NaN.
+  const double zero = dispatch_floating("all_finite", x.dtype(), [&]<class T>() {
+    return chunked_sum(dense.data<T>(), x.numel(), [](double v) { return v * 0.0; });
+  });
+  return zero == 0.0;
+}
+
+Tensor sum_to(const Tensor& x, const Shape& sizes) {
+  if (x.sizes() == sizes) return x;
+  const int missing = x.dim() - static_cast<int>(sizes.size());
+  bool fits = missing >= 0;
+  std::vector<int> dims;
+  for (int d = 0; fits && d < x.dim(); ++d) {
+    const int64_t wanted = d < missing ? 1 : sizes[d - missing];
+    fits = wanted == 1 || wanted == x.sizes()[d];
+    if (wanted == 1 && (x.sizes()[d] != 1 || d < missing)) dims.push_back(d);
+  }
+  check(fits, "sum_to: {} does not reduce to {}", to_string(x.sizes()), to_string(sizes));
+  return reshape(sum(x, dims, true), sizes);
+}
+
+}  // namespace bevgrad::ops
