@@ -45,7 +45,7 @@ struct Box3d {
   double l = 0, w = 0, h = 0;  ///< metres along heading, across it, and up
   double yaw = 0;              ///< of the heading, in (-pi, pi]
   bool has_velocity = true;
-  double vx = 0, vy = 0;       ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
+  double vx = 0, vy = 0;  ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
   int class_id = 0;
   int num_lidar_points = -1;  ///< LiDAR returns inside; -1: not known
 };

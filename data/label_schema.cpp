@@ -1,0 +1,73 @@
+#include "data/label_schema.h"
+
+#include <cmath>
+#include <set>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+
+namespace {
+
+int64_t cells(double low, double high, double cell) {
+  return static_cast<int64_t>(std::llround((high - low) / cell));
+}
+
+void check_usage(bool condition, const std::string& message) {
+  if (!condition) throw UsageError(message);
+}
+
+void validate_classes(const char* field, const std::vector<std::string>& classes) {
+  std::set<std::string> seen;
+  for (const std::string& name : classes) {
+    check_usage(!name.empty(), fmt::format("{}: a class has no name", field));
+    check_usage(seen.insert(name).second, fmt::format("{}: class '{}' is named twice", field, name));
+  }
+}
+
+void validate_grid(const LabelGrid& grid) {
+  check_usage(grid.cell > 0 && std::isfinite(grid.cell),
+              fmt::format("label grid: cell is {}, expected > 0", grid.cell));
+  for (auto [name, low, high] : {std::tuple{"x", grid.x_min, grid.x_max}, std::tuple{"y", grid.y_min, grid.y_max}}) {
+    check_usage(std::isfinite(low) && std::isfinite(high) && high > low,
+                fmt::format("label grid: {} goes from {} to {}, expected an interval", name, low, high));
+    double count = (high - low) / grid.cell;
+    check_usage(count < 16384 && std::abs(count - std::round(count)) < 1e-6 && count >= 1,
+                fmt::format("label grid: {} spans {} cells of {} m, expected a whole number from 1 to 16383", name,
+                            count, grid.cell));
+  }
+}
+
+}  // namespace
+
+int64_t LabelGrid::rows() const {
+  return cells(y_min, y_max, cell);
+}
+int64_t LabelGrid::columns() const {
+  return cells(x_min, x_max, cell);
+}
+
+int64_t DatasetOptions::num_cameras() const {
+  int64_t count = 0;
+  for (const CameraGroupOptions& group : groups) count += static_cast<int64_t>(group.cameras.size());
+  return count;
+}
+
+void DatasetOptions::validate() const {
+  std::set<std::string> cameras;
+  for (const CameraGroupOptions& group : groups) {
+    check_usage(!group.cameras.empty(), fmt::format("camera group '{}' has no camera", group.name));
+    check_usage(group.height > 0 && group.width > 0 && group.height <= 16384 && group.width <= 16384,
+                fmt::format("camera group '{}': image size is {}x{}, expected 1 to 16384 each", group.name,
+                            group.height, group.width));
+    for (const std::string& camera : group.cameras)
+      check_usage(cameras.insert(camera).second, fmt::format("camera '{}' is named twice", camera));
+  }
+  validate_grid(labels.grid);
+  validate_classes("lane_classes", labels.lane_classes);
+  validate_classes("road_classes", labels.road_classes);
+  validate_classes("instance_classes", labels.instance_classes);
+  validate_classes("dynamic_classes", labels.dynamic_classes);
+}
+
+}  // namespace bevgrad

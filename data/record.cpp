@@ -1,0 +1,162 @@
+#include "data/record.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
+
+#include "data/record/camera.h"
+#include "data/record/labels.h"
+#include "data/record/number_checks.h"
+#include "data/record/points.h"
+
+namespace bevgrad {
+
+namespace {
+
+constexpr int64_t kMaxSequence = (int64_t{1} << 40) - 1;
+constexpr size_t kMaxRecordBytes = size_t{1} << 30;
+constexpr int kMaxCameras = 256;
+
+RecordHeader checked_header(int64_t sequence, double timestamp, const RecordOrigin& origin) {
+  check(sequence >= 0 && sequence <= kMaxSequence, "{} is {}, expected 0 to 2^40 - 1", origin.at("sequence"), sequence);
+  checked_number(timestamp, -1e12, 1e12, origin, "timestamp");
+  return {sequence, timestamp};
+}
+
+void check_size(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
+  check(bytes.size() <= kMaxRecordBytes, "{}: {} bytes, expected at most {}", origin.at("record"), bytes.size(),
+        kMaxRecordBytes);
+}
+
+std::string camera_names(const record::Sample& stored) {
+  std::string names;
+  for (const record::Camera& camera : stored.cameras()) names += (names.empty() ? "" : ", ") + camera.name();
+  return names.empty() ? "none" : names;
+}
+
+const record::Camera& find_camera(const record::Sample& stored, const std::string& name, const std::string& group,
+                                  const RecordOrigin& origin) {
+  const record::Camera* found = nullptr;
+  for (const record::Camera& camera : stored.cameras()) {
+    if (camera.name() != name) continue;
+    check(found == nullptr, "{}: there are two cameras '{}'", origin.at("cameras"), name);
+    found = &camera;
+  }
+  check(found != nullptr, "{}: no camera '{}', which group '{}' of the config expects; the record has {}",
+        origin.at("cameras"), name, group, camera_names(stored));
+  return *found;
+}
+
+/// Cells that no frame of the window has seen do not count.
+void ignore_never_seen(Labels& labels) {
+  if (!labels.visibility.defined()) return;
+  const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);
+  const uint8_t* seen = labels.visibility.data<uint8_t>() + kSeenInWindow * cells;
+  for (Tensor* raster : {&labels.lane, &labels.road}) {
+    uint8_t* values = raster->data<uint8_t>();
+    for (int64_t layer = 0; layer < raster->size(0); ++layer)
+      for (int64_t i = 0; i < cells; ++i)
+        if (!seen[i]) values[layer * cells + i] = kIgnoreLabel;
+  }
+}
+
+}  // namespace
+
+std::string RecordOrigin::at(const std::string& field) const {
+  return fmt::format("{}: record '{}': {}", store, key, field);
+}
+
+std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding) {
+  const RecordOrigin origin{"encode_record", sample.key};
+  checked_header(sample.sequence, sample.timestamp, origin);
+  record::Sample out;
+  out.set_sequence(sample.sequence);
+  out.set_timestamp(sample.timestamp);
+  out.set_key(sample.key);
+  store_pose(sample.ego_pose, out.mutable_ego_pose());
+  store_pose(sample.true_pose, out.mutable_true_pose());
+  store_labels(sample.labels, options.labels, out.mutable_labels());
+  if (sample.points.defined()) store_points(sample.points, encoding, out.mutable_points());
+  for (const CameraImage& camera : sample.cameras) {
+    auto group = std::find_if(options.groups.begin(), options.groups.end(), [&](const CameraGroupOptions& candidate) {
+      return std::count(candidate.cameras.begin(), candidate.cameras.end(), camera.name) > 0;
+    });
+    record::Camera* stored = out.add_cameras();
+    store_camera(camera.camera, camera.name, group == options.groups.end() ? "" : group->name, stored);
+    check(camera.image.defined() && camera.image.size(1) == camera.camera.height &&
+              camera.image.size(2) == camera.camera.width,
+          "{}: the picture is {}, its calibration is for {}x{} pixels", origin.at("camera '" + camera.name + "'"),
+          camera.image.defined() ? describe(camera.image) : "missing", camera.camera.width, camera.camera.height);
+    store_picture(camera.image, encoding.jpeg_quality, stored);
+  }
+  std::string bytes;
+  check(out.SerializeToString(&bytes), "{}: cannot be serialised", origin.at("record"));
+  return bytes;
+}
+
+Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin) {
+  check_size(bytes, origin);
+  record::Sample stored;
+  check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  check(stored.key().empty() || stored.key() == origin.key, "{} is '{}', expected the key that it is stored under",
+        origin.at("key"), stored.key());
+  check(stored.cameras_size() <= kMaxCameras, "{}: {} of them, expected at most {}", origin.at("cameras"),
+        stored.cameras_size(), kMaxCameras);
+
+  Sample sample;
+  sample.key = origin.key;
+  RecordHeader header = checked_header(stored.sequence(), stored.timestamp(), origin);
+  sample.sequence = header.sequence;
+  sample.timestamp = header.timestamp;
+  sample.ego_pose = checked_pose(stored.ego_pose(), origin, "ego_pose");
+  sample.true_pose =
+      stored.true_pose_size() == 0 ? sample.ego_pose : checked_pose(stored.true_pose(), origin, "true_pose");
+  for (const CameraGroupOptions& group : options.groups)
+    for (const std::string& name : group.cameras)
+      sample.cameras.push_back(load_camera_image(find_camera(stored, name, group.name, origin), group.height,
+                                                 group.width, options.load_images, origin));
+  if (options.load_points) {
+    check(stored.has_points(), "{} are missing, the config asks for LiDAR", origin.at("points"));
+    sample.points = load_points(stored.points(), origin);
+  }
+  sample.labels = load_labels(stored.labels(), options.labels, origin);
+  if (options.ignore_never_seen) ignore_never_seen(sample.labels);
+  return sample;
+}
+
+RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
+  using google::protobuf::internal::WireFormatLite;
+  check_size(bytes, origin);
+  google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+  RecordHeader header;
+  bool has_timestamp = false;
+  const uint32_t sequence_tag =
+      WireFormatLite::MakeTag(record::Sample::kSequenceFieldNumber, WireFormatLite::WIRETYPE_VARINT);
+  const uint32_t timestamp_tag =
+      WireFormatLite::MakeTag(record::Sample::kTimestampFieldNumber, WireFormatLite::WIRETYPE_FIXED64);
+  // Writers put the fields in order, so what the index needs comes first; zeros are left out by proto3.
+  bool whole = true;
+  for (uint32_t tag = in.ReadTag(); whole && tag != 0; tag = in.ReadTag()) {
+    if (tag == sequence_tag) {
+      uint64_t value = 0;
+      whole = in.ReadVarint64(&value);
+      header.sequence = static_cast<int64_t>(value);
+    } else if (tag == timestamp_tag) {
+      uint64_t value = 0;
+      whole = in.ReadLittleEndian64(&value);
+      header.timestamp = std::bit_cast<double>(value);
+      has_timestamp = true;
+    } else if (has_timestamp && WireFormatLite::GetTagFieldNumber(tag) > record::Sample::kTimestampFieldNumber) {
+      return checked_header(header.sequence, header.timestamp, origin);
+    } else {
+      whole = WireFormatLite::SkipField(&in, tag);
+    }
+  }
+  check(whole && in.CurrentPosition() == static_cast<int>(bytes.size()),
+        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  return checked_header(header.sequence, header.timestamp, origin);
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,45 @@
+// A sample as bytes: the Protobuf message of record.proto. Whatever comes back from `decode_record` has been checked:
+// sizes, ranges, finite numbers, class numbers, whole pictures. Every error is one line that names the LMDB, the key,
+// the field, what came and what was expected.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "data/label_schema.h"
+#include "data/sample.h"
+
+namespace bevgrad {
+
+struct EncodeOptions {
+  int jpeg_quality = 92;  ///< 1 to 100; 0 stores the pixels themselves
+  /// LiDAR points as 16-bit multiples of `position_unit` and 8-bit intensity. Points beyond the range that this reaches
+  /// (32767 units) make the frame's points float32.
+  bool quantise_points = true;
+  double position_unit = 0.005;  ///< metres
+};
+
+/// Where a record came from, for messages.
+struct RecordOrigin {
+  std::string store;  ///< path of the LMDB
+  std::string key;
+
+  /// "<store>: record '<key>': <field>"
+  std::string at(const std::string& field) const;
+};
+
+/// Throws where the sample breaks what `decode_record` checks. Classes and groups take their names from `options`.
+std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding = {});
+
+/// The sample with the cameras, image sizes and classes that `options` asks for. A class of the config that the record
+/// does not name is ignored (255) everywhere; classes of the record that the config does not name are left out.
+Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin);
+
+/// What an index needs, read without touching images and points.
+struct RecordHeader {
+  int64_t sequence = 0;
+  double timestamp = 0;
+};
+RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrigin& origin);
+
+}  // namespace bevgrad

@@ -1,0 +1,21 @@
+// A record's cameras: calibration and picture.
+#pragma once
+#include "data/record.h"
+#include "data/record.pb.h"
+#include "data/sample.h"
+
+namespace bevgrad {
+
+/// Fills in the calibration, not the picture.
+void store_camera(const Camera& camera, const std::string& name, const std::string& group, record::Camera* out);
+/// JPEG at `jpeg_quality`, or the pixels where it is 0, with their checksum.
+void store_picture(const Tensor& image, int jpeg_quality, record::Camera* out);
+void store_jpeg(std::string jpeg, record::Camera* out);
+
+/// The calibration at the picture's stored size.
+Camera load_camera(const record::Camera& stored, const RecordOrigin& origin);
+/// Calibration and picture at height x width; the picture stays undefined where `load_image` is false.
+CameraImage load_camera_image(const record::Camera& stored, int64_t height, int64_t width, bool load_image,
+                              const RecordOrigin& origin);
+
+}  // namespace bevgrad
