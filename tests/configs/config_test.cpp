@@ -1,0 +1,229 @@
+// Reading, overriding and judging configs: what a user gets wrong is named in one line.
+#include "configs/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "configs/validate.h"
+#include "tensor/error.h"
+
+namespace bevgrad::configs {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class ConfigFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / ("bevgrad_configs_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    const std::filesystem::path path = folder_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path.string();
+  }
+  /// The one line that loading this config text ends with.
+  std::string error_of(const std::string& text, const std::vector<std::string>& sets = {}) {
+    try {
+      load({.config = write("c.prototxt", text), .sets = sets});
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), Not(HasSubstr("\n")));
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::filesystem::path folder_;
+};
+
+const char* kMini = "base: \"mini_step1\"\n";
+
+TEST(ShippedConfigs, AreAllValid) {
+  for (const std::string& name : shipped_names()) EXPECT_NO_THROW(load({.config = name})) << name;
+  EXPECT_THAT(shipped_names(),
+              testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
+}
+
+TEST(ShippedConfigs, FullSizeHasTheSourcesNumbers) {
+  const config::Config one = load({.config = "hpa_step1"}).proto;
+  EXPECT_EQ(one.train().train_steps(), 125000);
+  EXPECT_EQ(one.train().warmup_steps(), 500);
+  EXPECT_DOUBLE_EQ(one.train().base_lr(), 2e-4);
+  EXPECT_DOUBLE_EQ(one.loss().static_weight(), 0.67);
+  EXPECT_DOUBLE_EQ(one.loss().dynamic_weight(), 2.5);
+  const config::Config two = load({.config = "hpa_step2_static.prototxt"}).proto;
+  EXPECT_EQ(two.train().train_steps(), 0);
+  EXPECT_EQ(two.train().finetune_steps(), 75000);
+  EXPECT_EQ(two.train().num_finetune_cases(), 120000);
+  EXPECT_DOUBLE_EQ(two.loss().static_weight(), 1.0);
+  EXPECT_EQ(two.temporal().max_capacity(), 40);
+  EXPECT_EQ(two.sensors().groups_size(), 4);
+  EXPECT_FALSE(two.has_base());
+  EXPECT_FALSE(two.tasks().dynamic_task());
+}
+
+TEST_F(ConfigFiles, AScalarOverridesAndAListReplaces) {
+  const std::string base =
+      write("deep/base.prototxt",
+            "base: \"mini_step1\" train { batch_size: 9 warmup_steps: 7 } temporal { intervals: [1, 2, 3] }");
+  const std::string path =
+      write("top.prototxt", "base: \"deep/base.prototxt\"\ntrain { batch_size: 3 }\ntemporal { intervals: [5] }");
+  const Document document = load({.config = path, .sets = {"temporal.max_capacity=60"}});
+  EXPECT_EQ(document.proto.train().batch_size(), 3);
+  EXPECT_EQ(document.proto.train().warmup_steps(), 7);
+  ASSERT_EQ(document.proto.temporal().intervals_size(), 1);
+  EXPECT_EQ(document.place("train.batch_size"), path + ":2");
+  EXPECT_THAT(document.place("train.warmup_steps"), HasSubstr("base.prototxt:1"));
+  EXPECT_EQ(document.place("temporal.max_capacity"), "--set temporal.max_capacity=60");
+}
+
+TEST_F(ConfigFiles, ATaskConfigIsLaidOverOrStandsAlone) {
+  const std::string over = write("task.prototxt", "train { batch_size: 2 }");
+  EXPECT_EQ(load({.config = "mini_step1", .task_config = over}).proto.train().batch_size(), 2);
+  const std::string alone = write("alone.prototxt", std::string(kMini) + "train { batch_size: 5 }");
+  EXPECT_EQ(load({.config = "", .task_config = alone}).proto.train().batch_size(), 5);
+  EXPECT_THROW(load({}), UsageError);
+}
+
+TEST_F(ConfigFiles, TextRoundTrip) {
+  const Document document = load({.config = "mini_step2_static", .sets = {"seed=99"}});
+  EXPECT_EQ(to_text(load_text(to_text(document.proto), "checkpoint").proto), to_text(document.proto));
+}
+
+TEST_F(ConfigFiles, UnknownFieldNamesLineAndNearNames) {
+  EXPECT_THAT(error_of(std::string(kMini) + "\ntrain {\n  batch_sise: 4\n}\n"),
+              AllOf(HasSubstr("c.prototxt:4"), HasSubstr("\"batch_sise\""), HasSubstr("\"batch_size\"")));
+  EXPECT_THAT(error_of("grids { }"), AllOf(HasSubstr(":1:"), HasSubstr("\"grid\"")));
+}
+
+TEST_F(ConfigFiles, WrongTypesNameTheField) {
+  EXPECT_THAT(error_of(std::string(kMini) + "train { batch_size: \"four\" }"),
+              AllOf(HasSubstr("c.prototxt:2"), HasSubstr("\"batch_size\""), HasSubstr("integer")));
+  EXPECT_THAT(error_of("train { use_backbone_amp: maybe }"), AllOf(HasSubstr("use_backbone_amp"), HasSubstr("maybe")));
+  EXPECT_THAT(error_of("temporal { warp: cubic }"), AllOf(HasSubstr("warp"), HasSubstr("nearest, bilinear")));
+  EXPECT_THAT(error_of("train { batch_size: 99999999999 }"), HasSubstr("batch_size"));
+  EXPECT_THAT(error_of("train { batch_size: 1 batch_size: 2 }"), HasSubstr("batch_size"));
+  EXPECT_THAT(error_of("train {"), HasSubstr("c.prototxt:1"));
+  EXPECT_THAT(error_of(std::string("train\0", 6)), HasSubstr("zero byte"));
+}
+
+TEST_F(ConfigFiles, MissingFilesAndCycles) {
+  EXPECT_THAT(error_of("\nbase: \"nowhere\""), AllOf(HasSubstr("c.prototxt:2"), HasSubstr("nowhere")));
+  EXPECT_THAT(error_of("base: \"c.prototxt\""), HasSubstr("itself"));
+  write("a.prototxt", "base: \"c.prototxt\"");
+  EXPECT_THAT(error_of("base: \"a\""), HasSubstr("itself"));
+  try {
+    load({.config = "mini_step3"});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("did you mean \"mini_step1\""));
+  }
+  EXPECT_THROW(load({.config = folder_.string()}), UsageError);
+}
+
+TEST_F(ConfigFiles, SetReachesEveryKindOfField) {
+  const Document document =
+      load({.config = "mini_step2_static",
+
+            .sets = {"train.batch_size=3", "sensors.groups[2].cameras[1].fov=185", "temporal.intervals=[0.5, 1.5]",
+                     "temporal.warp=identity", "temporal.shuffle_poses=true", "data.root=/some/where else",
+                     "network.static_head.road_classes[4]=StopLine", "temporal.intervals[1]=1.25",
+                     "data.val[1]={ name: \"night\" lists: \"night.txt\" }", "eval.line_classes=[]"}});
+  const config::Config& proto = document.proto;
+  EXPECT_EQ(proto.train().batch_size(), 3);
+  EXPECT_EQ(proto.sensors().groups(2).cameras(1).fov(), 185);
+  EXPECT_THAT(proto.temporal().intervals(), testing::ElementsAre(0.5, 1.25));
+  EXPECT_EQ(proto.temporal().warp(), config::Temporal::identity);
+  EXPECT_TRUE(proto.temporal().shuffle_poses());
+  EXPECT_EQ(proto.data().root(), "/some/where else");
+  EXPECT_EQ(proto.data().val(1).name(), "night");
+}
+
+TEST_F(ConfigFiles, SetErrorsNameThePath) {
+  EXPECT_THAT(error_of(kMini, {"train.batch_sise=3"}),
+              AllOf(HasSubstr("--set train.batch_sise=3"), HasSubstr("batch_size")));
+  EXPECT_THAT(error_of(kMini, {"train.batch_size=three"}), HasSubstr("\"three\" does not fit"));
+  EXPECT_THAT(error_of(kMini, {"train.batch_size="}), HasSubstr("needs a value"));
+  EXPECT_THAT(error_of(kMini, {"train.batch_size"}), HasSubstr("expected field=value"));
+  EXPECT_THAT(error_of(kMini, {"train.batch_size.x=1"}), HasSubstr("has no field \"x\""));
+  EXPECT_THAT(error_of(kMini, {"train[0].batch_size=1"}), HasSubstr("not a list"));
+  EXPECT_THAT(error_of(kMini, {"sensors.groups.name=a"}), HasSubstr("is a list"));
+  EXPECT_THAT(error_of(kMini, {"sensors.groups[9].name=a"}), HasSubstr("past its end"));
+  EXPECT_THAT(error_of(kMini, {"sensors.groups[x].name=a"}), HasSubstr("no index"));
+  EXPECT_THAT(error_of(kMini, {"temporal.intervals=1"}), HasSubstr("is a list"));
+  EXPECT_THAT(error_of(kMini, {"temporal.warp=cubic"}), HasSubstr("nearest, bilinear, identity"));
+}
+
+struct Impossible {
+  const char* set;
+  const char* says;
+};
+
+class ImpossibleValues : public testing::TestWithParam<Impossible> {};
+
+TEST_P(ImpossibleValues, AreRefusedByName) {
+  const Impossible& impossible = GetParam();
+  try {
+    load({.config = "mini_step2_static", .sets = {impossible.set}});
+    FAIL() << impossible.set;
+  } catch (const UsageError& error) {
+    const std::string field(impossible.set, std::string(impossible.set).find_first_of("=["));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr(impossible.says), HasSubstr(field)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ImpossibleValues,
+    testing::Values(
+        Impossible{"tasks.occupancy_task=true", "does not exist"},
+        Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"tasks.static_task=false", "no task"},
+        Impossible{"grid.bev_cell=0", "positive"}, Impossible{"grid.bev_cell=0.7", "whole cells"},
+        Impossible{"grid.bev_cell=nan", "finite"}, Impossible{"grid.pc_range=[0,1]", "expected 6"},
+        Impossible{"grid.pc_range=[5,-22.4,-3,-5,22.4,5]", "not above"},
+        Impossible{"sensors.groups=[]", "no camera group"}, Impossible{"sensors.groups[0].cameras=[]", "has no camera"},
+        Impossible{"sensors.groups[0].height=100", "stride"}, Impossible{"sensors.groups[1].name=front", "twice"},
+        Impossible{"sensors.groups[0].taps=[3,2]", "rising"}, Impossible{"sensors.groups[0].taps=[0]", "1 to 4"},
+        Impossible{"sensors.groups[0].cameras[0].fov=180", "below 180"},
+        Impossible{"sensors.groups[0].cameras[0].name=left", "twice"},
+        Impossible{"sensors.groups[2].cameras[0].distortion=[1,2,3,4,5]", "at most 4"},
+        Impossible{"sensors.std=[1,0,1]", "positive"}, Impossible{"sensors.mean=[1,2]", "expected 1 or 3"},
+        Impossible{"network.backbone_blocks=[1,2]", "expected 4"}, Impossible{"network.bev_channels=0", "expected 1"},
+        Impossible{"network.static_head.lane_classes[1]=SolidLine", "twice"},
+        Impossible{"network.static_head.symmetric_classes[0]=Colum", "Column"},
+        Impossible{"network.lidar.layers=[1]", "expected 3"}, Impossible{"temporal.intervals=[2,1]", "rising"},
+        Impossible{"temporal.intervals[0]=-1", "positive"}, Impossible{"temporal.match_tol=0.8", "current frame"},
+        Impossible{"temporal.max_capacity=0", "1 to"}, Impossible{"train.base_lr=0", "positive"},
+        Impossible{"train.beta1=1", "below 1"}, Impossible{"train.warmup_steps=-1", "0 to"},
+        Impossible{"train.finetune_milestones=[0.9,0.65]", "rising"},
+        Impossible{"train.finetune_milestones=[500]", "past"},
+        Impossible{"train.finetune_milestones=[0.5,20]", "one kind"}, Impossible{"train.batch_size=0", "1 to"},
+        Impossible{"train.accumulate_grad_batches=0", "1 to"}, Impossible{"train.keep_checkpoints=0", "1 to"},
+        Impossible{"train.output_checkpoint=a/b", "file name"},
+        Impossible{"train.freeze_module_schedules[0].steps=-1", "0 to"},
+        Impossible{"loss.lane_class_weights=[1,2]", "9 classes"}, Impossible{"loss.focal_alpha=2", "0 to 1"},
+        Impossible{"loss.static_weight=-1", "0 or more"}, Impossible{"data.train[0].lists=[]", "names no list"},
+        Impossible{"data.root=", "empty"}, Impossible{"eval.series_eval_conf=[1.5]", "0 to 1"},
+        Impossible{"eval.ranges[0].y_max=-30", "not above"}, Impossible{"drawing.lane_threshold=7", "0 to 1"},
+        Impossible{"generator.val_sequences=100", "0 to"}, Impossible{"generator.drop_rate=1", "below 1"}));
+
+TEST(HistoryReach, ACapacityThatCannotReachIsRefused) {
+  EXPECT_NO_THROW(load({.config = "hpa_step2_static", .sets = {"data.frame_rate=10"}}));
+  try {
+    load({.config = "hpa_step2_static", .sets = {"data.frame_rate=20"}});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("max_capacity"), HasSubstr("hpa_step2_static"), HasSubstr("66 or more")));
+  }
+}
+
+}  // namespace
+}  // namespace bevgrad::configs
