@@ -1,0 +1,63 @@
+// The whole network: cameras and LiDAR in, the static road map and boxes out. Parameter names are public API: those of
+// torchvision, mmdetection and mmdetection3d where the module exists there.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "models/network_io.h"
+#include "models/network_options.h"
+#include "nn/module.h"
+#include "tensor/random.h"
+
+namespace bevgrad {
+
+class ResNet;
+class Fpn;
+class ViewTransfer;
+class PillarFeatureNet;
+class PointPillarsScatter;
+class LidarBevBackbone;
+class ConvFuser;
+class TemporalFusion;
+class StaticHead;
+class DynamicHead;
+
+class Network : public Module {
+ public:
+  /// Builds what the options switch on, with fresh weights drawn from `generator`. Throws UsageError for options that
+  /// NetworkOptions::validate refuses.
+  Network(const NetworkOptions& options, Generator& generator);
+  ~Network() override;
+
+  const NetworkOptions& options() const { return options_; }
+  /// Autocast in backbones and necks; starts as options().use_backbone_amp. `predict` switches it off.
+  void set_backbone_amp(bool enabled) { options_.use_backbone_amp = enabled; }
+
+  /// The single-frame part: fills bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
+  /// NoGradGuard in evaluation, runs in chunks of images, so that its memory does not grow with the batch.
+  NetworkOutput encode(const NetworkInput& input);
+  /// The rest: reads output.bev_fused and fills all that follows from it. Without temporal fusion in the network
+  /// `history` is not read.
+  void decode(NetworkOutput& output, const History& history = {});
+  /// encode, then decode.
+  NetworkOutput forward(const NetworkInput& input, const History& history = {});
+
+ private:
+  Tensor camera_features(size_t group, const Tensor& images);
+  Tensor normalised(const Tensor& images) const;
+  void check_input(const NetworkInput& input) const;
+
+  NetworkOptions options_;
+  std::vector<std::unique_ptr<ResNet>> backbones_;
+  std::vector<std::unique_ptr<Fpn>> necks_;
+  std::unique_ptr<ViewTransfer> view_transfer_;
+  std::unique_ptr<PillarFeatureNet> lidar_vfe_;
+  std::unique_ptr<PointPillarsScatter> lidar_middle_encoder_;
+  std::unique_ptr<LidarBevBackbone> lidar_bev_backbone_;
+  std::unique_ptr<ConvFuser> fuser_;
+  std::unique_ptr<TemporalFusion> temporal_fusion_;
+  std::unique_ptr<StaticHead> static_head_;
+  std::unique_ptr<DynamicHead> dynamic_head_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,52 @@
+// What goes into the network and what comes out.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "geometry/camera.h"
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+/// N frames side by side.
+struct NetworkInput {
+  /// Per camera group [N*n_g,3,H,W], sample-major (sample 0's cameras of the group, then sample 1's): uint8 RGB, which
+  /// the network normalises, or float32 that is normalised already.
+  std::vector<Tensor> images;
+  /// [N][every camera in the groups' order], at the images' size.
+  std::vector<std::vector<Camera>> cameras;
+  /// [N] of float32 [P_n,4]: x, y, z in the ego frame, intensity. Not read where the network has no LiDAR.
+  std::vector<Tensor> points;
+
+  int64_t size() const { return static_cast<int64_t>(cameras.size()); }
+};
+
+/// The past frames that temporal fusion takes, as HistoryFeatureManager gives them. An empty one has no valid frame.
+struct History {
+  /// One per interval: fused BEV feature [N,C,Hb,Wb] before temporal fusion, float32 or bfloat16. An undefined tensor
+  /// stands for a slot that is valid for no sample.
+  std::vector<Tensor> prev_feat_list;
+  /// float64 [N,intervals,2,3]: from (x, y, 1) of the current ego frame to the history frame's, metres.
+  Tensor feature_warp_matrix;
+  /// bool or uint8 [N,intervals]: whether the slot holds a frame.
+  Tensor valid;
+};
+
+/// Undefined where the network does not build that part. Maps are float32, logits before the sigmoid.
+struct NetworkOutput {
+  Tensor bev_camera;        ///< [N,C,Hb,Wb] view_transfer
+  Tensor bev_lidar;         ///< [N,3*neck_channels,Hb,Wb] lidar_bev_backbone
+  Tensor bev_fused;         ///< [N,C,Hb,Wb] fuser: what history stores
+  Tensor fusion_weights;    ///< [N,1+history,Hb,Wb], 0 where a frame is masked
+  Tensor bev_temporal;      ///< [N,C,Hb,Wb] what the static head takes; bev_fused where there is no temporal fusion
+  Tensor lane_logits;       ///< [N,lane classes,4Hb,4Wb]
+  Tensor road_logits;       ///< [N,road classes,4Hb,4Wb]
+  Tensor instance_heatmap;  ///< [N,instance classes,2Hb,2Wb]
+  Tensor instance_box;      ///< [N,6,2Hb,2Wb]: dx, dy (cells), log w, log h, sin, cos
+  /// "reg", "height", "dim", "rot", "vel", "heatmap", each [N,.,Hb,Wb].
+  std::map<std::string, Tensor> dynamic;
+};
+
+}  // namespace bevgrad
