@@ -63,7 +63,7 @@ std::string gradcheck(const std::string& op, const std::function<Tensor(const st
   const Tensor y = function(leaves);
   if (y.dtype() != DType::Float64) return fmt::format("{}: the output is {}, expected float64", op, describe(y));
   if (!requires_grad(y)) return fmt::format("{}: the output does not require a gradient", op);
-  const Tensor direction = Generator(options.seed).uniform(y.sizes(), 0.5, 1.5, {DType::Float64});
+  const Tensor direction = Generator(options.seed).uniform(y.sizes(), -1.0, 1.0, {DType::Float64});
   backward(y, direction);
 
   NoGradGuard no_grad;

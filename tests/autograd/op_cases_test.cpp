@@ -1,0 +1,123 @@
+// Runs every row of the op tables.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "autograd/gradcheck.h"
+#include "autograd/op_cases.h"
+
+namespace bevgrad::testing {
+namespace {
+
+std::vector<OpCase> all_cases() {
+  std::vector<OpCase> all;
+  for (const auto& family : {pointwise_cases(), shape_cases(), reduce_cases()})
+    all.insert(all.end(), family.begin(), family.end());
+  return all;
+}
+
+// Tested elsewhere, by name of the test.
+const std::set<std::string> kElsewhere = {};
+
+std::vector<Tensor> converted(const std::vector<Tensor>& inputs, DType dtype) {
+  std::vector<Tensor> result;
+  for (const Tensor& x : inputs) result.push_back(ops::to(x, dtype));
+  return result;
+}
+
+void expect_close(const Tensor& actual, const Tensor& expected, double tolerance, const std::string& what) {
+  ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
+  const auto a = actual.to_vector(), e = expected.to_vector();
+  for (size_t i = 0; i < a.size(); ++i)
+    ASSERT_NEAR(a[i], e[i], tolerance * std::max(1.0, std::abs(e[i]))) << what << ", element " << i;
+}
+
+class Ops : public ::testing::TestWithParam<OpCase> {};
+
+TEST_P(Ops, AgreesWithReference) {
+  const OpCase& row = GetParam();
+  if (!row.reference) return;
+  const auto inputs = make_inputs(row);
+  const Tensor expected = row.reference(inputs);
+  expect_close(row.function(inputs), expected, 1e-12, "float64");
+  expect_close(row.function(converted(inputs, DType::Float32)), expected, row.float32_tolerance, "float32");
+  if (row.bfloat16_tolerance >= 0)
+    expect_close(row.function(converted(inputs, DType::BFloat16)), expected, row.bfloat16_tolerance, "bfloat16");
+}
+
+TEST_P(Ops, Gradcheck) {
+  const OpCase& row = GetParam();
+  const auto inputs = make_inputs(row);
+  EXPECT_EQ(gradcheck(row.op, row.function, inputs), "");
+}
+
+TEST_P(Ops, StridedInputs) {
+  const OpCase& row = GetParam();
+  const auto inputs = make_inputs(row);
+  const Tensor expected = row.function(inputs);
+  std::vector<Tensor> transposed, sliced, channels_last;
+  for (const Tensor& x : inputs) {
+    transposed.push_back(transposed_copy(x));
+    sliced.push_back(sliced_copy(x));
+    channels_last.push_back(ops::contiguous(x, MemoryFormat::ChannelsLast));
+  }
+  expect_close(row.function(transposed), expected, 1e-12, "transposed");
+  expect_close(row.function(sliced), expected, 1e-12, "sliced");
+  expect_close(row.function(channels_last), expected, 1e-12, "channels last");
+  EXPECT_EQ(gradcheck(row.op, row.function, transposed), "");
+  EXPECT_EQ(gradcheck(row.op, row.function, sliced), "");
+}
+
+TEST_P(Ops, EmptyInputs) {
+  const OpCase& row = GetParam();
+  if (row.empty.empty()) return;
+  OpCase without = row;
+  for (size_t k = 0; k < row.empty.size(); ++k) without.inputs[k].sizes = row.empty[k];
+  std::vector<Tensor> inputs = make_inputs(without);
+  for (const Tensor& x : inputs) set_requires_grad(x, true);
+  const Tensor y = row.function(inputs);
+  backward(y, ones(y.sizes(), {y.dtype()}));
+  for (const Tensor& x : inputs) EXPECT_EQ(grad(x).sizes(), x.sizes());
+}
+
+TEST_P(Ops, Errors) {
+  for (const OpError& error : GetParam().errors) {
+    try {
+      error.call();
+      ADD_FAILURE() << "no error; expected: " << error.expected;
+    } catch (const Error& caught) {
+      EXPECT_THAT(caught.what(), ::testing::HasSubstr(error.expected));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Ops, ::testing::ValuesIn(all_cases()), [](const auto& info) {
+  std::string name = info.param.op + (info.param.variant.empty() ? "" : "_" + info.param.variant);
+  return std::regex_replace(name, std::regex("[^A-Za-z0-9_]"), "_");
+});
+
+TEST(OpTable, EveryPublicFunctionHasARow) {
+  std::set<std::string> rows = kElsewhere;
+  for (const OpCase& row : all_cases()) rows.insert(row.op);
+  const std::regex declaration(R"(^(?:Tensor|std::pair<Tensor, Tensor>|\w+Result) (\w+)\()");
+  const std::filesystem::path folder = std::filesystem::path(BEVGRAD_SOURCE_DIR) / "autograd" / "functions";
+  int declared = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".h") continue;
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      std::smatch match;
+      if (!std::regex_search(line, match, declaration)) continue;
+      ++declared;
+      EXPECT_TRUE(rows.contains(match[1])) << match[1] << " of " << entry.path().filename() << " has no row";
+    }
+  }
+  EXPECT_GT(declared, 20);
+}
+
+}  // namespace
+}  // namespace bevgrad::testing
