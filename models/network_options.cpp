@@ -24,7 +24,7 @@ int64_t cells(const char* axis, double low, double high, double cell) {
   return static_cast<int64_t>(rounded);
 }
 
-void validate_group(const CameraGroupNetwork& group, size_t index) {
+void validate_group(const CameraGroupNetwork& group, size_t index, bool stem_max_pool) {
   const std::string name = group.name.empty() ? fmt::format("group {}", index) : "group " + group.name;
   require(group.num_cameras >= 1 && group.num_cameras <= 64, "{} has {} cameras, expected 1 to 64", name,
           group.num_cameras);
@@ -36,6 +36,10 @@ void validate_group(const CameraGroupNetwork& group, size_t index) {
             group.taps[i]);
     require(i == 0 || group.taps[i] == group.taps[i - 1] + 1, "{}: taps must rise by one, finest first", name);
   }
+  const int64_t coarsest = layer_stride(group.taps.back(), stem_max_pool);
+  require(group.height % coarsest == 0 && group.width % coarsest == 0,
+          "{}: the image size {}x{} is not a multiple of the coarsest tap's stride {}", name, group.height, group.width,
+          coarsest);
 }
 
 }  // namespace
@@ -47,6 +51,10 @@ int64_t BevGrid::columns() const {
   return cells("x", x_min, x_max, cell);
 }
 
+int64_t layer_stride(int layer, bool stem_max_pool) {
+  return int64_t{stem_max_pool ? 2 : 1} << layer;
+}
+
 int64_t NetworkOptions::num_cameras() const {
   int64_t count = 0;
   for (const CameraGroupNetwork& group : groups) count += group.num_cameras;
@@ -55,10 +63,10 @@ int64_t NetworkOptions::num_cameras() const {
 
 void NetworkOptions::validate() const {
   require(!groups.empty(), "there is no camera group");
-  for (size_t i = 0; i < groups.size(); ++i) validate_group(groups[i], i);
+  for (size_t i = 0; i < groups.size(); ++i) validate_group(groups[i], i, stem_max_pool);
   for (size_t c = 0; c < 3; ++c) {
-    require(std::isfinite(mean[c]), "the image mean {} is not finite", mean[c]);
-    require(std::isfinite(std[c]) && std[c] > 0, "the image std {} is not positive", std[c]);
+    require(std::isfinite(image_mean[c]), "the image mean {} is not finite", image_mean[c]);
+    require(std::isfinite(image_std[c]) && image_std[c] > 0, "the image std {} is not positive", image_std[c]);
   }
   require_size("backbone_width", backbone_width);
   require(backbone_blocks.size() == 4, "backbone_blocks has {} values, expected 4", backbone_blocks.size());

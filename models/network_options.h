@@ -72,14 +72,17 @@ struct TemporalOptions {
   bool operator==(const TemporalOptions&) const = default;
 };
 
+/// Stride of a backbone layer's output: 4, 8, 16, 32 for layers 1..4; half of that without the stem's max pool.
+int64_t layer_stride(int layer, bool stem_max_pool);
+
 struct NetworkOptions {
   std::vector<CameraGroupNetwork> groups = {{"front_narrow", 1, 512, 960, {2, 3, 4}},
                                             {"front_wide", 1, 512, 960, {3, 4}},
                                             {"back", 1, 512, 960, {2, 3, 4}},
                                             {"sides", 4, 512, 960, {3, 4}}};
-  /// Images are (RGB - mean) / std.
-  std::array<double, 3> mean = {128, 128, 128};
-  std::array<double, 3> std = {1, 1, 1};
+  /// Images are (RGB - image_mean) / image_std.
+  std::array<double, 3> image_mean = {128, 128, 128};
+  std::array<double, 3> image_std = {1, 1, 1};
 
   int64_t backbone_width = 64;                          ///< channels of the ResNet's layer1; layers 2..4 double it
   std::vector<int64_t> backbone_blocks = {3, 4, 6, 3};  ///< BasicBlocks of layers 1..4
