@@ -46,6 +46,8 @@ struct DatasetOptions {
   bool load_points = true;
   /// Training: cells that no frame of the window has seen become 255 in the lane and road rasters.
   bool ignore_never_seen = false;
+  /// Seconds between two frames of a sequence beyond which a new stream begins. 0: a gap never splits a sequence.
+  double max_gap = 0;
 
   int64_t num_cameras() const;
   /// Throws UsageError where a group has no camera, a size is not positive, a name is given twice, or a grid is empty.

@@ -1,0 +1,96 @@
+#include "data/batch.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace bevgrad {
+
+namespace {
+
+std::string of_sample(const Sample& sample) {
+  return fmt::format("collate: sample '{}'", sample.key);
+}
+
+/// uint8 [N*n_g,3,H,W], channels-last: the pictures lie one after another as they are.
+Tensor stack_images(const std::vector<Sample>& samples, const CameraGroupOptions& group, size_t first_camera) {
+  const auto cameras = static_cast<int64_t>(group.cameras.size()), count = static_cast<int64_t>(samples.size());
+  Tensor stacked = empty({count * cameras, 3, group.height, group.width},
+                         {.dtype = DType::UInt8, .format = MemoryFormat::ChannelsLast});
+  const int64_t picture = 3 * group.height * group.width;
+  uint8_t* out = stacked.data<uint8_t>();
+  for (const Sample& sample : samples)
+    for (size_t i = 0; i < group.cameras.size(); ++i, out += picture) {
+      const CameraImage& camera = sample.cameras[first_camera + i];
+      check(camera.name == group.cameras[i], "{}: camera {} is '{}', group '{}' expects '{}'", of_sample(sample),
+            first_camera + i, camera.name, group.name, group.cameras[i]);
+      check(camera.image.defined() && camera.image.dtype() == DType::UInt8 &&
+                camera.image.sizes() == Shape{3, group.height, group.width} && camera.image.stride(0) == 1 &&
+                camera.image.stride(1) == 3 * group.width && camera.image.stride(2) == 3,
+            "{}: camera '{}' is {}, group '{}' expects uint8 [3,{},{}] in the order H,W,C", of_sample(sample),
+            camera.name, camera.image.defined() ? describe(camera.image) : "missing", group.name, group.height,
+            group.width);
+      std::memcpy(out, camera.image.data<uint8_t>(), static_cast<size_t>(picture));
+    }
+  return stacked;
+}
+
+/// [N] of [C,H,W] -> [N,C,H,W]; undefined where any of them is.
+Tensor stack_rasters(const std::vector<Sample>& samples, Tensor Labels::*raster) {
+  const Tensor& first = samples.front().labels.*raster;
+  if (!std::all_of(samples.begin(), samples.end(), [&](const Sample& s) { return (s.labels.*raster).defined(); }))
+    return {};
+  Tensor stacked = empty({static_cast<int64_t>(samples.size()), first.size(0), first.size(1), first.size(2)},
+                         {.dtype = DType::UInt8});
+  uint8_t* out = stacked.data<uint8_t>();
+  for (const Sample& sample : samples) {
+    const Tensor& layers = sample.labels.*raster;
+    check(layers.sizes() == first.sizes() && layers.dtype() == DType::UInt8 && layers.is_contiguous(),
+          "{}: a label raster is {}, the first sample's {}", of_sample(sample), describe(layers), describe(first));
+    std::memcpy(out, layers.data<uint8_t>(), layers.nbytes());
+    out += layers.numel();
+  }
+  return stacked;
+}
+
+}  // namespace
+
+Batch collate(const std::vector<Sample>& samples, const std::vector<bool>& starts, const DatasetOptions& options) {
+  check(!samples.empty() && samples.size() == starts.size(), "collate: {} samples and {} starts", samples.size(),
+        starts.size());
+  const auto cameras = static_cast<size_t>(options.num_cameras());
+  Batch batch;
+  batch.starts = starts;
+  for (const Sample& sample : samples) {
+    check(sample.cameras.size() == cameras, "{}: {} cameras, expected {}", of_sample(sample), sample.cameras.size(),
+          cameras);
+    std::vector<Camera> calibrations;
+    for (const CameraImage& camera : sample.cameras) calibrations.push_back(camera.camera);
+    batch.cameras.push_back(std::move(calibrations));
+    if (options.load_points) batch.points.push_back(sample.points);
+    batch.ego_poses.push_back(sample.ego_pose);
+    batch.true_poses.push_back(sample.true_pose);
+    batch.timestamps.push_back(sample.timestamp);
+    batch.sequences.push_back(sample.sequence);
+    batch.keys.push_back(sample.key);
+    batch.datasets.push_back(sample.dataset);
+    batch.lane_shapes.push_back(sample.labels.lane_shapes);
+    batch.road_shapes.push_back(sample.labels.road_shapes);
+    batch.has_instances.push_back(sample.labels.has_instances);
+    batch.instances.push_back(sample.labels.instances);
+    batch.has_boxes.push_back(sample.labels.has_boxes);
+    batch.boxes.push_back(sample.labels.boxes);
+  }
+  if (options.load_images) {
+    size_t first_camera = 0;
+    for (const CameraGroupOptions& group : options.groups) {
+      batch.images.push_back(stack_images(samples, group, first_camera));
+      first_camera += group.cameras.size();
+    }
+  }
+  batch.lane = stack_rasters(samples, &Labels::lane);
+  batch.road = stack_rasters(samples, &Labels::road);
+  batch.visibility = stack_rasters(samples, &Labels::visibility);
+  return batch;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,99 @@
+#include "data/info_list.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kMaxLine = 4096;
+
+struct Line {
+  std::string text;
+  int number = 0;
+};
+
+std::string trimmed(const std::string& line) {
+  const char* blank = " \t\r";
+  size_t first = line.find_first_not_of(blank);
+  if (first == std::string::npos) return "";
+  return line.substr(first, line.find_last_not_of(blank) - first + 1);
+}
+
+std::vector<Line> read_lines(const std::string& path, const char* what) {
+  if (!fs::is_regular_file(path)) throw UsageError(fmt::format("{}: no such file, expected {}", path, what));
+  std::ifstream in(path, std::ios::binary);
+  check(in.good(), "{}: cannot be opened: {}", path, std::strerror(errno));
+  std::vector<Line> lines;
+  std::string text;
+  for (int number = 1; std::getline(in, text); ++number) {
+    check(text.size() <= kMaxLine, "{}:{}: a line of {} bytes, expected at most {}", path, number, text.size(),
+          kMaxLine);
+    bool is_text =
+        std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 32 && c != '\t' && c != '\r'; });
+    check(is_text, "{}:{}: not text, expected {}", path, number, what);
+    if (std::string entry = trimmed(text); !entry.empty()) lines.push_back({entry, number});
+  }
+  check(!in.bad(), "{}: cannot be read: {}", path, std::strerror(errno));
+  check(!lines.empty(), "{}: empty, expected {}", path, what);
+  return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> read_info_list(const std::string& path) {
+  std::vector<std::string> keys;
+  std::map<std::string, int> first_line;
+  for (const Line& line : read_lines(path, "an info list: one sample key a line")) {
+    auto [at, is_new] = first_line.emplace(line.text, line.number);
+    check(is_new, "{}:{}: the key '{}' is already in line {}; to count samples twice, name the list twice", path,
+          line.number, line.text, at->second);
+    keys.push_back(line.text);
+  }
+  return keys;
+}
+
+std::vector<std::string> read_lmdb_list(const std::string& path) {
+  std::vector<std::string> stores;
+  for (const Line& line : read_lines(path, "one LMDB path a line")) {
+    fs::path store = line.text;
+    if (store.is_relative()) store = fs::path(path).parent_path() / store;
+    stores.push_back(store.lexically_normal().string());
+  }
+  return stores;
+}
+
+void write_lines(const std::string& path, const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  const std::string temporary = fmt::format("{}.writing-{}", path, getpid());
+  int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  check(file >= 0, "{}: cannot be created: {}", temporary, std::strerror(errno));
+  bool written = true;
+  for (size_t done = 0; written && done < text.size();) {
+    ssize_t count = ::write(file, text.data() + done, text.size() - done);
+    written = count > 0;
+    if (written) done += static_cast<size_t>(count);
+  }
+  written = written && ::fsync(file) == 0;
+  int reason = errno;
+  ::close(file);
+  if (written && ::rename(temporary.c_str(), path.c_str()) == 0) return;
+  if (written) reason = errno;
+  ::unlink(temporary.c_str());
+  fail("{}: cannot be written: {}", path, std::strerror(reason));
+}
+
+}  // namespace bevgrad
