@@ -4,7 +4,11 @@
 //
 // Callers have checked shapes, dtypes and devices, and pass outputs that are already allocated. Kernels handle every
 // size, empty ones included. 4-D activations arrive channels-last; weights are [out, in, kh, kw], contiguous.
+// Activations are float32, bfloat16 or float64; a kernel's parameters (weights, biases, scales) and their gradients are
+// float32, or float64 where the activations are.
 #pragma once
+#include <string_view>
+
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -12,14 +16,28 @@ namespace bevgrad {
 struct ConvOptions {
   int stride = 1;
   int padding = 0;
+  /// The weight will be used again unwritten (frozen, or inference): its prepared copy is kept. A kept copy is found by
+  /// storage and version, so a write in place makes it stale, never wrong.
+  bool keep_weight = false;
 };
 
 /// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual).
 struct ConvEpilogue {
-  Tensor scale;     // [out] float32 or undefined
-  Tensor shift;     // [out] float32 or undefined
+  Tensor scale;     // [out] or undefined
+  Tensor shift;     // [out] or undefined
   Tensor residual;  // like the output, or undefined
   bool relu = false;
+};
+
+struct MatmulEpilogue {
+  Tensor shift;  // [n] or undefined
+  bool relu = false;
+};
+
+/// Per-channel coefficients of the gradient of a normalisation: dx = a[c] dz + b[c] x + d[c]. `b`, `d` may be
+/// undefined.
+struct ChannelGradient {
+  Tensor a, b, d;
 };
 
 struct Backend {
@@ -33,16 +51,39 @@ struct Backend {
   /// dweight [K,C,kh,kw] from x and dy.
   void (*conv2d_backward_weight)(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options);
 
-  /// y [N,C,OH,OW]; `index` int32 of the same shape: position kh*kw-wise of the maximum within its window (the first
-  /// one). Padding counts as -infinity. `index` may be undefined (no gradient wanted).
+  /// y [N,C,OH,OW]; `index` uint8 of the same shape: position kh*kw-wise of the maximum within its window (the first
+  /// one; a NaN wins). Padding counts as -infinity. `index` may be undefined (no gradient wanted). kernel <= 15.
   void (*max_pool2d_forward)(const Tensor& y, const Tensor& index, const Tensor& x, int kernel, ConvOptions options);
   void (*max_pool2d_backward)(const Tensor& dx, const Tensor& dy, const Tensor& index, int kernel, ConvOptions options);
 
-  /// c [m,n] = op(a) x op(b), 2-D.
-  void (*matmul)(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
+  // Normalisation looks at an activation as rows of channels: [N,C,H,W] channels-last is N*H*W rows, [M,C] is M.
+
+  /// Mean and biased variance of every channel, float64 [C]. The last row counts `last_row_count` times (0 or more).
+  void (*channel_statistics)(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count);
+  /// y = relu?(x * scale[c] + shift[c] + residual); `residual` may be undefined, y may be x.
+  void (*channel_affine)(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift,
+                         const Tensor& residual, bool relu);
+  /// With dz = dy where y > 0 (everywhere if y is undefined): sum_dz[c] and sum_dz_x[c] = sum of dz * (x - mean[c]),
+  /// float64 [C]; dz is written out if it is defined. x, mean and sum_dz_x may be undefined together.
+  void (*channel_sums)(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
+                       const Tensor& y, const Tensor& x, const Tensor& mean);
+  /// dx = a[c] dz + b[c] x + d[c] with dz as above; dx may be dy. y and x may be undefined.
+  void (*channel_affine_backward)(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+                                  const ChannelGradient& gradient);
+
+  /// c [m,n] = relu?(op(a) x op(b) + shift[n]), 2-D, contiguous. a and b share a dtype; c has it too, or is float32.
+  void (*matmul)(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
+                 const MatmulEpilogue& epilogue);
 };
 
 /// The table of a device; throws where this build has none for it.
 const Backend& backend(Device device);
+
+/// Calls a kernel of the table, or says which one the device lacks.
+template <class... Parameters, class... Arguments>
+void run_kernel(void (*kernel)(Parameters...), std::string_view name, Device device, Arguments&&... arguments) {
+  check(kernel != nullptr, "{}: {} has no kernel for it", name, to_string(device));
+  kernel(std::forward<Arguments>(arguments)...);
+}
 
 }  // namespace bevgrad

@@ -1,0 +1,242 @@
+// Normalisation's passes over memory, on rows of channels. Sums are taken in double over chunks of rows whose bounds
+// depend on the shape alone, and added up in the chunks' order, so that the thread count does not show in any bit.
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include "cpu/backend.h"
+#include "tensor/launch.h"
+
+namespace bevgrad::cpu {
+namespace {
+
+constexpr int64_t kLanes = 16;      // channels summed side by side in registers
+constexpr int64_t kMinChunk = 128;  // rows
+constexpr int64_t kMaxChunks = 64;
+
+struct Rows {
+  int64_t rows, channels;
+};
+
+Rows rows_of(const Tensor& x) {
+  const int64_t channels = x.size(1);
+  return {channels ? x.numel() / channels : 0, channels};
+}
+
+template <class T>
+using parameter_t = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+/// Calls body(first row, last row, sums) over chunks in parallel, each with `width` zeroed doubles of its own, and adds
+/// those up.
+template <class Body>
+std::vector<double> chunked_sums(Rows shape, int64_t width, const Body& body) {
+  const int64_t chunk = std::max(kMinChunk, (shape.rows + kMaxChunks - 1) / kMaxChunks);
+  const int64_t chunks = (shape.rows + chunk - 1) / chunk;
+  std::vector<double> partial(static_cast<size_t>(std::max<int64_t>(chunks, 1) * width), 0.0);
+  const bool parallel = shape.rows * shape.channels >= kParallelGrain && chunks > 1;
+#pragma omp parallel for schedule(static) if (parallel)
+  for (int64_t i = 0; i < chunks; ++i) body(i * chunk, std::min(shape.rows, (i + 1) * chunk), &partial[i * width]);
+  for (int64_t i = 1; i < chunks; ++i)
+    for (int64_t j = 0; j < width; ++j) partial[j] += partial[i * width + j];
+  partial.resize(static_cast<size_t>(width));
+  return partial;
+}
+
+/// Calls body(first channel, count) with a constant count of kLanes where that many channels are left.
+template <class Body>
+void for_each_lane_block(int64_t channels, const Body& body) {
+  int64_t c = 0;
+  for (; c + kLanes <= channels; c += kLanes) body(c, std::integral_constant<int64_t, kLanes>{});
+  if (c < channels) body(c, channels - c);
+}
+
+/// Rows in blocks small enough to stay in the nearest cache while every lane block passes over them.
+constexpr int64_t rows_per_block(int64_t channels) {
+  return std::max<int64_t>(4096 / std::max<int64_t>(channels, 1), 8);
+}
+
+template <class T>
+std::vector<double> moments(Rows shape, const T* x) {
+  const int64_t channels = shape.channels;
+  return chunked_sums(shape, 2 * channels, [=](int64_t first, int64_t last, double* sums) {
+    const int64_t step = rows_per_block(channels);
+    for (int64_t begin = first; begin < last; begin += step) {
+      const int64_t end = std::min(last, begin + step);
+      for_each_lane_block(channels, [&](int64_t c, auto count) {
+        double sum[kLanes] = {}, square[kLanes] = {};
+        for (int64_t r = begin; r < end; ++r) {
+          const T* row = x + r * channels + c;
+#pragma omp simd
+          for (int64_t i = 0; i < count; ++i) {
+            const double value = static_cast<double>(compute_t<T>(row[i]));
+            sum[i] += value;
+            square[i] += value * value;
+          }
+        }
+        for (int64_t i = 0; i < count; ++i) {
+          sums[c + i] += sum[i];
+          sums[channels + c + i] += square[i];
+        }
+      });
+    }
+  });
+}
+
+/// Runs body(row) over all rows, in parallel where it pays.
+template <class Body>
+void for_each_row_of(Rows shape, const Body& body) {
+  const bool parallel = shape.rows * shape.channels >= kParallelGrain;
+#pragma omp parallel for schedule(static) if (parallel)
+  for (int64_t r = 0; r < shape.rows; ++r) body(r);
+}
+
+template <class T>
+T* pointer(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+}  // namespace
+
+void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count) {
+  const Rows shape = rows_of(x);
+  if (shape.rows == 0) return;
+  double* m = mean.data<double>();
+  double* v = variance.data<double>();
+  dispatch_floating("channel_statistics", x.dtype(), [&]<class T>() {
+    const T* in = x.data<T>();
+    const std::vector<double> sums = moments(shape, in);
+    const double count = static_cast<double>(shape.rows - 1 + last_row_count);
+    const double extra = static_cast<double>(last_row_count - 1);
+    const T* last = in + (shape.rows - 1) * shape.channels;
+    for (int64_t c = 0; c < shape.channels; ++c) {
+      const double value = static_cast<double>(compute_t<T>(last[c]));
+      m[c] = (sums[c] + extra * value) / count;
+      v[c] = std::max(0.0, (sums[shape.channels + c] + extra * value * value) / count - m[c] * m[c]);
+    }
+  });
+}
+
+void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
+                    bool relu) {
+  const Rows shape = rows_of(x);
+  dispatch_floating("channel_affine", x.dtype(), [&]<class T>() {
+    using C = compute_t<T>;
+    using P = parameter_t<T>;
+    const T* in = x.data<T>();
+    const T* add = pointer<T>(residual);
+    T* out = y.data<T>();
+    const P* a = scale.data<P>();
+    const P* b = shift.data<P>();
+    const int64_t channels = shape.channels;
+    auto run = [&](auto with_residual, auto with_relu) {
+      for_each_row_of(shape, [=](int64_t r) {
+        const int64_t first = r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; ++c) {
+          C value = C(in[first + c]) * a[c] + b[c];
+          if constexpr (with_residual) value += C(add[first + c]);
+          if constexpr (with_relu) value = value < C(0) ? C(0) : value;
+          out[first + c] = static_cast<T>(value);
+        }
+      });
+    };
+    if (add && relu) return run(std::true_type{}, std::true_type{});
+    if (add) return run(std::true_type{}, std::false_type{});
+    if (relu) return run(std::false_type{}, std::true_type{});
+    run(std::false_type{}, std::false_type{});
+  });
+}
+
+void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy, const Tensor& y,
+                  const Tensor& x, const Tensor& mean) {
+  const Rows shape = rows_of(dy);
+  dispatch_floating("channel_sums", dy.dtype(), [&]<class T>() {
+    using C = compute_t<T>;
+    const T* gradient = dy.data<T>();
+    const T* output = pointer<T>(y);
+    const T* input = pointer<T>(x);
+    const double* center = pointer<double>(mean);
+    T* masked = pointer<T>(dz);
+    const int64_t channels = shape.channels;
+    auto run = [&](auto with_mask, auto with_input) {
+      return chunked_sums(shape, 2 * channels, [=](int64_t first, int64_t last, double* sums) {
+        const int64_t step = rows_per_block(channels);
+        for (int64_t begin = first; begin < last; begin += step) {
+          const int64_t end = std::min(last, begin + step);
+          for_each_lane_block(channels, [&](int64_t c, auto count) {
+            double sum[kLanes] = {}, product[kLanes] = {}, middle[kLanes] = {};
+            if constexpr (with_input)
+              for (int64_t i = 0; i < count; ++i) middle[i] = center[c + i];
+            for (int64_t r = begin; r < end; ++r) {
+              const int64_t row = r * channels + c;
+#pragma omp simd
+              for (int64_t i = 0; i < count; ++i) {
+                C value = C(gradient[row + i]);
+                if constexpr (with_mask) value = C(output[row + i]) > C(0) ? value : C(0);
+                sum[i] += static_cast<double>(value);
+                if constexpr (with_input)
+                  product[i] += static_cast<double>(value) * (static_cast<double>(C(input[row + i])) - middle[i]);
+              }
+            }
+            for (int64_t i = 0; i < count; ++i) {
+              sums[c + i] += sum[i];
+              sums[channels + c + i] += product[i];
+            }
+          });
+          if (!masked) continue;
+#pragma omp simd
+          for (int64_t i = begin * channels; i < end * channels; ++i) {
+            if constexpr (with_mask) {
+              masked[i] = C(output[i]) > C(0) ? gradient[i] : T(0);
+            } else {
+              masked[i] = gradient[i];
+            }
+          }
+        }
+      });
+    };
+    using std::false_type, std::true_type;
+    const std::vector<double> sums = output
+                                         ? (input ? run(true_type{}, true_type{}) : run(true_type{}, false_type{}))
+                                         : (input ? run(false_type{}, true_type{}) : run(false_type{}, false_type{}));
+    std::copy_n(sums.begin(), channels, sum_dz.data<double>());
+    if (sum_dz_x.defined()) std::copy_n(sums.begin() + channels, channels, sum_dz_x.data<double>());
+  });
+}
+
+void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+                             const ChannelGradient& gradient) {
+  const Rows shape = rows_of(dy);
+  dispatch_floating("channel_affine_backward", dy.dtype(), [&]<class T>() {
+    using C = compute_t<T>;
+    using P = parameter_t<T>;
+    T* out = dx.data<T>();
+    const T* in = dy.data<T>();
+    const T* output = pointer<T>(y);
+    const T* input = pointer<T>(x);
+    const P* a = gradient.a.data<P>();
+    const P* b = pointer<P>(gradient.b);
+    const P* d = pointer<P>(gradient.d);
+    const int64_t channels = shape.channels;
+    auto run = [&](auto with_mask, auto with_input) {
+      for_each_row_of(shape, [=](int64_t r) {
+        const int64_t first = r * channels;
+#pragma omp simd
+        for (int64_t c = 0; c < channels; ++c) {
+          C value = C(in[first + c]);
+          if constexpr (with_mask) value = C(output[first + c]) > C(0) ? value : C(0);
+          value *= a[c];
+          if constexpr (with_input) value += C(input[first + c]) * b[c] + d[c];
+          out[first + c] = static_cast<T>(value);
+        }
+      });
+    };
+    using std::false_type, std::true_type;
+    if (output && input) return run(true_type{}, true_type{});
+    if (output) return run(true_type{}, false_type{});
+    if (input) return run(false_type{}, true_type{});
+    run(false_type{}, false_type{});
+  });
+}
+
+}  // namespace bevgrad::cpu

@@ -1,0 +1,200 @@
+// Convolution through oneDNN: activations stay channels-last, weights are brought into the layout that the primitive
+// likes best. float64 and shapes that oneDNN refuses go to the loops. A processor without bfloat16 instructions for
+// oneDNN (avx512_core) computes bfloat16 convolutions in float32 and rounds the result.
+#include "cpu/backend.h"
+#include "cpu/conv_loops.h"
+#include "cpu/weight_cache.h"
+#include "tensor/ops.h"
+
+namespace bevgrad::cpu {
+namespace {
+
+using dnnl::memory;
+
+enum class Pass : int64_t { Forward, BackwardInput, BackwardWeight };
+
+struct Geometry {
+  memory::desc x, y;
+  memory::dims strides, padding;
+};
+
+Geometry geometry(const Tensor& x, const Tensor& y, ConvOptions options) {
+  return {activation_desc(x), activation_desc(y), {options.stride, options.stride}, {options.padding, options.padding}};
+}
+
+PrimitiveKey key(Pass pass, const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options,
+                 int64_t epilogue) {
+  return {static_cast<int64_t>(pass),
+          x.size(0),
+          x.size(1),
+          x.size(2),
+          x.size(3),
+          weight.size(0),
+          weight.size(2),
+          weight.size(3),
+          options.stride,
+          options.padding,
+          static_cast<int64_t>(x.dtype()) * 16 + static_cast<int64_t>(y.dtype()),
+          epilogue};
+}
+
+dnnl::convolution_forward::primitive_desc forward_hint(const Geometry& g, const memory::desc& weight) {
+  return {{dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.x, weight, g.y, g.strides,
+           g.padding, g.padding},
+          engine()};
+}
+
+Primitive make_forward(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                       ConvOptions options) {
+  const Geometry g = geometry(x, y, options);
+  dnnl::primitive_attr attributes = user_scratchpad();
+  dnnl::post_ops post;
+  if (epilogue.residual.defined()) post.append_binary(dnnl::algorithm::binary_add, g.y);
+  if (epilogue.relu) post.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  attributes.set_post_ops(post);
+  const memory::desc w = any_weight_desc(weight, data_type(x.dtype()));
+  memory::desc bias;
+  if (epilogue.shift.defined()) bias = {{weight.size(0)}, memory::data_type::f32, memory::format_tag::x};
+  const dnnl::convolution_forward::primitive_desc description(
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, g.x, w, bias, g.y, g.strides, g.padding,
+       g.padding},
+      attributes, engine());
+  return {true, dnnl::convolution_forward(description), description.weights_desc(), description.scratchpad_desc()};
+}
+
+Primitive make_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
+  const Geometry g = geometry(dx, dy, options);
+  const memory::desc w = any_weight_desc(weight, data_type(dy.dtype()));
+  Geometry hint = g;
+  hint.x = activation_desc(dx).data.data_type == g.y.data.data_type
+               ? g.x
+               : memory::desc(dx.sizes(), data_type(dy.dtype()), memory::format_tag::nhwc);
+  const dnnl::convolution_backward_data::primitive_desc description(
+      {dnnl::algorithm::convolution_direct, g.x, w, g.y, g.strides, g.padding, g.padding}, user_scratchpad(), engine(),
+      forward_hint(hint, w));
+  return {true, dnnl::convolution_backward_data(description), description.weights_desc(),
+          description.scratchpad_desc()};
+}
+
+Primitive make_backward_weight(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
+  const Geometry g = geometry(x, dy, options);
+  const dnnl::convolution_backward_weights::primitive_desc description(
+      {dnnl::algorithm::convolution_direct, g.x, any_weight_desc(dweight, memory::data_type::f32), g.y, g.strides,
+       g.padding, g.padding},
+      user_scratchpad(), engine(), forward_hint(g, any_weight_desc(dweight, data_type(x.dtype()))));
+  return {true, dnnl::convolution_backward_weights(description), description.diff_weights_desc(),
+          description.scratchpad_desc()};
+}
+
+// What a refused bfloat16 convolution does: the same in float32.
+Tensor widened(const Tensor& x) {
+  return x.defined() ? ops::to(x, DType::Float32) : Tensor();
+}
+
+template <class P>
+const P* pointer(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data<P>() : nullptr;
+}
+
+bool forward_by_onednn(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                       ConvOptions options) {
+  const int64_t kind = epilogue.shift.defined() + 2 * epilogue.residual.defined() + 4 * epilogue.relu;
+  const auto conv = primitive_cache().find(key(Pass::Forward, x, y, weight, options, kind),
+                                           [&] { return make_forward(y, x, weight, epilogue, options); });
+  if (!conv->usable) return false;
+  const Tensor prepared = prepare_weight(weight, epilogue.scale, conv->weight, options.keep_weight);
+  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, wrap(activation_desc(x), x)},
+                                            {DNNL_ARG_WEIGHTS, wrap(conv->weight, prepared)},
+                                            {DNNL_ARG_DST, wrap(activation_desc(y), y)}};
+  if (epilogue.shift.defined()) {
+    const memory::desc bias({weight.size(0)}, memory::data_type::f32, memory::format_tag::x);
+    arguments.emplace(DNNL_ARG_BIAS, wrap(bias, epilogue.shift));
+  }
+  if (epilogue.residual.defined())
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, wrap(activation_desc(y), epilogue.residual));
+  execute(*conv, std::move(arguments));
+  return true;
+}
+
+bool backward_input_by_onednn(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
+  const auto conv = primitive_cache().find(key(Pass::BackwardInput, dx, dy, weight, options, 0),
+                                           [&] { return make_backward_input(dx, dy, weight, options); });
+  if (!conv->usable) return false;
+  const Tensor prepared = prepare_weight(weight, {}, conv->weight, options.keep_weight);
+  execute(*conv, {{DNNL_ARG_DIFF_SRC, wrap(activation_desc(dx), dx)},
+                  {DNNL_ARG_WEIGHTS, wrap(conv->weight, prepared)},
+                  {DNNL_ARG_DIFF_DST, wrap(activation_desc(dy), dy)}});
+  return true;
+}
+
+bool backward_weight_by_onednn(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
+  const auto conv = primitive_cache().find(key(Pass::BackwardWeight, x, dy, dweight, options, 0),
+                                           [&] { return make_backward_weight(dweight, x, dy, options); });
+  if (!conv->usable) return false;
+  const memory::desc plain(dweight.sizes(), memory::data_type::f32, memory::format_tag::oihw);
+  const bool direct = plain == conv->weight;
+  const Tensor result = direct ? dweight : allocate_for(conv->weight);
+  execute(*conv, {{DNNL_ARG_SRC, wrap(activation_desc(x), x)},
+                  {DNNL_ARG_DIFF_WEIGHTS, wrap(conv->weight, result)},
+                  {DNNL_ARG_DIFF_DST, wrap(activation_desc(dy), dy)}});
+  if (!direct) reorder(wrap(conv->weight, result), wrap(plain, dweight));
+  return true;
+}
+
+}  // namespace
+
+void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                    ConvOptions options) {
+  if (y.numel() == 0) return;
+  const bool wide = x.dtype() == DType::Float64;
+  if (!wide && x.size(1) > 0) {
+    if (forward_by_onednn(y, x, weight, epilogue, options)) return;
+    if (x.dtype() == DType::BFloat16) {
+      const Tensor result = empty(y.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});
+      ConvEpilogue widened_epilogue = epilogue;
+      widened_epilogue.residual = widened(epilogue.residual);
+      conv2d_forward(result, widened(x), weight, widened_epilogue, options);
+      return ops::copy_(y, result);
+    }
+  }
+  const loops::ConvShape shape = loops::conv_shape(x, y, weight, options);
+  auto run = [&]<class T, class P>() {
+    loops::conv2d_forward(y.data<T>(), x.data<T>(), weight.data<P>(), pointer<P>(epilogue.scale),
+                          pointer<P>(epilogue.shift), pointer<T>(epilogue.residual), epilogue.relu, shape);
+  };
+  if (wide) return run.operator()<double, double>();
+  if (x.dtype() == DType::BFloat16) return run.operator()<BFloat16, float>();
+  run.operator()<float, float>();
+}
+
+void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
+  if (dx.numel() == 0) return;
+  if (dy.numel() == 0) return ops::fill_(dx, 0.0);
+  const bool wide = dy.dtype() == DType::Float64;
+  if (!wide) {
+    if (backward_input_by_onednn(dx, dy, weight, options)) return;
+    if (dy.dtype() == DType::BFloat16) {
+      const Tensor result = empty(dx.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});
+      conv2d_backward_input(result, widened(dy), weight, options);
+      return ops::copy_(dx, result);
+    }
+  }
+  const loops::ConvShape shape = loops::conv_shape(dx, dy, weight, options);
+  if (wide) return loops::conv2d_backward_input(dx.data<double>(), dy.data<double>(), weight.data<double>(), shape);
+  loops::conv2d_backward_input(dx.data<float>(), dy.data<float>(), weight.data<float>(), shape);
+}
+
+void conv2d_backward_weight(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
+  if (dweight.numel() == 0) return;
+  if (dy.numel() == 0) return ops::fill_(dweight, 0.0);
+  const bool wide = x.dtype() == DType::Float64;
+  if (!wide) {
+    if (backward_weight_by_onednn(dweight, x, dy, options)) return;
+    if (x.dtype() == DType::BFloat16) return conv2d_backward_weight(dweight, widened(x), widened(dy), options);
+  }
+  const loops::ConvShape shape = loops::conv_shape(x, dy, dweight, options);
+  if (wide) return loops::conv2d_backward_weight(dweight.data<double>(), x.data<double>(), dy.data<double>(), shape);
+  loops::conv2d_backward_weight(dweight.data<float>(), x.data<float>(), dy.data<float>(), shape);
+}
+
+}  // namespace bevgrad::cpu

@@ -1,0 +1,99 @@
+#include "cpu/onednn.h"
+
+#include <omp.h>
+
+namespace bevgrad::cpu {
+namespace {
+
+constexpr size_t kMaxPrimitives = 1024;
+
+}  // namespace
+
+const dnnl::engine& engine() {
+  static const dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+dnnl::memory::data_type data_type(DType dtype) {
+  switch (dtype) {
+    case DType::Float32:
+      return dnnl::memory::data_type::f32;
+    case DType::BFloat16:
+      return dnnl::memory::data_type::bf16;
+    default:
+      fail("onednn: {} is not supported", name(dtype));
+  }
+}
+
+dnnl::memory::desc activation_desc(const Tensor& x) {
+  return {x.sizes(), data_type(x.dtype()), dnnl::memory::format_tag::nhwc};
+}
+
+dnnl::memory::desc any_weight_desc(const Tensor& weight, dnnl::memory::data_type type) {
+  return {weight.sizes(), type, dnnl::memory::format_tag::any};
+}
+
+dnnl::memory wrap(const dnnl::memory::desc& desc, const Tensor& tensor) {
+  return {desc, engine(), tensor.raw_data()};
+}
+
+Tensor allocate_for(const dnnl::memory::desc& desc) {
+  return empty({static_cast<int64_t>(desc.get_size())}, {DType::UInt8});
+}
+
+void execute(const Primitive& primitive, std::unordered_map<int, dnnl::memory> arguments) {
+  thread_local dnnl::stream stream(engine());
+  Tensor scratchpad;
+  if (primitive.scratchpad.get_size() > 0) {
+    scratchpad = allocate_for(primitive.scratchpad);
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, wrap(primitive.scratchpad, scratchpad));
+  }
+  primitive.primitive.execute(stream, arguments);
+  stream.wait();
+}
+
+size_t PrimitiveCache::Hash::operator()(const PrimitiveKey& key) const {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (int64_t part : key) hash = (hash ^ static_cast<uint64_t>(part)) * 0x100000001b3u;
+  return hash ^ (hash >> 29);
+}
+
+std::shared_ptr<const Primitive> PrimitiveCache::find(PrimitiveKey key, const std::function<Primitive()>& make) {
+  key.push_back(omp_get_max_threads());
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto found = index_.find(key); found != index_.end()) {
+      entries_.splice(entries_.begin(), entries_, found->second);
+      return found->second->primitive;
+    }
+  }
+  auto primitive = std::make_shared<Primitive>();
+  try {
+    *primitive = make();
+    primitive->usable = true;
+  } catch (const dnnl::error&) {
+    primitive->usable = false;
+  }
+  std::lock_guard lock(mutex_);
+  if (const auto found = index_.find(key); found != index_.end()) return found->second->primitive;
+  entries_.push_front({key, primitive});
+  index_[std::move(key)] = entries_.begin();
+  while (entries_.size() > capacity_) {
+    index_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+  return primitive;
+}
+
+PrimitiveCache& primitive_cache() {
+  static PrimitiveCache cache(kMaxPrimitives);
+  return cache;
+}
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+}  // namespace bevgrad::cpu
