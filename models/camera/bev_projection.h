@@ -1,0 +1,48 @@
+// Where every point of the BEV grid appears in every camera's feature map.
+#pragma once
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "autograd/functions/sampling.h"
+#include "geometry/camera.h"
+#include "models/network_options.h"
+
+namespace bevgrad {
+
+/// The pillars of a grid: its cells' centres at these heights (metres).
+struct BevPoints {
+  BevGrid grid;
+  std::vector<double> heights;
+};
+
+/// Projects every point into each camera (float64) and notes those that see it. `cameras` in the groups' order; image
+/// pixels become feature pixels by u_f = (u + 0.5) / stride - 0.5, the stride being image size / feature size. Throws
+/// Error for a calibration that cannot be, naming the camera's number.
+BevSamplingTable project_points(const BevPoints& points, const std::vector<BevSamplingGroup>& groups,
+                                const std::vector<Camera>& cameras);
+
+/// Tables of the rigs that were seen last: a rig's calibration rarely changes, and making a table costs more than using
+/// it. Safe to share between threads.
+class BevProjectionCache {
+ public:
+  explicit BevProjectionCache(BevPoints points, size_t capacity = 32);
+
+  std::shared_ptr<const BevSampling> find(const std::vector<BevSamplingGroup>& groups,
+                                          const std::vector<Camera>& cameras);
+
+ private:
+  struct Entry {
+    uint64_t hash;
+    std::vector<BevSamplingGroup> groups;
+    std::vector<Camera> cameras;
+    std::shared_ptr<const BevSampling> sampling;
+  };
+  BevPoints points_;
+  size_t capacity_;
+  std::mutex mutex_;
+  std::list<Entry> entries_;  // the one used last is first
+};
+
+}  // namespace bevgrad
