@@ -1,0 +1,102 @@
+// Rank and threads from what launchers set.
+#include "train/distributed/environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tensor/error.h"
+#include "train/distributed/process_group.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::HasSubstr;
+using Variables = std::map<std::string, std::string>;
+
+GetVariable from(const Variables& variables) {
+  return [variables](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+const Variables kTorchrun = {{"RANK", "3"},
+                             {"WORLD_SIZE", "4"},
+                             {"LOCAL_RANK", "1"},
+                             {"LOCAL_WORLD_SIZE", "2"},
+                             {"MASTER_ADDR", "127.0.0.1"},
+                             {"MASTER_PORT", "29500"}};
+
+std::string error_of(Variables variables) {
+  try {
+    read_rank_environment(from(variables));
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RankEnvironment, NothingSetIsOneProcess) {
+  const RankEnvironment environment = read_rank_environment(from({}));
+  EXPECT_EQ(environment.world_size, 1);
+  EXPECT_EQ(environment.launcher, "");
+  EXPECT_EQ(make_process_group(environment)->size(), 1);
+}
+
+TEST(RankEnvironment, Torchrun) {
+  const RankEnvironment environment = read_rank_environment(from(kTorchrun));
+  EXPECT_EQ(environment.rank, 3);
+  EXPECT_EQ(environment.world_size, 4);
+  EXPECT_EQ(environment.local_rank, 1);
+  EXPECT_EQ(environment.local_world_size, 2);
+  EXPECT_EQ(environment.master_port, 29500);
+}
+
+TEST(RankEnvironment, MpiAndSlurm) {
+  EXPECT_EQ(read_rank_environment(from({{"OMPI_COMM_WORLD_RANK", "1"},
+                                        {"OMPI_COMM_WORLD_SIZE", "2"},
+                                        {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                                        {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}}))
+                .rank,
+            1);
+  EXPECT_EQ(read_rank_environment(
+                from({{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "3"}, {"SLURM_LOCALID", "0"}}))
+                .rank,
+            2);
+  EXPECT_EQ(read_rank_environment(from({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "3"}})).world_size, 1);
+}
+
+TEST(RankEnvironment, WrongOnesAreNamed) {
+  for (const auto& [name, value] : kTorchrun) {
+    Variables missing = kTorchrun;
+    missing.erase(name);
+    EXPECT_THAT(error_of(missing), HasSubstr(name));
+    Variables wrong = kTorchrun;
+    if (name == "MASTER_ADDR") continue;
+    for (const char* bad : {"", "x", "-1", "99999999999", "1.5"}) {
+      wrong[name] = bad;
+      EXPECT_THAT(error_of(wrong), HasSubstr(name)) << bad;
+    }
+  }
+  Variables wrong = kTorchrun;
+  wrong["RANK"] = "4";
+  EXPECT_THAT(error_of(wrong), HasSubstr("0 to 3"));
+  wrong = kTorchrun;
+  wrong["LOCAL_RANK"] = "2";
+  EXPECT_THAT(error_of(wrong), HasSubstr("LOCAL_WORLD_SIZE"));
+}
+
+TEST(Threads, AShareOfTheCores) {
+  const RankEnvironment two = read_rank_environment(from(kTorchrun));
+  EXPECT_EQ(threads_per_rank(3, two, 8, from({})), 3);
+  EXPECT_EQ(threads_per_rank(0, two, 8, from({})), 4);
+  EXPECT_EQ(threads_per_rank(0, two, 1, from({})), 1);
+  EXPECT_EQ(threads_per_rank(0, two, 8, from({{"OMP_NUM_THREADS", "1"}})), 4);
+  EXPECT_EQ(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "1"}})), 1);
+  EXPECT_THROW(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "many"}})), UsageError);
+}
+
+}  // namespace
+}  // namespace bevgrad

@@ -1,0 +1,33 @@
+// Who this process is among those that train together, read from what its launcher put into the environment.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace bevgrad {
+
+struct RankEnvironment {
+  int rank = 0;
+  int world_size = 1;
+  int local_rank = 0;
+  int local_world_size = 1;
+  std::string master_addr;
+  int master_port = 0;
+  /// "" (one process), "torchrun", "Open MPI" or "Slurm".
+  std::string launcher;
+};
+
+/// Returns the value of a variable, or nothing.
+using GetVariable = std::function<std::optional<std::string>(const std::string&)>;
+
+/// torchrun's variables (RANK, WORLD_SIZE, ...) first, else Open MPI's, else Slurm's; none of them: one process. Throws
+/// UsageError naming the variables where they are partly there, are no numbers, or contradict one another.
+RankEnvironment read_rank_environment(const GetVariable& get);
+/// The same from this process's environment.
+RankEnvironment read_rank_environment();
+
+/// Threads for one rank: `wanted` where it is above 0, else OMP_NUM_THREADS (which torchrun sets to 1 of its own accord
+/// where there are several ranks: then it does not count), else this rank's share of the cores, at least 1.
+int threads_per_rank(int wanted, const RankEnvironment& environment, int cores, const GetVariable& get);
+
+}  // namespace bevgrad
