@@ -1,5 +1,9 @@
 // Every differentiable function.
 #pragma once
+#include "autograd/functions/pillars.h"    // IWYU pragma: export
 #include "autograd/functions/pointwise.h"  // IWYU pragma: export
 #include "autograd/functions/reduce.h"     // IWYU pragma: export
+#include "autograd/functions/sampling.h"   // IWYU pragma: export
 #include "autograd/functions/shape.h"      // IWYU pragma: export
+#include "autograd/functions/softmax.h"    // IWYU pragma: export
+#include "autograd/functions/warp.h"       // IWYU pragma: export

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 
+#include "tensor/elementary.h"
 #include "tensor/host_device.h"
 
 namespace bevgrad::functors {
@@ -68,13 +69,13 @@ struct Neg {
 struct Exp {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return std::exp(a);
+    return elementary::exp(a);
   }
 };
 struct Log {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return std::log(a);
+    return elementary::log(a);
   }
 };
 struct Sqrt {
@@ -99,7 +100,7 @@ struct Relu {
 struct Sigmoid {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return T(1) / (T(1) + std::exp(-a));
+    return elementary::sigmoid(a);
   }
 };
 struct Clamp {

@@ -1,0 +1,222 @@
+#include "autograd/functions/pillars.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "tensor/launch.h"
+
+namespace bevgrad {
+namespace {
+
+// One index is one segment.
+template <class T>
+struct SegmentMax {
+  const T* x;
+  const T* floor;  // null: none
+  const int64_t* offsets;
+  int64_t slots, channels;
+  T* y;
+  int32_t* winner;  // row within the segment, -1 for the floor
+
+  BEVGRAD_HD void operator()(int64_t s) const {
+    using R = compute_t<T>;
+    const int64_t begin = offsets[s], count = offsets[s + 1] - begin;
+    T* out = y + s * channels;
+    int32_t* best = winner + s * channels;
+    const bool floored = floor && count < slots;
+    const T* first = count > 0 ? x + begin * channels : floor;
+#pragma omp simd
+    for (int64_t c = 0; c < channels; ++c) {
+      out[c] = first[c];
+      best[c] = count > 0 ? 0 : -1;
+    }
+    for (int64_t r = 1; r < count; ++r) {
+      const T* row = x + (begin + r) * channels;
+#pragma omp simd
+      for (int64_t c = 0; c < channels; ++c) {
+        const bool larger = static_cast<R>(row[c]) > static_cast<R>(out[c]);
+        out[c] = larger ? row[c] : out[c];
+        best[c] = larger ? static_cast<int32_t>(r) : best[c];
+      }
+    }
+    if (!floored || count == 0) return;
+    for (int64_t c = 0; c < channels; ++c)
+      if (static_cast<R>(floor[c]) > static_cast<R>(out[c])) {
+        out[c] = floor[c];
+        best[c] = -1;
+      }
+  }
+};
+
+// One index is one segment; it writes all of its rows.
+template <class T>
+struct SegmentMaxBackward {
+  const T* dy;
+  const int32_t* winner;
+  const int64_t* offsets;
+  int64_t channels;
+  T* dx;
+
+  BEVGRAD_HD void operator()(int64_t s) const {
+    for (int64_t i = offsets[s] * channels; i < offsets[s + 1] * channels; ++i) dx[i] = T(0.0f);
+    for (int64_t c = 0; c < channels; ++c) {
+      const int32_t row = winner[s * channels + c];
+      if (row >= 0) dx[(offsets[s] + row) * channels + c] = dy[s * channels + c];
+    }
+  }
+};
+
+void check_offsets(const Tensor& x, const Tensor& offsets, bool has_floor) {
+  check(offsets.dim() == 1 && offsets.dtype() == DType::Int64 && offsets.numel() >= 1 && offsets.is_contiguous(),
+        "segment_max: the offsets are {}, expected int64 [segments+1]", describe(offsets));
+  const int64_t* o = offsets.data<int64_t>();
+  const int64_t segments = offsets.numel() - 1;
+  check(o[0] == 0 && o[segments] == x.size(0), "segment_max: the offsets run from {} to {} for {} rows", o[0],
+        o[segments], x.size(0));
+  for (int64_t s = 0; s < segments; ++s)
+    check(has_floor ? o[s] <= o[s + 1] : o[s] < o[s + 1], "segment_max: segment {} is rows {} to {}", s, o[s],
+          o[s + 1]);
+}
+
+void check_cells(const char* op, const Tensor& cells, int64_t count, bool unique) {
+  check(cells.dim() == 1 && cells.dtype() == DType::Int64, "{}: the cells are {}, expected int64 [rows]", op,
+        describe(cells));
+  std::vector<bool> taken(unique ? static_cast<size_t>(count) : 0, false);
+  const int64_t* cell = cells.data<int64_t>();
+  for (int64_t i = 0; i < cells.numel(); ++i) {
+    check(cell[i] >= 0 && cell[i] < count, "{}: row {} goes to cell {} of {}", op, i, cell[i], count);
+    if (!unique) continue;
+    check(!taken[cell[i]], "{}: row {} goes to cell {}, which is taken", op, i, cell[i]);
+    taken[cell[i]] = true;
+  }
+}
+
+// [N,C,H,W] channels-last seen as rows of C.
+template <class T>
+struct CopyRows {
+  const T* from;
+  T* to;
+  const int64_t* cells;
+  int64_t channels;
+  bool to_cells;
+
+  BEVGRAD_HD void operator()(int64_t i) const {
+    const T* source = from + (to_cells ? i : cells[i]) * channels;
+    T* target = to + (to_cells ? cells[i] : i) * channels;
+    for (int64_t c = 0; c < channels; ++c) target[c] = source[c];
+  }
+};
+
+Tensor rows_to_cells(const Tensor& x, const Tensor& cells, const Shape& sizes) {
+  Tensor y = zeros(sizes, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+  const Tensor dense = ops::contiguous(x);
+  dispatch_floating("scatter_cells", x.dtype(), [&]<class T>() {
+    launch(x.device(), cells.numel(), CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), sizes[1], true},
+           sizes[1] / 4 + 1);
+  });
+  return y;
+}
+
+Tensor cells_to_rows(const Tensor& x, const Tensor& cells) {
+  Tensor y = empty({cells.numel(), x.size(1)}, {x.dtype(), {}, x.device()});
+  const Tensor dense = ops::contiguous(x, MemoryFormat::ChannelsLast);
+  dispatch_floating("gather_cells", x.dtype(), [&]<class T>() {
+    launch(x.device(), cells.numel(),
+           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), x.size(1), false}, x.size(1) / 4 + 1);
+  });
+  return y;
+}
+
+// Rows that share a cell are added in their order: one index is one channel.
+template <class T>
+struct AddRows {
+  const T* from;
+  T* to;
+  const int64_t* cells;
+  int64_t count, channels;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    using R = compute_t<T>;
+    for (int64_t i = 0; i < count; ++i) {
+      T& target = to[cells[i] * channels + c];
+      target = static_cast<T>(static_cast<R>(target) + static_cast<R>(from[i * channels + c]));
+    }
+  }
+};
+
+}  // namespace
+
+Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, int64_t slots) {
+  check(x.dim() == 2, "segment_max: the input is {}, expected [rows, channels]", describe(x));
+  check(!floor.defined() || (floor.sizes() == Shape{x.size(1)} && floor.dtype() == x.dtype()),
+        "segment_max: the floor is {}, expected {} [{}]", describe(floor), name(x.dtype()), x.size(1));
+  check_offsets(x, offsets, floor.defined() && slots > 0);
+  const int64_t segments = offsets.numel() - 1, channels = x.size(1);
+  Tensor y = empty({segments, channels}, {x.dtype(), {}, x.device()});
+  Tensor winner = empty({segments, channels}, {DType::Int32, {}, x.device()});
+  const Tensor dense = ops::contiguous(x);
+  const Tensor dense_floor = floor.defined() ? ops::contiguous(floor) : Tensor();
+  const int64_t cost = (x.size(0) / std::max<int64_t>(segments, 1) + 1) * channels / 4 + 1;
+  dispatch_floating("segment_max", x.dtype(), [&]<class T>() {
+    launch(x.device(), segments,
+           SegmentMax<T>{dense.data<T>(), floor.defined() ? dense_floor.data<T>() : nullptr, offsets.data<int64_t>(),
+                         slots, channels, y.data<T>(), winner.data<int32_t>()},
+           cost);
+  });
+  return record("segment_max", y, {x, floor},
+                [winner_ = Saved(winner), offsets_ = Saved(offsets), sizes = x.sizes(), cost](const Tensor& dy,
+                                                                                              const NeedsGrad& needs) {
+                  const Tensor& winner = winner_.get();
+                  const Tensor gradient = ops::contiguous(dy);
+                  Grads grads(2);
+                  dispatch_floating("segment_max", dy.dtype(), [&]<class T>() {
+                    if (needs[0]) {
+                      grads[0] = empty(sizes, {dy.dtype(), {}, dy.device()});
+                      launch(dy.device(), winner.size(0),
+                             SegmentMaxBackward<T>{gradient.data<T>(), winner.data<int32_t>(),
+                                                   offsets_.get().data<int64_t>(), sizes[1], grads[0].data<T>()},
+                             cost);
+                    }
+                    if (needs[1]) {
+                      const Tensor won = empty(dy.sizes(), {dy.dtype(), {}, dy.device()});
+                      launch(dy.device(), dy.numel(),
+                             [from = gradient.data<T>(), row = winner.data<int32_t>(), to = won.data<T>()](int64_t i) {
+                               to[i] = row[i] < 0 ? from[i] : T(0.0f);
+                             });
+                      grads[1] = ops::sum(won, {0});
+                    }
+                  });
+                  return grads;
+                });
+}
+
+Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t height, int64_t width) {
+  check(x.dim() == 2 && x.size(0) == cells.numel(), "scatter_cells: the input is {}, expected [{}, channels]",
+        describe(x), cells.numel());
+  const Tensor index = ops::contiguous(cells);
+  check_cells("scatter_cells", index, numel({n, height, width}), true);
+  return record(
+      "scatter_cells", rows_to_cells(x, index, {n, x.size(1), height, width}), {x},
+      [index_ = Saved(index)](const Tensor& dy, const NeedsGrad&) { return Grads{cells_to_rows(dy, index_.get())}; });
+}
+
+Tensor gather_cells(const Tensor& x, const Tensor& cells) {
+  check(x.dim() == 4, "gather_cells: the input is {}, expected [N,C,H,W]", describe(x));
+  const Tensor index = ops::contiguous(cells);
+  check_cells("gather_cells", index, x.size(0) * x.size(2) * x.size(3), false);
+  return record("gather_cells", cells_to_rows(x, index), {x},
+                [index_ = Saved(index), sizes = x.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor gradient = ops::contiguous(dy);
+                  Tensor dx = zeros(sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
+                  const Tensor& index = index_.get();
+                  dispatch_floating("gather_cells", dy.dtype(), [&]<class T>() {
+                    launch(dy.device(), sizes[1],
+                           AddRows<T>{gradient.data<T>(), dx.data<T>(), index.data<int64_t>(), index.numel(), sizes[1]},
+                           index.numel());
+                  });
+                  return Grads{dx};
+                });
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,198 @@
+#include "autograd/functions/softmax.h"
+
+#include <cmath>
+
+#include "tensor/walk.h"
+
+namespace bevgrad {
+namespace {
+
+// y along one line of n elements `step` apart.
+template <class T>
+struct SoftmaxLine {
+  int64_t n, x_step, y_step, mask_step;
+  BEVGRAD_HD void operator()(const T* x, const bool* mask, T* y) const {
+    using R = compute_t<T>;
+    bool any = false;
+    R largest = R(0);
+    for (int64_t k = 0; k < n; ++k) {
+      if (mask && !mask[k * mask_step]) continue;
+      const R value = static_cast<R>(x[k * x_step]);
+      if (!any || value > largest || value != value) largest = value;
+      any = true;
+    }
+    R total = R(0);
+    for (int64_t k = 0; k < n; ++k)
+      if (!mask || mask[k * mask_step]) total += std::exp(static_cast<R>(x[k * x_step]) - largest);
+    for (int64_t k = 0; k < n; ++k)
+      y[k * y_step] = mask && !mask[k * mask_step]
+                          ? T(0.0f)
+                          : static_cast<T>(std::exp(static_cast<R>(x[k * x_step]) - largest) / total);
+  }
+};
+
+template <class T>
+struct SoftmaxLineBackward {
+  int64_t n, y_step, dy_step, dx_step;
+  BEVGRAD_HD void operator()(const T* y, const T* dy, T* dx) const {
+    using R = compute_t<T>;
+    R dot = R(0);
+    for (int64_t k = 0; k < n; ++k) dot += static_cast<R>(y[k * y_step]) * static_cast<R>(dy[k * dy_step]);
+    for (int64_t k = 0; k < n; ++k)
+      dx[k * dx_step] = static_cast<T>(static_cast<R>(y[k * y_step]) * (static_cast<R>(dy[k * dy_step]) - dot));
+  }
+};
+
+Tensor softmax_forward(const Tensor& x, int axis, const Tensor& mask) {
+  Tensor y = empty_like(x);
+  if (x.numel() == 0) return y;
+  const Tensor x0 = ops::narrow(x, axis, 0, 1), y0 = ops::narrow(y, axis, 0, 1);
+  const Tensor mask0 = mask.defined() ? ops::narrow(mask, axis, 0, 1) : Tensor();
+  const Shape& mask_strides = mask.defined() ? mask.strides() : x.strides();
+  const Walk walk =
+      plan_walk(y0.sizes(), {{y0.sizes(), y0.strides()}, {x0.sizes(), x0.strides()}, {x0.sizes(), mask_strides}});
+  dispatch_floating("softmax", x.dtype(), [&]<class T>() {
+    const SoftmaxLine<T> line{x.size(axis), x.strides()[axis], y.strides()[axis], mask_strides[axis]};
+    const T* in = x0.data<T>();
+    T* out = y0.data<T>();
+    const bool* valid = mask.defined() ? mask0.data<bool>() : nullptr;
+    for_each_row<3>(
+        walk,
+        [&](const std::array<int64_t, 3>& o, int64_t length) {
+          for (int64_t i = 0; i < length; ++i)
+            line(in + o[1] + i * walk.inner(1), valid ? valid + o[2] + i * walk.inner(2) : nullptr,
+                 out + o[0] + i * walk.inner(0));
+        },
+        8 * x.size(axis));
+  });
+  return y;
+}
+
+Tensor softmax_backward(const Tensor& dy, const Tensor& y, int axis) {
+  Tensor dx = empty_like(y);
+  if (y.numel() == 0) return dx;
+  const Tensor y0 = ops::narrow(y, axis, 0, 1), dy0 = ops::narrow(dy, axis, 0, 1), dx0 = ops::narrow(dx, axis, 0, 1);
+  const Walk walk =
+      plan_walk(y0.sizes(), {{dx0.sizes(), dx0.strides()}, {y0.sizes(), y0.strides()}, {dy0.sizes(), dy0.strides()}});
+  dispatch_floating("softmax", y.dtype(), [&]<class T>() {
+    const SoftmaxLineBackward<T> line{y.size(axis), y.strides()[axis], dy.strides()[axis], dx.strides()[axis]};
+    T* out = dx0.data<T>();
+    const T* py = y0.data<T>();
+    const T* pdy = dy0.data<T>();
+    for_each_row<3>(
+        walk,
+        [&](const std::array<int64_t, 3>& o, int64_t length) {
+          for (int64_t i = 0; i < length; ++i)
+            line(py + o[1] + i * walk.inner(1), pdy + o[2] + i * walk.inner(2), out + o[0] + i * walk.inner(0));
+        },
+        2 * y.size(axis));
+  });
+  return dx;
+}
+
+// One index is one pixel; frames are channels-last, weights [N,K,H,W] of any strides.
+constexpr int kMaxFrames = 16;
+
+template <class T>
+struct WeightedSum {
+  const T* frames[kMaxFrames];
+  const T* weights;  // [pixels, K]
+  T* y;
+  int64_t count, channels;
+
+  BEVGRAD_HD void operator()(int64_t pixel) const {
+    using R = compute_t<T>;
+    constexpr int64_t kBlock = 64;
+    for (int64_t begin = 0; begin < channels; begin += kBlock) {
+      const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
+      R sum[kBlock] = {};
+      for (int64_t k = 0; k < count; ++k) {
+        const R weight = static_cast<R>(weights[pixel * count + k]);
+        const T* frame = frames[k] + pixel * channels + begin;
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) sum[c] += weight * static_cast<R>(frame[c]);
+      }
+      for (int64_t c = 0; c < width; ++c) y[pixel * channels + begin + c] = static_cast<T>(sum[c]);
+    }
+  }
+};
+
+// dweights[pixel, k] = sum over channels of dy * frame k.
+template <class T>
+struct WeightedSumWeights {
+  const T* frames[kMaxFrames];
+  const T* dy;
+  T* dweights;
+  int64_t count, channels;
+
+  BEVGRAD_HD void operator()(int64_t pixel) const {
+    using R = compute_t<T>;
+    for (int64_t k = 0; k < count; ++k) {
+      const T* frame = frames[k] + pixel * channels;
+      const T* gradient = dy + pixel * channels;
+      R sum = R(0);
+#pragma omp simd reduction(+ : sum)
+      for (int64_t c = 0; c < channels; ++c) sum += static_cast<R>(frame[c]) * static_cast<R>(gradient[c]);
+      dweights[pixel * count + k] = static_cast<T>(sum);
+    }
+  }
+};
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
+  const int axis = dim < 0 ? dim + x.dim() : dim;
+  check(axis >= 0 && axis < x.dim(), "softmax: dimension {} is out of range for a tensor of rank {}", dim, x.dim());
+  check(!mask.defined() || (mask.dtype() == DType::Bool && mask.sizes() == x.sizes() && mask.device() == x.device()),
+        "softmax: the mask is {}, expected bool {}", describe(mask), to_string(x.sizes()));
+  Tensor y = softmax_forward(x, axis, mask);
+  return record("softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
+    return Grads{softmax_backward(dy, y_.get(), axis)};
+  });
+}
+
+Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights) {
+  const auto count = static_cast<int64_t>(frames.size());
+  check(count >= 1 && count <= kMaxFrames, "weighted_sum: {} frames were given, expected 1 to {}", count, kMaxFrames);
+  const Shape& sizes = frames[0].sizes();
+  check(sizes.size() == 4 && weights.sizes() == Shape({sizes[0], count, sizes[2], sizes[3]}),
+        "weighted_sum: weights {} do not fit {} frames of {}", to_string(weights.sizes()), count, to_string(sizes));
+  std::vector<Saved> saved;
+  std::vector<Tensor> dense;
+  for (const Tensor& frame : frames) {
+    check(frame.sizes() == sizes && frame.dtype() == weights.dtype() && frame.device() == weights.device(),
+          "weighted_sum: a frame is {}, the first {}, the weights {}", describe(frame), describe(frames[0]),
+          describe(weights));
+    dense.push_back(ops::contiguous(detach(frame), MemoryFormat::ChannelsLast));
+    saved.emplace_back(dense.back());
+  }
+  const Tensor w = ops::contiguous(detach(weights), MemoryFormat::ChannelsLast);
+  const int64_t pixels = sizes[0] * sizes[2] * sizes[3], channels = sizes[1];
+  Tensor y = empty(sizes, {weights.dtype(), MemoryFormat::ChannelsLast, weights.device()});
+  dispatch_floating("weighted_sum", weights.dtype(), [&]<class T>() {
+    WeightedSum<T> functor{{}, w.data<T>(), y.data<T>(), count, channels};
+    for (int64_t k = 0; k < count; ++k) functor.frames[k] = dense[k].data<T>();
+    launch(weights.device(), pixels, functor, count * channels / 4 + 1);
+  });
+
+  std::vector<Tensor> inputs = frames;
+  inputs.push_back(weights);
+  return record("weighted_sum", y, inputs, [saved, w_ = Saved(w), count](const Tensor& dy, const NeedsGrad& needs) {
+    const Tensor& w = w_.get();
+    Grads grads(static_cast<size_t>(count) + 1);
+    for (int64_t k = 0; k < count; ++k)
+      if (needs[k]) grads[k] = ops::mul(dy, ops::narrow(w, 1, k, 1));
+    if (needs[count]) {
+      const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
+      grads[count] = empty(w.sizes(), {w.dtype(), MemoryFormat::ChannelsLast, w.device()});
+      dispatch_floating("weighted_sum", w.dtype(), [&]<class T>() {
+        WeightedSumWeights<T> functor{{}, gradient.data<T>(), grads[count].data<T>(), count, dy.size(1)};
+        for (int64_t k = 0; k < count; ++k) functor.frames[k] = saved[k].get().data<T>();
+        launch(w.device(), w.numel() / count, functor, count * dy.size(1) / 4 + 1);
+      });
+    }
+    return grads;
+  });
+}
+
+}  // namespace bevgrad
