@@ -1,0 +1,63 @@
+#include "data/sampler.h"
+
+#include <algorithm>
+
+namespace bevgrad {
+
+namespace {
+
+constexpr int64_t kStateVersion = 1;
+
+/// What has to agree between a state and the sampler that it is given to, in the order in which it is kept.
+constexpr const char* kStateFields[] = {
+    "version",         "kind",         "data",   "seed", "batch size", "rank", "number of ranks",
+    "number of cases", "chunk length", "stagger"};
+constexpr size_t kFixedFields = std::size(kStateFields);
+
+}  // namespace
+
+Sampler::Sampler(const Dataset& dataset, const SamplerOptions& options, int64_t kind)
+    : options_(options), kind_(kind), fingerprint_(dataset.fingerprint()) {
+  check(options.batch_size > 0, "sampler: batch size is {}, expected at least 1", options.batch_size);
+  check(options.world > 0 && options.rank >= 0 && options.rank < options.world, "sampler: rank {} of {}", options.rank,
+        options.world);
+  check(options.num_cases >= 0 && options.chunk_frames >= 0,
+        "sampler: num_cases is {} and chunk_frames {}, expected 0 or more", options.num_cases, options.chunk_frames);
+  check(dataset.size() > 0, "sampler: the dataset is empty");
+}
+
+std::optional<std::vector<Draw>> Sampler::next() {
+  auto batch = draw();
+  if (batch) ++position_;
+  return batch;
+}
+
+std::vector<int64_t> Sampler::state_at(int64_t position) const {
+  return {kStateVersion,
+          kind_,
+          static_cast<int64_t>(fingerprint_),
+          static_cast<int64_t>(options_.seed),
+          options_.batch_size,
+          options_.rank,
+          options_.world,
+          options_.num_cases,
+          options_.chunk_frames,
+          options_.stagger,
+          position};
+}
+
+void Sampler::restore(std::span<const int64_t> state) {
+  const std::vector<int64_t> own = this->state();
+  check(state.size() == own.size(), "sampler: the saved state has {} numbers, expected {}", state.size(), own.size());
+  for (size_t i = 0; i < kFixedFields; ++i)
+    check(state[i] == own[i], "sampler: the saved state is of another {} ({}, now {})", kStateFields[i], state[i],
+          own[i]);
+  const int64_t position = state[kFixedFields];
+  check(position >= 0, "sampler: the saved state stands at batch {}", position);
+  rewind();
+  position_ = 0;
+  while (position_ < position)
+    check(next().has_value(), "sampler: the saved state stands at batch {}, there are {}", position, position_);
+}
+
+}  // namespace bevgrad
