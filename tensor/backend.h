@@ -23,21 +23,21 @@ struct ConvOptions {
 
 /// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual).
 struct ConvEpilogue {
-  Tensor scale;     // [out] or undefined
-  Tensor shift;     // [out] or undefined
-  Tensor residual;  // like the output, or undefined
+  Tensor scale = {};     // [out] or undefined
+  Tensor shift = {};     // [out] or undefined
+  Tensor residual = {};  // like the output, or undefined
   bool relu = false;
 };
 
 struct MatmulEpilogue {
-  Tensor shift;  // [n] or undefined
+  Tensor shift = {};  // [n] or undefined
   bool relu = false;
 };
 
 /// Per-channel coefficients of the gradient of a normalisation: dx = a[c] dz + b[c] x + d[c]. `b`, `d` may be
 /// undefined.
 struct ChannelGradient {
-  Tensor a, b, d;
+  Tensor a = {}, b = {}, d = {};
 };
 
 struct Backend {

@@ -1,0 +1,88 @@
+#include "autograd/checkpoint.h"
+
+#include "autograd/autocast.h"
+
+namespace bevgrad {
+namespace {
+
+thread_local bool recomputing = false;
+
+class RecomputeGuard {
+ public:
+  RecomputeGuard() : previous_(recomputing) { recomputing = true; }
+  ~RecomputeGuard() { recomputing = previous_; }
+  RecomputeGuard(const RecomputeGuard&) = delete;
+  RecomputeGuard& operator=(const RecomputeGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+
+// Takes the gradients that leaves hold out of the way and puts them back.
+class SetAsideGrads {
+ public:
+  explicit SetAsideGrads(const std::vector<Tensor>& leaves) : leaves_(leaves) {
+    for (const Tensor& leaf : leaves) {
+      held_.push_back(grad(leaf));
+      set_grad(leaf, {});
+    }
+  }
+  ~SetAsideGrads() {
+    for (size_t i = 0; i < leaves_.size(); ++i) set_grad(leaves_[i], held_[i]);
+  }
+  SetAsideGrads(const SetAsideGrads&) = delete;
+  SetAsideGrads& operator=(const SetAsideGrads&) = delete;
+
+ private:
+  const std::vector<Tensor>& leaves_;
+  std::vector<Tensor> held_;
+};
+
+}  // namespace
+
+bool is_recomputing() {
+  return recomputing;
+}
+
+Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                  const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> all = inputs;
+  all.insert(all.end(), parameters.begin(), parameters.end());
+  if (!will_record(all)) return f(inputs);
+
+  Tensor output;
+  {
+    NoGradGuard no_grad;
+    output = f(inputs);
+  }
+  std::vector<Saved> saved;
+  for (const Tensor& input : inputs) saved.emplace_back(input);
+  const DType autocast = autocast_dtype();
+  auto rule = [f, saved = std::move(saved), parameters, autocast](const Tensor& dy, const NeedsGrad& needs) {
+    std::vector<Tensor> leaves;
+    for (size_t i = 0; i < saved.size(); ++i) {
+      leaves.push_back(saved[i].defined() ? detach(saved[i].get()) : Tensor());
+      if (needs[i]) set_requires_grad(leaves.back(), true);
+    }
+    SetAsideGrads aside(parameters);
+    {
+      GradModeGuard grad_mode(true);
+      RecomputeGuard recompute;
+      AutocastGuard guard(autocast);
+      const Tensor again = f(leaves);
+      if (requires_grad(again)) backward(again, dy);
+    }
+    Grads grads;
+    auto collect = [&](const Tensor& leaf, bool needed) {
+      Tensor gradient = leaf.defined() ? grad(leaf) : Tensor();
+      if (needed && !gradient.defined()) gradient = zeros_like(leaf);
+      grads.push_back(std::move(gradient));
+    };
+    for (size_t i = 0; i < leaves.size(); ++i) collect(leaves[i], needs[i]);
+    for (size_t i = 0; i < parameters.size(); ++i) collect(parameters[i], needs[leaves.size() + i]);
+    return grads;
+  };
+  return record("checkpoint", detach(output), std::move(all), std::move(rule));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,20 @@
+// Trading time for memory: a stretch of the network that keeps only its inputs and is computed again in the backward
+// pass (Chen et al., "Training deep nets with sublinear memory cost", 2016).
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "autograd/autograd.h"
+
+namespace bevgrad {
+
+/// f(inputs), of which only the inputs are saved. `parameters` are the leaves that f uses besides its inputs; they get
+/// their gradients as usual. f must give the same result both times; autocast is as it was in the first run, and
+/// running statistics are updated by the first run only.
+Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
+                  const std::vector<Tensor>& parameters = {});
+
+/// Whether this thread is inside the second run of a checkpointed stretch.
+bool is_recomputing();
+
+}  // namespace bevgrad

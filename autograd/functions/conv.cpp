@@ -1,0 +1,92 @@
+#include "autograd/functions/conv.h"
+
+#include "autograd/functions/conv_support.h"
+
+namespace bevgrad {
+namespace {
+
+using conv_support::activation;
+
+// Checks an application and gives its output's sizes.
+Shape output_sizes(std::string_view op, const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
+  conv_support::check_dtypes(op, x, weight);
+  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [K,C,kh,kw], got {} and {}", op,
+        to_string(x.sizes()), to_string(weight.sizes()));
+  check(x.size(1) == weight.size(1), "{}: input {} has {} channels, weight {} expects {}", op, to_string(x.sizes()),
+        x.size(1), to_string(weight.sizes()), weight.size(1));
+  check(options.stride >= 1 && options.padding >= 0, "{}: stride {} and padding {} must be positive and not negative",
+        op, options.stride, options.padding);
+  const int64_t kh = weight.size(2), kw = weight.size(3);
+  check(kh >= 1 && kw >= 1, "{}: the kernel of weight {} is empty", op, to_string(weight.sizes()));
+  const int64_t h = x.size(2) + 2 * options.padding, w = x.size(3) + 2 * options.padding;
+  check(h >= kh && w >= kw, "{}: the kernel of weight {} is larger than input {} with padding {}", op,
+        to_string(weight.sizes()), to_string(x.sizes()), options.padding);
+  return {x.size(0), weight.size(0), (h - kh) / options.stride + 1, (w - kw) / options.stride + 1};
+}
+
+void check_channels(std::string_view op, std::string_view what, const Tensor& vector, const Tensor& weight) {
+  if (!vector.defined()) return;
+  check(vector.sizes() == Shape{weight.size(0)} && vector.dtype() == weight.dtype() && vector.is_contiguous(),
+        "{}: {} is {}, expected {} [{}]", op, what, describe(vector), name(weight.dtype()), weight.size(0));
+}
+
+Tensor run_forward(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue, ConvOptions options,
+                   const Shape& sizes) {
+  const Tensor y = empty(sizes, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+  run_kernel(backend(x.device()).conv2d_forward, "conv2d", x.device(), y, x, ops::contiguous(weight), epilogue,
+             options);
+  return y;
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const Shape sizes = output_sizes("conv2d", x, weight, options);
+  check_channels("conv2d", "bias", bias, weight);
+  const bool recorded = will_record({x, weight, bias});
+  ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
+  const Tensor input = activation(x, compute_dtype(x));
+  Tensor y = run_forward(input, weight, {.shift = bias, .relu = options.relu}, kernel, sizes);
+  if (!recorded) return y;
+
+  auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight),
+               y_ = options.relu ? Saved(y) : Saved(), x_sizes = x.sizes(), x_dtype = x.dtype(),
+               kernel](const Tensor& dy, const NeedsGrad& needs) {
+    const Backend& device = backend(dy.device());
+    const Tensor dz = conv_support::masked(dy, y_.get());
+    const Tensor& w = weight_.get();
+    Grads grads(3);
+    if (needs[0]) {
+      grads[0] = empty(x_sizes, {x_dtype, MemoryFormat::ChannelsLast, dy.device()});
+      run_kernel(device.conv2d_backward_input, "conv2d backward", dy.device(), grads[0], dz, ops::contiguous(w),
+                 kernel);
+    }
+    if (needs[1]) {
+      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
+      run_kernel(device.conv2d_backward_weight, "conv2d backward", dy.device(), grads[1], input_.get(), dz, kernel);
+    }
+    if (needs[2]) grads[2] = conv_support::sum_channels(dz);
+    return grads;
+  };
+  return record("conv2d", y, {x, weight, bias}, std::move(rule));
+}
+
+Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                     const Conv2dOptions& options) {
+  const Shape sizes = output_sizes("conv2d_affine", x, weight, options);
+  check(!will_record({x, weight, epilogue.scale, epilogue.shift, epilogue.residual}),
+        "conv2d_affine: it has no gradient; use conv2d and batch_norm, or a NoGradGuard");
+  check_channels("conv2d_affine", "scale", epilogue.scale, weight);
+  check_channels("conv2d_affine", "shift", epilogue.shift, weight);
+  ConvEpilogue fused = epilogue;
+  fused.relu |= options.relu;
+  const DType dtype = compute_dtype(x);
+  if (fused.residual.defined()) {
+    check(fused.residual.sizes() == sizes, "conv2d_affine: residual is {}, the output {}",
+          to_string(fused.residual.sizes()), to_string(sizes));
+    fused.residual = activation(fused.residual, dtype);
+  }
+  return run_forward(activation(x, dtype), weight, fused, {options.stride, options.padding, true}, sizes);
+}
+
+}  // namespace bevgrad

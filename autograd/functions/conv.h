@@ -1,0 +1,29 @@
+// Convolution, two-dimensional. Activations [N,C,H,W] are channels-last in memory (others are copied first), float32,
+// bfloat16 or float64. Weights and biases are float32 (float64 with float64 activations), also for bfloat16
+// activations. Under autocast float32 activations are computed in bfloat16 and the result is bfloat16.
+#pragma once
+#include "autograd/autograd.h"
+#include "tensor/backend.h"
+
+namespace bevgrad {
+
+struct Conv2dOptions {
+  int stride = 1;
+  int padding = 0;
+  /// max(., 0) in the same pass.
+  bool relu = false;
+};
+
+/// y = x * weight + bias, cross-correlation with zero padding as in PyTorch. weight [K,C,kh,kw], bias [K] or undefined
+/// -> [N,K,OH,OW] with OH = (H + 2 padding - kh) / stride + 1, rounded down. Throws Error where the channels do not fit
+/// or the kernel is larger than the padded input.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+
+/// relu?(conv2d(x, weight) * scale[k] + shift[k] + residual) as one primitive, for inference: throws Error where a
+/// gradient would be recorded. scale and shift are float32 [K] or undefined; the weight times scale is kept prepared
+/// for as long as neither is written, so pass the same tensors each time. The residual is converted where its dtype
+/// differs.
+Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                     const Conv2dOptions& options = {});
+
+}  // namespace bevgrad

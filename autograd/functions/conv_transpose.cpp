@@ -1,0 +1,67 @@
+#include "autograd/functions/conv_transpose.h"
+
+#include "autograd/functions/conv_support.h"
+
+namespace bevgrad {
+namespace {
+
+Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  constexpr const char* op = "conv_transpose2d";
+  conv_support::check_dtypes(op, x, weight);
+  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [C,K,kh,kw], got {} and {}", op,
+        to_string(x.sizes()), to_string(weight.sizes()));
+  check(x.size(1) == weight.size(0), "{}: input {} has {} channels, weight {} expects {}", op, to_string(x.sizes()),
+        x.size(1), to_string(weight.sizes()), weight.size(0));
+  check(options.stride >= 1 && options.padding >= 0 && !options.relu,
+        "{}: stride {} and padding {} must be positive and not negative, and relu off", op, options.stride,
+        options.padding);
+  check(!bias.defined() || (bias.sizes() == Shape{weight.size(1)} && bias.dtype() == weight.dtype()),
+        "{}: bias is {}, expected {} [{}]", op, describe(bias), name(weight.dtype()), weight.size(1));
+  const Shape sizes{x.size(0), weight.size(1), (x.size(2) - 1) * options.stride - 2 * options.padding + weight.size(2),
+                    (x.size(3) - 1) * options.stride - 2 * options.padding + weight.size(3)};
+  check(x.size(2) > 0 && x.size(3) > 0 && sizes[2] > 0 && sizes[3] > 0, "{}: input {} with weight {} gives {}", op,
+        to_string(x.sizes()), to_string(weight.sizes()), to_string(sizes));
+  return sizes;
+}
+
+}  // namespace
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const Shape sizes = output_sizes(x, weight, bias, options);
+  const bool recorded = will_record({x, weight, bias});
+  ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
+  const Tensor input = conv_support::activation(x, compute_dtype(x));
+  Tensor y = empty(sizes, {input.dtype(), MemoryFormat::ChannelsLast, x.device()});
+  const Backend& device = backend(x.device());
+  run_kernel(device.conv2d_backward_input, "conv_transpose2d", x.device(), y, input, ops::contiguous(weight), kernel);
+  if (bias.defined()) {
+    const Tensor scale = ones({weight.size(1)}, {weight.dtype(), {}, x.device()});
+    run_kernel(device.channel_affine, "conv_transpose2d", x.device(), y, y, scale, ops::contiguous(bias), Tensor(),
+               false);
+  }
+  if (!recorded) return y;
+
+  auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight), x_sizes = x.sizes(),
+               x_dtype = x.dtype(), kernel](const Tensor& dy, const NeedsGrad& needs) {
+    const Backend& device = backend(dy.device());
+    const Tensor dz = ops::contiguous(dy, MemoryFormat::ChannelsLast);
+    const Tensor& w = weight_.get();
+    Grads grads(3);
+    if (needs[0]) {
+      const Tensor dx = empty(x_sizes, {dz.dtype(), MemoryFormat::ChannelsLast, dy.device()});
+      run_kernel(device.conv2d_forward, "conv_transpose2d backward", dy.device(), dx, dz, ops::contiguous(w),
+                 ConvEpilogue{}, kernel);
+      grads[0] = ops::to(dx, x_dtype);
+    }
+    if (needs[1]) {
+      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
+      run_kernel(device.conv2d_backward_weight, "conv_transpose2d backward", dy.device(), grads[1], dz, input_.get(),
+                 kernel);
+    }
+    if (needs[2]) grads[2] = conv_support::sum_channels(dz);
+    return grads;
+  };
+  return record("conv_transpose2d", y, {x, weight, bias}, std::move(rule));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,76 @@
+#include "autograd/functions/linear.h"
+
+#include "autograd/functions/conv_support.h"
+
+namespace bevgrad {
+namespace {
+
+// [..,k] as [rows,k].
+Tensor rows(const Tensor& x) {
+  const int64_t width = x.size(-1);
+  int64_t count = 1;
+  for (int d = 0; d + 1 < x.dim(); ++d) count *= x.size(d);
+  return ops::contiguous(x.dim() == 2 ? x : ops::reshape(x, {count, width}));
+}
+
+// a^T b for a [m,k], b [m,n] in the dtype of the parameters, accumulated in float32.
+Tensor parameter_gradient(const Tensor& a, const Tensor& b) {
+  const DType dtype = a.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  const Tensor product = empty({a.size(1), b.size(1)}, {dtype, {}, a.device()});
+  if (a.size(0) == 0) {
+    ops::fill_(product, 0.0);
+    return product;
+  }
+  run_kernel(backend(a.device()).matmul, "linear backward", a.device(), product, a, b, true, false, MatmulEpilogue{});
+  return product;
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  return record("matmul", ops::matmul(a, b), {a, b},
+                [a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+                  Grads grads(2);
+                  if (needs[0]) grads[0] = ops::matmul(dy, b_.get(), false, true);
+                  if (needs[1]) {
+                    const Tensor left = rows(a_.get());
+                    grads[1] = left.size(0) ? ops::matmul(left, rows(dy), true, false) : zeros_like(b_.get());
+                  }
+                  return grads;
+                });
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
+  conv_support::check_dtypes("linear", x, weight);
+  check(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
+        "linear: input {} has {} features, weight {} expects [out,in] with in the same", to_string(x.sizes()),
+        x.dim() ? x.size(-1) : 0, to_string(weight.sizes()));
+  check(!bias.defined() || (bias.sizes() == Shape{weight.size(0)} && bias.dtype() == weight.dtype()),
+        "linear: bias is {}, expected {} [{}]", describe(bias), name(weight.dtype()), weight.size(0));
+  const DType dtype = compute_dtype(x);
+  const Tensor input = rows(ops::to(x, dtype));
+  const Tensor factors = ops::contiguous(ops::to(weight, dtype));
+  Shape sizes = x.sizes();
+  sizes.back() = weight.size(0);
+  Tensor product = empty({input.size(0), weight.size(0)}, {dtype, {}, x.device()});
+  run_kernel(backend(x.device()).matmul, "linear", x.device(), product, input, factors, false, true,
+             MatmulEpilogue{bias.defined() ? ops::contiguous(bias) : Tensor(), relu});
+  const Tensor y = x.dim() == 2 ? product : ops::view(product, sizes);
+  if (!will_record({x, weight, bias})) return y;
+
+  auto rule = [input_ = Saved(input), weight_ = Saved(weight), y_ = relu ? Saved(product) : Saved(),
+               x_sizes = x.sizes(), x_dtype = x.dtype()](const Tensor& dy, const NeedsGrad& needs) {
+    const Tensor dz = conv_support::masked(rows(dy), y_.get());
+    Grads grads(3);
+    if (needs[0]) {
+      const Tensor dx = ops::matmul(dz, ops::to(weight_.get(), dz.dtype()));
+      grads[0] = ops::to(ops::view(dx, x_sizes), x_dtype);
+    }
+    if (needs[1]) grads[1] = parameter_gradient(dz, input_.get());
+    if (needs[2]) grads[2] = conv_support::sum_channels(dz);
+    return grads;
+  };
+  return record("linear", y, {x, weight, bias}, std::move(rule));
+}
+
+}  // namespace bevgrad

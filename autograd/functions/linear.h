@@ -1,0 +1,16 @@
+// Matrix products and linear layers.
+#pragma once
+#include "autograd/autograd.h"
+
+namespace bevgrad {
+
+/// a [..,m,k] x b [k,n] -> [..,m,n]; a and b share dtype (float32, float64 or bfloat16) and device. The dtype is as
+/// given, whatever autocast says.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+/// x [..,in] times weight [out,in] transposed plus bias [out] (or undefined) -> [..,out]. Weight and bias are float32
+/// (float64 with float64 x); under autocast a float32 x is computed in bfloat16 and so is the result. `relu` clamps in
+/// the same pass.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, bool relu = false);
+
+}  // namespace bevgrad

@@ -1,0 +1,66 @@
+#include "nn/batch_norm.h"
+
+#include "autograd/checkpoint.h"
+#include "autograd/functions/shape.h"
+
+namespace bevgrad {
+
+BatchNorm::BatchNorm(int64_t channels, const NormSpec& spec)
+    : spec_(spec),
+      weight(register_parameter("weight", ones({channels}))),
+      bias(register_parameter("bias", zeros({channels}))),
+      running_mean(register_buffer("running_mean", zeros({channels}))),
+      running_var(register_buffer("running_var", ones({channels}))),
+      num_batches_tracked(register_buffer("num_batches_tracked", zeros({}, {DType::Int64}))) {}
+
+void BatchNorm::reset() {
+  ops::fill_(weight, 1);
+  ops::fill_(bias, 0);
+  ops::fill_(running_mean, 0);
+  ops::fill_(running_var, 1);
+  ops::fill_(num_batches_tracked, 0);
+}
+
+Tensor BatchNorm::forward(const Tensor& x, const NormFusion& fusion) {
+  const bool batch = uses_batch_statistics();
+  if (batch && !is_recomputing()) {
+    ++*num_batches_tracked.data<int64_t>();
+    ++num_batches_tracked.storage()->version;
+  }
+  Tensor residual = fusion.residual;
+  if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
+  return batch_norm(x, weight, bias, running_mean, running_var,
+                    {.training = batch,
+                     .momentum = spec_.momentum,
+                     .eps = spec_.eps,
+                     .residual = residual,
+                     .relu = fusion.relu,
+                     .last_row_count = fusion.last_row_count});
+}
+
+const FoldedNorm& BatchNorm::folded(const Tensor& conv_bias) {
+  std::vector<uint64_t> versions;
+  for (const Tensor* tensor : {&weight, &bias, &running_mean, &running_var})
+    versions.push_back(tensor->storage()->version);
+  if (conv_bias.defined()) versions.push_back(conv_bias.storage()->version);
+  if (versions == folded_versions_) return folded_;
+  folded_ = fold_batch_norm(weight, bias, running_mean, running_var, spec_.eps);
+  if (conv_bias.defined()) folded_.shift = ops::add(folded_.shift, ops::mul(folded_.scale, conv_bias));
+  folded_versions_ = std::move(versions);
+  return folded_;
+}
+
+Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
+  check(!conv.spec().relu, "conv_bn_relu: the convolution must not have an activation of its own");
+  const bool recorded = will_record({x, conv.weight, conv.bias, bn.weight, bn.bias, fusion.residual});
+  if (bn.uses_batch_statistics() || recorded) return bn.forward(conv.forward(x), fusion);
+  const FoldedNorm& norm = bn.folded(conv.bias);
+  return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu},
+                       {conv.spec().stride, conv.spec().padding});
+}
+
+Tensor conv_bn_relu(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
+  return bn.forward(conv.forward(x), fusion);
+}
+
+}  // namespace bevgrad

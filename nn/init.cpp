@@ -1,0 +1,73 @@
+#include "nn/init.h"
+
+#include <cmath>
+
+#include "nn/batch_norm.h"
+#include "nn/conv.h"
+#include "nn/linear.h"
+
+namespace bevgrad::init {
+namespace {
+
+// Calls `draw` for every layer that has a weight to draw; normalisation starts as the identity.
+template <class Draw>
+void reset(Module& root, const Draw& draw) {
+  root.visit([&](const std::string&, Module& module) {
+    if (auto* conv = dynamic_cast<Conv2d*>(&module)) draw(conv->weight, conv->bias);
+    if (auto* conv = dynamic_cast<ConvTranspose2d*>(&module)) draw(conv->weight, conv->bias);
+    if (auto* linear = dynamic_cast<Linear*>(&module)) draw(linear->weight, linear->bias);
+    if (auto* norm = dynamic_cast<BatchNorm*>(&module)) norm->reset();
+  });
+}
+
+}  // namespace
+
+int64_t fan(const Tensor& weight, Fan which) {
+  check(weight.dim() >= 2, "init: a weight has at least two dimensions, got {}", to_string(weight.sizes()));
+  int64_t taps = 1;
+  for (int d = 2; d < weight.dim(); ++d) taps *= weight.size(d);
+  return weight.size(which == Fan::In ? 1 : 0) * taps;
+}
+
+void constant(const Tensor& parameter, double value) {
+  ops::fill_(parameter, value);
+}
+
+void uniform(const Tensor& parameter, double low, double high, Generator& generator) {
+  ops::copy_(parameter, generator.uniform(parameter.sizes(), low, high, {parameter.dtype()}));
+}
+
+void normal(const Tensor& parameter, double mean, double deviation, Generator& generator) {
+  ops::copy_(parameter, generator.normal(parameter.sizes(), mean, deviation, {parameter.dtype()}));
+}
+
+void kaiming_normal(const Tensor& weight, Fan which, Generator& generator) {
+  normal(weight, 0, std::sqrt(2.0 / static_cast<double>(fan(weight, which))), generator);
+}
+
+void kaiming_uniform(const Tensor& weight, Generator& generator) {
+  const double bound = std::sqrt(1.0 / static_cast<double>(fan(weight, Fan::In)));
+  uniform(weight, -bound, bound, generator);
+}
+
+double prior_bias(double probability) {
+  return -std::log((1 - probability) / probability);
+}
+
+void reset_parameters(Module& root, Generator& generator) {
+  reset(root, [&](const Tensor& weight, const Tensor& bias) {
+    kaiming_uniform(weight, generator);
+    if (!bias.defined()) return;
+    const double bound = std::sqrt(1.0 / static_cast<double>(fan(weight, Fan::In)));
+    uniform(bias, -bound, bound, generator);
+  });
+}
+
+void reset_parameters_resnet(Module& root, Generator& generator) {
+  reset(root, [&](const Tensor& weight, const Tensor& bias) {
+    kaiming_normal(weight, Fan::Out, generator);
+    if (bias.defined()) constant(bias, 0);
+  });
+}
+
+}  // namespace bevgrad::init
