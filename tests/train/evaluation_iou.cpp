@@ -29,15 +29,16 @@ TEST(Iou, CountsByHand) {
   EXPECT_EQ(counts.truth, 3);
   EXPECT_DOUBLE_EQ(*counts.iou(), 2.0 / 4.0);
   // At 0.75 only the hit remains: 1 / 3; at 0.1 everything true and two false: 3 / 5.
-  EXPECT_DOUBLE_EQ(*iou.counts(0, kAllCells, 0.75f).iou(), 1.0 / 3.0);
+  EXPECT_DOUBLE_EQ(*iou.counts(0, kAllCells, static_cast<float>(0.75)).iou(), 1.0 / 3.0);
   EXPECT_DOUBLE_EQ(*iou.counts(0, kAllCells, 0.1f).iou(), 3.0 / 5.0);
   EXPECT_DOUBLE_EQ(*iou.best(0, kAllCells).iou, 3.0 / 5.0);
   EXPECT_DOUBLE_EQ(iou.best(0, kAllCells).threshold, 0.05);
 }
 
 TEST(Iou, EveryThresholdIsInclusiveAsFloat32) {
-  for (const float threshold : IouAccumulator::thresholds()) {
-    IouAccumulator iou({"Wall"});
+  const IouAccumulator like({}, 0.42f);
+  for (const float threshold : like.thresholds()) {
+    IouAccumulator iou({"Wall"}, 0.42f);
     iou.add(probabilities({threshold, std::nextafterf(threshold, 0.0f)}), labels({1, 1}), {});
     EXPECT_EQ(iou.counts(0, kAllCells, threshold).intersection, 1) << threshold;
   }
@@ -65,7 +66,8 @@ TEST(Iou, SplitsByVisibility) {
   iou.add(probabilities({0.9f, 0.1f, 0.9f, 0.9f}), labels({1, 1, 1, 0}), strata);
   EXPECT_DOUBLE_EQ(*iou.counts(0, kSeenNow).iou(), 0.5);
   EXPECT_DOUBLE_EQ(*iou.counts(0, kHiddenNow).iou(), 1.0);
-  EXPECT_DOUBLE_EQ(*iou.counts(0, kNeverSeen).iou(), 0.0);
+  EXPECT_FALSE(iou.counts(0, kNeverSeen).iou());  // the class does not occur there
+  EXPECT_EQ(iou.counts(0, kNeverSeen).predicted, 1);
   EXPECT_DOUBLE_EQ(*iou.counts(0, kAllCells).iou(), 0.5);
 }
 
@@ -89,8 +91,8 @@ TEST(Iou, NaNIsNeverPredicted) {
   IouAccumulator iou({"Wall"});
   const float nan = std::numeric_limits<float>::quiet_NaN();
   iou.add(probabilities({nan, std::numeric_limits<float>::infinity(), 2.0f}), labels({1, 1, 0}), {});
-  EXPECT_EQ(iou.counts(0, kAllCells, 0.05f).predicted, 2);
-  EXPECT_EQ(iou.counts(0, kAllCells, 0.05f).intersection, 1);
+  EXPECT_EQ(iou.counts(0, kAllCells, static_cast<float>(0.05)).predicted, 2);
+  EXPECT_EQ(iou.counts(0, kAllCells, static_cast<float>(0.05)).intersection, 1);
 }
 
 TEST(Iou, RefusesWhatDoesNotFit) {

@@ -10,16 +10,12 @@ Ratio IouCounts::iou() const {
   return ratio(static_cast<double>(intersection), static_cast<double>(predicted + truth - intersection));
 }
 
-const std::vector<float>& IouAccumulator::thresholds() {
-  static const std::vector<float> values = [] {
-    std::vector<float> v;
-    for (int i = 1; i < 20; ++i) v.push_back(static_cast<float>(i / 20.0));
-    return v;
-  }();
-  return values;
-}
-
-IouAccumulator::IouAccumulator(std::vector<std::string> class_names) : class_names_(std::move(class_names)) {
+IouAccumulator::IouAccumulator(std::vector<std::string> class_names, float headline)
+    : class_names_(std::move(class_names)), headline_(headline) {
+  check(headline > 0 && headline <= 1, "iou: threshold {}, expected above 0 and at most 1", headline);
+  for (int i = 1; i < 20; ++i) thresholds_.push_back(static_cast<float>(i / 20.0));
+  const auto place = std::lower_bound(thresholds_.begin(), thresholds_.end(), headline);
+  if (place == thresholds_.end() || *place != headline) thresholds_.insert(place, headline);
   histogram_.assign(class_names_.size() * kNumStrata * 2 * bins(), 0);
 }
 
@@ -32,21 +28,15 @@ void IouAccumulator::add(const ProbabilityRaster& probabilities, const LabelRast
         probabilities.rows, probabilities.columns, labels.channels, labels.rows, labels.columns, classes);
   check(strata.empty() || strata.size() == static_cast<size_t>(labels.cells()),
         "iou: {} visibility cells for a raster of {}", strata.size(), labels.cells());
-  const auto& limits = thresholds();
   for (int64_t c = 0; c < classes; ++c) {
     const auto probability = probabilities.plane(c);
     const auto label = labels.plane(c);
     for (size_t i = 0; i < label.size(); ++i) {
       if (label[i] == 255) continue;
       check(label[i] <= 1, "iou: label {} of class {}, expected 0, 1 or 255", label[i], class_names_[c]);
-      // A guess that is off by one at most, then exact comparisons with the thresholds themselves.
       const float p = probability[i];
-      size_t bin = 0;
-      if (p >= limits[0]) {
-        bin = std::min<size_t>(limits.size(), static_cast<size_t>(std::min(p, 1.0f) * 20.0f));
-        while (bin < limits.size() && p >= limits[bin]) ++bin;
-        while (bin > 0 && p < limits[bin - 1]) --bin;
-      }
+      const size_t bin =
+          std::isnan(p) ? 0 : std::upper_bound(thresholds_.begin(), thresholds_.end(), p) - thresholds_.begin();
       ++histogram_[index(c, kAllCells, label[i], bin)];
       if (!strata.empty()) ++histogram_[index(c, strata[i], label[i], bin)];
     }
@@ -60,11 +50,10 @@ void IouAccumulator::merge(const IouAccumulator& other) {
 }
 
 IouCounts IouAccumulator::counts(size_t class_id, Stratum stratum, float threshold) const {
-  const auto& limits = thresholds();
-  const auto found = std::find(limits.begin(), limits.end(), threshold);
-  check(found != limits.end() && class_id < class_names_.size(), "iou: no counts of class {} at threshold {}", class_id,
-        threshold);
-  const size_t first = static_cast<size_t>(found - limits.begin()) + 1;
+  const auto found = std::find(thresholds_.begin(), thresholds_.end(), threshold);
+  check(found != thresholds_.end() && class_id < class_names_.size(), "iou: no counts of class {} at threshold {}",
+        class_id, threshold);
+  const size_t first = static_cast<size_t>(found - thresholds_.begin()) + 1;
   IouCounts counts;
   for (size_t bin = 0; bin < bins(); ++bin) {
     const int64_t true_cells = histogram_[index(class_id, stratum, 1, bin)];
@@ -78,16 +67,16 @@ IouCounts IouAccumulator::counts(size_t class_id, Stratum stratum, float thresho
 
 BestIou IouAccumulator::best(size_t class_id, Stratum stratum) const {
   BestIou best;
-  for (const float threshold : thresholds()) {
+  for (const float threshold : thresholds_) {
     const Ratio iou = counts(class_id, stratum, threshold).iou();
     if (iou && (!best.iou || *iou > *best.iou)) best = {std::round(threshold * 100) / 100.0, iou};
   }
   return best;
 }
 
-Ratio IouAccumulator::mean_iou(Stratum stratum, float threshold) const {
+Ratio IouAccumulator::mean_iou(Stratum stratum) const {
   std::vector<Ratio> values;
-  for (size_t c = 0; c < class_names_.size(); ++c) values.push_back(counts(c, stratum, threshold).iou());
+  for (size_t c = 0; c < class_names_.size(); ++c) values.push_back(counts(c, stratum).iou());
   return mean_of(values);
 }
 

@@ -34,6 +34,10 @@ std::vector<Cell> keys_of(const Table& table, const std::vector<Cell>& row) {
 
 }  // namespace
 
+Cell no_value() {
+  return {};
+}
+
 Cell cell_of(Ratio value) {
   return value ? Cell(*value) : Cell();
 }

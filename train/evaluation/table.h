@@ -13,6 +13,8 @@ namespace bevgrad {
 /// One value; std::monostate is "n/a".
 using Cell = std::variant<std::monostate, std::string, int64_t, double>;
 Cell cell_of(Ratio value);
+/// "n/a".
+Cell no_value();
 
 struct Column {
   std::string name;
