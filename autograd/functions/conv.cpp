@@ -26,8 +26,8 @@ Shape output_sizes(std::string_view op, const Tensor& x, const Tensor& weight, c
 
 void check_channels(std::string_view op, std::string_view what, const Tensor& vector, const Tensor& weight) {
   if (!vector.defined()) return;
-  check(vector.sizes() == Shape{weight.size(0)} && vector.dtype() == weight.dtype() && vector.is_contiguous(),
-        "{}: {} is {}, expected {} [{}]", op, what, describe(vector), name(weight.dtype()), weight.size(0));
+  check(vector.sizes() == Shape{weight.size(0)} && vector.dtype() == weight.dtype(), "{}: {} is {}, expected {} [{}]",
+        op, what, describe(vector), name(weight.dtype()), weight.size(0));
 }
 
 Tensor run_forward(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue, ConvOptions options,
@@ -46,7 +46,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const bool recorded = will_record({x, weight, bias});
   ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
   const Tensor input = activation(x, compute_dtype(x));
-  Tensor y = run_forward(input, weight, {.shift = bias, .relu = options.relu}, kernel, sizes);
+  Tensor y = run_forward(
+      input, weight, {.shift = bias.defined() ? ops::contiguous(bias) : Tensor(), .relu = options.relu}, kernel, sizes);
   if (!recorded) return y;
 
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight),
@@ -76,6 +77,8 @@ Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& 
   const Shape sizes = output_sizes("conv2d_affine", x, weight, options);
   check(!will_record({x, weight, epilogue.scale, epilogue.shift, epilogue.residual}),
         "conv2d_affine: it has no gradient; use conv2d and batch_norm, or a NoGradGuard");
+  for (const Tensor* vector : {&epilogue.scale, &epilogue.shift})
+    check(!vector->defined() || vector->is_contiguous(), "conv2d_affine: scale and shift must be contiguous");
   check_channels("conv2d_affine", "scale", epilogue.scale, weight);
   check_channels("conv2d_affine", "shift", epilogue.shift, weight);
   ConvEpilogue fused = epilogue;

@@ -7,5 +7,13 @@ namespace bevgrad::testing {
 std::vector<OpCase> pointwise_cases();
 std::vector<OpCase> shape_cases();
 std::vector<OpCase> reduce_cases();
+std::vector<OpCase> conv_cases();
+std::vector<OpCase> batch_norm_cases();
+std::vector<OpCase> pool_cases();
+std::vector<OpCase> linear_cases();
+std::vector<OpCase> interpolate_cases();
+std::vector<OpCase> sampling_cases();
+std::vector<OpCase> softmax_cases();
+std::vector<OpCase> pillar_cases();
 
 }  // namespace bevgrad::testing
