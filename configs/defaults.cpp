@@ -44,7 +44,7 @@ void fill_network(config::Network& network) {
   fill(head.mutable_road_classes(), {"Wall", "Curb", "SpeedBump", "GroundSigns"});
   if (head.instance_classes().empty()) {
     fill(head.mutable_instance_classes(), {"SpeedBump", "GroundSign", "ParkingSlot", "Column"});
-    fill(head.mutable_symmetric_classes(), {"SpeedBump", "Column"});
+    fill(head.mutable_symmetric_classes(), {"SpeedBump", "ParkingSlot", "Column"});
   }
   fill(network.mutable_dynamic_head()->mutable_classes(),
        {"car", "truck", "bus", "person", "non_motor", "riderless_non_motor", "barrier", "pillar"});

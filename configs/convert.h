@@ -1,0 +1,40 @@
+// From a judged config to the plain option structs of the rooms below.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "configs/document.h"
+#include "data/dataset.h"
+#include "data/label_schema.h"
+#include "data/scene/scene.h"
+#include "geometry/camera.h"
+#include "models/decode_boxes.h"
+#include "models/decode_instances.h"
+#include "models/history_feature_manager.h"
+#include "models/network_options.h"
+
+namespace bevgrad::configs {
+
+/// Throws UsageError, naming the config, for what only the network can judge.
+NetworkOptions network_options(const Document& document);
+LabelSchema label_schema(const config::Config& proto);
+/// `training` applies what counts in training alone (cells never seen are ignored).
+DatasetOptions dataset_options(const config::Config& proto, bool training);
+HistoryOptions history_options(const config::Config& proto);
+InstanceDecodeOptions instance_decode_options(const config::Config& proto);
+BoxDecodeOptions box_decode_options(const config::Config& proto);
+/// What the generator makes of the config's rig, classes and `generator`.
+SceneOptions scene_options(const Document& document);
+/// A camera of the rig at its sensor's size, as the generator mounts it.
+Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera);
+
+/// The tasks that a list belongs to.
+enum class Task { Dynamic, Static };
+/// Lists of the training groups that `task` takes; paths are under data.root.
+std::vector<ListGroup> train_lists(const config::Config& proto, Task task);
+/// All val sets.
+std::vector<ListGroup> val_lists(const config::Config& proto);
+/// Path of the file that lists the LMDBs.
+std::string lmdb_list(const config::Config& proto);
+
+}  // namespace bevgrad::configs

@@ -1,0 +1,149 @@
+// What the data rooms are told: cameras, classes, lists, and the generator's rig.
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+
+#include "configs/convert.h"
+#include "tensor/error.h"
+
+namespace bevgrad::configs {
+namespace {
+
+constexpr double kRadians = std::numbers::pi / 180;
+
+template <class Names>
+std::vector<std::string> names(const Names& from) {
+  return {from.begin(), from.end()};
+}
+
+std::vector<std::string> under_root(const config::Config& proto,
+                                    const google::protobuf::RepeatedPtrField<std::string>& lists) {
+  std::vector<std::string> paths;
+  for (const std::string& list : lists) paths.push_back((std::filesystem::path(proto.data().root()) / list).string());
+  return paths;
+}
+
+/// Where the image's edge lies for a focal length of 1: tan of half the field of view, or the distorted angle.
+double unit_radius(const config::Camera& camera) {
+  const double half = camera.fov() * kRadians / 2;
+  if (camera.model() == config::Camera::pinhole) return std::tan(half);
+  double radius = 1, power = 1;
+  for (const double k : camera.distortion()) {
+    power *= half * half;
+    radius += k * power;
+  }
+  return half * radius;
+}
+
+}  // namespace
+
+LabelSchema label_schema(const config::Config& proto) {
+  const auto& range = proto.grid().pc_range();
+  LabelSchema schema;
+  schema.grid = {.x_min = range[0],
+                 .y_min = range[1],
+                 .z_min = range[2],
+                 .x_max = range[3],
+                 .y_max = range[4],
+                 .z_max = range[5],
+                 .cell = proto.grid().bev_cell() / 4};
+  const config::StaticHead& head = proto.network().static_head();
+  schema.lane_classes = names(head.lane_classes());
+  schema.road_classes = names(head.road_classes());
+  schema.instance_classes = names(head.instance_classes());
+  schema.dynamic_classes = names(proto.network().dynamic_head().classes());
+  return schema;
+}
+
+DatasetOptions dataset_options(const config::Config& proto, bool training) {
+  DatasetOptions options;
+  for (const config::CameraGroup& group : proto.sensors().groups()) {
+    CameraGroupOptions& added = options.groups.emplace_back();
+    added.name = group.name();
+    for (const config::Camera& camera : group.cameras()) added.cameras.push_back(camera.name());
+    added.height = group.height();
+    added.width = group.width();
+  }
+  options.labels = label_schema(proto);
+  options.load_points = proto.tasks().enable_lidar();
+  options.ignore_never_seen = training && proto.loss().ignore_never_seen();
+  return options;
+}
+
+std::vector<ListGroup> train_lists(const config::Config& proto, Task task) {
+  std::vector<ListGroup> groups;
+  for (const config::ListGroup& group : proto.data().train()) {
+    if (task == Task::Dynamic ? group.dynamic_task() : group.static_task())
+      groups.push_back({group.name(), under_root(proto, group.lists())});
+  }
+  return groups;
+}
+
+std::vector<ListGroup> val_lists(const config::Config& proto) {
+  std::vector<ListGroup> groups;
+  for (const config::ListGroup& group : proto.data().val())
+    groups.push_back({group.name(), under_root(proto, group.lists())});
+  return groups;
+}
+
+std::string lmdb_list(const config::Config& proto) {
+  return (std::filesystem::path(proto.data().root()) / proto.data().lmdb()).string();
+}
+
+Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera) {
+  Camera result;
+  result.kind = camera.model() == config::Camera::fisheye ? CameraKind::Fisheye : CameraKind::Pinhole;
+  result.width = camera.width() > 0 ? camera.width() : group.width();
+  result.height = camera.height() > 0 ? camera.height() : group.height();
+  result.fx = camera.fx() > 0 ? camera.fx() : result.width / 2.0 / unit_radius(camera);
+  result.fy = camera.fy() > 0 ? camera.fy() : result.fx;
+  result.cx = camera.cx() >= 0 ? camera.cx() : (result.width - 1) / 2.0;
+  result.cy = camera.cy() >= 0 ? camera.cy() : (result.height - 1) / 2.0;
+  for (int i = 0; i < camera.distortion_size(); ++i) result.distortion[static_cast<size_t>(i)] = camera.distortion(i);
+  result.fov = result.kind == CameraKind::Fisheye ? camera.fov() * kRadians : 0;
+  // The body's x forward, y left, z up against the sensor's x right, y down, z forward.
+  Pose axes;
+  axes.m = {0, 0, 1, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 1};
+  result.sensor2ego = Pose::from_angles({camera.x(), camera.y(), camera.z()}, camera.yaw() * kRadians,
+                                        camera.pitch() * kRadians, camera.roll() * kRadians) *
+                      axes;
+  return result;
+}
+
+SceneOptions scene_options(const Document& document) {
+  const config::Config& proto = document.proto;
+  const config::Generator& generator = proto.generator();
+  SceneOptions options;
+  for (int g = 0; g < proto.sensors().groups_size(); ++g) {
+    const config::CameraGroup& group = proto.sensors().groups(g);
+    for (int c = 0; c < group.cameras_size(); ++c) {
+      const Camera camera = rig_camera(group, group.cameras(c));
+      try {
+        validate(camera);
+      } catch (const std::invalid_argument& error) {
+        const std::string field = fmt::format("sensors.groups[{}].cameras[{}]", g, c);
+        throw UsageError(fmt::format("{}: field \"{}\": {}", document.place(field), field, error.what()));
+      }
+      options.cameras.push_back({group.cameras(c).name(), camera});
+    }
+  }
+  options.labels = label_schema(proto);
+  options.has_lidar = proto.tasks().enable_lidar();
+  options.lidar.beams = generator.lidar_beams();
+  options.lidar.points = generator.lidar_points();
+  options.drive.frames = generator.frames();
+  options.drive.frame_rate = generator.frame_rate();
+  options.drive.timestamp_jitter = generator.timestamp_jitter();
+  options.drive.drop_rate = generator.drop_rate();
+  options.drive.pose_noise = generator.pose_noise();
+  options.drive.yaw_noise = generator.yaw_noise();
+  options.night = generator.night();
+  options.parking = generator.parking();
+  options.occluders = generator.occluders();
+  options.image_noise = generator.image_noise();
+  options.window.assign(proto.temporal().intervals().begin(), proto.temporal().intervals().end());
+  options.window_tolerance = proto.temporal().match_tol();
+  return options;
+}
+
+}  // namespace bevgrad::configs

@@ -1,0 +1,117 @@
+// NetworkOptions and what decodes and remembers its outputs.
+#include "configs/convert.h"
+#include "tensor/error.h"
+
+namespace bevgrad::configs {
+namespace {
+
+BevGrid bev_grid(const config::Grid& grid) {
+  const auto& range = grid.pc_range();
+  return {.x_min = range[0],
+          .y_min = range[1],
+          .z_min = range[2],
+          .x_max = range[3],
+          .y_max = range[4],
+          .z_max = range[5],
+          .cell = grid.bev_cell()};
+}
+
+std::array<double, 3> per_channel(const google::protobuf::RepeatedField<double>& values) {
+  if (values.size() == 1) return {values[0], values[0], values[0]};
+  return {values[0], values[1], values[2]};
+}
+
+}  // namespace
+
+NetworkOptions network_options(const Document& document) {
+  const config::Config& proto = document.proto;
+  const config::Network& network = proto.network();
+  NetworkOptions options;
+  options.groups.clear();
+  for (const config::CameraGroup& group : proto.sensors().groups()) {
+    options.groups.push_back({group.name(), group.cameras_size(), group.height(), group.width(),
+                              std::vector<int>(group.taps().begin(), group.taps().end())});
+  }
+  options.image_mean = per_channel(proto.sensors().mean());
+  options.image_std = per_channel(proto.sensors().std());
+  options.backbone_width = network.backbone_width();
+  options.backbone_blocks.assign(network.backbone_blocks().begin(), network.backbone_blocks().end());
+  options.stem_max_pool = network.stem_max_pool();
+  options.neck_channels = network.neck_channels();
+  options.bev_channels = network.bev_channels();
+  options.grid = bev_grid(proto.grid());
+  options.view_heights.assign(network.view_heights().begin(), network.view_heights().end());
+  const config::Lidar& lidar = network.lidar();
+  options.lidar.max_points = lidar.max_points();
+  options.lidar.max_pillars = lidar.max_pillars();
+  options.lidar.vfe_channels = lidar.vfe_channels();
+  options.lidar.legacy = lidar.legacy();
+  options.lidar.layers.assign(lidar.layers().begin(), lidar.layers().end());
+  options.lidar.channels.assign(lidar.channels().begin(), lidar.channels().end());
+  options.lidar.neck_channels = lidar.neck_channels();
+  options.temporal.history = proto.temporal().intervals_size();
+  options.temporal.bilinear = proto.temporal().warp() == config::Temporal::bilinear;
+  options.static_head.up1_channels = network.static_head().up1_channels();
+  options.static_head.up2_channels = network.static_head().up2_channels();
+  options.static_head.lane_classes = network.static_head().lane_classes_size();
+  options.static_head.road_classes = network.static_head().road_classes_size();
+  options.static_head.instance_classes = network.static_head().instance_classes_size();
+  options.dynamic_head.channels = network.dynamic_head().channels();
+  options.dynamic_head.classes = network.dynamic_head().classes_size();
+  options.enable_lidar = proto.tasks().enable_lidar();
+  options.enable_static_temporal = proto.tasks().enable_static_temporal();
+  options.static_task = proto.tasks().static_task();
+  options.dynamic_task = proto.tasks().dynamic_task();
+  options.use_backbone_amp = proto.train().use_backbone_amp();
+  try {
+    options.validate();
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}: {}", document.source, error.what()));
+  }
+  return options;
+}
+
+HistoryOptions history_options(const config::Config& proto) {
+  const config::Temporal& temporal = proto.temporal();
+  HistoryOptions options;
+  options.intervals.assign(temporal.intervals().begin(), temporal.intervals().end());
+  options.match_tol = temporal.match_tol();
+  options.interval_variable = temporal.interval_variable();
+  options.max_capacity = temporal.max_capacity();
+  options.storage = temporal.storage() == config::Temporal::bfloat16 ? DType::BFloat16 : DType::Float32;
+  options.identity_warp = temporal.warp() == config::Temporal::identity;
+  options.shuffle_poses = temporal.shuffle_poses();
+  return options;
+}
+
+InstanceDecodeOptions instance_decode_options(const config::Config& proto) {
+  const config::StaticHead& head = proto.network().static_head();
+  InstanceDecodeOptions options;
+  options.x_min = proto.grid().pc_range(0);
+  options.y_min = proto.grid().pc_range(1);
+  options.cell = proto.grid().bev_cell() / 2;
+  options.max_instances = head.max_instances();
+  options.score_threshold = static_cast<float>(head.score_threshold());
+  options.nms_iou = head.nms_iou();
+  options.symmetric.clear();
+  for (const std::string& name : head.instance_classes()) {
+    bool symmetric = false;
+    for (const std::string& other : head.symmetric_classes()) symmetric |= other == name;
+    options.symmetric.push_back(symmetric);
+  }
+  return options;
+}
+
+BoxDecodeOptions box_decode_options(const config::Config& proto) {
+  const config::DynamicHead& head = proto.network().dynamic_head();
+  BoxDecodeOptions options;
+  options.x_min = proto.grid().pc_range(0);
+  options.y_min = proto.grid().pc_range(1);
+  options.cell = proto.grid().bev_cell();
+  options.max_boxes = head.max_boxes();
+  options.score_threshold = static_cast<float>(head.score_threshold());
+  options.nms_iou = head.nms_iou();
+  return options;
+}
+
+}  // namespace bevgrad::configs
