@@ -55,6 +55,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 Tensor mean(const Tensor& x) {
+  check(x.numel() > 0, "mean: {} is empty", describe(x));
   return mean(x, all_dims(x));
 }
 

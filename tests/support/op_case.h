@@ -42,6 +42,7 @@ struct OpCase {
   /// Input sizes with no elements, to be run once more.
   std::vector<Shape> empty = {};
   std::vector<OpError> errors = {};
+  double float64_tolerance = 1e-12;
   double float32_tolerance = 1e-5;
   /// Negative: the function takes no bfloat16.
   double bfloat16_tolerance = 0.03;
