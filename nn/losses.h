@@ -8,7 +8,7 @@
 namespace bevgrad {
 
 /// The label of a cell that counts for nothing.
-inline constexpr int kIgnoreLabel = 255;
+inline constexpr int kIgnoredTarget = 255;
 
 struct FocalOptions {
   double alpha = 0.25;
@@ -20,7 +20,7 @@ struct FocalOptions {
 /// Sigmoid focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017; the form of torchvision's
 /// sigmoid_focal_loss), summed and divided by the number of positives (at least 1):
 ///   -alpha (1-p)^gamma log p where the target is 1, -(1-alpha) p^gamma log(1-p) where it is 0, p = sigmoid(logit),
-/// times the class's weight. targets: uint8 [N,C,H,W], 0, 1 or kIgnoreLabel; another label is an error.
+/// times the class's weight. targets: uint8 [N,C,H,W], 0, 1 or kIgnoredTarget; another label is an error.
 Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& targets, const FocalOptions& options = {});
 
 struct DiceOptions {

@@ -25,10 +25,10 @@ Tensor checked_targets(const char* loss, const Tensor& logits, const Tensor& tar
   const uint8_t* t = dense.data<uint8_t>();
   int wrong = 0;
 #pragma omp parallel for simd reduction(| : wrong) if (dense.numel() > kParallelGrain)
-  for (int64_t i = 0; i < dense.numel(); ++i) wrong |= t[i] > 1 && t[i] != kIgnoreLabel;
+  for (int64_t i = 0; i < dense.numel(); ++i) wrong |= t[i] > 1 && t[i] != kIgnoredTarget;
   if (wrong)
     for (int64_t i = 0; i < dense.numel(); ++i)
-      check(t[i] <= 1 || t[i] == kIgnoreLabel, "{}: a label is {}, expected 0, 1 or {}", loss, t[i], kIgnoreLabel);
+      check(t[i] <= 1 || t[i] == kIgnoredTarget, "{}: a label is {}, expected 0, 1 or {}", loss, t[i], kIgnoredTarget);
   return dense;
 }
 
@@ -48,7 +48,7 @@ BEVGRAD_HD Term<R> focal_term(R x, uint8_t target, R alpha, R gamma) {
   // With s = x at a positive and -x at a negative both cases are -a (1-q)^gamma log q, q = sigmoid(s).
   const bool positive = target == 1;
   const R s = positive ? x : -x;
-  const R a = target == kIgnoreLabel ? R(0) : (positive ? alpha : R(1) - alpha);
+  const R a = target == kIgnoredTarget ? R(0) : (positive ? alpha : R(1) - alpha);
   const R e = elementary::exp(s < R(0) ? s : -s);  // exp(-|s|)
   const R q = (s < R(0) ? e : R(1)) / (R(1) + e);
   const R rest = (s < R(0) ? R(1) : e) / (R(1) + e);  // 1 - q without cancellation
@@ -126,7 +126,7 @@ std::vector<Overlap> overlaps(const Tensor& logits, const Tensor& targets) {
           R *b = both.data(), *p = predicted.data(), *g = present.data();
 #pragma omp simd
           for (int64_t i = 0; i < length; ++i) {
-            const R valid = t[begin + i] == kIgnoreLabel ? R(0) : R(1);
+            const R valid = t[begin + i] == kIgnoredTarget ? R(0) : R(1);
             const R target = t[begin + i] == 1 ? R(1) : R(0);
             const R probability = valid * elementary::sigmoid(static_cast<R>(x[begin + i]));
             b[i] += probability * target;
@@ -168,7 +168,7 @@ void dice_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets
     for (int64_t i = 0; i < length; ++i) {
       const R p = elementary::sigmoid(static_cast<R>(x[begin + i]));
       const R slope = a[i] + (t[begin + i] == 1 ? b[i] : R(0));
-      out[begin + i] = static_cast<T>(t[begin + i] == kIgnoreLabel ? R(0) : p * (R(1) - p) * slope);
+      out[begin + i] = static_cast<T>(t[begin + i] == kIgnoredTarget ? R(0) : p * (R(1) - p) * slope);
     }
   });
 }
