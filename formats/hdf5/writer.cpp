@@ -1,0 +1,275 @@
+#include <map>
+
+#include "formats/atomic_file.h"
+#include "formats/hdf5/checksum.h"
+#include "formats/hdf5/handle.h"
+#include "formats/hdf5/tensor_file.h"
+#include "formats/pickle/numbers.h"
+#include "tensor/error.h"
+
+namespace bevgrad {
+
+namespace {
+
+struct Growing {
+  Hdf5Id dataset;
+  StoredDType dtype = StoredDType::Float32;
+  std::vector<hsize_t> counts;
+  uint64_t written = 0;  // elements
+  uint64_t total = 0;
+  Checksum checksum;
+};
+
+}  // namespace
+
+struct Hdf5Writer::Impl {
+  explicit Impl(const std::string& path) : target(path) {
+    const auto lock = lock_hdf5();
+    const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    // Metadata with checksums of its own, and no copy of the file in memory.
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    const Hdf5Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+    H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    file = Hdf5Id(H5Fcreate(target.temporary().c_str(), H5F_ACC_EXCL, creation, access), H5Fclose);
+    check(file.valid(), "{}: cannot write (no such folder, or no right to)", path);
+  }
+  ~Impl() {
+    const auto lock = lock_hdf5();
+    growing.clear();
+    file.reset();
+  }
+
+  template <class... Args>
+  [[noreturn]] void wrong(std::string_view object, fmt::format_string<Args...> format, Args&&... args) const {
+    fail("{}: /{}: {}", target.path(), printable(object), fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  Hdf5Id link_plan() const {
+    Hdf5Id plan(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+    H5Pset_char_encoding(plan, H5T_CSET_UTF8);
+    return plan;
+  }
+
+  /// Makes the groups of a path that are not there yet.
+  void make_groups(std::string_view path) {
+    std::string partial;
+    size_t begin = 0;
+    while (begin < path.size()) {
+      const size_t end = std::min(path.find('/', begin), path.size());
+      partial += (partial.empty() ? "" : "/") + std::string(path.substr(begin, end - begin));
+      begin = end + 1;
+      if (H5Lexists(file, partial.c_str(), H5P_DEFAULT) > 0) continue;
+      const Hdf5Id plan(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
+      H5Pset_link_creation_order(plan, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+      const Hdf5Id group(H5Gcreate2(file, partial.c_str(), link_plan(), plan, H5P_DEFAULT), H5Gclose);
+      if (!group.valid()) wrong(partial, "the group cannot be made (disk full, or a dataset of that name)");
+    }
+  }
+
+  Hdf5Id make_dataset(std::string_view name, hid_t type, const std::vector<hsize_t>& counts) {
+    const size_t slash = name.rfind('/');
+    if (slash != std::string_view::npos) make_groups(name.substr(0, slash));
+    if (counts.size() > H5S_MAX_RANK) wrong(name, "{} dimensions, HDF5 has at most {}", counts.size(), H5S_MAX_RANK);
+    const Hdf5Id space(counts.empty() ? H5Screate(H5S_SCALAR)
+                                      : H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr),
+                       H5Sclose);
+    const Hdf5Id plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER);
+    H5Pset_obj_track_times(plan, false);
+    Hdf5Id dataset(H5Dcreate2(file, std::string(name).c_str(), type, space, link_plan(), plan, H5P_DEFAULT), H5Dclose);
+    if (!dataset.valid()) wrong(name, "cannot be made (disk full, or there already)");
+    return dataset;
+  }
+
+  Growing start(std::string_view name, const Shape& sizes, StoredDType dtype) {
+    Growing out;
+    out.dtype = dtype;
+    out.total = static_cast<uint64_t>(numel(sizes));
+    for (const int64_t size : sizes) out.counts.push_back(static_cast<hsize_t>(size));
+    out.dataset = make_dataset(name, hdf5_type(dtype), out.counts);
+    if (needs_dtype_attribute(dtype)) put_text(out.dataset, name, "dtype", bevgrad::name(dtype));
+    return out;
+  }
+
+  void extend(Growing& to, std::string_view name, std::span<const std::byte> bytes) {
+    const Hdf5Id type = hdf5_type(to.dtype);
+    const uint64_t count = bytes.size() / item_size(to.dtype);
+    bool written = true;
+    if (to.counts.empty()) {
+      written = H5Dwrite(to.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0;
+    }
+    const std::byte* from = bytes.data();
+    for (const Hdf5Box& box : boxes_of(to.counts, to.written, to.written + count)) {
+      const Hdf5Id space(H5Dget_space(to.dataset), H5Sclose);
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, box.offsets.data(), nullptr, box.counts.data(), nullptr);
+      const Hdf5Id memory(H5Screate_simple(static_cast<int>(box.counts.size()), box.counts.data(), nullptr), H5Sclose);
+      written = written && H5Dwrite(to.dataset, type, memory, space, H5P_DEFAULT, from) >= 0;
+      uint64_t step = item_size(to.dtype);
+      for (const hsize_t size : box.counts) step *= size;
+      from += step;
+    }
+    if (!written) wrong(name, "cannot write (disk full?)");
+    to.checksum.update(bytes);
+    to.written += count;
+  }
+
+  void finish(Growing& done, std::string_view name) {
+    put_text(done.dataset, name, kChecksumAttribute, done.checksum.text());
+    done.dataset.reset();
+  }
+
+  Hdf5Id open_object(std::string_view object) {
+    if (!object.empty() && H5Lexists(file, std::string(object).c_str(), H5P_DEFAULT) <= 0) make_groups(object);
+    Hdf5Id id(H5Oopen(file, object.empty() ? "/" : std::string(object).c_str(), H5P_DEFAULT), H5Oclose);
+    if (!id.valid()) wrong(object, "is not there");
+    return id;
+  }
+
+  void put(hid_t object, std::string_view name, const std::string& attribute, hid_t type, const void* value) {
+    H5Adelete(object, attribute.c_str());
+    const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
+    const Hdf5Id id(H5Acreate2(object, attribute.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    if (!id.valid() || H5Awrite(id, type, value) < 0) wrong(name, "attribute '{}' cannot be written", attribute);
+  }
+
+  void put_text(hid_t object, std::string_view name, const std::string& attribute, std::string_view text) {
+    const std::string terminated(text);
+    const char* pointer = terminated.c_str();
+    put(object, name, attribute, hdf5_variable_text_type(), &pointer);
+  }
+
+  AtomicPath target;
+  Hdf5Id file;
+  std::map<std::string, Growing, std::less<>> growing;
+};
+
+Hdf5Writer::Hdf5Writer(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
+Hdf5Writer::~Hdf5Writer() = default;
+Hdf5Writer::Hdf5Writer(Hdf5Writer&&) noexcept = default;
+Hdf5Writer& Hdf5Writer::operator=(Hdf5Writer&&) noexcept = default;
+
+void Hdf5Writer::make_group(std::string_view group) {
+  const auto lock = lock_hdf5();
+  impl_->make_groups(group);
+}
+
+void Hdf5Writer::write(std::string_view dataset, const Tensor& values) {
+  write(dataset, stored_tensor(values));
+}
+
+void Hdf5Writer::write(std::string_view dataset, const StoredTensor& values) {
+  const auto lock = lock_hdf5();
+  Growing growing = impl_->start(dataset, values.sizes, values.dtype);
+  for_each_piece(values, [&](std::span<const std::byte> piece) { impl_->extend(growing, dataset, piece); });
+  impl_->finish(growing, dataset);
+}
+
+void Hdf5Writer::write_text(std::string_view dataset, std::string_view text) {
+  const auto lock = lock_hdf5();
+  const std::string padded(text.empty() ? std::string_view("\0", 1) : text);
+  const Hdf5Id type = hdf5_text_type(padded.size());
+  const Hdf5Id id = impl_->make_dataset(dataset, type, {});
+  if (H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, padded.data()) < 0) {
+    impl_->wrong(dataset, "cannot write (disk full?)");
+  }
+  Checksum checksum;
+  checksum.update(std::as_bytes(std::span(text)));
+  impl_->put_text(id, dataset, kChecksumAttribute, checksum.text());
+}
+
+void Hdf5Writer::link(std::string_view existing, std::string_view dataset) {
+  const auto lock = lock_hdf5();
+  const size_t slash = dataset.rfind('/');
+  if (slash != std::string_view::npos) impl_->make_groups(dataset.substr(0, slash));
+  if (H5Lcreate_hard(impl_->file, std::string(existing).c_str(), impl_->file, std::string(dataset).c_str(),
+                     impl_->link_plan(), H5P_DEFAULT) < 0) {
+    impl_->wrong(dataset, "cannot be linked to /{}", printable(existing));
+  }
+}
+
+void Hdf5Writer::create(std::string_view dataset, const Shape& sizes, DType dtype) {
+  const auto lock = lock_hdf5();
+  impl_->growing.emplace(std::string(dataset), impl_->start(dataset, sizes, stored_dtype(dtype)));
+}
+
+void Hdf5Writer::write_rows(std::string_view dataset, const Tensor& rows) {
+  const auto lock = lock_hdf5();
+  const auto found = impl_->growing.find(dataset);
+  if (found == impl_->growing.end()) impl_->wrong(dataset, "was not created");
+  Growing& growing = found->second;
+  const StoredTensor values = stored_tensor(rows);
+  bool fits = values.dtype == growing.dtype && values.sizes.size() == growing.counts.size() && !values.sizes.empty();
+  for (size_t d = 1; fits && d < values.sizes.size(); ++d) {
+    fits = static_cast<hsize_t>(values.sizes[d]) == growing.counts[d];
+  }
+  if (!fits || static_cast<uint64_t>(values.numel()) > growing.total - growing.written) {
+    impl_->wrong(dataset, "rows {} do not fit", describe(rows));
+  }
+  for_each_piece(values, [&](std::span<const std::byte> piece) { impl_->extend(growing, dataset, piece); });
+}
+
+void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, std::string_view text) {
+  const auto lock = lock_hdf5();
+  impl_->put_text(impl_->open_object(object), object, name, text);
+}
+
+void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, int64_t value) {
+  const auto lock = lock_hdf5();
+  impl_->put(impl_->open_object(object), object, name, H5T_STD_I64LE, &value);
+}
+
+void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, double value) {
+  const auto lock = lock_hdf5();
+  impl_->put(impl_->open_object(object), object, name, H5T_IEEE_F64LE, &value);
+}
+
+void Hdf5Writer::commit() {
+  const auto lock = lock_hdf5();
+  for (auto& [name, growing] : impl_->growing) {
+    if (growing.written != growing.total) {
+      impl_->wrong(name, "{} of {} values were written", growing.written, growing.total);
+    }
+    impl_->finish(growing, name);
+  }
+  impl_->growing.clear();
+  const bool flushed = H5Fflush(impl_->file, H5F_SCOPE_LOCAL) >= 0;
+  const bool closed = H5Fclose(impl_->file.release()) >= 0;
+  check(flushed && closed, "{}: cannot write (disk full?)", impl_->target.path());
+  impl_->target.commit();
+}
+
+std::string escape_link(std::string_view name) {
+  if (name.empty()) return "%";
+  if (name == "." || name == "..") return name.size() == 1 ? "%2E" : "%2E%2E";
+  std::string out;
+  for (const char c : name) {
+    if (c == '/' || c == '%' || c == '\0') {
+      out += fmt::format("%{:02X}", static_cast<uint8_t>(c));
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+std::string unescape_link(std::string_view link) {
+  if (link == "%") return "";
+  const auto digit = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  std::string out;
+  for (size_t i = 0; i < link.size(); ++i) {
+    if (link[i] == '%' && i + 2 < link.size() && digit(link[i + 1]) >= 0 && digit(link[i + 2]) >= 0) {
+      out.push_back(static_cast<char>(digit(link[i + 1]) * 16 + digit(link[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(link[i]);
+    }
+  }
+  return out;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,59 @@
+// Encodes a tree as a protocol 2 pickle with PyTorch's calls for tensors.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "formats/value.h"
+
+namespace bevgrad {
+
+class TorchPickler {
+ public:
+  /// A storage of the file to be written, in the order of its key: the bytes [begin, end) of one that tensors share.
+  struct StorageRange {
+    std::shared_ptr<const StoredStorage> storage;
+    StoredDType dtype = StoredDType::UInt8;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+
+  explicit TorchPickler(const Document& document);
+
+  std::string pickle();
+  const std::vector<StorageRange>& storages() const { return storages_; }
+
+ private:
+  void find_storages();
+  size_t storage_of(const StoredTensor& tensor) const;
+  void save(NodeId id, int depth);
+  void save_tensor(const Node& node);
+  void save_object(NodeId id, int depth);
+  void save_foreign_object(NodeId id, int depth);
+  void save_items(const std::vector<NodeId>& items, int depth);
+  void save_entries(const std::vector<NodeId>& entries, int depth);
+  void save_int(int64_t value);
+  void save_big_int(const std::string& little_endian);
+  void save_string(std::string_view text);
+  void save_bytes(std::string_view bytes);
+  void save_shape(const Shape& shape);
+  void global(const std::string& module, const std::string& name);
+  void byte(uint8_t value) { out_.push_back(static_cast<char>(value)); }
+  void number(uint64_t value, int bytes);
+  void put(NodeId id);
+  void get(uint32_t slot);
+
+  const Document& document_;
+  std::string out_;
+  std::vector<StorageRange> storages_;
+  std::map<std::pair<const void*, StoredDType>, size_t> keys_;
+  std::unordered_map<NodeId, uint32_t> memo_;
+  std::unordered_map<std::string, uint32_t> globals_;
+  uint32_t slots_ = 0;
+  uint64_t saved_ = 0;
+};
+
+}  // namespace bevgrad

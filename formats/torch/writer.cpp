@@ -1,0 +1,40 @@
+#include "formats/torch/writer.h"
+
+#include <algorithm>
+
+#include "formats/torch/pickler.h"
+#include "formats/zip/writer.h"
+
+namespace bevgrad {
+
+namespace {
+
+constexpr uint64_t kPieceBytes = 4 << 20;
+
+}  // namespace
+
+void write_torch(const std::string& path, const Document& document) {
+  TorchPickler pickler(document);
+  const std::string pickle = pickler.pickle();
+  ZipWriter zip(path);
+  zip.add("archive/data.pkl", pickle);
+  zip.add("archive/.format_version", "1");
+  zip.add("archive/.storage_alignment", "64");
+  zip.add("archive/byteorder", "little");
+  std::vector<std::byte> piece;
+  for (size_t key = 0; key < pickler.storages().size(); ++key) {
+    const auto& range = pickler.storages()[key];
+    zip.begin("archive/data/" + std::to_string(key), range.end - range.begin);
+    if (range.begin != 0 || range.end != range.storage->bytes()) range.storage->verify();
+    for (uint64_t at = range.begin; at < range.end; at += piece.size()) {
+      piece.resize(std::min(kPieceBytes, range.end - at));
+      range.storage->read(at, piece);
+      zip.write(piece);
+    }
+    zip.end();
+  }
+  zip.add("archive/version", "3\n");
+  zip.finish();
+}
+
+}  // namespace bevgrad
