@@ -1,9 +1,11 @@
 #include "data/record.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "data/record/camera.h"
 #include "data/record/labels.h"
@@ -32,7 +34,7 @@ void check_size(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
 std::string camera_names(const record::Sample& stored) {
   std::string names;
   for (const record::Camera& camera : stored.cameras()) names += (names.empty() ? "" : ", ") + camera.name();
-  return names.empty() ? "none" : names;
+  return names.empty() ? "none" : printable(names);
 }
 
 const record::Camera& find_camera(const record::Sample& stored, const std::string& name, const std::string& group,
@@ -64,7 +66,7 @@ void ignore_never_seen(Labels& labels) {
 }  // namespace
 
 std::string RecordOrigin::at(const std::string& field) const {
-  return fmt::format("{}: record '{}': {}", store, key, field);
+  return printable(fmt::format("{}: record '{}': {}", store, key, field));
 }
 
 std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding) {
@@ -98,10 +100,13 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
 Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin) {
   check_size(bytes, origin);
   record::Sample stored;
-  check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
-        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  {
+    google::protobuf::LogSilencer one_line_is_enough;
+    check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+          "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  }
   check(stored.key().empty() || stored.key() == origin.key, "{} is '{}', expected the key that it is stored under",
-        origin.at("key"), stored.key());
+        origin.at("key"), printable(stored.key()));
   check(stored.cameras_size() <= kMaxCameras, "{}: {} of them, expected at most {}", origin.at("cameras"),
         stored.cameras_size(), kMaxCameras);
 

@@ -24,7 +24,7 @@ std::vector<int> match_classes(const Names& stored, const std::vector<std::strin
   std::vector<int> match;
   std::set<std::string> seen;
   for (const std::string& name : stored) {
-    check(seen.insert(name).second, "{} names '{}' twice", origin.at(field), name);
+    check(seen.insert(name).second, "{} names '{}' twice", origin.at(field), printable(name));
     auto at = std::find(wanted.begin(), wanted.end(), name);
     match.push_back(at == wanted.end() ? -1 : static_cast<int>(at - wanted.begin()));
   }

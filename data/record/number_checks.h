@@ -20,6 +20,9 @@ inline int checked_class(uint32_t value, int classes, const RecordOrigin& origin
   return static_cast<int>(value);
 }
 
+/// Text of a record with its control characters replaced, so that a message stays one line.
+std::string printable(std::string text);
+
 /// CRC-32 of zlib.
 uint32_t checksum(const std::string& bytes);
 void check_checksum(const std::string& bytes, uint32_t expected, const RecordOrigin& origin, const std::string& field);

@@ -1,0 +1,181 @@
+#include "data/dataset.h"
+
+#include <fstream>
+
+#include "made_data.h"
+
+namespace bevgrad {
+namespace {
+
+using ::testing::AllOf;
+using testing::error_of;
+using testing::frame_key;
+using ::testing::HasSubstr;
+using testing::small_options;
+using testing::small_sample;
+using testing::TemporaryFolder;
+using testing::write_small_dataset;
+
+Dataset open(const TemporaryFolder& folder, const std::vector<std::string>& lists = {"all.txt"},
+             DatasetOptions options = small_options()) {
+  ListGroup group{"online", {}};
+  for (const std::string& list : lists) group.lists.push_back(folder / list);
+  return Dataset(folder / "lmdb.txt", {group}, options);
+}
+
+TEST(Dataset, OrdersAListInTime) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {3, 2});
+  write_lines(folder / "mixed.txt", {"01/001", "00/002", "00/000", "01/000"});
+  Dataset dataset = open(folder, {"mixed.txt"});
+  ASSERT_EQ(dataset.size(), 4);
+  ASSERT_EQ(dataset.streams().size(), 2u);
+  std::vector<std::string> keys;
+  for (int64_t frame : dataset.streams()[0].frames) keys.push_back(dataset.load(frame).key);
+  EXPECT_THAT(keys, ::testing::ElementsAre("00/000", "00/002"));
+  Sample sample = dataset.load(0);
+  EXPECT_EQ(sample.key, "01/001");
+  EXPECT_EQ(sample.dataset, "online");
+  EXPECT_EQ(sample.sequence, 1);
+}
+
+TEST(Dataset, AListNamedTwiceCountsTwice) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {3, 2});
+  Dataset dataset = open(folder, {"all.txt", "all.txt"});
+  EXPECT_EQ(dataset.size(), 10);
+  EXPECT_EQ(dataset.streams().size(), 4u);
+}
+
+TEST(Dataset, DrivesOfTwoStoresStayApart) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {3});
+  {
+    LmdbWriter writer(folder / "second");
+    writer.put("other", encode_record(small_sample("other", 0, 0.05), small_options()));
+    writer.finish();
+  }
+  write_lines(folder / "lmdb.txt", {"lmdb", folder / "second"});
+  write_lines(folder / "both.txt", {"00/000", "00/001", "other"});
+  EXPECT_EQ(open(folder, {"both.txt"}).streams().size(), 2u);
+}
+
+TEST(Dataset, SaysWhereASequenceHasAGap) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {30});
+  std::vector<std::string> keys;
+  for (int frame = 0; frame < 30; ++frame)
+    if (frame < 10 || frame > 18) keys.push_back(frame_key(0, frame));
+  write_lines(folder / "gap.txt", keys);
+  Dataset dataset = open(folder, {"gap.txt"});
+  EXPECT_NEAR(dataset.frame_period(), 0.1, 1e-9);
+  ASSERT_EQ(dataset.remarks().size(), 1u);
+  EXPECT_THAT(dataset.remarks()[0], AllOf(HasSubstr("1.00 s"), HasSubstr("00/009")));
+  EXPECT_EQ(dataset.streams().size(), 1u);
+  DatasetOptions options = small_options();
+  options.max_gap = 0.5;
+  EXPECT_EQ(open(folder, {"gap.txt"}, options).streams().size(), 2u);
+}
+
+TEST(DatasetErrors, NameWhatIsWrong) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {2});
+  EXPECT_THAT(error_of([&] { open(folder, {"none.txt"}); }), HasSubstr("none.txt: no such file"));
+  EXPECT_THROW(open(folder, {"none.txt"}), UsageError);
+  write_lines(folder / "empty.txt", {});
+  EXPECT_THAT(error_of([&] { open(folder, {"empty.txt"}); }), HasSubstr("empty.txt: empty"));
+  write_lines(folder / "unknown.txt", {"00/000", "99/000"});
+  EXPECT_THAT(error_of([&] { open(folder, {"unknown.txt"}); }), AllOf(HasSubstr("unknown.txt"), HasSubstr("99/000")));
+  write_lines(folder / "twice.txt", {"00/000", "00/001", "00/000"});
+  EXPECT_THAT(error_of([&] { open(folder, {"twice.txt"}); }), AllOf(HasSubstr("twice.txt:3"), HasSubstr("line 1")));
+  write_lines(folder / "lmdb.txt", {"lmdb", "lmdb"});
+  EXPECT_THAT(error_of([&] { open(folder); }), HasSubstr("twice"));
+  write_lines(folder / "lmdb.txt", {"nowhere"});
+  EXPECT_THAT(error_of([&] { open(folder); }), AllOf(HasSubstr("nowhere"), HasSubstr("no LMDB")));
+  EXPECT_THROW(open(folder), UsageError);
+  std::filesystem::copy(folder / "lmdb", folder / "copy");
+  write_lines(folder / "lmdb.txt", {"lmdb", "copy"});
+  EXPECT_THAT(error_of([&] { open(folder); }), HasSubstr("is in two LMDBs"));
+}
+
+TEST(DatasetErrors, BinaryFilesAreNotLists) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {2});
+  EXPECT_THAT(error_of([&] { open(folder, {"lmdb/data.mdb"}); }), HasSubstr("data.mdb:1: "));
+}
+
+TEST(DatasetErrors, TwoFramesAtOneTime) {
+  TemporaryFolder folder;
+  LmdbWriter writer(folder / "lmdb");
+  writer.put("a", encode_record(small_sample("a", 0, 1), small_options()));
+  writer.put("b", encode_record(small_sample("b", 0, 1), small_options()));
+  writer.finish();
+  write_lines(folder / "all.txt", {"a", "b"});
+  write_lines(folder / "lmdb.txt", {"lmdb"});
+  EXPECT_THAT(error_of([&] { open(folder); }), AllOf(HasSubstr("'a' and 'b'"), HasSubstr("same timestamp")));
+}
+
+TEST(DatasetErrors, AGroupWithoutACamera) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {1});
+  DatasetOptions options = small_options();
+  options.groups[1].cameras.clear();
+  EXPECT_THAT(error_of([&] { open(folder, {"all.txt"}, options); }), HasSubstr("camera group 'sides' has no camera"));
+}
+
+TEST(LmdbStore, ATruncatedOrForeignFileIsRefused) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {20});
+  std::filesystem::resize_file(folder / "lmdb/data.mdb", std::filesystem::file_size(folder / "lmdb/data.mdb") / 2);
+  EXPECT_THAT(error_of([&] { LmdbStore(folder / "lmdb"); }), HasSubstr("truncated"));
+  std::filesystem::resize_file(folder / "lmdb/data.mdb", 100);
+  error_of([&] { LmdbStore(folder / "lmdb"); });
+  std::ofstream(folder / "text") << std::string(20000, 'x');
+  EXPECT_THAT(error_of([&] { LmdbStore(folder / "text"); }), HasSubstr("text: cannot open the LMDB"));
+}
+
+TEST(LmdbStore, AFileWillDoInsteadOfItsFolder) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {2});
+  EXPECT_EQ(LmdbStore(folder / "lmdb/data.mdb").keys(), LmdbStore(folder / "lmdb").keys());
+}
+
+TEST(LmdbWriter, LeavesNothingUnlessItFinishes) {
+  TemporaryFolder folder;
+  {
+    LmdbWriter writer(folder / "lmdb");
+    writer.put("a", "value");
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+  {
+    LmdbWriter writer(folder / "lmdb");
+    writer.put("a", "value");
+    EXPECT_THAT(error_of([&] { writer.put("a", "other"); }), HasSubstr("already there"));
+    EXPECT_THAT(error_of([&] { writer.put("", "other"); }), HasSubstr("0 bytes"));
+    writer.finish();
+  }
+  EXPECT_THAT(error_of([&] { LmdbWriter(folder / "lmdb"); }), HasSubstr("already exists"));
+  EXPECT_EQ(LmdbStore(folder / "lmdb").size(), 1);
+}
+
+TEST(LmdbWriter, GrowsBeyondItsFirstMap) {
+  TemporaryFolder folder;
+  LmdbWriter writer(folder / "lmdb");
+  std::string value(5 << 20, 'v');
+  for (int i = 0; i < 40; ++i) writer.put(std::to_string(i), value);
+  writer.put("huge", std::string(150 << 20, 'h'));
+  writer.finish();
+  LmdbStore store(folder / "lmdb");
+  EXPECT_EQ(store.size(), 41);
+  size_t size = 0;
+  store.read("huge", [&](std::span<const uint8_t> bytes) { size = bytes.size(); });
+  EXPECT_EQ(size, size_t{150} << 20);
+}
+
+TEST(LmdbWriter, AFullDiskIsOneLine) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP();
+  EXPECT_THAT(error_of([&] { write_lines("/dev/full/list.txt", {"x"}); }), HasSubstr("/dev/full/list.txt"));
+}
+
+}  // namespace
+}  // namespace bevgrad
