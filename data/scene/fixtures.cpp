@@ -32,16 +32,27 @@ Rgb random_paintwork(Random& random) {
   return colours[random.integer(0, 8)] * static_cast<float>(random.uniform(0.85, 1.1));
 }
 
+/// Boxes along a line, each over as many of its corners as lie within a hand's breadth of the chord.
 void add_boxes(const std::vector<Vec2>& line, double thickness, double height, Material material, Rgb colour,
-               double step, uint32_t seed, Layout& layout) {
-  const double total = length(line);
-  const int count = std::max(1, static_cast<int>(std::ceil(total / step)));
-  for (int i = 0; i < count; ++i) {
-    const Vec2 a = at_length(line, total * i / count).position, b = at_length(line, total * (i + 1) / count).position;
-    const Vec2 edge = b - a, middle = (a + b) * 0.5;
-    const double angle = std::atan2(edge.y, edge.x);
-    layout.solids.push_back(
-        {{middle.x, middle.y, norm(edge), thickness, angle}, 0, height, material, colour, seed, true});
+               uint32_t seed, Layout& layout) {
+  size_t from = 0;
+  while (from + 1 < line.size()) {
+    size_t to = from + 1;
+    const auto is_straight = [&](size_t end) {
+      for (size_t k = from + 1; k < end; ++k)
+        if (distance_to_segment(line[k], line[from], line[end]) > 0.06) return false;
+      return true;
+    };
+    while (to + 1 < line.size() && is_straight(to + 1)) ++to;
+    const Vec2 edge = line[to] - line[from], middle = (line[from] + line[to]) * 0.5;
+    layout.solids.push_back({{middle.x, middle.y, norm(edge), thickness, std::atan2(edge.y, edge.x)},
+                             0,
+                             height,
+                             material,
+                             colour,
+                             seed,
+                             true});
+    from = to;
   }
 }
 
@@ -115,12 +126,12 @@ void add_speed_bump(Vec2 centre, double angle, double long_side, Random& random,
 }
 
 void add_curb(const std::vector<Vec2>& line, Layout& layout) {
-  add_boxes(line, 0.18, 0.13, Material::Curb, {176, 174, 168}, 4, 0, layout);
+  add_boxes(line, 0.18, 0.13, Material::Curb, {176, 174, 168}, 0, layout);
   layout.elements.push_back({RoadType::Curb, false, 0.18, line});
 }
 
 void add_wall(const std::vector<Vec2>& line, double height, Rgb colour, Random& random, Layout& layout) {
-  add_boxes(line, 0.24, height, Material::Wall, colour, 6, static_cast<uint32_t>(random.bits()), layout);
+  add_boxes(line, 0.24, height, Material::Wall, colour, static_cast<uint32_t>(random.bits()), layout);
   layout.elements.push_back({RoadType::Wall, false, 0.24, line});
 }
 

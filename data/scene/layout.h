@@ -110,6 +110,7 @@ enum class Material {
   Coach,
   Cargo,
   Clothes,
+  Head,
   Cycle,
   Striped,
   Ego

@@ -31,7 +31,7 @@ class ParkingBuilder {
   }
 
  private:
-  static constexpr int kAisles = 3;
+  static constexpr int kAisles = 2;
 
   // Local frame: u along the aisles, v across them; aisle i is centred at v = aisle_v(i).
   Vec2 world(double u, double v) const { return origin_ + direction(heading_) * u + left_of(direction(heading_)) * v; }
@@ -72,12 +72,12 @@ class ParkingBuilder {
     const double v0 = aisle_v(from) - keep_right_, v1 = aisle_v(from + 1) + keep_right_;
     const double turn = depth_ - cross_ / 2 + keep_right_ / 2;
     layout_.ego_path = path({{-12, v0}, {turn, v0}, {turn, v1}, {-12, v1}}, 6.5);
-    // The second half of the drives begins shortly before the turn.
+    // Most drives begin shortly before the turn: what was seen along one aisle is hidden from the next.
     const double straight = turn + 12;
     layout_.ego_start =
-        random_.chance(0.5) ? random_.uniform(14, 35) : std::max(14.0, straight - random_.uniform(8, 26));
+        random_.chance(0.25) ? random_.uniform(14, 35) : std::max(14.0, straight - random_.uniform(4, 20));
     layout_.ego_start = std::min(layout_.ego_start, length(layout_.ego_path) - options_.drive_length - 2);
-    layout_.ego_speed = random_.uniform(2.5, 5.5);
+    layout_.ego_speed = random_.uniform(3.5, 6);
     ego_aisle_ = from;
   }
 
@@ -209,8 +209,8 @@ class ParkingBuilder {
     const Ribbon ribbon(world(0, aisle_v(aisle)), heading_,
                         std::vector<double>(static_cast<size_t>(depth_ - cross_), 0));
     const double end = ribbon.length();
-    if (random_.chance(0.85)) add_boundary(ribbon, 0, end, 0, BoundaryRole::Centre, random_, layout_);
-    if (random_.chance(0.4)) add_boundary(ribbon, 2, end, 0, BoundaryRole::Divider, random_, layout_);
+    add_boundary(ribbon, 0, end, 0, random_.chance(0.5) ? BoundaryRole::Centre : BoundaryRole::Divider, random_,
+                 layout_);
     for (double sign : {-1.0, 1.0})
       if (random_.chance(0.6))
         add_boundary(ribbon, 1, end - 1, sign * (aisle_ / 2 - 0.25), BoundaryRole::Edge, random_, layout_);
@@ -247,20 +247,20 @@ class ParkingBuilder {
     };
     const auto vehicle = [&] {
       const double t = random_.uniform();
-      return t < 0.8 ? ActorType::Car : t < 0.93 ? ActorType::Truck : t < 0.96 ? ActorType::Bus : ActorType::NonMotor;
+      return t < 0.65 ? ActorType::Car : t < 0.9 ? ActorType::Truck : t < 0.94 ? ActorType::Bus : ActorType::NonMotor;
     };
     if (random_.chance(0.55))
       add(vehicle(), layout_.ego_path, layout_.ego_start + random_.uniform(10, 18), random_.uniform(-0.2, 0.5), true);
-    if (random_.chance(0.5))
-      add(vehicle(), layout_.ego_path, layout_.ego_start - random_.uniform(10, 13), random_.uniform(-0.4, 0), true);
+    if (random_.chance(0.85))
+      add(vehicle(), layout_.ego_path, layout_.ego_start - random_.uniform(6.5, 10), random_.uniform(-0.3, 0), true);
     for (int i = 0; i < kAisles; ++i)
       for (double sign : {-1.0, 1.0}) {
         // Right of the middle towards +u, left of it back.
         const double v = aisle_v(i) + sign * keep_right_, speed = random_.uniform(1.5, 4.5);
         const bool oncoming = sign > 0;
         if (!oncoming && i == ego_aisle_) continue;
-        for (double s = random_.uniform(0, 18); s < depth_ - cross_ - 6; s += random_.uniform(9, 30))
-          if (random_.chance(0.2 + 0.6 * options_.occluders))
+        for (double s = random_.uniform(0, 18); s < depth_ - cross_ - 6; s += random_.uniform(9, 20))
+          if (random_.chance(0.4 + 0.6 * options_.occluders))
             add(vehicle(), oncoming ? path({{depth_ - cross_, v}, {-20, v}}, 1) : path({{-20, v}, {depth_ - 8, v}}, 1),
                 s, speed, false);
       }

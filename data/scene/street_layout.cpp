@@ -88,7 +88,7 @@ class StreetBuilder {
       layout_.ego_path.push_back(road_.at(s, at));
     }
     layout_.ego_start = start_;
-    layout_.ego_speed = random_.uniform(4, 8.3);
+    layout_.ego_speed = random_.uniform(4.5, 8.3);
     layout_.base = random_.chance(0.5) ? Surface::Pavers : Surface::Grass;
   }
 
@@ -342,7 +342,7 @@ class StreetBuilder {
 
   ActorType traffic_type() {
     const double t = random_.uniform();
-    return t < 0.68 ? ActorType::Car : t < 0.84 ? ActorType::Truck : t < 0.93 ? ActorType::Bus : ActorType::NonMotor;
+    return t < 0.58 ? ActorType::Car : t < 0.8 ? ActorType::Truck : t < 0.92 ? ActorType::Bus : ActorType::NonMotor;
   }
 
   void add_vehicle(const std::vector<Vec2>& path, double s, double speed, bool follows) {
@@ -352,7 +352,7 @@ class StreetBuilder {
   }
 
   void add_traffic() {
-    const double spacing = 24 - 14 * options_.occluders;
+    const double spacing = 22 - 14 * options_.occluders;
     for (const Side& side : sides_)
       for (int i = 0; i < side.lanes; ++i) {
         const double shift = side.sign * (i + 0.5) * lane_width_ + random_.uniform(-0.2, 0.2);
@@ -360,19 +360,19 @@ class StreetBuilder {
           const double speed = random_.chance(0.2) ? 0.4 : random_.uniform(2.5, 8);
           const std::vector<Vec2> path = road_.line(total_, 0, shift);
           const double from = std::max(0.0, total_ - start_ - options_.drive_length - 70 - speed * 6);
-          for (double s = from; s < total_ - start_ + 25; s += spacing * random_.uniform(0.8, 2.2))
-            if (random_.chance(0.35 + 0.6 * options_.occluders)) add_vehicle(path, s, speed, false);
+          for (double s = from; s < total_ - start_ + 25; s += spacing * random_.uniform(0.7, 1.5))
+            if (random_.chance(0.45 + 0.6 * options_.occluders)) add_vehicle(path, s, speed, false);
         } else if (i == ego_lane_) {
           if (random_.chance(0.6))
             add_vehicle(layout_.ego_path, start_ + random_.uniform(11, 24), random_.uniform(-0.2, 0.6), true);
-          if (random_.chance(0.5))
-            add_vehicle(layout_.ego_path, start_ - random_.uniform(11, 16), random_.uniform(-0.5, 0), true);
+          if (random_.chance(0.85))
+            add_vehicle(layout_.ego_path, start_ - random_.uniform(6.5, 11), random_.uniform(-0.3, 0), true);
         } else {
-          const double relative = random_.uniform(-2.2, 2.2);
+          const double relative = random_.uniform(1.2, 3.5) * (random_.chance(0.5) ? 1 : -1);
           const std::vector<Vec2> path = road_.line(0, total_, shift);
           for (double s = start_ - 24 + random_.uniform(0, 8); s < start_ + 55;
                s += spacing * random_.uniform(0.8, 1.6))
-            if (random_.chance(0.35 + 0.6 * options_.occluders)) add_vehicle(path, s, relative, true);
+            if (random_.chance(0.45 + 0.6 * options_.occluders)) add_vehicle(path, s, relative, true);
         }
       }
     // Riders along the right curb.

@@ -1,0 +1,42 @@
+// How the ego vehicle and everybody else move through a layout, frame by frame.
+#pragma once
+#include <vector>
+
+#include "data/scene/layout.h"
+#include "geometry/pose.h"
+
+namespace bevgrad::scene {
+
+struct DriveOptions {
+  int frames = 50;
+  double frame_rate = 10;
+  double timestamp_jitter = 0.01;  ///< seconds, either way
+  double drop_rate = 0.02;         ///< probability that a frame is missing
+  double pose_noise = 0.005;       ///< odometry: standard deviation of each step's length, as a share of it
+  double yaw_noise = 0.05;         ///< odometry: degrees a step of a metre
+};
+
+struct ActorState {
+  bool present = false;
+  Vec2 position, velocity;
+  double yaw = 0;
+};
+
+struct DriveFrame {
+  double timestamp = 0;
+  Pose true_pose;  ///< ego -> world
+  Pose ego_pose;   ///< the same by odometry: equal at the first frame, drifting from there
+  std::vector<ActorState> actors;
+};
+
+struct Drive {
+  std::vector<Actor> actors;  ///< the layout's, without those that would run into the ego or into one another
+  std::vector<DriveFrame> frames;
+};
+
+/// The ego's extent around its origin (under the rear axle), in metres.
+inline constexpr double kEgoRear = -1.0, kEgoFront = 3.9, kEgoHalfWidth = 0.95;
+
+Drive simulate(const Layout& layout, const DriveOptions& options, Random random);
+
+}  // namespace bevgrad::scene
