@@ -43,9 +43,12 @@ class Network : public Module {
   NetworkOutput forward(const NetworkInput& input, const History& history = {});
 
  private:
-  Tensor camera_features(size_t group, const Tensor& images);
-  Tensor normalised(const Tensor& images) const;
   void check_input(const NetworkInput& input) const;
+  Tensor camera_features(size_t group, const Tensor& images);
+  Tensor camera_trunk(size_t group, const Tensor& images);
+  Tensor lidar_features(const std::vector<Tensor>& points);
+  Tensor lidar_trunk(const std::vector<Tensor>& points);
+  DType backbone_dtype() const { return options_.use_backbone_amp ? DType::BFloat16 : DType::Float32; }
 
   NetworkOptions options_;
   std::vector<std::unique_ptr<ResNet>> backbones_;

@@ -105,7 +105,7 @@ void NetworkOptions::validate() const {
     require_size("dynamic_head channels", dynamic_head.channels);
     require_size("dynamic classes", dynamic_head.classes, 4096);
   }
-  require_size("trunk_chunk", trunk_chunk, 1 << 20);
+  require(trunk_chunk_pixels >= 0, "trunk_chunk_pixels is {}, expected 0 or more", trunk_chunk_pixels);
 }
 
 }  // namespace bevgrad

@@ -104,8 +104,9 @@ struct NetworkOptions {
 
   // How it computes.
   bool use_backbone_amp = true;  ///< bfloat16 in backbones and necks, float32 elsewhere
-  /// Images that a camera trunk takes at once where no gradient is wanted; bounds the memory of a frozen trunk.
-  int64_t trunk_chunk = 4;
+  /// Pixels that a camera trunk takes at once where no gradient is wanted (whole images, at least one): bounds the
+  /// memory of a frozen trunk, whatever the batch. 0: all at once.
+  int64_t trunk_chunk_pixels = 4 * 512 * 960;
 
   int64_t num_cameras() const;
   /// Throws UsageError naming the first value that no network can be built with.

@@ -1,0 +1,31 @@
+// ResNet's residual block (He et al., "Deep residual learning for image recognition", 2016), with torchvision's names.
+#pragma once
+#include <memory>
+
+#include "models/blocks.h"
+
+namespace bevgrad {
+
+/// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)). The shortcut is `downsample` (1x1 convolution `0` and norm `1`)
+/// where the stride or the channels change, x itself otherwise.
+class BasicBlock : public Module {
+ public:
+  BasicBlock(int64_t in_channels, int64_t channels, int stride = 1);
+  /// [N,in,H,W] -> [N,channels,H/stride,W/stride], sizes rounded up.
+  Tensor forward(const Tensor& x);
+
+ private:
+  struct Downsample : Module {
+    Downsample(int64_t in_channels, int64_t channels, int stride);
+    Conv2d conv;
+    BatchNorm norm;
+  };
+
+  Conv2d conv1_;
+  BatchNorm bn1_;
+  Conv2d conv2_;
+  BatchNorm bn2_;
+  std::unique_ptr<Downsample> downsample_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,59 @@
+// What the modules of the network are put together from: convolution + normalisation + activation, under whichever
+// names the public implementations give them, in one pass where nobody asks for what lies between.
+#pragma once
+#include <string>
+
+#include "models/tap.h"
+#include "nn/batch_norm.h"
+#include "nn/conv.h"
+#include "nn/module.h"
+
+namespace bevgrad {
+
+/// conv(x), tapped. A convolution with an activation of its own gives a tap the value before it.
+Tensor run(const Conv2d& conv, const Tensor& x);
+/// conv_bn_relu, tapped.
+Tensor run(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion = {.relu = true});
+Tensor run(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion = {.relu = true});
+
+/// The norm of the LiDAR encoder's layers, as in mmdetection3d.
+inline constexpr NormSpec kLidarNorm = {.eps = 1e-3, .momentum = 0.01};
+
+/// What the two children of a ConvNormRelu are called.
+struct ConvNormNames {
+  std::string conv = "conv";
+  std::string norm = "bn";
+};
+/// As in a torch.nn.Sequential.
+inline const ConvNormNames kSequentialNames = {"0", "1"};
+
+/// relu(norm(conv(x))); the convolution has no bias.
+template <class Conv>
+class ConvNormRelu : public Module {
+ public:
+  ConvNormRelu(int64_t in_channels, int64_t out_channels, ConvSpec spec, const ConvNormNames& names = {},
+               const NormSpec& norm = {})
+      : conv(in_channels, out_channels, without_bias(spec)), bn(out_channels, norm) {
+    register_module(names.conv, conv);
+    register_module(names.norm, bn);
+  }
+  Tensor forward(const Tensor& x) { return tapped(*this, run(conv, bn, x)); }
+
+  Conv conv;
+  BatchNorm bn;
+
+ private:
+  static ConvSpec without_bias(ConvSpec spec) {
+    spec.bias = false;
+    return spec;
+  }
+};
+
+using ConvBnRelu = ConvNormRelu<Conv2d>;
+
+/// A 3x3 convolution that keeps the size.
+inline ConvSpec conv3x3(int stride = 1) {
+  return {.kernel = 3, .stride = stride, .padding = 1};
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,47 @@
+#include "models/camera/resnet.h"
+
+#include <algorithm>
+
+#include "autograd/functions/pool.h"
+#include "nn/init.h"
+
+namespace bevgrad {
+
+ResNet::ResNet(const ResNetOptions& options, Generator& generator)
+    : options_(options),
+      conv1_(3, options.width, {.kernel = 7, .stride = 2, .padding = 3, .bias = false}),
+      bn1_(options.width) {
+  check(options.blocks.size() == 4 && !options.taps.empty(), "resnet: {} layers and {} taps, expected 4 and at least 1",
+        options.blocks.size(), options.taps.size());
+  register_module("conv1", conv1_);
+  register_module("bn1", bn1_);
+  int64_t in_channels = options.width;
+  for (int i = 0; i < 4; ++i) {
+    const int64_t channels = options.width << i;
+    auto layer = std::make_unique<Layer>();
+    for (int64_t b = 0; b < options.blocks[static_cast<size_t>(i)]; ++b) {
+      layer->emplace(in_channels, channels, i > 0 && b == 0 ? 2 : 1);
+      in_channels = channels;
+    }
+    register_module(fmt::format("layer{}", i + 1), *layer);
+    layers_.push_back(std::move(layer));
+  }
+  init::reset_parameters_resnet(*this, generator);
+}
+
+std::vector<Tensor> ResNet::forward(const Tensor& images) {
+  check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));
+  Tensor x = run(conv1_, bn1_, images);
+  if (options_.stem_max_pool) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+  std::vector<Tensor> outputs;
+  for (int layer = 1; layer <= options_.taps.back(); ++layer) {
+    Layer& blocks = *layers_[static_cast<size_t>(layer - 1)];
+    x = tapped(blocks, blocks.forward(x));
+    if (std::ranges::find(options_.taps, layer) == options_.taps.end()) continue;
+    tapped(*this, x, outputs.size());
+    outputs.push_back(x);
+  }
+  return outputs;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,46 @@
+#include "models/dynamic_head.h"
+
+#include "nn/init.h"
+
+namespace bevgrad {
+
+DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
+    : hidden(channels, channels, conv3x3()), out(channels, outputs, conv3x3()) {
+  register_module("0", hidden);
+  register_module("1", out);
+}
+
+DynamicHead::TaskHead::TaskHead(const DynamicHeadOptions& options) {
+  const std::pair<const char*, int64_t> outputs[] = {{"reg", 2}, {"height", 1}, {"dim", 3},
+                                                     {"rot", 2}, {"vel", 2},    {"heatmap", options.classes}};
+  for (const auto& [name, channels] : outputs) {
+    branches.emplace_back(name, std::make_unique<Branch>(options.channels, channels));
+    register_module(name, *branches.back().second);
+  }
+}
+
+DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options, Generator& generator)
+    : shared_conv_(in_channels, options.channels, conv3x3()) {
+  TaskHead& head = task_heads_.emplace(options);
+  register_module("shared_conv", shared_conv_);
+  register_module("task_heads", task_heads_);
+  init::reset_parameters_resnet(*this, generator);
+  for (auto& [name, branch] : head.branches) {
+    init::normal(branch->out.weight, 0, 0.01, generator);
+    if (name == "heatmap") init::constant(branch->out.bias, init::prior_bias(0.1));
+  }
+}
+
+std::map<std::string, Tensor> DynamicHead::forward(const Tensor& x) {
+  const Tensor shared = shared_conv_.forward(x);
+  std::map<std::string, Tensor> maps;
+  size_t i = 0;
+  for (auto& [name, branch] : task_heads_[0].branches) {
+    const Tensor map = tapped(*branch, run(branch->out, branch->hidden.forward(shared)));
+    tapped(*this, map, i++);
+    maps[name] = map;
+  }
+  return maps;
+}
+
+}  // namespace bevgrad

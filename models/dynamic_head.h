@@ -1,0 +1,38 @@
+// Moving objects: CenterPoint's head (Yin et al., 2021) with mmdetection3d's names, one task.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/blocks.h"
+#include "models/network_options.h"
+#include "nn/sequential.h"
+#include "tensor/random.h"
+
+namespace bevgrad {
+
+/// `shared_conv` (3x3 `conv`, `bn`, ReLU), then per map of `task_heads.0` a 3x3 convolution + norm + ReLU (`0.conv`,
+/// `0.bn`) and a 3x3 convolution (`1`). Maps: reg 2, height 1, dim 3, rot 2, vel 2, heatmap classes.
+class DynamicHead : public Module {
+ public:
+  DynamicHead(int64_t in_channels, const DynamicHeadOptions& options, Generator& generator);
+  /// [N,C,H,W] -> name -> [N,.,H,W]
+  std::map<std::string, Tensor> forward(const Tensor& x);
+
+ private:
+  struct Branch : Module {
+    Branch(int64_t channels, int64_t outputs);
+    ConvBnRelu hidden;
+    Conv2d out;
+  };
+  struct TaskHead : Module {
+    explicit TaskHead(const DynamicHeadOptions& options);
+    std::vector<std::pair<std::string, std::unique_ptr<Branch>>> branches;
+  };
+
+  ConvBnRelu shared_conv_;
+  ModuleList<TaskHead> task_heads_;
+};
+
+}  // namespace bevgrad

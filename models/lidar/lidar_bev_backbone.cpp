@@ -1,0 +1,53 @@
+#include "models/lidar/lidar_bev_backbone.h"
+
+#include "autograd/functions/shape.h"
+#include "nn/init.h"
+
+namespace bevgrad {
+
+LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t layers) {
+  for (int64_t i = 0; i <= layers; ++i) {
+    const ConvSpec spec{.kernel = 3, .stride = i == 0 ? 2 : 1, .padding = 1, .bias = false};
+    convs_.push_back(std::make_unique<Conv2d>(i == 0 ? in_channels : channels, channels, spec));
+    norms_.push_back(std::make_unique<BatchNorm>(channels, kLidarNorm));
+    register_module(std::to_string(3 * i), *convs_.back());
+    register_module(std::to_string(3 * i + 1), *norms_.back());
+  }
+}
+
+Tensor LidarBevBackbone::Block::forward(Tensor x) {
+  for (size_t i = 0; i < convs_.size(); ++i) x = run(*convs_[i], *norms_[i], x);
+  return tapped(*this, x);
+}
+
+LidarBevBackbone::Deblocks::Deblocks(const LidarOptions& options)
+    : down(options.channels[0], options.neck_channels, {.kernel = 2, .stride = 2}, kSequentialNames, kLidarNorm),
+      same(options.channels[1], options.neck_channels, {.kernel = 1}, kSequentialNames, kLidarNorm),
+      up(options.channels[2], options.neck_channels, {.kernel = 2, .stride = 2}, kSequentialNames, kLidarNorm) {
+  register_module("0", down);
+  register_module("1", same);
+  register_module("2", up);
+}
+
+LidarBevBackbone::LidarBevBackbone(const LidarOptions& options, Generator& generator) : deblocks_(options) {
+  int64_t in_channels = options.vfe_channels;
+  for (size_t i = 0; i < 3; ++i) {
+    blocks_.emplace(in_channels, options.channels[i], options.layers[i]);
+    in_channels = options.channels[i];
+  }
+  register_module("blocks", blocks_);
+  register_module("deblocks", deblocks_);
+  init::reset_parameters_resnet(*this, generator);
+}
+
+Tensor LidarBevBackbone::forward(const Tensor& x) {
+  check(x.dim() == 4 && x.size(2) % 8 == 0 && x.size(3) % 8 == 0,
+        "lidar_bev_backbone: input {}, expected [N,C,H,W] with H and W multiples of 8", to_string(x.sizes()));
+  const Tensor fine = blocks_[0].forward(x);
+  const Tensor middle = blocks_[1].forward(fine);
+  const Tensor coarse = blocks_[2].forward(middle);
+  return tapped(*this,
+                cat({deblocks_.down.forward(fine), deblocks_.same.forward(middle), deblocks_.up.forward(coarse)}, 1));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,11 @@
+#include "models/lidar/pillar_scatter.h"
+
+#include "autograd/functions/pillars.h"
+
+namespace bevgrad {
+
+Tensor PointPillarsScatter::forward(const Tensor& features, const Pillars& pillars, int64_t samples) {
+  return tapped(*this, scatter_cells(features, pillars.cells, samples, rows_, columns_));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,33 @@
+#include "models/lidar/pillar_vfe.h"
+
+#include "autograd/functions/pillars.h"
+#include "autograd/functions/pointwise.h"
+#include "autograd/functions/shape.h"
+#include "nn/init.h"
+
+namespace bevgrad {
+
+PillarFeatureNet::PfnLayer::PfnLayer(int64_t in_features, int64_t out_features)
+    : linear(in_features, out_features, false), norm(out_features, kLidarNorm) {
+  register_module("linear", linear);
+  register_module("norm", norm);
+}
+
+PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& generator) : slots_(options.max_points) {
+  pfn_layers_.emplace(Pillars::kFeatures, options.vfe_channels);
+  register_module("pfn_layers", pfn_layers_);
+  init::reset_parameters(*this, generator);
+}
+
+Tensor PillarFeatureNet::forward(const Pillars& pillars) {
+  PfnLayer& layer = pfn_layers_[0];
+  const int64_t points = pillars.features.size(0);
+  if (pillars.size() == 0) return tapped(*this, zeros({0, layer.linear.weight.size(0)}));
+  const Tensor rows = ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0);
+  const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
+  const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
+  const Tensor empty_slot = select(y, 0, points);
+  return tapped(*this, segment_max(narrow(y, 0, 0, points), pillars.offsets, empty_slot, slots_));
+}
+
+}  // namespace bevgrad

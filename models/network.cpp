@@ -1,0 +1,198 @@
+#include "models/network.h"
+
+#include <algorithm>
+
+#include "autograd/autocast.h"
+#include "autograd/functions/shape.h"
+#include "models/camera/fpn.h"
+#include "models/camera/normalise.h"
+#include "models/camera/resnet.h"
+#include "models/camera/view_transfer.h"
+#include "models/dynamic_head.h"
+#include "models/fuser.h"
+#include "models/lidar/lidar_bev_backbone.h"
+#include "models/lidar/pillar_scatter.h"
+#include "models/lidar/pillar_vfe.h"
+#include "models/static_head.h"
+#include "models/temporal_fusion.h"
+
+namespace bevgrad {
+namespace {
+
+// Samples whose LiDAR maps are computed together where no gradient is wanted.
+constexpr int64_t kLidarChunk = 4;
+
+bool runs_without_gradient(const std::vector<const Module*>& modules) {
+  return std::ranges::all_of(modules,
+                             [](const Module* m) { return m->frozen() || (!grad_enabled() && !m->training()); });
+}
+
+// part(begin, end) of [0, count) in runs of `chunk`, joined along dimension 0 without a second copy of the whole.
+template <class Part>
+Tensor in_chunks(int64_t count, int64_t chunk, const Part& part) {
+  const NoGradGuard no_grad;
+  Tensor whole;
+  for (int64_t begin = 0; begin < count; begin += chunk) {
+    const int64_t end = std::min(count, begin + chunk);
+    const Tensor piece = part(begin, end);
+    if (begin == 0 && end == count) return piece;
+    if (!whole.defined()) {
+      Shape sizes = piece.sizes();
+      sizes[0] = count;
+      whole = empty(sizes, {piece.dtype(), piece.suggested_format(), piece.device()});
+    }
+    ops::copy_(ops::narrow(whole, 0, begin, end - begin), piece);
+  }
+  return whole;
+}
+
+}  // namespace
+
+Network::Network(const NetworkOptions& options, Generator& generator) : options_(options) {
+  options_.validate();
+  for (size_t i = 0; i < options_.groups.size(); ++i) {
+    backbones_.push_back(std::make_unique<ResNet>(ResNetOptions{options_.backbone_width, options_.backbone_blocks,
+                                                                options_.stem_max_pool, options_.groups[i].taps},
+                                                  generator));
+    register_module(fmt::format("stage1_backbone{}", i), *backbones_.back());
+  }
+  for (size_t i = 0; i < options_.groups.size(); ++i) {
+    std::vector<int64_t> channels;
+    for (int tap : options_.groups[i].taps) channels.push_back(options_.backbone_width << (tap - 1));
+    necks_.push_back(std::make_unique<Fpn>(channels, options_.neck_channels, generator));
+    register_module(fmt::format("stage1_neck{}", i), *necks_.back());
+  }
+  const int64_t bev = options_.bev_channels;
+  view_transfer_ = std::make_unique<ViewTransfer>(options_.neck_channels, bev,
+                                                  BevPoints{options_.grid, options_.view_heights}, generator);
+  register_module("view_transfer", *view_transfer_);
+  int64_t fused = bev;
+  if (options_.enable_lidar) {
+    lidar_vfe_ = std::make_unique<PillarFeatureNet>(options_.lidar, generator);
+    lidar_middle_encoder_ = std::make_unique<PointPillarsScatter>(options_.grid);
+    lidar_bev_backbone_ = std::make_unique<LidarBevBackbone>(options_.lidar, generator);
+    register_module("lidar_vfe", *lidar_vfe_);
+    register_module("lidar_middle_encoder", *lidar_middle_encoder_);
+    register_module("lidar_bev_backbone", *lidar_bev_backbone_);
+    fused += 3 * options_.lidar.neck_channels;
+  }
+  fuser_ = std::make_unique<ConvFuser>(fused, bev, generator);
+  register_module("fuser", *fuser_);
+  if (options_.enable_static_temporal) {
+    temporal_fusion_ = std::make_unique<TemporalFusion>(bev, options_.temporal, options_.grid, generator);
+    register_module("bev_static_temporal_fusion", *temporal_fusion_);
+  }
+  if (options_.static_task) {
+    static_head_ = std::make_unique<StaticHead>(bev, options_.static_head, generator);
+    register_module("bev_static_head", *static_head_);
+  }
+  if (options_.dynamic_task) {
+    dynamic_head_ = std::make_unique<DynamicHead>(bev, options_.dynamic_head, generator);
+    register_module("bev_dynamic_head", *dynamic_head_);
+  }
+}
+
+Network::~Network() = default;
+
+void Network::check_input(const NetworkInput& input) const {
+  const int64_t batch = input.size();
+  check(batch > 0, "network: the input holds no sample");
+  check(input.images.size() == options_.groups.size(), "network: images of {} groups came, expected {}",
+        input.images.size(), options_.groups.size());
+  for (size_t i = 0; i < options_.groups.size(); ++i) {
+    const CameraGroupNetwork& group = options_.groups[i];
+    const Shape expected = {batch * group.num_cameras, 3, group.height, group.width};
+    check(input.images[i].defined() && input.images[i].sizes() == expected,
+          "network: the images of group {} are {}, expected {}", i,
+          input.images[i].defined() ? to_string(input.images[i].sizes()) : "undefined", to_string(expected));
+  }
+  for (const std::vector<Camera>& rig : input.cameras) {
+    check(static_cast<int64_t>(rig.size()) == options_.num_cameras(), "network: {} cameras of a sample, expected {}",
+          rig.size(), options_.num_cameras());
+    size_t next = 0;
+    for (const CameraGroupNetwork& group : options_.groups) {
+      for (int64_t i = 0; i < group.num_cameras; ++i, ++next) {
+        check(rig[next].width == group.width && rig[next].height == group.height,
+              "network: camera {} is calibrated for {}x{} pixels, its image has {}x{}", next, rig[next].width,
+              rig[next].height, group.width, group.height);
+      }
+    }
+  }
+  check(!options_.enable_lidar || static_cast<int64_t>(input.points.size()) == batch,
+        "network: points of {} samples came, expected {}", input.points.size(), batch);
+}
+
+Tensor Network::camera_trunk(size_t group, const Tensor& images) {
+  const AutocastGuard autocast(backbone_dtype());
+  const Tensor x = images.dtype() == DType::UInt8
+                       ? normalise_images(images, options_.image_mean, options_.image_std, backbone_dtype())
+                       : images;
+  return necks_[group]->forward(backbones_[group]->forward(x));
+}
+
+Tensor Network::camera_features(size_t group, const Tensor& images) {
+  if (!runs_without_gradient({backbones_[group].get(), necks_[group].get()})) return camera_trunk(group, images);
+  const int64_t count = images.size(0), pixels = images.size(2) * images.size(3);
+  const int64_t limit = options_.trunk_chunk_pixels;
+  const int64_t chunk = limit == 0 ? count : std::clamp<int64_t>(limit / pixels, 1, count);
+  return in_chunks(count, chunk, [&](int64_t begin, int64_t end) {
+    return camera_trunk(group, ops::narrow(images, 0, begin, end - begin));
+  });
+}
+
+Tensor Network::lidar_trunk(const std::vector<Tensor>& points) {
+  const Pillars pillars = make_pillars(points, options_.grid, options_.lidar);
+  const Tensor features = lidar_vfe_->forward(pillars);
+  const Tensor map = lidar_middle_encoder_->forward(features, pillars, static_cast<int64_t>(points.size()));
+  const AutocastGuard autocast(backbone_dtype());
+  return to(lidar_bev_backbone_->forward(map), DType::Float32);
+}
+
+Tensor Network::lidar_features(const std::vector<Tensor>& points) {
+  if (!runs_without_gradient({lidar_vfe_.get(), lidar_bev_backbone_.get()})) return lidar_trunk(points);
+  return in_chunks(static_cast<int64_t>(points.size()), kLidarChunk, [&](int64_t begin, int64_t end) {
+    return lidar_trunk({points.begin() + begin, points.begin() + end});
+  });
+}
+
+NetworkOutput Network::encode(const NetworkInput& input) {
+  check_input(input);
+  std::vector<Tensor> features;
+  for (size_t i = 0; i < backbones_.size(); ++i) features.push_back(camera_features(i, input.images[i]));
+  NetworkOutput output;
+  output.bev_camera = view_transfer_->forward(features, input.cameras);
+  features.clear();
+  std::vector<Tensor> parts = {output.bev_camera};
+  if (lidar_bev_backbone_) {
+    output.bev_lidar = lidar_features(input.points);
+    parts.push_back(output.bev_lidar);
+  }
+  output.bev_fused = fuser_->forward(parts);
+  return output;
+}
+
+void Network::decode(NetworkOutput& output, const History& history) {
+  check(output.bev_fused.defined(), "network: there is no fused feature to decode");
+  output.bev_temporal = output.bev_fused;
+  if (temporal_fusion_) {
+    const TemporalFusionOutput fused = temporal_fusion_->forward(output.bev_fused, history);
+    output.bev_temporal = fused.fused;
+    output.fusion_weights = fused.weights;
+  }
+  if (static_head_) {
+    const StaticHeadOutput maps = static_head_->forward(output.bev_temporal);
+    output.lane_logits = maps.lane;
+    output.road_logits = maps.road;
+    output.instance_heatmap = maps.heatmap;
+    output.instance_box = maps.box;
+  }
+  if (dynamic_head_) output.dynamic = dynamic_head_->forward(output.bev_fused);
+}
+
+NetworkOutput Network::forward(const NetworkInput& input, const History& history) {
+  NetworkOutput output = encode(input);
+  decode(output, history);
+  return output;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,59 @@
+#include "models/static_head.h"
+
+#include "autograd/functions/interpolate.h"
+#include "nn/init.h"
+
+namespace bevgrad {
+
+StaticHead::Instance::Instance(int64_t channels, int64_t classes)
+    : conv(channels, channels, {.kernel = 3, .padding = 1, .bias = false}),
+      bn(channels),
+      heatmap(channels, classes),
+      box(channels, 6) {
+  register_module("conv", conv);
+  register_module("bn", bn);
+  register_module("heatmap", heatmap);
+  register_module("box", box);
+}
+
+Tensor StaticHead::Up::forward(const Tensor& x) {
+  return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)));
+}
+
+StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Generator& generator)
+    : up1_(in_channels, options.up1_channels, conv3x3()),
+      up2_(options.up1_channels, options.up2_channels, conv3x3()),
+      lane_(options.up2_channels, options.lane_classes),
+      road_(options.up2_channels, options.road_classes),
+      instance_(options.up1_channels, options.instance_classes) {
+  trunk_.emplace(in_channels, in_channels);
+  trunk_.emplace(in_channels, in_channels);
+  register_module("trunk", trunk_);
+  register_module("up1", up1_);
+  register_module("up2", up2_);
+  register_module("lane", lane_);
+  register_module("road", road_);
+  register_module("instance", instance_);
+  init::reset_parameters_resnet(*this, generator);
+  for (Conv2d* output : {&lane_, &road_, &instance_.heatmap, &instance_.box})
+    init::normal(output->weight, 0, 0.01, generator);
+  init::constant(lane_.bias, init::prior_bias(0.01));
+  init::constant(road_.bias, init::prior_bias(0.01));
+  init::constant(instance_.heatmap.bias, init::prior_bias(0.1));
+}
+
+StaticHeadOutput StaticHead::forward(const Tensor& x) {
+  const Tensor trunk = tapped(trunk_, trunk_.forward(x));
+  const Tensor half = up1_.forward(trunk);
+  const Tensor full = up2_.forward(half);
+  const Tensor instance = run(instance_.conv, instance_.bn, half);
+  StaticHeadOutput output{run(lane_, full), run(road_, full), run(instance_.heatmap, instance),
+                          run(instance_.box, instance)};
+  tapped(instance_, output.heatmap, 0);
+  tapped(instance_, output.box, 1);
+  size_t i = 0;
+  for (const Tensor* map : {&output.lane, &output.road, &output.heatmap, &output.box}) tapped(*this, *map, i++);
+  return output;
+}
+
+}  // namespace bevgrad
