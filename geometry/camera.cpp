@@ -110,6 +110,28 @@ double fold_back_radius(const std::array<double, 4>& k) {
   return zeros.empty() ? std::numeric_limits<double>::infinity() : std::sqrt(zeros.front());
 }
 
+Pose camera_mount(Vec3 position, double yaw, double pitch, double roll) {
+  // x right, y down, z forward -> x forward, y left, z up.
+  const Pose axes{{0, 0, 1, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 1}};
+  return Pose::from_angles(position, yaw, pitch, roll) * axes;
+}
+
+Camera camera_with_fov(CameraKind kind, int width, int height, double fov) {
+  const bool is_pinhole = kind == CameraKind::Pinhole;
+  require(width > 0 && height > 0, "width and height must be positive");
+  require(fov > 0 && (is_pinhole ? fov < std::numbers::pi : fov <= 2 * std::numbers::pi),
+          "fov must be in (0, pi), a fisheye's in (0, 2 pi]");
+  Camera camera;
+  camera.kind = kind;
+  camera.width = width;
+  camera.height = height;
+  camera.fx = camera.fy = is_pinhole ? width / (2 * std::tan(fov / 2)) : width / fov;
+  camera.cx = (width - 1) / 2.0;
+  camera.cy = (height - 1) / 2.0;
+  if (!is_pinhole) camera.fov = fov;
+  return camera;
+}
+
 Camera resized(const Camera& camera, int width, int height) {
   require(camera.width > 0 && camera.height > 0 && width > 0 && height > 0, "cannot resize from or to an empty image");
   const double sx = static_cast<double>(width) / camera.width, sy = static_cast<double>(height) / camera.height;

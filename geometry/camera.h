@@ -49,6 +49,14 @@ struct Ray {
 /// there is none. Past it the model folds back and makes ghosts.
 double fold_back_radius(const std::array<double, 4>& coefficients);
 
+/// sensor2ego of a camera at `position` that looks along the ego's x axis, turned by `yaw` to the left, `pitch`
+/// downward and `roll` clockwise as seen from behind it; radians.
+Pose camera_mount(Vec3 position, double yaw, double pitch, double roll);
+
+/// A camera without distortion whose image spans `fov` radians horizontally, its axis in the middle of the image.
+/// Throws std::invalid_argument for a pinhole's fov outside (0, pi) or a fisheye's outside (0, 2 pi].
+Camera camera_with_fov(CameraKind kind, int width, int height, double fov);
+
 /// The camera after its image is resized to width x height: u' = (u + 0.5) * width'/width - 0.5.
 Camera resized(const Camera& camera, int width, int height);
 /// The camera after `left` and `top` pixels are cut off and the image is `width` x `height`.

@@ -179,6 +179,26 @@ TEST(Unproject, GivesNothingWhereNoRayLeads) {
   EXPECT_FALSE(CameraProjector(pinhole({-0.3, 0, 0, 0, 0})).unproject_sensor({470 + 500 * 0.72, 260}));
 }
 
+TEST(CameraMount, LooksWhereItIsTurned) {
+  const Pose left = camera_mount({1, 2, 3}, pi / 2, 0, 0);
+  const Vec3 ahead = left.apply({0, 0, 1});  // along the optical axis
+  EXPECT_NEAR(ahead.x, 1, 1e-12);
+  EXPECT_NEAR(ahead.y, 3, 1e-12);
+  EXPECT_NEAR(ahead.z, 3, 1e-12);
+  EXPECT_NEAR(camera_mount({}, 0, 0.2, 0).apply({0, 0, 1}).z, -std::sin(0.2), 1e-12);  // downward
+  EXPECT_NEAR(camera_mount({}, 0, 0, 0.2).apply({1, 0, 0}).z, -std::sin(0.2), 1e-12);  // its right side sinks
+}
+
+TEST(CameraWithFov, SpansTheImage) {
+  const Camera narrow = camera_with_fov(CameraKind::Pinhole, 200, 100, pi / 2);
+  const auto edge = *CameraProjector(narrow).unproject_sensor({199.5, narrow.cy});
+  EXPECT_NEAR(std::atan2(edge.x, edge.z), pi / 4, 1e-12);
+  const Camera wide = camera_with_fov(CameraKind::Fisheye, 200, 100, 190 * pi / 180);
+  const auto rim = *CameraProjector(wide).unproject_sensor({-0.5, wide.cy});
+  EXPECT_NEAR(std::atan2(rim.x, rim.z), -95 * pi / 180, 1e-9);
+  EXPECT_THROW(camera_with_fov(CameraKind::Pinhole, 200, 100, pi), std::invalid_argument);
+}
+
 TEST(Resized, KeepsThePixelCentreConvention) {
   const Camera full = pinhole();
   const Camera half = resized(full, 480, 256);
