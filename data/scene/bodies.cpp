@@ -55,7 +55,7 @@ void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>
 Solid ego_body() {
   return {{(kEgoFront + kEgoRear) / 2, 0, kEgoFront - kEgoRear - 0.04, 2 * kEgoHalfWidth, 0},
           0.12,
-          0.8,
+          0.62,
           Material::Ego,
           {40, 44, 52},
           0,

@@ -67,7 +67,8 @@ class StreetBuilder {
     road_ = Ribbon({random_.uniform(-500, 500), random_.uniform(-500, 500)}, random_.uniform(-pi, pi), curvature);
     total_ = road_.length();
     lane_width_ = random_.uniform(3.0, 3.5);
-    const int forward = random_.integer(1, 3), backward = random_.chance(0.15) ? 0 : random_.integer(1, 2);
+    const int forward = random_.chance(0.2) ? 1 : random_.integer(2, 3);
+    const int backward = random_.chance(0.1) ? 0 : random_.integer(1, 2);
     for (int i = 0; i < 2; ++i) {
       Side& side = sides_[i];
       side.sign = i == 0 ? -1 : 1;
@@ -361,7 +362,7 @@ class StreetBuilder {
           const std::vector<Vec2> path = road_.line(total_, 0, shift);
           const double from = std::max(0.0, total_ - start_ - options_.drive_length - 70 - speed * 6);
           for (double s = from; s < total_ - start_ + 25; s += spacing * random_.uniform(0.7, 1.5))
-            if (random_.chance(0.45 + 0.6 * options_.occluders)) add_vehicle(path, s, speed, false);
+            if (random_.chance(0.55 + 0.6 * options_.occluders)) add_vehicle(path, s, speed, false);
         } else if (i == ego_lane_) {
           if (random_.chance(0.6))
             add_vehicle(layout_.ego_path, start_ + random_.uniform(11, 24), random_.uniform(-0.2, 0.6), true);
@@ -372,7 +373,7 @@ class StreetBuilder {
           const std::vector<Vec2> path = road_.line(0, total_, shift);
           for (double s = start_ - 24 + random_.uniform(0, 8); s < start_ + 55;
                s += spacing * random_.uniform(0.8, 1.6))
-            if (random_.chance(0.45 + 0.6 * options_.occluders)) add_vehicle(path, s, relative, true);
+            if (random_.chance(0.55 + 0.6 * options_.occluders)) add_vehicle(path, s, relative, true);
         }
       }
     // Riders along the right curb.
