@@ -26,7 +26,8 @@ void add_iou(Table& table, Table& curves, const std::string& set, const std::str
       const auto best = iou.best(c, stratum);
       best_values.push_back(best.iou);
       table.add_row({set, task, iou.class_names()[c], text_of(kStratumNames[s]), cell_of(counts.iou()),
-                     cell_of(best.iou), cell_of(best.iou ? Ratio(best.threshold) : Ratio()), counts.predicted, counts.truth});
+                     cell_of(best.iou), cell_of(best.iou ? Ratio(best.threshold) : Ratio()), counts.predicted,
+                     counts.truth});
     }
     table.add_row({set, task, std::string("mean"), text_of(kStratumNames[s]), cell_of(iou.mean_iou(stratum)),
                    cell_of(mean_of(best_values)), no_value(), no_value(), no_value()});
@@ -91,8 +92,8 @@ void add_ap(Table& table, const std::string& set, const Names& classes, const st
       values.push_back(ap);
       table.add_row({set, classes[c], threshold, text_of(kStratumNames[s]), cell_of(ap), predictions, truths});
     }
-    table.add_row(
-        {set, std::string("mean"), threshold, text_of(kStratumNames[s]), cell_of(mean_of(values)), no_value(), no_value()});
+    table.add_row({set, std::string("mean"), threshold, text_of(kStratumNames[s]), cell_of(mean_of(values)), no_value(),
+                   no_value()});
   }
 }
 
