@@ -1,0 +1,58 @@
+// The state of a training run in one file: model, optimizer, random numbers, the sampler's position. HDF5, laid out so
+// that h5py reads it without this project:
+//
+//   /state_dict/<parameter name>                 flat names, in the model's order
+//   /optimizer/<state>/<parameter name>          e.g. /optimizer/exp_avg/fuser.0.weight
+//   /optimizer_numbers/<name>                    float64 scalars: the step, learning rates
+//   /rng, /sampler                               int64 words, one dataset a name
+//   root attributes                              format, format_version, global_step, epoch, config, producer
+//
+// Files are written beside their place, synced and renamed, so that a checkpoint is there whole or not at all.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/state_dict.h"
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+struct Checkpoint {
+  /// Parameters and buffers in the model's order.
+  StateDict state_dict;
+  /// Optimizer tensors: state name ("exp_avg", "exp_avg_sq") -> (parameter name, tensor), frozen parameters absent.
+  std::map<std::string, StateDict> optimizer;
+  /// Numbers of the optimizer and the schedule that are not tensors ("step" -> 1200).
+  std::map<std::string, double> optimizer_numbers;
+  /// Words of random number generators by name ("model", "rank0.loader").
+  std::map<std::string, std::vector<int64_t>> rng;
+  /// Words of the samplers' positions by name ("static", "dynamic").
+  std::map<std::string, std::vector<int64_t>> sampler;
+  int64_t global_step = 0;
+  int64_t epoch = 0;
+  /// The effective config, as text.
+  std::string config;
+  /// Filled by save: "bevgrad 0.1.0".
+  std::string producer;
+};
+
+/// Writes `path` atomically. Throws Error naming the path (a full disk, say); what was there before stays as it was.
+void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+/// Reads and checks the whole file. Throws Error naming the path and what is damaged.
+Checkpoint load_checkpoint(const std::string& path);
+
+/// Reads the newest intact one of `paths` (newest first). Damaged ones are told to `warn` by name and passed over;
+/// throws where none is intact. Returns the index of the one that was read.
+size_t load_newest_checkpoint(const std::vector<std::string>& paths, Checkpoint& checkpoint,
+                              const std::function<void(const std::string&)>& warn);
+
+/// Writes PyTorch Lightning's dictionary in PyTorch's zip format: epoch, global_step, pytorch-lightning_version,
+/// state_dict, loops, callbacks, optimizer_states (AdamW's, by parameter index), lr_schedulers, hyper_parameters
+/// {config}. `torch.load(weights_only=True)` opens it. Atomic.
+void save_lightning_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+}  // namespace bevgrad
