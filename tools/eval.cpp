@@ -1,0 +1,68 @@
+// bevgrad eval: metrics of predictions that lie in a file.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "tools/common_options.h"
+#include "tools/subcommands.h"
+#include "train/evaluation/evaluate_files.h"
+#include "train/frame_views.h"
+
+namespace bevgrad {
+namespace {
+
+struct Flags {
+  std::string predictions, labels, out, config;
+  std::vector<std::string> sets, lane_classes, road_classes;
+  double x_min = -20.8, y_min = -22.4, cell = 0.2;
+  bool camera_only = false;
+};
+
+EvaluationOptions options_of(const Flags& flags) {
+  if (!flags.config.empty() || !flags.sets.empty())
+    return evaluation_options(configs::load({flags.config, configs::task_config_from_environment(), flags.sets}).proto);
+  EvaluationOptions options;
+  options.use_lidar = !flags.camera_only;
+  if (!flags.lane_classes.empty()) options.labels.lane_classes = flags.lane_classes;
+  if (!flags.road_classes.empty()) options.labels.road_classes = flags.road_classes;
+  LabelGrid& grid = options.labels.grid;
+  const double width = grid.x_max - grid.x_min, height = grid.y_max - grid.y_min;
+  grid.x_min = flags.x_min, grid.x_max = flags.x_min + width;
+  grid.y_min = flags.y_min, grid.y_max = flags.y_min + height;
+  grid.cell = flags.cell;
+  return fitted_to(flags.labels, options);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("eval", "metrics of predicted rasters against labels, from HDF5 files");
+  command->add_option("--predictions", flags->predictions, "lane_logits or lane, road_logits or road, instances, ...")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command->add_option("--labels", flags->labels, "lane, road, visibility, instances, sequence, timestamp, ego_pose")
+      ->required()
+      ->check(CLI::ExistingFile);
+  command->add_option("--out", flags->out, "folder for metrics.json, metrics.txt and one CSV a table");
+  command->add_option("--config", flags->config, "classes, grid, ranges and thresholds are this config's");
+  command->add_option("--set", flags->sets, "field=value, laid over the config")->type_size(1)->allow_extra_args(false);
+  command->add_option("--lane-classes", flags->lane_classes, "names of the lane classes")->delimiter(',');
+  command->add_option("--road-classes", flags->road_classes, "names of the road classes")->delimiter(',');
+  command->add_option("--x-min", flags->x_min, "metres: edge of column 0");
+  command->add_option("--y-min", flags->y_min, "metres: edge of row 0");
+  command->add_option("--cell", flags->cell, "metres a cell")->check(CLI::PositiveNumber);
+  command->add_flag("--camera-only", flags->camera_only, "what only the LiDAR sees now counts as hidden");
+  command->callback([flags] {
+    const Evaluator evaluator = evaluate_files(flags->predictions, flags->labels, options_of(*flags));
+    if (!flags->out.empty()) write_evaluation(flags->out, evaluator);
+    for (const auto& remark : evaluator.remarks()) fmt::print(stderr, "{}\n", remark);
+    for (const Table& table : evaluator.tables()) {
+      if (table.name == "iou") fmt::print("{}\n", to_text(iou_overview(table)));
+      if (table.name == "ranges" || table.name == "flicker") fmt::print("{}\n", to_text(table));
+    }
+    for (const auto& [name, value] : evaluator.headline()) fmt::print("{} {:.4f}\n", name, value);
+  });
+}
+
+}  // namespace bevgrad
