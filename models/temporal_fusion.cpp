@@ -21,9 +21,9 @@ void check_history(const History& history, int64_t slots, const Tensor& current)
             (history.valid.dtype() == DType::Bool || history.valid.dtype() == DType::UInt8),
         "temporal fusion: the mask is not bool [{},{}]", batch, slots);
   for (const Tensor& feature : history.prev_feat_list) {
-    check(!feature.defined() || feature.sizes() == current.sizes(),
-          "temporal fusion: a history frame is {}, the current one {}", to_string(feature.sizes()),
-          to_string(current.sizes()));
+    if (!feature.defined()) continue;
+    check(feature.sizes() == current.sizes(), "temporal fusion: a history frame is {}, the current one {}",
+          to_string(feature.sizes()), to_string(current.sizes()));
   }
 }
 
