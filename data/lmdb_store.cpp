@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <cerrno>
 #include <filesystem>
 
 #include "tensor/error.h"
@@ -32,6 +32,16 @@ using Cursor = std::unique_ptr<MDB_cursor, CursorDeleter>;
 
 void check_lmdb(int status, const std::string& path, const char* doing) {
   check(status == MDB_SUCCESS, "{}: cannot {}: {}", path, doing, mdb_strerror(status));
+}
+
+/// The same for writing. LMDB calls a write that a full disk or a limit cut short an input/output error.
+void check_write(int status, const std::string& path) {
+  if (status == MDB_SUCCESS) return;
+  std::error_code ignored;
+  const fs::space_info space = fs::space(fs::absolute(path, ignored).parent_path(), ignored);
+  const double free = static_cast<double>(space.available) / (1 << 20);
+  fail("{}: cannot write the LMDB: {} ({:.0f} MB are free on this disk)", path,
+       status == EIO ? "the disk took only a part" : mdb_strerror(status), free);
 }
 
 Env create_env(const std::string& path) {
@@ -152,7 +162,7 @@ struct LmdbWriter::Impl {
   void begin_writing() { txn = begin(env.get(), 0, path); }
   void commit() {
     if (!txn) return;
-    check_lmdb(mdb_txn_commit(txn.release()), path, "write the LMDB");
+    check_write(mdb_txn_commit(txn.release()), path);
     uncommitted = 0;
   }
   /// Room for `bytes` more. The map can only grow between transactions.
@@ -208,7 +218,7 @@ void LmdbWriter::put(const std::string& key, std::span<const uint8_t> value) {
   MDB_val name = value_of(key), bytes{value.size(), const_cast<uint8_t*>(value.data())};
   int status = mdb_put(impl_->txn.get(), impl_->dbi, &name, &bytes, MDB_NOOVERWRITE);
   check(status != MDB_KEYEXIST, "{}: the key '{}' is already there", impl_->path, key);
-  check_lmdb(status, impl_->path, "write a record");
+  check_write(status, impl_->path);
   impl_->uncommitted += value.size();
   if (impl_->uncommitted >= kBatchBytes) impl_->commit();
 }
@@ -220,7 +230,7 @@ void LmdbWriter::put(const std::string& key, const std::string& value) {
 void LmdbWriter::finish() {
   check(!impl_->finished, "{}: the LMDB is finished", impl_->path);
   impl_->commit();
-  check_lmdb(mdb_env_sync(impl_->env.get(), 1), impl_->path, "sync the LMDB");
+  check_write(mdb_env_sync(impl_->env.get(), 1), impl_->path);
   impl_->env.reset();
   std::error_code error;
   fs::rename(impl_->temporary, impl_->path, error);
