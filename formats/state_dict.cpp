@@ -5,8 +5,13 @@
 #include <unordered_set>
 
 #include "formats/hdf5/document.h"
+#include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
+#include "formats/pickle/trust.h"
+#include "formats/safetensors/file.h"
 #include "formats/state_dict_node.h"
+#include "formats/torch/legacy_file.h"
+#include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
 #include "tensor/error.h"
 
@@ -73,31 +78,48 @@ std::string_view name(FileFormat format) {
   return "unknown";
 }
 
-FileFormat detect_format(const ByteSource& source) {
+FileFormat detect_format(const std::shared_ptr<const ByteSource>& source) {
   std::array<char, 512> head{};
-  const size_t count = static_cast<size_t>(std::min<uint64_t>(head.size(), source.size()));
-  source.read(0, std::as_writable_bytes(std::span(head).first(count)));
+  const size_t count = static_cast<size_t>(std::min<uint64_t>(head.size(), source->size()));
+  source->read(0, std::as_writable_bytes(std::span(head).first(count)));
   const std::string_view begin(head.data(), count);
-  check(count > 0, "{}: the file is empty", source.name());
+  check(count > 0, "{}: the file is empty", source->name());
   if (begin.starts_with("PK\x03\x04")) return FileFormat::TorchZip;
   if (begin.starts_with("\x89HDF\r\n\x1a\n")) return FileFormat::Hdf5;
-  fail("{}: not a PyTorch, safetensors or HDF5 file (it begins with '{}')", source.name(),
+  if (is_tar(*source)) return FileFormat::TorchTar;
+  if (is_safetensors(*source)) return FileFormat::Safetensors;
+  if (is_torch_legacy(source)) return FileFormat::TorchLegacy;
+  if (begin[0] == '\x80') return FileFormat::Pickle;
+  check(!begin.starts_with("PYTORCH1"), "{}: PyTorch's preview format of 2018, which no release ever wrote",
+        source->name());
+  fail("{}: not a PyTorch, safetensors or HDF5 file (it begins with '{}')", source->name(),
        printable(begin.substr(0, 16)));
 }
 
-CheckpointFile open_checkpoint(const std::string& path) {
+CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
   auto source = open_file(path);
-  CheckpointFile file{.path = path, .format = detect_format(*source), .document = nullptr};
+  CheckpointFile file{.path = path, .format = detect_format(source), .document = nullptr};
   switch (file.format) {
     case FileFormat::TorchZip:
       file.document = read_torch_zip(source);
       break;
+    case FileFormat::TorchLegacy:
+      file.document = read_torch_legacy(source);
+      break;
+    case FileFormat::TorchTar:
+      file.document = read_torch_tar(source);
+      break;
+    case FileFormat::Safetensors:
+      file.document = read_safetensors(source);
+      break;
     case FileFormat::Hdf5:
       file.document = read_hdf5_document(path);
       break;
-    default:
-      fail("{}: {} files cannot be read", path, name(file.format));
+    case FileFormat::Pickle:
+      file.document = read_pickle_document(source);
+      break;
   }
+  if (foreign == Foreign::RefuseHarmful) refuse_harmful(*file.document);
   return file;
 }
 

@@ -1,6 +1,7 @@
 // Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@ enum class FileFormat { TorchZip, TorchLegacy, TorchTar, Safetensors, Hdf5, Pick
 std::string_view name(FileFormat format);
 /// By the first bytes. Throws Error naming the file where it is none of these, or something known that is refused (a
 /// TorchScript archive, ...).
-FileFormat detect_format(const ByteSource& source);
+FileFormat detect_format(const std::shared_ptr<const ByteSource>& source);
 
 /// An opened checkpoint: its whole structure, of which no tensor has been read.
 struct CheckpointFile {
@@ -28,7 +29,10 @@ struct CheckpointFile {
   std::shared_ptr<Document> document;
   Value root() const { return Value::root(document); }
 };
-CheckpointFile open_checkpoint(const std::string& path);
+/// What to do where a pickle names something whose call would do harm: nothing is ever called, but a file that tries is
+/// not one to go on with.
+enum class Foreign { RefuseHarmful, Allow };
+CheckpointFile open_checkpoint(const std::string& path, Foreign foreign = Foreign::RefuseHarmful);
 
 struct NamedTensor {
   std::string name;

@@ -8,6 +8,7 @@
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/opcodes.h"
 #include "formats/pickle/plain_objects.h"
+#include "formats/pickle/trust.h"
 #include "tensor/error.h"
 
 namespace bevgrad {
@@ -462,15 +463,20 @@ NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& li
   return Machine(cursor, document, limits).run();
 }
 
-Value read_pickle(const std::string& path, const PickleLimits& limits) {
-  auto source = open_file(path);
-  auto document = std::make_shared<Document>(path);
+std::shared_ptr<Document> read_pickle_document(std::shared_ptr<const ByteSource> source, const PickleLimits& limits) {
+  auto document = std::make_shared<Document>(source->name());
   ByteCursor cursor(source, 0, source->size());
   document->root = run_pickle(cursor, *document, limits);
-  check(cursor.remaining() == 0, "{}: {} bytes follow the end of the pickle at byte {}", path, cursor.remaining(),
-        cursor.position());
+  check(cursor.remaining() == 0, "{}: {} bytes follow the end of the pickle at byte {}", source->name(),
+        cursor.remaining(), cursor.position());
   resolve_plain_objects(*document);
-  return Value::root(document);
+  return document;
+}
+
+Value read_pickle(const std::string& path, const PickleLimits& limits) {
+  auto document = read_pickle_document(open_file(path), limits);
+  refuse_harmful(*document);
+  return Value::root(std::move(document));
 }
 
 }  // namespace bevgrad

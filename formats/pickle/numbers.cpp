@@ -54,7 +54,17 @@ void append_utf8(std::string& out, uint32_t code) {
   }
 }
 
-/// Bytes of the UTF-8 sequence at the front of `text`, 0 where there is none.
+void negate(std::string& little_endian) {
+  int carry = 1;
+  for (char& c : little_endian) {
+    const int value = static_cast<uint8_t>(~c) + carry;
+    c = static_cast<char>(value);
+    carry = value >> 8;
+  }
+}
+
+}  // namespace
+
 size_t utf8_length(std::string_view text) {
   const auto first = static_cast<uint8_t>(text[0]);
   size_t length = 0;
@@ -71,17 +81,6 @@ size_t utf8_length(std::string_view text) {
   if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90)) return 0;
   return length;
 }
-
-void negate(std::string& little_endian) {
-  int carry = 1;
-  for (char& c : little_endian) {
-    const int value = static_cast<uint8_t>(~c) + carry;
-    c = static_cast<char>(value);
-    carry = value >> 8;
-  }
-}
-
-}  // namespace
 
 std::optional<int64_t> small_integer(std::string_view little_endian) {
   if (little_endian.empty()) return 0;

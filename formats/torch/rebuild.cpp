@@ -16,6 +16,8 @@ struct OpenedStorage {
   bool untyped = false;
 };
 
+StorageReference reference_of(const Document& document, NodeId id);
+
 class Rebuilder {
  public:
   Rebuilder(Document& document, const StorageOpener& open) : document_(document), open_(open) {}
@@ -69,7 +71,6 @@ class Rebuilder {
   }
 
   const OpenedStorage& storage(NodeId id, NodeId call);
-  StorageReference reference(NodeId id) const;
   void rebuild(NodeId id);
   void rebuild_from_storage(NodeId id, bool with_dtype);
   void rebuild_parameter(NodeId id);
@@ -87,9 +88,10 @@ class Rebuilder {
   std::unordered_map<std::string, Key> by_key_;
 };
 
-StorageReference Rebuilder::reference(NodeId id) const {
+StorageReference reference_of(const Document& document, NodeId id) {
+  const auto node = [&](NodeId of) -> const Node& { return document.node(of); };
   StorageReference out;
-  out.where = where(id);
+  out.where = fmt::format("{}: pickle, byte {}", document.source(), node(id).position);
   const Node& pid = node(node(id).items[0]);
   check(pid.kind == ValueKind::Tuple && !pid.items.empty(), "{}: a persistent reference that is no tuple", out.where);
   const Node& kind = node(pid.items[0]);
@@ -132,7 +134,7 @@ const OpenedStorage& Rebuilder::storage(NodeId id, NodeId call) {
         name(node(id).kind));
   const auto found = by_node_.find(id);
   if (found != by_node_.end()) return found->second;
-  const StorageReference wanted = reference(id);
+  const StorageReference wanted = reference_of(document_, id);
   const std::string key = wanted.view ? wanted.key + "\n" + wanted.view->key : wanted.key;
   auto known = by_key_.find(key);
   if (known == by_key_.end()) {
@@ -282,6 +284,14 @@ std::optional<StoredDType> dtype_global(std::string_view global) {
     if (global == alias) return stored_dtype_named(full);
   }
   return stored_dtype_named(global);
+}
+
+std::vector<StorageReference> storage_references(const Document& document) {
+  std::vector<StorageReference> out;
+  for (NodeId id = 0; id < document.size(); ++id) {
+    if (document.node(id).kind == ValueKind::Persistent) out.push_back(reference_of(document, id));
+  }
+  return out;
 }
 
 void resolve_tensors(Document& document, const StorageOpener& open) {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "formats/value.h"
 
@@ -32,6 +34,9 @@ using StorageOpener = std::function<std::shared_ptr<const StoredStorage>(const S
 /// (quantized, sparse, meta, conjugated) are errors where their values would be lost, and stay Objects with reachable
 /// parts otherwise.
 void resolve_tensors(Document& document, const StorageOpener& open);
+
+/// All storages that a pickle refers to.
+std::vector<StorageReference> storage_references(const Document& document);
 
 /// The element type of "torch.FloatStorage", "torch.cuda.HalfStorage", ...; UInt8 for untyped storages.
 std::optional<StoredDType> storage_dtype(std::string_view global);

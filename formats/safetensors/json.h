@@ -1,0 +1,27 @@
+// The little JSON (RFC 8259) that safetensors needs: parsed strictly, duplicate names refused.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace bevgrad {
+
+/// A string, a non-negative integer, an array of values or an object of values.
+struct Json {
+  enum class Kind : uint8_t { String, Integer, Array, Object, Other } kind = Kind::Other;
+  std::string text;
+  uint64_t integer = 0;
+  std::vector<Json> items;
+  std::vector<std::pair<std::string, Json>> entries;
+
+  const Json* find(std::string_view key) const;
+};
+
+/// Throws Error beginning with `where` and naming the byte.
+Json parse_json(std::string_view text, const std::string& where);
+/// A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
+std::string json_string(std::string_view text);
+
+}  // namespace bevgrad
