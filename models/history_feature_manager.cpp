@@ -154,6 +154,11 @@ void HistoryFeatureManager::reset(int64_t slot) {
   slots_.at(static_cast<size_t>(slot)).clear();
 }
 
+void HistoryFeatureManager::shrink(int64_t slots) {
+  check(slots > 0 && slots <= this->slots(), "history: cannot shrink {} slots to {}", this->slots(), slots);
+  slots_.resize(static_cast<size_t>(slots));
+}
+
 int64_t HistoryFeatureManager::size(int64_t slot) const {
   return static_cast<int64_t>(slots_.at(static_cast<size_t>(slot)).size());
 }

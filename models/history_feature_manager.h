@@ -54,6 +54,8 @@ class HistoryFeatureManager {
   /// Forgets everything, or one slot.
   void reset();
   void reset(int64_t slot);
+  /// Keeps the first `slots` slots: side-by-side streams that end leave from the batch's end.
+  void shrink(int64_t slots);
 
   const HistoryOptions& options() const { return options_; }
   int64_t slots() const { return static_cast<int64_t>(slots_.size()); }

@@ -1,0 +1,119 @@
+// Event files, logs, the work folder.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tensor/error.h"
+#include "train/logging/event_file.h"
+#include "train/logging/run_log.h"
+#include "train/work_dir.h"
+
+namespace bevgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+class InAFolder : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("bevgrad_logging_" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  static std::string read(const fs::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    std::stringstream text;
+    text << stream.rdbuf();
+    return text.str();
+  }
+  void touch(const std::string& name) { std::ofstream(folder_ / name) << "x"; }
+  fs::path folder_;
+};
+
+TEST(Crc32c, KnownValues) {
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283u);  // the check value of the Castagnoli polynomial
+  EXPECT_EQ(crc32c(""), 0u);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAu);  // RFC 3720, B.4
+}
+
+using EventFiles = InAFolder;
+
+TEST_F(EventFiles, RecordsAreFramedAndHoldTheScalar) {
+  EventFile events(folder_.string());
+  events.add_scalar("train/loss", 1.5, 300);
+  events.flush();
+  const std::string bytes = read(events.path());
+  size_t at = 0;
+  std::vector<std::string> records;
+  while (at < bytes.size()) {
+    uint64_t length = 0;
+    std::memcpy(&length, bytes.data() + at, 8);
+    ASSERT_LE(at + 16 + length, bytes.size());
+    records.push_back(bytes.substr(at + 12, length));
+    at += 16 + length;
+  }
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_THAT(records[0], testing::HasSubstr("brain.Event:2"));
+  // step = 300 as field 2, and the value as a float behind its tag.
+  EXPECT_THAT(records[1], testing::HasSubstr(std::string("\x10\xAC\x02", 3)));
+  EXPECT_THAT(records[1], testing::HasSubstr(std::string("train/loss\x15\x00\x00\xC0\x3F", 15)));
+}
+
+TEST_F(EventFiles, AFolderThatIsNotThereIsNamed) {
+  EXPECT_THROW(EventFile((folder_ / "no/where").string()), Error);
+}
+
+TEST(ProgressLine, SaysWhatAPersonWants) {
+  EXPECT_EQ(to_string(Progress{"train", 120, 300, 2.0, 1.25, 2e-4, 1.5e9}),
+            "train 120/300 40% 2.0/s ETA 1:30 loss 1.25 lr 0.0002 mem 1.50 GB");
+  EXPECT_EQ(to_string(Progress{"val", 0, 10, 0, 0, 0, 0}), "val 0/10 0%");
+  EXPECT_EQ(format_duration(3723), "1:02:03");
+}
+
+using Logs = InAFolder;
+
+TEST_F(Logs, LinesGoToTheFile) {
+  {
+    RunLog log((folder_ / "train.log").string(), true);
+    log.info("one\ntwo");
+    log.to_file("three");
+  }
+  const std::string text = read(folder_ / "train.log");
+  EXPECT_THAT(
+      text, testing::AllOf(testing::HasSubstr(" one\n"), testing::HasSubstr(" two\n"), testing::HasSubstr(" three\n")));
+  EXPECT_THROW(RunLog("/proc/no/train.log"), Error);
+}
+
+using WorkDirs = InAFolder;
+
+TEST_F(WorkDirs, CheckpointsNewestFirstAndPruned) {
+  const WorkDir work((folder_ / "run").string());
+  for (const int64_t step : {100, 20, 3}) std::ofstream(work.checkpoint_file(step)) << "x";
+  touch("run/checkpoints/step_abc.h5");
+  touch("run/checkpoints/step_5.h5.tmp");
+  EXPECT_THAT(work.checkpoints(),
+              testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20), work.checkpoint_file(3)));
+  work.prune_checkpoints(2);
+  EXPECT_THAT(work.checkpoints(), testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20)));
+}
+
+TEST_F(WorkDirs, AnEarlierRunIsSetAsideNotLost) {
+  const WorkDir work((folder_ / "run").string());
+  EXPECT_EQ(work.set_checkpoints_aside(), "");
+  std::ofstream(work.checkpoint_file(1)) << "x";
+  const std::string aside = work.set_checkpoints_aside();
+  EXPECT_TRUE(fs::exists(aside + "/step_00000001.h5"));
+  EXPECT_TRUE(work.checkpoints().empty());
+}
+
+TEST_F(WorkDirs, AFolderThatCannotBeMadeIsAUsageError) {
+  touch("file");
+  EXPECT_THROW(WorkDir((folder_ / "file" / "run").string()), UsageError);
+}
+
+}  // namespace
+}  // namespace bevgrad

@@ -1,0 +1,39 @@
+#include "tools/common_options.h"
+
+#include <omp.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "tensor/error.h"
+#include "train/distributed/environment.h"
+
+namespace bevgrad {
+
+void ConfigFlags::add_to(CLI::App& command) {
+  command.add_option("--config", config, "a config file, or the name of a shipped config (mini_step1, hpa_step1, ...)");
+  command.add_option("--set", sets, "field=value, laid over the config; may be given several times")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command.add_option("--threads", threads, "threads of this process (default: its share of the cores)")
+      ->check(CLI::Range(1, 4096));
+  command.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+}
+
+configs::Document ConfigFlags::load() const {
+  return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = sets});
+}
+
+int ConfigFlags::prepare_device() const {
+  if (device != "cpu") throw UsageError("--device cuda: this build has no CUDA backend, expected cpu");
+  const GetVariable get = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  };
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int count = threads_per_rank(threads, read_rank_environment(get), std::max(1, cores), get);
+  omp_set_num_threads(count);
+  return count;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,57 @@
+// `bevgrad`: argument parsing, and exit statuses. 0 success, 1 a failure at run time, 2 a wrong flag, file or config
+// field, 130 after Ctrl-C, 143 after SIGTERM.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "tensor/error.h"
+#include "tools/subcommands.h"
+#include "train/signals.h"
+
+namespace {
+
+/// One line, whatever an exception says.
+void print_error(const std::string& message) {
+  std::string line = message;
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::fflush(stdout);
+  fmt::print(stderr, "bevgrad: {}\n", line);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Bird's-eye-view perception: cameras and LiDAR in, a static road map out.", "bevgrad"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("bevgrad 0.1.0"));
+  app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string(error.what()) + "\n"; });
+  bevgrad::add_run(app);
+  bevgrad::add_generate(app);
+  bevgrad::add_predict(app);
+  bevgrad::add_eval(app);
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    print_error(fmt::format("{} (bevgrad --help)", error.what()));
+    return 2;
+  } catch (const bevgrad::UsageError& error) {
+    print_error(error.what());
+    return 2;
+  } catch (const bevgrad::Interrupted& interrupted) {
+    print_error(interrupted.what());
+    return interrupted.exit_status();
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return 1;
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return 1;
+  }
+}

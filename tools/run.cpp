@@ -1,0 +1,92 @@
+// bevgrad run: training and validation.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+
+#include "configs/convert.h"
+#include "tensor/allocator.h"
+#include "tensor/error.h"
+#include "tools/common_options.h"
+#include "tools/subcommands.h"
+#include "train/distributed/process_group.h"
+#include "train/network_state.h"
+#include "train/signals.h"
+#include "train/trainer.h"
+#include "train/validator.h"
+
+namespace bevgrad {
+namespace {
+
+struct RunFlags {
+  ConfigFlags config;
+  std::string state = "train";
+  std::string ckpt;
+  std::string work_dir;
+  std::string resume;
+};
+
+/// "configs/mini_step1.prototxt" -> "work_dirs/mini_step1"
+std::string default_work_dir(const std::string& source) {
+  return "work_dirs/" + std::filesystem::path(source).stem().string();
+}
+
+void require_file(const std::string& flag, const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored) || std::filesystem::is_directory(path, ignored))
+    throw UsageError(fmt::format("{}: there is no file {}", flag, path));
+}
+
+void run_validation(const configs::Document& document, const RunFlags& flags, const std::string& work_dir) {
+  if (!flags.resume.empty()) throw UsageError("--resume: only a training resumes, expected --state train");
+  std::error_code error;
+  std::filesystem::create_directories(work_dir, error);
+  if (error) throw UsageError(fmt::format("--work-dir: cannot make {}: {}", work_dir, error.message()));
+  std::string ckpt = flags.ckpt;
+  if (ckpt.empty()) ckpt = work_dir + "/" + document.proto.train().output_checkpoint();
+  require_file(flags.ckpt.empty() ? "--ckpt is missing, and" : "--ckpt", ckpt);
+  const StopSignals signals;
+  RunLog log(work_dir + "/val.log");
+  Validator validator(document, {.output_dir = work_dir}, log);
+  Generator generator(document.proto.seed());
+  Network network(configs::network_options(document), generator);
+  load_network(network, ckpt, log);
+  validator.run(network);
+  log.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
+                       static_cast<double>(memory_stats().peak) / 1e9));
+}
+
+void run(const RunFlags& flags) {
+  const configs::Document document = flags.config.load();
+  const int threads = flags.config.prepare_device();
+  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(document.source) : flags.work_dir;
+  const std::unique_ptr<ProcessGroup> group = make_process_group(read_rank_environment());
+  if (!flags.ckpt.empty()) require_file("--ckpt", flags.ckpt);
+  if (!flags.resume.empty() && flags.resume != "auto") require_file("--resume", flags.resume);
+  if (flags.state == "val") {
+    run_validation(document, flags, work_dir);
+    return;
+  }
+  if (const std::string& pretrain = document.proto.train().float_pretrain(); flags.ckpt.empty() && !pretrain.empty())
+    require_file(fmt::format("{}: field \"train.float_pretrain\"", document.place("train.float_pretrain")), pretrain);
+  Trainer trainer(document, {.work_dir = work_dir, .resume = flags.resume, .pretrain = flags.ckpt}, *group);
+  trainer.log().info(fmt::format("{} thread(s)", threads));
+  trainer.run();
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = app.add_subcommand("run", "train or validate a network");
+  flags->config.add_to(*command);
+  command->add_option("--state", flags->state, "train or val")->check(CLI::IsMember({"train", "val"}));
+  command->add_option(
+      "--ckpt", flags->ckpt,
+      "a .ckpt, .pt or .h5: what val judges, or what train begins with (instead of train.float_pretrain)");
+  command->add_option("--work-dir,--work_dir", flags->work_dir, "folder of logs, checkpoints and results");
+  command->add_option("--resume", flags->resume,
+                      "auto: go on from the newest whole checkpoint of the work folder; or a checkpoint file");
+  command->callback([flags] { run(*flags); });
+}
+
+}  // namespace bevgrad

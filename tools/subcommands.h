@@ -1,0 +1,13 @@
+// The subcommands of `bevgrad`. Each function adds one to the command line; its callback throws UsageError (exit status
+// 2), any other Error (1) or Interrupted (130, 143).
+#pragma once
+#include <CLI/App.hpp>
+
+namespace bevgrad {
+
+void add_run(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_eval(CLI::App& app);
+
+}  // namespace bevgrad

@@ -1,0 +1,92 @@
+#include "train/batch_source.h"
+
+#include "configs/convert.h"
+#include "configs/validate.h"
+
+namespace bevgrad {
+namespace {
+
+bool same_lists(const std::vector<ListGroup>& a, const std::vector<ListGroup>& b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i].name != b[i].name || a[i].lists != b[i].lists) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset,
+                         const config::Config& proto, int64_t num_cases, const ProcessGroup& group)
+    : name_(std::move(name)), tasks_(tasks), dataset_(std::move(dataset)) {
+  sampler_options_ = {.batch_size = proto.train().batch_size(),
+                      .rank = group.rank(),
+                      .world = group.size(),
+                      .seed = proto.seed(),
+                      .num_cases = num_cases,
+                      .chunk_frames = proto.data().chunk_frames()};
+  streaming_ = tasks.static_task && proto.tasks().enable_static_temporal();
+  loader_ = std::make_unique<Loader>(*dataset_, make_sampler(), LoaderOptions{.workers = proto.train().num_workers()});
+}
+
+std::unique_ptr<Sampler> BatchSource::make_sampler() const {
+  return streaming_ ? make_streaming_sampler(*dataset_, sampler_options_)
+                    : make_shuffled_sampler(*dataset_, sampler_options_);
+}
+
+Batch BatchSource::next() {
+  std::optional<Batch> batch = loader_->next();
+  check(batch.has_value(), "the {} loader came to an end", name_);
+  return std::move(*batch);
+}
+
+int64_t BatchSource::restore(const std::vector<int64_t>& state, int64_t batches_back) {
+  const std::unique_ptr<Sampler> sampler = make_sampler();
+  sampler->restore(state);
+  const int64_t back = std::min(batches_back, sampler->position());
+  loader_->restore(sampler->state_at(sampler->position() - back));
+  return back;
+}
+
+TrainData::TrainData(const configs::Document& document) {
+  const config::Config& proto = document.proto;
+  const std::vector<ListGroup> dynamic = configs::train_lists(proto, configs::Task::Dynamic);
+  const std::vector<ListGroup> fixed = configs::train_lists(proto, configs::Task::Static);
+  const auto open = [&](const char* name, BatchTasks tasks, const std::vector<ListGroup>& lists) {
+    if (lists.empty())
+      throw UsageError(
+          fmt::format("{}: field \"data.train\": no list for the {} task", document.place("data.train"), name));
+    auto dataset =
+        std::make_shared<const Dataset>(configs::lmdb_list(proto), lists, configs::dataset_options(proto, true));
+    if (tasks.static_task) configs::validate_history_reach(document, dataset->frame_period());
+    entries_.push_back({name, tasks, std::move(dataset)});
+  };
+  const bool has_dynamic = proto.tasks().dynamic_task(), has_static = proto.tasks().static_task();
+  if (has_dynamic && has_static && same_lists(dynamic, fixed)) {
+    open("shared", {.dynamic_task = true, .static_task = true}, fixed);
+    return;
+  }
+  if (has_static) open("static", {.dynamic_task = false, .static_task = true}, fixed);
+  if (has_dynamic) open("dynamic", {.dynamic_task = true, .static_task = false}, dynamic);
+}
+
+std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t num_cases,
+                                            const ProcessGroup& group) const {
+  std::vector<BatchSource> sources;
+  for (const Entry& entry : entries_)
+    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group);
+  return sources;
+}
+
+std::vector<std::string> TrainData::remarks() const {
+  std::vector<std::string> remarks;
+  for (const Entry& entry : entries_) {
+    remarks.push_back(fmt::format("{} data: {} samples in {} streams", entry.name, entry.dataset->size(),
+                                  entry.dataset->streams().size()));
+    const auto& more = entry.dataset->remarks();
+    remarks.insert(remarks.end(), more.begin(), more.end());
+  }
+  return remarks;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,162 @@
+#include "train/frame_views.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "autograd/functions/warp.h"
+#include "configs/convert.h"
+#include "tensor/ops.h"
+
+namespace bevgrad {
+namespace {
+
+Tensor sample_of(const Tensor& tensor, int64_t n) {
+  return ops::narrow(tensor, 0, n, 1);
+}
+
+std::vector<CameraPicture> camera_pictures(const Batch& batch, int64_t n, const config::Sensors& sensors) {
+  std::vector<CameraPicture> pictures;
+  for (int g = 0; g < sensors.groups_size(); ++g) {
+    const int count = sensors.groups(g).cameras_size();
+    for (int c = 0; c < count; ++c) {
+      pictures.push_back({sensors.groups(g).cameras(c).name(), batch.cameras[static_cast<size_t>(n)][pictures.size()],
+                          pixels_of(ops::select(batch.images[static_cast<size_t>(g)], 0, n * count + c))});
+    }
+  }
+  return pictures;
+}
+
+/// The current, the warped and the mixed features of one sample.
+void add_features(SamplePicture& picture, int64_t n, const NetworkOutput& output, const History& history,
+                  const config::Config& proto) {
+  const config::TemporalVisualization& show = proto.drawing().temporal_visualization();
+  const auto& range = proto.grid().pc_range();
+  const BevRange bev{range[0], range[1], range[3], range[4]};
+  const Interpolation mode =
+      proto.temporal().warp() == config::Temporal::bilinear ? Interpolation::Bilinear : Interpolation::Nearest;
+  const Tensor current = sample_of(output.bev_fused, n);
+  if (show.show_fusion()) picture.features.push_back(feature_panel("current", current, 0));
+  const Tensor weights = sample_of(output.fusion_weights, n);
+  Tensor mixed = ops::mul(current, ops::narrow(weights, 1, 0, 1));
+  picture.weight_titles = {"w(t)"};
+  const auto slots = static_cast<int64_t>(history.prev_feat_list.size());
+  for (int64_t k = 0; k < slots; ++k) {
+    const std::string when = fmt::format("t - {:g} s", proto.temporal().intervals(static_cast<int>(k)));
+    picture.weight_titles.push_back("w(" + when + ")");
+    const bool is_valid = ops::to(history.valid, DType::Float32).to_vector()[static_cast<size_t>(n * slots + k)] != 0;
+    const bool is_shown = show.show_history() && k < show.history_frames();
+    if (!is_valid) {
+      if (is_shown)
+        picture.features.push_back({when + ": none", Raster<float>(1, current.size(2), current.size(3), NAN)});
+      continue;
+    }
+    const Tensor matrix = ops::contiguous(ops::select(sample_of(history.feature_warp_matrix, n), 1, k));
+    const Tensor feature = ops::to(
+        ops::contiguous(sample_of(history.prev_feat_list[static_cast<size_t>(k)], n), MemoryFormat::ChannelsLast),
+        DType::Float32);
+    const Tensor warped = warp_bev(feature, matrix, bev, mode);
+    const Tensor mask = warp_mask(matrix, bev, current.size(2), current.size(3));
+    if (is_shown) picture.features.push_back(feature_panel(when, warped, 0, mask));
+    mixed = ops::add(mixed, ops::mul(warped, ops::narrow(weights, 1, k + 1, 1)));
+  }
+  if (show.show_fusion()) picture.features.push_back(feature_panel("mixed", mixed, 0));
+  if (show.fusion_weights()) picture.fusion_weights = float_raster(output.fusion_weights, n);
+}
+
+}  // namespace
+
+EvaluationOptions evaluation_options(const config::Config& proto) {
+  const config::Eval& eval = proto.eval();
+  EvaluationOptions options;
+  options.labels = configs::label_schema(proto);
+  options.use_lidar = proto.tasks().enable_lidar();
+  options.iou_threshold = static_cast<float>(eval.iou_threshold());
+  options.series_eval = eval.static_series_eval();
+  options.series_conf.assign(eval.series_eval_conf().begin(), eval.series_eval_conf().end());
+  options.series_distance = eval.series_dis_thresh();
+  options.ranges.clear();
+  for (const config::EvalRange& range : eval.ranges())
+    options.ranges.push_back({range.name(), range.y_min(), range.y_max(), range.x_min(), range.x_max()});
+  options.line_classes.assign(eval.line_classes().begin(), eval.line_classes().end());
+  options.chamfer_ap = eval.eval_chamfer();
+  options.lane_vector_threshold = static_cast<float>(proto.drawing().querylane_threshold());
+  options.lane_vector_points = proto.drawing().querylane_points_num();
+  options.instance_ap = eval.eval_instance();
+  options.instance_iou = eval.instance_iou();
+  options.dynamic_ap = eval.eval_dynamic();
+  return options;
+}
+
+DrawingOptions drawing_options(const config::Config& proto) {
+  const config::Drawing& drawing = proto.drawing();
+  DrawingOptions options;
+  options.lane_threshold = static_cast<float>(drawing.lane_threshold());
+  options.road_threshold = static_cast<float>(drawing.road_threshold());
+  options.freespace_threshold = static_cast<float>(drawing.freespace_threshold());
+  options.stopline_threshold = static_cast<float>(drawing.stopline_threshold());
+  options.crosswalk_threshold = static_cast<float>(drawing.crosswalk_threshold());
+  options.lane_vector_threshold = static_cast<float>(drawing.querylane_threshold());
+  options.lane_vector_points = drawing.querylane_points_num();
+  options.show_history = drawing.temporal_visualization().show_history();
+  options.show_fusion = drawing.temporal_visualization().show_fusion();
+  options.fusion_weights = drawing.temporal_visualization().fusion_weights();
+  options.pixels_per_cell =
+      static_cast<double>(drawing.label_w()) / static_cast<double>(configs::label_schema(proto).grid.columns());
+  return options;
+}
+
+EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output,
+                                 const config::Config& proto) {
+  const auto sample = static_cast<size_t>(n);
+  EvaluationFrame frame;
+  frame.val_set = batch.datasets[sample];
+  frame.key = batch.keys[sample];
+  frame.sequence = batch.sequences[sample];
+  frame.timestamp = batch.timestamps[sample];
+  frame.ego_pose = batch.ego_poses[sample];
+  if (output.lane_logits.defined()) {
+    frame.lane = sigmoid_raster(output.lane_logits, n);
+    frame.road = sigmoid_raster(output.road_logits, n);
+    frame.lane_label = label_raster(batch.lane, n);
+    frame.road_label = label_raster(batch.road, n);
+    if (batch.visibility.defined()) frame.visibility = label_raster(batch.visibility, n);
+    const DecodedInstances decoded =
+        decode_instances(sample_of(output.instance_heatmap, n), sample_of(output.instance_box, n),
+                         configs::instance_decode_options(proto));
+    frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
+    if (batch.has_instances[sample]) frame.instance_labels = batch.instances[sample];
+  }
+  if (!output.dynamic.empty()) {
+    std::map<std::string, Tensor> maps;
+    for (const auto& [name, map] : output.dynamic) maps[name] = sample_of(map, n);
+    frame.boxes = scored_boxes(decode_boxes(maps, configs::box_decode_options(proto)), 0);
+    if (batch.has_boxes[sample]) frame.box_labels = batch.boxes[sample];
+  }
+  return frame;
+}
+
+SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history,
+                             EvaluationFrame frame, const config::Config& proto) {
+  SamplePicture picture;
+  picture.title = fmt::format("{}  {}  t = {:.2f} s", frame.val_set, frame.key, frame.timestamp);
+  picture.labels = configs::label_schema(proto);
+  picture.cameras = camera_pictures(batch, n, proto.sensors());
+  if (proto.tasks().enable_lidar() && static_cast<size_t>(n) < batch.points.size())
+    picture.points = batch.points[static_cast<size_t>(n)];
+  picture.frame = std::move(frame);
+  if (output.fusion_weights.defined()) add_features(picture, n, output, history, proto);
+  return picture;
+}
+
+void draw_temporal_debug(const std::string& folder, int64_t step, const config::Config& proto, const Batch& batch,
+                         const NetworkOutput& output, const History& history) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(!error, "temporal.debug_dir: cannot make {}: {}", folder, error.message());
+  const GradModeGuard no_grad(false);
+  draw_sample(sample_picture(batch, 0, output, history, evaluation_frame(batch, 0, output, proto), proto),
+              drawing_options(proto))
+      .write_png(fmt::format("{}/step_{:08}.png", folder, step));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,29 @@
+// One frame of a batch with what the network said of it, as evaluation and drawing take it.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "configs/document.h"
+#include "data/batch.h"
+#include "models/network_io.h"
+#include "train/drawing/sample_picture.h"
+#include "train/evaluation/evaluator.h"
+
+namespace bevgrad {
+
+EvaluationOptions evaluation_options(const config::Config& proto);
+DrawingOptions drawing_options(const config::Config& proto);
+
+/// Predictions and labels of sample `n`: probabilities, decoded instances and boxes.
+EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output,
+                                 const config::Config& proto);
+
+/// Everything that a picture of sample `n` shows; `frame` is what evaluation_frame gave.
+SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history,
+                             EvaluationFrame frame, const config::Config& proto);
+
+/// Draws the first sample's current, warped and mixed features and the weights into `folder`/step_<step>.png.
+void draw_temporal_debug(const std::string& folder, int64_t step, const config::Config& proto, const Batch& batch,
+                         const NetworkOutput& output, const History& history);
+
+}  // namespace bevgrad

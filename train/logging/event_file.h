@@ -1,0 +1,34 @@
+// TensorBoard's event files: Event messages of Protobuf in TFRecord frames, written without TensorFlow.
+#pragma once
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bevgrad {
+
+/// CRC-32C (Castagnoli) of `bytes`.
+uint32_t crc32c(std::string_view bytes);
+
+class EventFile {
+ public:
+  /// Makes "events.out.tfevents.<seconds>.<host>.<process>" in `folder`. Throws Error naming the file.
+  explicit EventFile(const std::string& folder);
+
+  void add_scalar(std::string_view tag, double value, int64_t step);
+  /// Text is shown in TensorBoard's Text tab.
+  void add_text(std::string_view tag, std::string_view text, int64_t step);
+  /// Hands everything to the system. Throws Error where it could not be written.
+  void flush();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  void write_record(const std::string& event);
+
+  std::string path_;
+  std::ofstream stream_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,139 @@
+#include "train/logging/run_log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  const auto total = static_cast<int64_t>(seconds + 0.5);
+  if (total >= 3600) return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
+  return fmt::format("{}:{:02}", total / 60, total % 60);
+}
+
+std::string to_string(const Progress& progress) {
+  std::string text = fmt::format("{} {}/{}", progress.what, progress.done, progress.total);
+  if (progress.total > 0) text += fmt::format(" {}%", 100 * progress.done / progress.total);
+  if (progress.rate > 0) {
+    text +=
+        progress.rate >= 1 ? fmt::format(" {:.1f}/s", progress.rate) : fmt::format(" {:.1f} s each", 1 / progress.rate);
+    text +=
+        fmt::format(" ETA {}", format_duration(static_cast<double>(progress.total - progress.done) / progress.rate));
+  }
+  if (progress.loss > 0) text += fmt::format(" loss {:.4g}", progress.loss);
+  if (progress.lr > 0) text += fmt::format(" lr {:.3g}", progress.lr);
+  if (progress.memory > 0) text += fmt::format(" mem {:.2f} GB", progress.memory / 1e9);
+  return text;
+}
+
+struct RunLog::Impl {
+  std::shared_ptr<spdlog::logger> file;
+  bool quiet = false;
+  bool live = false;
+  bool drawn = false;  // an unfinished progress line stands on the terminal
+
+  void clear() {
+    if (drawn) std::fputs("\r\033[K", stdout);
+    drawn = false;
+  }
+  void write_file(const std::string& line) {
+    if (file) file->info("{}", line);
+  }
+};
+
+RunLog::RunLog(const std::string& file, bool quiet) : impl_(std::make_unique<Impl>()) {
+  impl_->quiet = quiet;
+  impl_->live = !quiet && isatty(STDOUT_FILENO) == 1;
+  if (file.empty()) return;
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file, false);
+    impl_->file = std::make_shared<spdlog::logger>("run", sink);
+  } catch (const spdlog::spdlog_ex& error) {
+    fail("{}: cannot write this log: {}", file, error.what());
+  }
+  impl_->file->set_pattern("%Y-%m-%d %H:%M:%S %v");
+  impl_->file->flush_on(spdlog::level::info);
+}
+
+RunLog::~RunLog() {
+  if (impl_->drawn) std::fputs("\n", stdout);
+}
+
+bool RunLog::is_live() const {
+  return impl_->live;
+}
+
+void RunLog::info(const std::string& text) {
+  impl_->clear();
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!impl_->quiet) fmt::print("{}\n", line);
+    impl_->write_file(line);
+  }
+  std::fflush(stdout);
+}
+
+void RunLog::warn(const std::string& text) {
+  impl_->clear();
+  std::fflush(stdout);
+  fmt::print(stderr, "warning: {}\n", text);
+  impl_->write_file("warning: " + text);
+}
+
+void RunLog::progress(const Progress& progress) {
+  if (impl_->quiet) return;
+  std::string line = to_string(progress);
+  if (!impl_->live) {
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+    return;
+  }
+  // A bar of what room the terminal leaves; a line that wraps could not be redrawn.
+  winsize size = {};
+  const size_t width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  if (line.size() + 14 < width && progress.total > 0) {
+    const size_t room = std::min<size_t>(30, width - line.size() - 4);
+    const auto full = static_cast<size_t>(static_cast<double>(room) * static_cast<double>(progress.done) /
+                                          static_cast<double>(progress.total));
+    line = "[" + std::string(full, '#') + std::string(room - full, '.') + "] " + line;
+  }
+  if (line.size() >= width) line.resize(width - 1);
+  fmt::print("\r\033[K{}", line);
+  std::fflush(stdout);
+  impl_->drawn = true;
+}
+
+void RunLog::to_file(const std::string& line) {
+  impl_->write_file(line);
+}
+
+void RunLog::flush() {
+  std::fflush(stdout);
+  if (impl_->file) impl_->file->flush();
+}
+
+double resident_bytes() {
+  std::ifstream stream("/proc/self/statm");
+  double pages = 0, resident = 0;
+  stream >> pages >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double peak_resident_bytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,99 @@
+#include "train/losses.h"
+
+#include "autograd/functions.h"
+#include "configs/convert.h"
+#include "nn/losses.h"
+#include "train/targets/centre_targets.h"
+
+namespace bevgrad {
+namespace {
+
+/// Velocities are hard to see in one frame: a fifth of the weight, as mmdetection3d's CenterPoint.
+constexpr double kVelocityWeight = 0.2;
+
+/// Adds weighted terms up.
+class Sum {
+ public:
+  explicit Sum(Losses& losses) : losses_(losses) {}
+
+  void add(const std::string& name, double weight, const Tensor& term) {
+    losses_.terms.emplace_back(name, term.item());
+    if (weight == 0) return;
+    const Tensor weighted = mul(term, weight);
+    total_ = total_.defined() ? bevgrad::add(total_, weighted) : weighted;
+  }
+  void close(double task_weight) {
+    if (!total_.defined()) return;
+    const Tensor weighted = mul(total_, task_weight);
+    losses_.total = losses_.total.defined() ? bevgrad::add(losses_.total, weighted) : weighted;
+  }
+
+ private:
+  Losses& losses_;
+  Tensor total_;
+};
+
+CentreGrid grid_of(const Tensor& map, const config::Grid& grid, double cell) {
+  return {
+      .x_min = grid.pc_range(0), .y_min = grid.pc_range(1), .cell = cell, .rows = map.size(2), .columns = map.size(3)};
+}
+
+std::vector<double> weights_of(const google::protobuf::RepeatedField<double>& weights) {
+  return {weights.begin(), weights.end()};
+}
+
+void add_segmentation(Sum& sum, const std::string& name, const Tensor& logits, const Tensor& labels, double focal,
+                      double dice, const google::protobuf::RepeatedField<double>& weights, const config::Loss& loss) {
+  check(labels.defined(), "loss: the batch has no {} labels", name);
+  sum.add("static/" + name + "_focal", focal,
+          sigmoid_focal_loss(
+              logits, labels,
+              {.alpha = loss.focal_alpha(), .gamma = loss.focal_gamma(), .class_weights = weights_of(weights)}));
+  sum.add("static/" + name + "_dice", dice, soft_dice_loss(logits, labels, {.class_weights = weights_of(weights)}));
+}
+
+void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto) {
+  const config::Loss& loss = proto.loss();
+  Sum sum(losses);
+  add_segmentation(sum, "lane", output.lane_logits, batch.lane, loss.lane_focal(), loss.lane_dice(),
+                   loss.lane_class_weights(), loss);
+  add_segmentation(sum, "road", output.road_logits, batch.road, loss.road_focal(), loss.road_dice(),
+                   loss.road_class_weights(), loss);
+  const InstanceDecodeOptions decode = configs::instance_decode_options(proto);
+  const CentreTargets targets = instance_targets(batch, grid_of(output.instance_heatmap, proto.grid(), decode.cell),
+                                                 output.instance_heatmap.size(1), decode.symmetric);
+  sum.add("static/instance_heatmap", loss.instance_heatmap(),
+          gaussian_focal_loss(output.instance_heatmap, targets.heatmap));
+  sum.add("static/instance_box", loss.instance_box(),
+          indexed_l1_loss(output.instance_box, targets.cells, targets.values));
+  sum.close(loss.static_weight());
+}
+
+void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto) {
+  const config::Loss& loss = proto.loss();
+  Sum sum(losses);
+  const Tensor& heatmap = output.dynamic.at("heatmap");
+  const CentreTargets targets =
+      box_targets(batch, grid_of(heatmap, proto.grid(), proto.grid().bev_cell()), heatmap.size(1));
+  sum.add("dynamic/heatmap", loss.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap));
+  for (const DynamicMap& map : kDynamicMaps) {
+    const Tensor& predicted = output.dynamic.at(map.name);
+    const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
+    const double weight = std::string_view(map.name) == "vel" ? kVelocityWeight : 1.0;
+    sum.add(std::string("dynamic/") + map.name, loss.dynamic_box() * weight,
+            indexed_l1_loss(predicted, targets.cells, wanted));
+  }
+  sum.close(loss.dynamic_weight());
+}
+
+}  // namespace
+
+Losses compute_losses(const NetworkOutput& output, const Batch& batch, const config::Config& proto, BatchTasks tasks) {
+  Losses losses;
+  if (tasks.static_task && output.lane_logits.defined()) add_static(losses, output, batch, proto);
+  if (tasks.dynamic_task && !output.dynamic.empty()) add_dynamic(losses, output, batch, proto);
+  check(losses.total.defined(), "loss: nothing to learn, every weight is 0 or no head is built");
+  return losses;
+}
+
+}  // namespace bevgrad

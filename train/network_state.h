@@ -1,0 +1,31 @@
+// Between batches, files and the network.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "data/batch.h"
+#include "formats/state_dict.h"
+#include "models/history_feature_manager.h"
+#include "models/network.h"
+#include "train/checkpoint/pretrain.h"
+#include "train/logging/run_log.h"
+#include "train/losses.h"
+
+namespace bevgrad {
+
+NetworkInput network_input(const Batch& batch);
+std::vector<FrameMoment> moments_of(const Batch& batch);
+
+/// Copies every tensor of `saved` into the one of the same name in `model`. Throws Error naming the first that is
+/// missing, unexpected or of another shape; `source` names the file.
+void restore_state(const NamedTensors& model, const StateDict& saved, const std::string& source);
+
+/// For validation and prediction: loads `path` into the network and reports what went where. What the network needs and
+/// the file lacks is an error, but for the temporal fusion, which without training passes its input on.
+PretrainReport load_network(Network& network, const std::string& path, RunLog& log);
+
+/// What first went wrong in a step whose loss is not finite: "bev_lidar" and the module that made it, a parameter, a
+/// label or a loss term.
+std::string find_not_finite(Network& network, const NetworkOutput& output, const Losses& losses);
+
+}  // namespace bevgrad

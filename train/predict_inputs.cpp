@@ -1,0 +1,127 @@
+#include "train/predict_inputs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "configs/convert.h"
+#include "tensor/ops.h"
+
+namespace bevgrad {
+namespace {
+
+Pose pose_of(const double* values) {
+  Pose pose;
+  std::copy(values, values + 16, pose.m.begin());
+  return pose;
+}
+
+}  // namespace
+
+PredictInputs::PredictInputs(const std::string& path, const config::Config& proto) : reader_(path), proto_(proto) {
+  const config::Sensors& sensors = proto.sensors();
+  for (const config::CameraGroup& group : sensors.groups()) cameras_ += group.cameras_size();
+  check(reader_.contains("intrinsics"), "{}: dataset \"intrinsics\" is missing", path);
+  const Shape sizes = reader_.sizes("intrinsics");
+  check(!sizes.empty() && sizes[0] > 0, "{}: intrinsics is {}, expected [N,{},3,3]", path, to_string(sizes), cameras_);
+  size_ = sizes[0];
+  check_sizes("intrinsics", {size_, cameras_, 3, 3});
+  check_sizes("distortion", {size_, cameras_, 5});
+  check_sizes("sensor2ego", {size_, cameras_, 4, 4});
+  by_name_ = reader_.is_group("images");
+  for (const config::CameraGroup& group : sensors.groups()) {
+    if (!by_name_) check_sizes("images", {size_, cameras_, 3, group.height(), group.width()});
+    for (const config::Camera& camera : group.cameras()) {
+      if (by_name_) check_sizes("images/" + escape_link(camera.name()), {size_, 3, group.height(), group.width()});
+    }
+  }
+  if (proto.tasks().enable_static_temporal()) {
+    check_sizes("ego_pose", {size_, 4, 4});
+    check_sizes("timestamp", {size_});
+    check_sizes("sequence", {size_});
+  }
+  for (int64_t i = 0; proto.tasks().enable_lidar() && i < size_; ++i) {
+    const std::string name = fmt::format("points/{}", i);
+    check(reader_.contains(name), "{}: dataset \"{}\" is missing", path, name);
+    const Shape points = reader_.sizes(name);
+    check(points.size() == 2 && points[1] == 4, "{}: {} is {}, expected [P,4]", path, name, to_string(points));
+  }
+}
+
+void PredictInputs::check_sizes(const std::string& dataset, const Shape& expected) const {
+  check(reader_.contains(dataset) && !reader_.is_group(dataset), "{}: dataset \"{}\" is missing", reader_.path(),
+        dataset);
+  const Shape sizes = reader_.sizes(dataset);
+  check(sizes == expected, "{}: {} is {}, expected {}", reader_.path(), dataset, to_string(sizes), to_string(expected));
+}
+
+std::vector<double> PredictInputs::row(const std::string& dataset, int64_t sample) const {
+  std::vector<double> values = reader_.read_rows(dataset, sample, 1).to_vector();
+  for (const double value : values)
+    check(std::isfinite(value), "{}: {} of sample {} holds a value that is not finite", reader_.path(), dataset,
+          sample);
+  return values;
+}
+
+Camera PredictInputs::camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
+                             const std::vector<double>& intrinsics, const std::vector<double>& distortion,
+                             const std::vector<double>& sensor2ego) const {
+  Camera camera = configs::rig_camera(group, settings);
+  camera.width = group.width();
+  camera.height = group.height();
+  const double* k = intrinsics.data() + index * 9;
+  camera.fx = k[0];
+  camera.cx = k[2];
+  camera.fy = k[4];
+  camera.cy = k[5];
+  check(k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1,
+        "{}: intrinsics of camera {} have a skew or a last row other than 0 0 1", reader_.path(), settings.name());
+  std::copy_n(distortion.data() + index * 5, 5, camera.distortion.begin());
+  camera.sensor2ego = pose_of(sensor2ego.data() + index * 16);
+  try {
+    validate(camera);
+  } catch (const std::invalid_argument& error) {
+    fail("{}: camera {}: {}", reader_.path(), settings.name(), error.what());
+  }
+  return camera;
+}
+
+NetworkInput PredictInputs::input(int64_t sample) const {
+  check(sample >= 0 && sample < size_, "{}: there is no sample {}", reader_.path(), sample);
+  const std::vector<double> intrinsics = row("intrinsics", sample);
+  const std::vector<double> distortion = row("distortion", sample);
+  const std::vector<double> sensor2ego = row("sensor2ego", sample);
+  NetworkInput input;
+  input.cameras.emplace_back();
+  Tensor all;  // one read for all cameras
+  if (!by_name_) all = ops::select(reader_.read_rows("images", sample, 1), 0, 0);
+  int64_t index = 0;
+  for (const config::CameraGroup& group : proto_.sensors().groups()) {
+    Tensor images =
+        empty({group.cameras_size(), 3, group.height(), group.width()}, {.format = MemoryFormat::ChannelsLast});
+    for (int c = 0; c < group.cameras_size(); ++c, ++index) {
+      const config::Camera& settings = group.cameras(c);
+      const Tensor image =
+          by_name_ ? ops::select(reader_.read_rows("images/" + escape_link(settings.name()), sample, 1), 0, 0)
+                   : ops::select(all, 0, index);
+      ops::copy_(ops::select(images, 0, c), image);
+      input.cameras[0].push_back(camera(group, settings, index, intrinsics, distortion, sensor2ego));
+    }
+    input.images.push_back(images);
+  }
+  if (proto_.tasks().enable_lidar())
+    input.points.push_back(ops::to(reader_.read(fmt::format("points/{}", sample)), DType::Float32));
+  return input;
+}
+
+FrameMoment PredictInputs::moment(int64_t sample) const {
+  FrameMoment moment;
+  const std::vector<double> pose = row("ego_pose", sample);
+  moment.ego_pose = pose_of(pose.data());
+  check(moment.ego_pose.is_rigid(), "{}: ego_pose of sample {} is no rigid transform", reader_.path(), sample);
+  moment.timestamp = row("timestamp", sample)[0];
+  moment.sequence = static_cast<int64_t>(row("sequence", sample)[0]);
+  return moment;
+}
+
+}  // namespace bevgrad

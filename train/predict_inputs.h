@@ -1,0 +1,36 @@
+// The input file of `bevgrad predict`, read sample by sample.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "configs/document.h"
+#include "formats/hdf5/tensor_file.h"
+#include "models/history_feature_manager.h"
+#include "models/network_io.h"
+
+namespace bevgrad {
+
+class PredictInputs {
+ public:
+  /// Checks every dataset's shape. Throws Error naming the file, the dataset, what came and what was expected.
+  PredictInputs(const std::string& path, const config::Config& proto);
+
+  int64_t size() const { return size_; }
+  NetworkInput input(int64_t sample) const;
+  FrameMoment moment(int64_t sample) const;
+
+ private:
+  void check_sizes(const std::string& dataset, const Shape& expected) const;
+  std::vector<double> row(const std::string& dataset, int64_t sample) const;
+  Camera camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
+                const std::vector<double>& intrinsics, const std::vector<double>& distortion,
+                const std::vector<double>& sensor2ego) const;
+
+  Hdf5Reader reader_;
+  config::Config proto_;
+  int64_t size_ = 0;
+  int64_t cameras_ = 0;
+  bool by_name_ = false;  // images/<camera>
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,101 @@
+#include "train/predictor.h"
+
+#include <map>
+#include <optional>
+
+#include "autograd/autograd.h"
+#include "configs/convert.h"
+#include "models/tap.h"
+#include "tensor/ops.h"
+#include "train/network_state.h"
+#include "train/predict_inputs.h"
+
+namespace bevgrad {
+namespace {
+
+/// The output file, filled row by row; a dataset is made when its first row comes.
+class Outputs {
+ public:
+  Outputs(const std::string& path, int64_t rows) : writer_(path), rows_(rows) {}
+
+  void add(const std::string& name, const Tensor& row) {
+    if (!row.defined()) return;
+    const Tensor values = ops::contiguous(ops::to(row, DType::Float32));
+    if (made_.try_emplace(name, values.sizes()).second) {
+      Shape sizes = values.sizes();
+      sizes[0] = rows_;
+      writer_.create(name, sizes, DType::Float32);
+    }
+    writer_.write_rows(name, values);
+  }
+  void keep_tap(const std::string& name, const Tensor& value) { taps_[name].push_back(ops::contiguous(value)); }
+
+  void commit() {
+    for (const auto& [name, parts] : taps_)
+      writer_.write("tap/" + escape_link(name), ops::contiguous(ops::cat(parts, 0)));
+    writer_.commit();
+  }
+
+ private:
+  Hdf5Writer writer_;
+  int64_t rows_;
+  std::map<std::string, Shape> made_;
+  std::map<std::string, std::vector<Tensor>> taps_;
+};
+
+void add_maps(Outputs& outputs, const NetworkOutput& output, const config::Config& proto) {
+  outputs.add("bev_camera", output.bev_camera);
+  outputs.add("bev_lidar", output.bev_lidar);
+  outputs.add("bev_fused", output.bev_fused);
+  outputs.add("fusion_weights", output.fusion_weights);
+  outputs.add("bev_temporal", output.bev_temporal);
+  outputs.add("lane_logits", output.lane_logits);
+  outputs.add("road_logits", output.road_logits);
+  outputs.add("instance_heatmap", output.instance_heatmap);
+  outputs.add("instance_box", output.instance_box);
+  if (output.instance_heatmap.defined()) {
+    const DecodedInstances decoded =
+        decode_instances(output.instance_heatmap, output.instance_box, configs::instance_decode_options(proto));
+    outputs.add("instances", decoded.instances);
+    outputs.add("instance_scores", decoded.scores);
+  }
+  for (const auto& [name, map] : output.dynamic) outputs.add("dynamic/" + name, map);
+  if (!output.dynamic.empty()) outputs.add("boxes", decode_boxes(output.dynamic, configs::box_decode_options(proto)));
+}
+
+}  // namespace
+
+void predict(const configs::Document& document, const PredictOptions& options, RunLog& log) {
+  const config::Config& proto = document.proto;
+  const NoGradGuard no_grad;
+  const PredictInputs inputs(options.inputs, proto);
+  Generator generator(proto.seed());
+  Network network(configs::network_options(document), generator);
+  load_network(network, options.ckpt, log);
+  network.set_training(false);
+  network.set_backbone_amp(options.amp);
+  std::optional<TapRecorder> taps;
+  if (!options.taps.empty()) taps.emplace(network, options.taps);
+  std::optional<HistoryFeatureManager> history_manager;
+  if (proto.tasks().enable_static_temporal()) history_manager.emplace(configs::history_options(proto), 1);
+
+  Outputs outputs(options.outputs, inputs.size());
+  for (int64_t i = 0; i < inputs.size(); ++i) {
+    NetworkOutput output = network.encode(inputs.input(i));
+    History history;
+    if (history_manager) {
+      const std::vector<FrameMoment> moment = {inputs.moment(i)};
+      history = history_manager->sample(moment);
+      history_manager->push(output.bev_fused, moment);
+    }
+    network.decode(output, history);
+    add_maps(outputs, output, proto);
+    if (taps) {
+      for (const auto& [name, value] : taps->take()) outputs.keep_tap(name, value);
+    }
+  }
+  outputs.commit();
+  log.info(fmt::format("{} samples; wrote {}", inputs.size(), options.outputs));
+}
+
+}  // namespace bevgrad

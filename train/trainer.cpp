@@ -1,0 +1,281 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "autograd/functions.h"
+#include "configs/convert.h"
+#include "configs/load.h"
+#include "tensor/allocator.h"
+#include "train/frame_views.h"
+#include "train/network_state.h"
+#include "train/signals.h"
+#include "train/validator.h"
+
+namespace bevgrad {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+MultistepSchedule schedule_of(const config::Train& train) {
+  PhaseMilestones milestones;
+  for (const double milestone : train.train_milestones())
+    milestones.train.push_back(milestone_step(milestone, train.train_steps()));
+  for (const double milestone : train.finetune_milestones())
+    milestones.finetune.push_back(milestone_step(milestone, train.finetune_steps()));
+  const double finetune_lr = train.finetune_lr() > 0 ? train.finetune_lr() : train.base_lr();
+  return get_multistep_gamma_lr(milestones, train.train_steps(), train.finetune_steps(), train.gamma(),
+                                {train.base_lr(), finetune_lr});
+}
+
+std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train& train) {
+  std::vector<std::pair<std::string, int64_t>> entries;
+  for (const config::FreezeModule& entry : train.freeze_module_schedules())
+    entries.emplace_back(entry.module(), entry.steps());
+  return entries;
+}
+
+/// Modules that a freeze schedule may name although this config does not build them.
+std::vector<std::string> switched_off_modules(const config::Tasks& tasks) {
+  std::vector<std::string> off;
+  if (!tasks.enable_lidar()) off.insert(off.end(), {"lidar_vfe", "lidar_middle_encoder", "lidar_bev_backbone"});
+  if (!tasks.dynamic_task()) off.push_back("bev_dynamic_head");
+  if (!tasks.static_task()) off.push_back("bev_static_head");
+  if (!tasks.enable_static_temporal()) off.push_back("bev_static_temporal_fusion");
+  return off;
+}
+
+AdamWOptions adamw_options(const config::Train& train) {
+  return {.beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()};
+}
+
+}  // namespace
+
+/// Time and loss since the last line of the log.
+struct Trainer::Pace {
+  Clock::time_point start = Clock::now();
+  int64_t steps = 0;
+  double loss = 0;
+  double waited = 0;  // seconds for data, all in all, at the last line
+  Clock::time_point drawn = Clock::now();
+  double rate = 0;
+};
+
+Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group)
+    : document_(document),
+      options_(options),
+      group_(group),
+      work_dir_(options.work_dir),
+      log_(work_dir_.file("train.log"), options.quiet),
+      generator_(document.proto.seed()),
+      optimizer_(adamw_options(document.proto.train())),
+      schedule_(schedule_of(document.proto.train())),
+      data_(document),
+      pace_(std::make_unique<Pace>()) {
+  const config::Config& proto = document_.proto;
+  total_steps_ = proto.train().train_steps() + proto.train().finetune_steps();
+  if (proto.train().lr_scaling() == config::Train::sqrt) lr_factor_ = std::sqrt(group.size() / 8.0);
+  log_.info(fmt::format("config {}, work folder {}, {} rank(s)", document.source, work_dir_.path(), group.size()));
+  for (const std::string& remark : data_.remarks()) log_.info(remark);
+  work_dir_.write_text("config.prototxt", configs::to_text(proto));
+
+  network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
+  network_->set_training(true);
+  freezing_ =
+      std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), switched_off_modules(proto.tasks()));
+  if (proto.tasks().enable_static_temporal())
+    history_ = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), proto.train().batch_size());
+  if (options_.resume.empty()) {
+    if (const std::string aside = work_dir_.set_checkpoints_aside(); !aside.empty())
+      log_.warn(fmt::format("the work folder held checkpoints of an earlier run; they are in {} now", aside));
+    enter_phase();
+    load_pretrain(options_.pretrain.empty() ? proto.train().float_pretrain() : options_.pretrain);
+  } else {
+    resume(options_.resume);
+  }
+  apply_freezing();
+  int64_t trained = 0;
+  for (const OptimizedParameter& parameter : optimizer_.parameters()) trained += parameter.value.numel();
+  log_.info(fmt::format("{} parameters, {} of them trained; base lr {:.4g} x {:.4g}", network_->parameter_count(),
+                        trained, proto.train().base_lr(), lr_factor_));
+  events_ = std::make_unique<EventFile>(work_dir_.path());
+  events_->add_text("config", configs::to_text(proto), global_step_);
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::load_pretrain(const std::string& path) {
+  if (path.empty()) return;
+  log_.info(load_pretrained(path, network_->state_dict()).summary());
+}
+
+void Trainer::enter_phase() {
+  const config::Train& train = document_.proto.train();
+  const bool is_train = global_step_ < train.train_steps();
+  sources_ = data_.sources(document_.proto, is_train ? train.num_train_cases() : train.num_finetune_cases(), group_);
+  if (history_) history_->reset();
+}
+
+void Trainer::apply_freezing() {
+  if (!freezing_->apply(global_step_)) return;
+  std::vector<std::pair<std::string, double>> scales;
+  for (const config::GroupLrScale& scale : document_.proto.train().group_lr_scale())
+    scales.emplace_back(scale.prefix(), scale.scale());
+  optimizer_.set_parameters(optimized_parameters(trainable_parameters(*network_), scales));
+  std::string names;
+  for (const std::string& name : freezing_->frozen_modules()) names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty()) log_.info(fmt::format("step {}: frozen are {}", global_step_, names));
+}
+
+double Trainer::lr_at(int64_t step) const {
+  return schedule_.lr_at(step) * warmup_factor(step, document_.proto.train().warmup_steps()) * lr_factor_;
+}
+
+NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
+  if (!history_ || !source.is_streaming()) return network_->forward(network_input(batch));
+  const std::vector<FrameMoment> moments = moments_of(batch);
+  for (size_t n = 0; n < batch.starts.size(); ++n) {
+    if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
+  }
+  const History history = history_->sample(moments, &generator_);
+  NetworkOutput output = network_->encode(network_input(batch));
+  network_->decode(output, history);
+  const config::Temporal& temporal = document_.proto.temporal();
+  if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
+    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, output, history);
+  history_->push(output.bev_fused, moments);
+  return output;
+}
+
+double Trainer::train_batch(BatchSource& source, StepReport& report) {
+  const config::Config& proto = document_.proto;
+  const Batch batch = source.next();
+  NetworkOutput output = forward(source, batch);
+  const Losses losses = compute_losses(output, batch, proto, source.tasks());
+  const double loss = losses.total.item();
+  if (!std::isfinite(loss)) {
+    const std::vector<std::string> saved = work_dir_.checkpoints();
+    fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
+         global_step_, loss, find_not_finite(*network_, output, losses), batch.keys.empty() ? "" : batch.keys[0],
+         saved.empty() ? "none" : saved[0]);
+  }
+  const double share = 1.0 / proto.train().accumulate_grad_batches();
+  for (const auto& [name, value] : losses.terms) {
+    const auto found = std::find_if(report.terms.begin(), report.terms.end(),
+                                    [&name = name](const auto& term) { return term.first == name; });
+    if (found == report.terms.end()) {
+      report.terms.emplace_back(name, value * share);
+    } else {
+      found->second += value * share;
+    }
+  }
+  output = {};  // what the tape does not need goes before backward
+  backward(share == 1.0 ? losses.total : mul(losses.total, share));
+  return loss * share;
+}
+
+StepReport Trainer::step() {
+  const config::Train& train = document_.proto.train();
+  if (global_step_ > 0 && global_step_ == train.train_steps()) enter_phase();
+  apply_freezing();
+  StepReport report;
+  report.step = global_step_;
+  report.lr = lr_at(global_step_);
+  for (int i = 0; i < train.accumulate_grad_batches(); ++i) {
+    for (BatchSource& source : sources_) report.loss += train_batch(source, report);
+  }
+  if (group_.size() > 1) {
+    for (const OptimizedParameter& parameter : optimizer_.parameters()) {
+      if (const Tensor gradient = grad(parameter.value); gradient.defined())
+        group_.all_reduce(gradient, ReduceOp::Average)->wait();
+    }
+  }
+  report.grad_norm = clip_grad_norm(optimizer_.parameters(), train.grad_clip_norm());
+  if (!std::isfinite(report.grad_norm)) {
+    for (const OptimizedParameter& parameter : optimizer_.parameters()) {
+      const Tensor gradient = grad(parameter.value);
+      check(!gradient.defined() || ops::all_finite(gradient), "step {}: the gradient of {} is not finite", global_step_,
+            parameter.name);
+    }
+    fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
+  }
+  optimizer_.step(report.lr);
+  optimizer_.zero_grad();
+  ++global_step_;
+  return report;
+}
+
+void Trainer::log_step(const StepReport& report) {
+  Pace& pace = *pace_;
+  ++pace.steps;
+  pace.loss += report.loss;
+  const bool is_due = global_step_ % document_.proto.train().log_interval() == 0 || global_step_ == total_steps_;
+  if (!is_due && !(log_.is_live() && seconds_since(pace.drawn) > 0.2)) return;
+  const double elapsed = seconds_since(pace.start);
+  if (elapsed > 0) pace.rate = static_cast<double>(pace.steps) / elapsed;
+  pace.drawn = Clock::now();
+  const Progress progress{
+      "train",   global_step_,    total_steps_, pace.rate, pace.loss / static_cast<double>(pace.steps),
+      report.lr, resident_bytes()};
+  log_.progress(progress);
+  if (!is_due) return;
+  double waited = 0;
+  for (const BatchSource& source : sources_) waited += source.waited();
+  std::string line = fmt::format("{} grad_norm {:.4g} data {:.0f}%", to_string(progress), report.grad_norm,
+                                 100 * (waited - pace.waited) / std::max(elapsed, 1e-9));
+  for (const auto& [name, value] : report.terms) {
+    line += fmt::format(" {} {:.4g}", name, value);
+    events_->add_scalar("loss/" + name, value, global_step_);
+  }
+  log_.to_file(line);
+  events_->add_scalar("train/loss", progress.loss, global_step_);
+  events_->add_scalar("train/lr", report.lr, global_step_);
+  events_->add_scalar("train/grad_norm", report.grad_norm, global_step_);
+  events_->add_scalar("train/steps_per_second", pace.rate, global_step_);
+  events_->add_scalar("train/memory_gb", progress.memory / 1e9, global_step_);
+  events_->flush();
+  const double rate = pace.rate;
+  pace = Pace();
+  pace.rate = rate;
+  pace.waited = waited;
+}
+
+void Trainer::validate_now() {
+  Validator validator(document_, {.output_dir = work_dir_.file(fmt::format("val_{:08}", global_step_))}, log_);
+  for (const auto& [name, value] : validator.run(*network_)) events_->add_scalar("val/" + name, value, global_step_);
+  events_->flush();
+  network_->set_training(true);
+}
+
+void Trainer::run() {
+  const config::Train& train = document_.proto.train();
+  const StopSignals signals;
+  int64_t saved_at = -1;
+  while (global_step_ < total_steps_) {
+    log_step(step());
+    const bool is_last = global_step_ == total_steps_;
+    if (train.checkpoint_interval() > 0 && global_step_ % train.checkpoint_interval() == 0 && !is_last) {
+      save();
+      saved_at = global_step_;
+    }
+    if (!is_last && train.val_interval() > 0 && global_step_ % train.val_interval() == 0) validate_now();
+    if (const int signal = StopSignals::caught(); signal != 0 && !is_last) {
+      const std::string path = saved_at == global_step_ ? work_dir_.checkpoint_file(global_step_) : save();
+      throw Interrupted(signal, fmt::format("stopped by a signal after step {}; saved {}; go on with --resume auto",
+                                            global_step_, path));
+    }
+  }
+  const std::string path = save();
+  const std::string output = work_dir_.file(train.output_checkpoint());
+  save_lightning_checkpoint(output, checkpoint());
+  log_.info(fmt::format("{} steps done; wrote {} and {}", total_steps_, output, path));
+  log_.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
+                        static_cast<double>(memory_stats().peak) / 1e9));
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,104 @@
+// A training run from its config to its checkpoint.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "configs/document.h"
+#include "models/history_feature_manager.h"
+#include "models/network.h"
+#include "tensor/random.h"
+#include "train/batch_source.h"
+#include "train/checkpoint/checkpoint.h"
+#include "train/distributed/process_group.h"
+#include "train/logging/event_file.h"
+#include "train/logging/run_log.h"
+#include "train/optimizer/adamw.h"
+#include "train/schedule/freezing.h"
+#include "train/schedule/multistep.h"
+#include "train/work_dir.h"
+
+namespace bevgrad {
+
+struct TrainerOptions {
+  std::string work_dir;
+  /// "": begin anew; "auto": go on from the newest whole checkpoint of the work folder, if there is one; else a file.
+  std::string resume;
+  /// Parameters to begin with; empty: the config's float_pretrain.
+  std::string pretrain;
+  bool quiet = false;
+};
+
+/// What a step gave.
+struct StepReport {
+  int64_t step = 0;  ///< from 0
+  double loss = 0;
+  double lr = 0;
+  double grad_norm = 0;
+  std::vector<std::pair<std::string, double>> terms;
+};
+
+class Trainer {
+ public:
+  /// Opens data and work folder, builds the network, loads what it starts from. Throws UsageError or Error in one line.
+  Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group);
+  ~Trainer();
+
+  /// All steps that are left, then the output checkpoint. Throws Interrupted, with everything saved, after SIGINT or
+  /// SIGTERM.
+  void run();
+
+  /// One optimizer step. run() is a loop over it; tests call it.
+  StepReport step();
+
+  int64_t global_step() const { return global_step_; }
+  int64_t total_steps() const { return total_steps_; }
+  Network& network() { return *network_; }
+  AdamW& optimizer() { return optimizer_; }
+  RunLog& log() { return log_; }
+  const WorkDir& work_dir() const { return work_dir_; }
+
+  /// Everything that a resumed run needs.
+  Checkpoint checkpoint() const;
+  /// Writes the checkpoint of this step, keeps the ones before it as the config says; returns its path.
+  std::string save();
+
+ private:
+  void load_pretrain(const std::string& path);
+  void resume(const std::string& what);
+  void restore(const Checkpoint& checkpoint, const std::string& source);
+  void enter_phase();
+  void refill_history(const std::map<std::string, std::vector<int64_t>>& sampler);
+  void apply_freezing();
+  double train_batch(BatchSource& source, StepReport& report);
+  NetworkOutput forward(const BatchSource& source, const Batch& batch);
+  void log_step(const StepReport& report);
+  void validate_now();
+  double lr_at(int64_t step) const;
+
+  configs::Document document_;
+  TrainerOptions options_;
+  ProcessGroup& group_;
+  WorkDir work_dir_;
+  RunLog log_;
+  std::unique_ptr<EventFile> events_;
+  Generator generator_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<FreezeSchedule> freezing_;
+  AdamW optimizer_;
+  MultistepSchedule schedule_;
+  TrainData data_;
+  std::vector<BatchSource> sources_;
+  std::unique_ptr<HistoryFeatureManager> history_;
+  int64_t global_step_ = 0;
+  int64_t total_steps_ = 0;
+  double lr_factor_ = 1;
+
+  // For the log: since the last line.
+  struct Pace;
+  std::unique_ptr<Pace> pace_;
+};
+
+}  // namespace bevgrad

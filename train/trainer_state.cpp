@@ -1,0 +1,141 @@
+// What a trainer saves, and how it goes on from there.
+#include <algorithm>
+
+#include "autograd/autograd.h"
+#include "configs/load.h"
+#include "train/network_state.h"
+#include "train/trainer.h"
+
+namespace bevgrad {
+namespace {
+
+bool is_encoder(const std::string& parameter) {
+  return !parameter.starts_with("bev_static_") && !parameter.starts_with("bev_dynamic_");
+}
+
+/// The first line in which two texts differ, for a person.
+std::string first_difference(const std::string& before, const std::string& now) {
+  size_t at = 0;
+  while (at < before.size() && at < now.size() && before[at] == now[at]) ++at;
+  const auto line = [at](const std::string& text) {
+    const size_t start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
+    std::string found = text.substr(start, text.find('\n', at) - start);
+    found.erase(0, found.find_first_not_of(' '));
+    return found;
+  };
+  return fmt::format("\"{}\", now \"{}\"", line(before), line(now));
+}
+
+/// load_newest_checkpoint takes a plain function.
+thread_local RunLog* warned_log = nullptr;
+
+}  // namespace
+
+Checkpoint Trainer::checkpoint() const {
+  Checkpoint checkpoint;
+  checkpoint.state_dict = network_->state_dict();
+  checkpoint.optimizer = optimizer_.state();
+  checkpoint.optimizer_numbers["step"] = static_cast<double>(global_step_);
+  const config::Train& train = document_.proto.train();
+  checkpoint.optimizer_numbers["beta1"] = train.beta1();
+  checkpoint.optimizer_numbers["beta2"] = train.beta2();
+  checkpoint.optimizer_numbers["eps"] = train.eps();
+  checkpoint.optimizer_numbers["weight_decay"] = train.weight_decay();
+  checkpoint.optimizer_numbers["lr"] = lr_at(std::max<int64_t>(0, global_step_ - 1));
+  checkpoint.rng["trainer"] = {static_cast<int64_t>(generator_.seed()), static_cast<int64_t>(generator_.position())};
+  for (const BatchSource& source : sources_) checkpoint.sampler[source.name()] = source.state();
+  checkpoint.global_step = global_step_;
+  const BatchSource& first = sources_.front();
+  const int64_t drawn = global_step_ * train.accumulate_grad_batches() * train.batch_size() * group_.size();
+  checkpoint.epoch = drawn / std::max<int64_t>(1, first.cases());
+  checkpoint.config = configs::to_text(document_.proto);
+  return checkpoint;
+}
+
+std::string Trainer::save() {
+  const std::string path = work_dir_.checkpoint_file(global_step_);
+  save_checkpoint(path, checkpoint());
+  work_dir_.prune_checkpoints(document_.proto.train().keep_checkpoints());
+  return path;
+}
+
+void Trainer::resume(const std::string& what) {
+  Checkpoint checkpoint;
+  std::string source = what;
+  if (what == "auto") {
+    const std::vector<std::string> paths = work_dir_.checkpoints();
+    if (paths.empty()) {
+      log_.info("nothing to resume in the work folder: beginning anew");
+      enter_phase();
+      load_pretrain(options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain);
+      return;
+    }
+    warned_log = &log_;
+    const size_t index =
+        load_newest_checkpoint(paths, checkpoint, [](const std::string& message) { warned_log->warn(message); });
+    source = paths[index];
+    // Damaged ones would be the first to be kept from here on.
+    for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
+  } else {
+    checkpoint = load_checkpoint(what);
+  }
+  restore(checkpoint, source);
+  log_.info(fmt::format("resumed from {} at step {}", source, global_step_));
+}
+
+void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
+  check(checkpoint.global_step >= 0 && checkpoint.global_step <= total_steps_,
+        "{}: it stands at step {}, this config ends at {}", source, checkpoint.global_step, total_steps_);
+  if (const std::string now = configs::to_text(document_.proto); !checkpoint.config.empty() && checkpoint.config != now)
+    log_.warn(fmt::format("{}: the config has changed since: {}", source, first_difference(checkpoint.config, now)));
+  restore_state(network_->state_dict(), checkpoint.state_dict, source);
+  // The phase and the freezing are those of the last step that was done: a change at this very step comes with it.
+  global_step_ = std::max<int64_t>(0, checkpoint.global_step - 1);
+  enter_phase();
+  apply_freezing();
+  global_step_ = checkpoint.global_step;
+  try {
+    optimizer_.load_state(checkpoint.optimizer);
+  } catch (const Error& error) {
+    fail("{}: {}", source, error.what());
+  }
+  const auto words = checkpoint.rng.find("trainer");
+  check(words != checkpoint.rng.end() && words->second.size() == 2, "{}: it lacks the state of the random numbers",
+        source);
+  generator_ = Generator(static_cast<uint64_t>(words->second[0]), static_cast<uint64_t>(words->second[1]));
+  refill_history(checkpoint.sampler);
+}
+
+void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& sampler) {
+  for (BatchSource& source : sources_) {
+    const auto found = sampler.find(source.name());
+    check(found != sampler.end(), "the checkpoint lacks the position of the {} sampler: is it of another config?",
+          source.name());
+    if (!history_ || !source.is_streaming()) {
+      source.restore(found->second);
+      continue;
+    }
+    // The queue is not saved: features of a frozen encoder are made again from the batches that filled it.
+    const NamedTensors trained = trainable_parameters(*network_);
+    const bool is_frozen =
+        std::none_of(trained.begin(), trained.end(), [](const auto& entry) { return is_encoder(entry.first); });
+    if (!is_frozen) {
+      log_.warn(
+          "the encoder is trained: the history is made anew with its weights of now, so that this run differs "
+          "slightly from an unbroken one");
+      network_->set_training(false);
+    }
+    const int64_t back = source.restore(found->second, history_->options().max_capacity);
+    for (int64_t i = 0; i < back; ++i) {
+      const NoGradGuard no_grad;
+      const Batch batch = source.next();
+      for (size_t n = 0; n < batch.starts.size(); ++n) {
+        if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
+      }
+      history_->push(network_->encode(network_input(batch)).bev_fused, moments_of(batch));
+    }
+    network_->set_training(true);
+  }
+}
+
+}  // namespace bevgrad

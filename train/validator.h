@@ -1,0 +1,32 @@
+// Validation: streams the val sets' sequences through the network, with history, and writes metrics and pictures.
+#pragma once
+#include <map>
+#include <string>
+
+#include "configs/document.h"
+#include "models/network.h"
+#include "train/logging/run_log.h"
+
+namespace bevgrad {
+
+struct ValidatorOptions {
+  /// Gets metrics.json, metrics.txt, one CSV a table, and pictures/<val set>/<key>.png.
+  std::string output_dir;
+};
+
+class Validator {
+ public:
+  /// Opens the val sets. Throws UsageError where the config names none, and what Dataset throws.
+  Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log);
+  ~Validator();
+
+  /// Runs the network in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at most. Returns
+  /// the headline numbers. Throws Interrupted after a signal, with what was counted so far written.
+  std::map<std::string, double> run(Network& network);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,89 @@
+#include "train/work_dir.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step_";
+constexpr std::string_view kSuffix = ".h5";
+
+/// The step in "step_00001200.h5", or -1.
+int64_t step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix) || name.size() <= kPrefix.size() + kSuffix.size())
+    return -1;
+  const char* first = name.data() + kPrefix.size();
+  const char* last = name.data() + name.size() - kSuffix.size();
+  int64_t step = -1;
+  const auto [end, code] = std::from_chars(first, last, step);
+  return code == std::errc() && end == last ? step : -1;
+}
+
+}  // namespace
+
+WorkDir::WorkDir(const std::string& path) : path_(path) {
+  std::error_code error;
+  fs::create_directories(fs::path(path) / "checkpoints", error);
+  if (error) throw UsageError(fmt::format("{}: cannot make this work folder: {}", path, error.message()));
+}
+
+std::string WorkDir::checkpoint_file(int64_t step) const {
+  return fmt::format("{}/checkpoints/{}{:08}{}", path_, kPrefix, step, kSuffix);
+}
+
+std::vector<std::string> WorkDir::checkpoints() const {
+  std::vector<std::pair<int64_t, std::string>> found;
+  for (const auto& entry : fs::directory_iterator(fs::path(path_) / "checkpoints")) {
+    if (const int64_t step = step_of(entry.path().filename().string()); step >= 0)
+      found.emplace_back(step, entry.path().string());
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::string> paths;
+  for (auto& [step, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+void WorkDir::prune_checkpoints(int keep) const {
+  const std::vector<std::string> all = checkpoints();
+  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) {
+    std::error_code ignored;
+    fs::remove(all[i], ignored);
+  }
+}
+
+std::string WorkDir::set_checkpoints_aside() const {
+  if (checkpoints().empty()) return "";
+  const fs::path folder = fs::path(path_) / "checkpoints";
+  for (int i = 1;; ++i) {
+    const fs::path aside = fs::path(path_) / fmt::format("checkpoints.{}", i);
+    if (fs::exists(aside)) continue;
+    std::error_code error;
+    fs::rename(folder, aside, error);
+    if (!error) fs::create_directories(folder, error);
+    check(!error, "{}: cannot move the checkpoints of an earlier run aside: {}", folder.string(), error.message());
+    return aside.string();
+  }
+}
+
+void WorkDir::write_text(const std::string& name, const std::string& text) const {
+  const std::string path = file(name), temporary = path + ".tmp";
+  {
+    std::ofstream stream(temporary, std::ios::binary);
+    stream << text;
+    stream.close();
+    check(stream.good(), "{}: cannot write this file: {}", temporary, std::strerror(errno));
+  }
+  std::error_code error;
+  fs::rename(temporary, path, error);
+  check(!error, "{}: cannot write this file: {}", path, error.message());
+}
+
+}  // namespace bevgrad

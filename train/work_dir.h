@@ -1,0 +1,32 @@
+// The folder of a run: its config, logs, checkpoints and results.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bevgrad {
+
+class WorkDir {
+ public:
+  /// Makes the folder where it is missing. Throws UsageError where it cannot be made or written.
+  explicit WorkDir(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string checkpoint_file(int64_t step) const;
+  /// Whole checkpoints of the run, newest first.
+  std::vector<std::string> checkpoints() const;
+  /// Deletes all but the newest `keep` checkpoints.
+  void prune_checkpoints(int keep) const;
+  /// Moves the checkpoints of an earlier run to a folder beside theirs, so that a new run begins without them; returns
+  /// its name, or "" where there were none.
+  std::string set_checkpoints_aside() const;
+
+  /// Writes a text file whole or not at all.
+  void write_text(const std::string& name, const std::string& text) const;
+
+ private:
+  std::string path_;
+};
+
+}  // namespace bevgrad
