@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tensor/launch.h"
+#include "tensor/simd.h"
 
 namespace bevgrad {
 namespace {
@@ -60,21 +61,17 @@ struct Forward {
     const T *p00 = at(row.low, column.low), *p01 = at(row.low, column.high), *p10 = at(row.high, column.low),
             *p11 = at(row.high, column.high);
     if (row.fraction == 0 && column.fraction == 0) {
-      if (add) {
-#pragma omp simd
-        for (int64_t c = 0; c < count; ++c) out[c] = static_cast<T>(C(p00[c]) + C(add[c]));
-      } else {
-        for (int64_t c = 0; c < count; ++c) out[c] = p00[c];
-      }
-      return;
+      if (!add)
+        return simd::for_each_block(count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(p00 + c)); });
+      return simd::for_each_block(
+          count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(p00 + c) + lanes.load(add + c)); });
     }
     const C v = static_cast<C>(row.fraction), u = static_cast<C>(column.fraction);
     const C w00 = (1 - v) * (1 - u), w01 = (1 - v) * u, w10 = v * (1 - u), w11 = v * u;
-#pragma omp simd
-    for (int64_t c = 0; c < count; ++c) {
-      C value = w00 * C(p00[c]) + w01 * C(p01[c]) + w10 * C(p10[c]) + w11 * C(p11[c]);
-      out[c] = static_cast<T>(value);
-    }
+    simd::for_each_block(count, [&](int64_t c, auto lanes) {
+      lanes.store(out + c, lanes.load(p00 + c) * w00 + lanes.load(p01 + c) * w01 + lanes.load(p10 + c) * w10 +
+                               lanes.load(p11 + c) * w11);
+    });
   }
 };
 
@@ -106,22 +103,31 @@ struct Backward {
     const int64_t pixel = i / s.blocks, first = i % s.blocks * kBlock;
     const int64_t count = s.channels - first < kBlock ? s.channels - first : kBlock;
     const int64_t w = pixel % s.w, h = pixel / s.w % s.h, n = pixel / s.w / s.h;
+    // Enlarging by 2 has at most 4 readers along an axis; more are taken in turns.
+    constexpr int kReaders = 8;
     C sums[kBlock];
     for (int64_t c = 0; c < count; ++c) sums[c] = C(0);
-    for (int64_t oh = first_reader(h, s.h, s.oh); oh <= last_reader(h, s.h, s.oh); ++oh) {
-      const double row = weight_of(Rule{}(oh, s.h, s.oh), h);
-      if (row == 0) continue;
-      for (int64_t ow = first_reader(w, s.w, s.ow); ow <= last_reader(w, s.w, s.ow); ++ow) {
-        const double weight = row * weight_of(Rule{}(ow, s.w, s.ow), w);
-        if (weight == 0) continue;
-        const C factor = static_cast<C>(weight);
-        const T* in = dy + ((n * s.oh + oh) * s.ow + ow) * s.channels + first;
-#pragma omp simd
-        for (int64_t c = 0; c < count; ++c) sums[c] += factor * C(in[c]);
+    const int64_t last_row = last_reader(h, s.h, s.oh), last_column = last_reader(w, s.w, s.ow);
+    for (int64_t start = first_reader(w, s.w, s.ow); start <= last_column; start += kReaders) {
+      C weights[kReaders];
+      const int64_t readers = last_column - start + 1 < kReaders ? last_column - start + 1 : kReaders;
+      for (int64_t k = 0; k < readers; ++k) weights[k] = static_cast<C>(weight_of(Rule{}(start + k, s.w, s.ow), w));
+      for (int64_t oh = first_reader(h, s.h, s.oh); oh <= last_row; ++oh) {
+        const C row = static_cast<C>(weight_of(Rule{}(oh, s.h, s.oh), h));
+        if (row == C(0)) continue;
+        const T* in = dy + ((n * s.oh + oh) * s.ow + start) * s.channels + first;
+        for (int64_t k = 0; k < readers; ++k) {
+          if (weights[k] == C(0)) continue;
+          const C factor = row * weights[k];
+          const T* from = in + k * s.channels;
+          simd::for_each_block(count, [&](int64_t c, auto lanes) {
+            lanes.store(sums + c, lanes.load(sums + c) + lanes.load(from + c) * factor);
+          });
+        }
       }
     }
     T* out = dx + pixel * s.channels + first;
-    for (int64_t c = 0; c < count; ++c) out[c] = static_cast<T>(sums[c]);
+    simd::for_each_block(count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(sums + c)); });
   }
 };
 

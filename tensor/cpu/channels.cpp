@@ -6,11 +6,11 @@
 
 #include "cpu/backend.h"
 #include "tensor/launch.h"
+#include "tensor/simd.h"
 
 namespace bevgrad::cpu {
 namespace {
 
-constexpr int64_t kLanes = 16;      // channels summed side by side in registers
 constexpr int64_t kMinChunk = 128;  // rows
 constexpr int64_t kMaxChunks = 64;
 
@@ -42,41 +42,34 @@ std::vector<double> chunked_sums(Rows shape, int64_t width, const Body& body) {
   return partial;
 }
 
-/// Calls body(first channel, count) with a constant count of kLanes where that many channels are left.
-template <class Body>
-void for_each_lane_block(int64_t channels, const Body& body) {
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) body(c, std::integral_constant<int64_t, kLanes>{});
-  if (c < channels) body(c, channels - c);
-}
-
 /// Rows in blocks small enough to stay in the nearest cache while every lane block passes over them.
 constexpr int64_t rows_per_block(int64_t channels) {
   return std::max<int64_t>(4096 / std::max<int64_t>(channels, 1), 8);
 }
 
+// Adds a register's doubles to memory.
+inline void add_to(double* sums, simd::Vector<double> v, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) sums[i] += v[i];
+}
+
 template <class T>
 std::vector<double> moments(Rows shape, const T* x) {
+  using C = compute_t<T>;
   const int64_t channels = shape.channels;
   return chunked_sums(shape, 2 * channels, [=](int64_t first, int64_t last, double* sums) {
     const int64_t step = rows_per_block(channels);
     for (int64_t begin = first; begin < last; begin += step) {
       const int64_t end = std::min(last, begin + step);
-      for_each_lane_block(channels, [&](int64_t c, auto count) {
-        double sum[kLanes] = {}, square[kLanes] = {};
+      simd::for_each_block(channels, [&](int64_t c, auto lanes) {
+        simd::Vector<double> sum = {}, square = {};
         for (int64_t r = begin; r < end; ++r) {
-          const T* row = x + r * channels + c;
-#pragma omp simd
-          for (int64_t i = 0; i < count; ++i) {
-            const double value = static_cast<double>(compute_t<T>(row[i]));
-            sum[i] += value;
-            square[i] += value * value;
-          }
+          const auto value = simd::convert<double, C>(lanes.load(x + r * channels + c));
+          sum += value;
+          square += value * value;
         }
-        for (int64_t i = 0; i < count; ++i) {
-          sums[c + i] += sum[i];
-          sums[channels + c + i] += square[i];
-        }
+        const int64_t count = std::min<int64_t>(simd::kLanes, channels - c);
+        add_to(sums + c, sum, count);
+        add_to(sums + channels + c, square, count);
       });
     }
   });
@@ -131,13 +124,12 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
     auto run = [&](auto with_residual, auto with_relu) {
       for_each_row_of(shape, [=](int64_t r) {
         const int64_t first = r * channels;
-#pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) {
-          C value = C(in[first + c]) * a[c] + b[c];
-          if constexpr (with_residual) value += C(add[first + c]);
-          if constexpr (with_relu) value = value < C(0) ? C(0) : value;
-          out[first + c] = static_cast<T>(value);
-        }
+        simd::for_each_block(channels, [=](int64_t c, auto lanes) {
+          simd::Vector<C> value = lanes.load(in + first + c) * lanes.load(a + c) + lanes.load(b + c);
+          if constexpr (with_residual) value += lanes.load(add + first + c);
+          if constexpr (with_relu) value = value < C(0) ? simd::Vector<C>{} : value;
+          lanes.store(out + first + c, value);
+        });
       });
     };
     if (add && relu) return run(std::true_type{}, std::true_type{});
@@ -163,35 +155,22 @@ void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz
         const int64_t step = rows_per_block(channels);
         for (int64_t begin = first; begin < last; begin += step) {
           const int64_t end = std::min(last, begin + step);
-          for_each_lane_block(channels, [&](int64_t c, auto count) {
-            double sum[kLanes] = {}, product[kLanes] = {}, middle[kLanes] = {};
-            if constexpr (with_input)
-              for (int64_t i = 0; i < count; ++i) middle[i] = center[c + i];
+          simd::for_each_block(channels, [&](int64_t c, auto lanes) {
+            simd::Vector<double> sum = {}, product = {}, middle = {};
+            if constexpr (with_input) middle = lanes.load(center + c);
             for (int64_t r = begin; r < end; ++r) {
-              const int64_t row = r * channels + c;
-#pragma omp simd
-              for (int64_t i = 0; i < count; ++i) {
-                C value = C(gradient[row + i]);
-                if constexpr (with_mask) value = C(output[row + i]) > C(0) ? value : C(0);
-                sum[i] += static_cast<double>(value);
-                if constexpr (with_input)
-                  product[i] += static_cast<double>(value) * (static_cast<double>(C(input[row + i])) - middle[i]);
-              }
+              const int64_t at = r * channels + c;
+              simd::Vector<C> value = lanes.load(gradient + at);
+              if constexpr (with_mask) value = lanes.load(output + at) > C(0) ? value : simd::Vector<C>{};
+              const auto wide = simd::convert<double, C>(value);
+              sum += wide;
+              if constexpr (with_input) product += wide * (simd::convert<double, C>(lanes.load(input + at)) - middle);
+              if (masked) lanes.store(masked + at, value);
             }
-            for (int64_t i = 0; i < count; ++i) {
-              sums[c + i] += sum[i];
-              sums[channels + c + i] += product[i];
-            }
+            const int64_t count = std::min<int64_t>(simd::kLanes, channels - c);
+            add_to(sums + c, sum, count);
+            add_to(sums + channels + c, product, count);
           });
-          if (!masked) continue;
-#pragma omp simd
-          for (int64_t i = begin * channels; i < end * channels; ++i) {
-            if constexpr (with_mask) {
-              masked[i] = C(output[i]) > C(0) ? gradient[i] : T(0);
-            } else {
-              masked[i] = gradient[i];
-            }
-          }
         }
       });
     };
@@ -221,14 +200,13 @@ void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y
     auto run = [&](auto with_mask, auto with_input) {
       for_each_row_of(shape, [=](int64_t r) {
         const int64_t first = r * channels;
-#pragma omp simd
-        for (int64_t c = 0; c < channels; ++c) {
-          C value = C(in[first + c]);
-          if constexpr (with_mask) value = C(output[first + c]) > C(0) ? value : C(0);
-          value *= a[c];
-          if constexpr (with_input) value += C(input[first + c]) * b[c] + d[c];
-          out[first + c] = static_cast<T>(value);
-        }
+        simd::for_each_block(channels, [=](int64_t c, auto lanes) {
+          simd::Vector<C> value = lanes.load(in + first + c);
+          if constexpr (with_mask) value = lanes.load(output + first + c) > C(0) ? value : simd::Vector<C>{};
+          value *= lanes.load(a + c);
+          if constexpr (with_input) value += lanes.load(input + first + c) * lanes.load(b + c) + lanes.load(d + c);
+          lanes.store(out + first + c, value);
+        });
       });
     };
     using std::false_type, std::true_type;

@@ -5,6 +5,7 @@
 
 #include "cpu/backend.h"
 #include "tensor/launch.h"
+#include "tensor/simd.h"
 
 namespace bevgrad::cpu {
 namespace {
@@ -34,12 +35,16 @@ void forward_pixel(T* y, uint8_t* index, const T* image, const Window& p, int64_
         first = false;
         continue;
       }
-#pragma omp simd
-      for (int64_t c = 0; c < p.channels; ++c) {
-        const bool better = !(C(in[c]) <= C(y[c])) && C(y[c]) == C(y[c]);  // a NaN wins and stays
-        y[c] = better ? in[c] : y[c];
-        if constexpr (kIndex) index[c] = better ? position : index[c];
-      }
+      simd::for_each_block(p.channels, [&](int64_t c, auto lanes) {
+        const simd::Vector<C> value = lanes.load(in + c), best = lanes.load(y + c);
+        const auto worse = (value <= best) | (best != best);  // a NaN wins and stays
+        lanes.store(y + c, worse ? best : value);
+        if constexpr (kIndex) {
+          const auto keep = simd::convert<int8_t, std::remove_cvref_t<decltype(worse[0])>>(worse);
+          const auto old = lanes.load(index + c);
+          lanes.store(index + c, keep ? old : simd::Vector<uint8_t>{} + position);
+        }
+      });
     }
   }
 }
