@@ -1,6 +1,7 @@
 // Copies: between layouts and between dtypes.
 #include <cstring>
 
+#include "tensor/element.h"
 #include "tensor/ops.h"
 #include "tensor/walk.h"
 
@@ -10,11 +11,11 @@ namespace {
 constexpr int64_t kTile = 16;
 
 template <class To, class From>
-To converted(From value) {
+void convert(To* to, int64_t i, const From* from, int64_t j) {
   if constexpr (std::is_same_v<To, From>) {
-    return value;
+    to[i] = from[j];
   } else {
-    return static_cast<To>(static_cast<compute_t<To>>(static_cast<compute_t<From>>(value)));
+    store(to, i, static_cast<compute_t<To>>(load(from, j)));
   }
 }
 
@@ -26,47 +27,45 @@ int transposed_dimension(const Walk& walk) {
   return -1;
 }
 
-// Transposes in tiles, so that both sides use whole cache lines. `dense`: the source's dense dimension.
+// One tile of a transposition: both sides stay in whole cache lines. `ToStep` is a constant 1 where it can be.
+template <class To, class From, class ToStep>
+void copy_tile(To* to, ToStep to_step, int64_t to_jump, const From* from, int64_t from_jump, int64_t across,
+               int64_t width) {
+  for (int64_t begin = 0; begin < across; begin += kTile) {
+    const int64_t end = std::min(across, begin + kTile);
+    for (int64_t j = 0; j < width; ++j)
+      for (int64_t i = begin; i < end; ++i) convert(to, j * to_jump + i * to_step, from, j + i * from_jump);
+  }
+}
+
+// Target and source are dense along different dimensions; `dense` is the source's.
 template <class To, class From>
 void copy_transposed(const Walk& walk, int dense, To* to, const From* from) {
-  // Rows are the tiles along `dense`, for each index of the other dimensions.
-  Walk tiles;
-  tiles.rank = 1;
-  tiles.sizes[0] = (walk.sizes[dense] + kTile - 1) / kTile;
-  for (int k = 0; k < 2; ++k) tiles.strides[k][0] = walk.strides[k][dense] * kTile;
-  tiles.count = tiles.sizes[0];
-  for (int d = 1; d < walk.rank; ++d) {
-    if (d == dense) continue;
-    tiles.sizes[tiles.rank] = walk.sizes[d];
-    for (int k = 0; k < 2; ++k) tiles.strides[k][tiles.rank] = walk.strides[k][d];
-    tiles.count *= walk.sizes[d];
-    ++tiles.rank;
-  }
   const int64_t across = walk.sizes[0];
-  const int64_t to0 = walk.strides[0][0], from0 = walk.strides[1][0];
-  const int64_t to1 = walk.strides[0][dense], from1 = walk.strides[1][dense];
-  const int64_t step = tiles.strides[1][0];
-  // Threads share the tiles through a flat index.
-  const int64_t groups = tiles.count / tiles.sizes[0];
+  // A tile covers up to kTile of the target's dimension and at least as many of the source's.
+  const int64_t width = std::max(kTile, kTile * kTile * 2 / std::max<int64_t>(across, 1));
+  const int64_t tiles = (walk.sizes[dense] + width - 1) / width;
+  const int64_t groups = walk.count / across / walk.sizes[dense];
   auto one = [&](int64_t item) {
-    int64_t rest = item / tiles.sizes[0];
-    const int64_t tile = item % tiles.sizes[0];
-    int64_t to_offset = tile * tiles.strides[0][0], from_offset = tile * step;
-    for (int d = 1; d < tiles.rank; ++d) {
-      const int64_t index = rest % tiles.sizes[d];
-      rest /= tiles.sizes[d];
-      to_offset += index * tiles.strides[0][d];
-      from_offset += index * tiles.strides[1][d];
+    const int64_t start = item % tiles * width;
+    int64_t rest = item / tiles, to_offset = start * walk.strides[0][dense], from_offset = start;
+    for (int d = 1; d < walk.rank; ++d) {
+      if (d == dense) continue;
+      const int64_t index = rest % walk.sizes[d];
+      rest /= walk.sizes[d];
+      to_offset += index * walk.strides[0][d];
+      from_offset += index * walk.strides[1][d];
     }
-    const int64_t width = std::min(kTile, walk.sizes[dense] - tile * kTile);
-    for (int64_t a = 0; a < across; a += kTile) {
-      const int64_t height = std::min(kTile, across - a);
-      for (int64_t j = 0; j < width; ++j)
-        for (int64_t i = a; i < a + height; ++i)
-          to[to_offset + j * to1 + i * to0] = converted<To>(from[from_offset + j * from1 + i * from0]);
+    const int64_t length = std::min(width, walk.sizes[dense] - start);
+    const int64_t to_jump = walk.strides[0][dense], from_jump = walk.strides[1][0];
+    if (walk.inner(0) == 1) {
+      using One = std::integral_constant<int64_t, 1>;
+      copy_tile(to + to_offset, One{}, to_jump, from + from_offset, from_jump, across, length);
+    } else {
+      copy_tile(to + to_offset, walk.inner(0), to_jump, from + from_offset, from_jump, across, length);
     }
   };
-  launch({}, groups * tiles.sizes[0], one, std::max<int64_t>(1, across * kTile));
+  launch({}, groups * tiles, one, std::max<int64_t>(1, across * width));
 }
 
 template <class To, class From>
@@ -84,10 +83,10 @@ void copy_elements(const Walk& walk, To* to, const From* from) {
         std::memcpy(t, f, static_cast<size_t>(length) * sizeof(To));
       } else {
 #pragma omp simd
-        for (int64_t i = 0; i < length; ++i) t[i] = converted<To>(f[i]);
+        for (int64_t i = 0; i < length; ++i) convert(t, i, f, i);
       }
     } else {
-      for (int64_t i = 0; i < length; ++i) t[i * to0] = converted<To>(f[i * from0]);
+      for (int64_t i = 0; i < length; ++i) convert(t, i * to0, f, i * from0);
     }
   });
 }

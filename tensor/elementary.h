@@ -20,7 +20,7 @@ BEVGRAD_HD inline double log1p(double x) {
   return std::log1p(x);
 }
 
-BEVGRAD_HD inline float exp(float x) {
+[[gnu::always_inline]] BEVGRAD_HD inline float exp(float x) {
   // Past these bounds the result is 0 or infinite; NaN passes through the comparisons.
   const float bounded = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
@@ -42,15 +42,17 @@ BEVGRAD_HD inline float exp(float x) {
   return y * scale1 * scale2;
 }
 
-BEVGRAD_HD inline float log(float x) {
-  const bool tiny = x < 1.17549435e-38f;
-  const float scaled = tiny ? x * 8388608.0f : x;
+// Decisions are taken on the bits: comparisons of numbers could trap, which would leave branches.
+[[gnu::always_inline]] BEVGRAD_HD inline float log(float x) {
+  const uint32_t given = std::bit_cast<uint32_t>(x);
+  const bool tiny = given < 0x00800000u;
+  const float scaled = x * (tiny ? 8388608.0f : 1.0f);
   const uint32_t bits = std::bit_cast<uint32_t>(scaled);
-  int32_t exponent = static_cast<int32_t>(bits >> 23) - 126 - (tiny ? 23 : 0);
+  int32_t exponent = static_cast<int32_t>(bits >> 23) - (tiny ? 149 : 126);
   float m = std::bit_cast<float>((bits & 0x007fffffu) | 0x3f000000u);  // in [0.5, 1)
-  const bool low = m < 0.707106781186547524f;
+  const bool low = (bits & 0x007fffffu) < 0x003504f3u;                 // below the root of 1/2
   exponent -= low ? 1 : 0;
-  m = low ? m + m - 1.0f : m - 1.0f;
+  m = (m - 1.0f) + (low ? m : 0.0f);
   const float e = static_cast<float>(exponent);
   const float z = m * m;
   float y = 7.0376836292e-2f;
@@ -63,15 +65,15 @@ BEVGRAD_HD inline float log(float x) {
   y = y * m - 2.4999993993e-1f;
   y = y * m + 3.3333331174e-1f;
   y = y * m * z - 2.12194440e-4f * e - 0.5f * z;
-  float result = m + y + 0.693359375f * e;
+  const float result = m + y + 0.693359375f * e;
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  result = x == kInfinity ? kInfinity : result;
-  result = x == 0.0f ? -kInfinity : result;
-  return x < 0.0f || x != x ? std::numeric_limits<float>::quiet_NaN() : result;
+  const float positive = given == 0x7f800000u ? kInfinity : result;
+  const float defined = given > 0x7f800000u ? std::numeric_limits<float>::quiet_NaN() : positive;
+  return (given << 1) == 0u ? -kInfinity : defined;
 }
 
 /// For x > -1.
-BEVGRAD_HD inline float log1p(float x) {
+[[gnu::always_inline]] BEVGRAD_HD inline float log1p(float x) {
   const float u = 1.0f + x;
   // What rounding took from 1 + x is put back (Kahan).
   return log(u) + (x - (u - 1.0f)) / u;
@@ -79,7 +81,7 @@ BEVGRAD_HD inline float log1p(float x) {
 
 /// 1 / (1 + exp(-x))
 template <class T>
-BEVGRAD_HD T sigmoid(T x) {
+[[gnu::always_inline]] BEVGRAD_HD inline T sigmoid(T x) {
   return T(1) / (T(1) + exp(-x));
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "tensor/element.h"
 #include "tensor/host_device.h"
 #include "tensor/walk.h"
 
@@ -20,19 +21,17 @@ Tensor aligned(const Tensor& x, const Tensor& result);
 
 namespace detail {
 
-// Rows of one, two or three inputs; constant strides of 1 and 0 let the compiler use vector instructions.
+// Rows of one or two inputs; constant strides of 1 and 0 let the compiler use vector instructions.
 template <class T, class F, class S1>
 void row(T* out, const T* a, S1 sa, int64_t n, const F& f) {
-  using C = compute_t<T>;
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(f(static_cast<C>(a[i * sa])));
+  for (int64_t i = 0; i < n; ++i) store(out, i, f(load(a, i * sa)));
 }
 
 template <class T, class F, class S1, class S2>
 void row(T* out, const T* a, S1 sa, const T* b, S2 sb, int64_t n, const F& f) {
-  using C = compute_t<T>;
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(f(static_cast<C>(a[i * sa]), static_cast<C>(b[i * sb])));
+  for (int64_t i = 0; i < n; ++i) store(out, i, f(load(a, i * sa), load(b, i * sb)));
 }
 
 using One = std::integral_constant<int64_t, 1>;

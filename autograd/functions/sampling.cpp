@@ -4,6 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "tensor/element.h"
 #include "tensor/launch.h"
 
 namespace bevgrad {
@@ -73,7 +74,7 @@ namespace {
 template <class T, class R>
 void add_scaled(R* out, const T* in, R weight, int64_t channels) {
 #pragma omp simd
-  for (int64_t c = 0; c < channels; ++c) out[c] += weight * static_cast<R>(static_cast<compute_t<T>>(in[c]));
+  for (int64_t c = 0; c < channels; ++c) out[c] += weight * static_cast<R>(load(in, c));
 }
 
 // One index is one point of one sample. T: features, R: result.
@@ -114,7 +115,8 @@ struct SampleBackward {
         const int64_t z = taps[i].point / cells, cell = taps[i].point % cells;
         add_scaled(sum, dy + (cell * heights + z) * channels + c, static_cast<R>(taps[i].weight), width);
       }
-      for (int64_t j = 0; j < width; ++j) dx[pixel * channels + c + j] = static_cast<T>(sum[j]);
+#pragma omp simd
+      for (int64_t j = 0; j < width; ++j) store(dx, pixel * channels + c + j, static_cast<compute_t<T>>(sum[j]));
     }
   }
 };

@@ -1,7 +1,7 @@
 #include "autograd/functions/softmax.h"
 
-#include <cmath>
-
+#include "tensor/element.h"
+#include "tensor/elementary.h"
 #include "tensor/walk.h"
 
 namespace bevgrad {
@@ -23,11 +23,11 @@ struct SoftmaxLine {
     }
     R total = R(0);
     for (int64_t k = 0; k < n; ++k)
-      if (!mask || mask[k * mask_step]) total += std::exp(static_cast<R>(x[k * x_step]) - largest);
+      if (!mask || mask[k * mask_step]) total += elementary::exp(static_cast<R>(x[k * x_step]) - largest);
     for (int64_t k = 0; k < n; ++k)
       y[k * y_step] = mask && !mask[k * mask_step]
                           ? T(0.0f)
-                          : static_cast<T>(std::exp(static_cast<R>(x[k * x_step]) - largest) / total);
+                          : static_cast<T>(elementary::exp(static_cast<R>(x[k * x_step]) - largest) / total);
   }
 };
 
@@ -110,9 +110,10 @@ struct WeightedSum {
         const R weight = static_cast<R>(weights[pixel * count + k]);
         const T* frame = frames[k] + pixel * channels + begin;
 #pragma omp simd
-        for (int64_t c = 0; c < width; ++c) sum[c] += weight * static_cast<R>(frame[c]);
+        for (int64_t c = 0; c < width; ++c) sum[c] += weight * load(frame, c);
       }
-      for (int64_t c = 0; c < width; ++c) y[pixel * channels + begin + c] = static_cast<T>(sum[c]);
+#pragma omp simd
+      for (int64_t c = 0; c < width; ++c) store(y, pixel * channels + begin + c, sum[c]);
     }
   }
 };
@@ -132,7 +133,7 @@ struct WeightedSumWeights {
       const T* gradient = dy + pixel * channels;
       R sum = R(0);
 #pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < channels; ++c) sum += static_cast<R>(frame[c]) * static_cast<R>(gradient[c]);
+      for (int64_t c = 0; c < channels; ++c) sum += load(frame, c) * load(gradient, c);
       dweights[pixel * count + k] = static_cast<T>(sum);
     }
   }

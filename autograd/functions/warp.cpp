@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tensor/element.h"
 #include "tensor/launch.h"
 
 namespace bevgrad {
@@ -116,11 +117,11 @@ struct WarpForward {
     for (int k = taps.count; k < 4; ++k) from[k] = from[0];
 #pragma omp simd
     for (int64_t c = 0; c < channels; ++c) {
-      R sum = weight[0] * static_cast<R>(from[0][c]);
-      sum += weight[1] * static_cast<R>(from[1][c]);
-      sum += weight[2] * static_cast<R>(from[2][c]);
-      sum += weight[3] * static_cast<R>(from[3][c]);
-      out[c] = static_cast<T>(sum);
+      R sum = weight[0] * load(from[0], c);
+      sum += weight[1] * load(from[1], c);
+      sum += weight[2] * load(from[2], c);
+      sum += weight[3] * load(from[3], c);
+      store(out, c, sum);
     }
   }
 };
@@ -145,7 +146,7 @@ struct WarpBackward {
       const T* from = dy + (n * rows * columns + cell) * channels;
       for (int k = 0; k < taps.count; ++k) {
         R* to = dx + (n * height * width + taps.pixel[k]) * channels;
-        for (int64_t c = begin; c < end; ++c) to[c] += taps.weight[k] * static_cast<R>(from[c]);
+        for (int64_t c = begin; c < end; ++c) to[c] += taps.weight[k] * load(from, c);
       }
     }
   }
