@@ -47,17 +47,19 @@ struct SpeedProfile {
   std::vector<double> s, v;
 };
 
-SpeedProfile drive_profile(const Layout& layout, double seconds, double path_length, Random random) {
+SpeedProfile drive_profile(const Layout& layout, const Track& track, double seconds, Random random) {
   SpeedProfile profile;
   double s = layout.ego_start, v = layout.ego_speed * random.uniform(0.6, 1), target = v, until = 0;
   for (double t = 0; t <= seconds + kStep; t += kStep) {
     if (t >= until) {
-      const bool stops = random.chance(0.08);
-      target = stops ? 0 : std::min(8.33, layout.ego_speed * random.uniform(0.55, 1.1));
+      const bool stops = random.chance(0.06);
+      target = stops ? 0 : std::min(8.33, layout.ego_speed * random.uniform(0.65, 1.1));
       until = t + random.uniform(1, stops ? 2 : 3);
     }
-    const double braking = std::sqrt(std::max(0.0, 4 * (path_length - 1 - s)));  // 2 m/s^2 to the end of the path
-    v += std::clamp(std::min(target, braking) - v, -2.5 * kStep, 1.8 * kStep);
+    const double braking = std::sqrt(std::max(0.0, 4 * (track.length() - 1 - s)));  // 2 m/s^2 to the end of the path
+    const double bend = std::abs(wrap_angle(track.heading(s + 4) - track.heading(s + 1))) / 3;
+    const double cornering = std::sqrt(2.2 / std::max(bend, 1e-3));  // 2.2 m/s^2 sideways
+    v += std::clamp(std::min({target, braking, cornering}) - v, -2.5 * kStep, 1.8 * kStep);
     v = std::max(0.0, v);
     profile.s.push_back(s);
     profile.v.push_back(v);
@@ -159,7 +161,7 @@ Drive simulate(const Layout& layout, const DriveOptions& options, Random random)
   }
 
   const Track ego_track(layout.ego_path);
-  const SpeedProfile profile = drive_profile(layout, drive.frames.back().timestamp, ego_track.length(), random.fork(2));
+  const SpeedProfile profile = drive_profile(layout, ego_track, drive.frames.back().timestamp, random.fork(2));
   for (DriveFrame& frame : drive.frames) {
     const double s = profile.s[step_of(frame.timestamp)];
     const Vec2 p = ego_track.at(s).position;

@@ -77,7 +77,7 @@ class ParkingBuilder {
     layout_.ego_start =
         random_.chance(0.25) ? random_.uniform(14, 35) : std::max(14.0, straight - random_.uniform(4, 20));
     layout_.ego_start = std::min(layout_.ego_start, length(layout_.ego_path) - options_.drive_length - 2);
-    layout_.ego_speed = random_.uniform(3.5, 6);
+    layout_.ego_speed = random_.uniform(4, 6.5);
     ego_aisle_ = from;
   }
 

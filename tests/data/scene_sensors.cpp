@@ -144,7 +144,7 @@ TEST(SceneLidar, PointsLieOnTheGroundAndOnBoxes) {
     }
     for (const Box3d& b : s.labels.boxes) hits += b.num_lidar_points;
   }
-  EXPECT_GT(on_ground, points / 4);
+  EXPECT_GT(on_ground, points / 8);
   EXPECT_GT(hits, 2000);
   EXPECT_GE(inside, hits * 95 / 100);  // every return of an actor lies in its box, but for range noise
   ASSERT_GT(paint_count, 50);
