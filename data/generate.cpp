@@ -1,26 +1,22 @@
 #include "data/generate.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
 
+#include "data/fresh_folder.h"
 #include "data/info_list.h"
 #include "data/lmdb_store.h"
 
 namespace bevgrad {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -273,36 +269,6 @@ void write_manifest(const std::string& path, const Ledger& ledger, const Generat
   write_lines(path, {manifest.dump(1)});
 }
 
-/// Folder in the making; goes with everything in it unless it is given its name.
-class FolderInTheMaking {
- public:
-  explicit FolderInTheMaking(const std::string& path)
-      : path_(path), temporary_(fmt::format("{}.writing-{}", path, getpid())) {
-    std::error_code error;
-    if (fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path)))
-      throw UsageError(fmt::format("{}: already exists, expected a new or empty folder", path));
-    fs::remove_all(temporary_, error);
-    fs::create_directories(temporary_, error);
-    check(!error, "{}: cannot be created: {}", temporary_, error.message());
-  }
-  ~FolderInTheMaking() {
-    std::error_code ignored;
-    fs::remove_all(temporary_, ignored);
-  }
-  FolderInTheMaking(const FolderInTheMaking&) = delete;
-  FolderInTheMaking& operator=(const FolderInTheMaking&) = delete;
-
-  std::string operator/(const std::string& entry) const { return (fs::path(temporary_) / entry).string(); }
-  void appear() {
-    std::error_code error;
-    fs::rename(temporary_, path_, error);
-    check(!error, "{}: cannot be renamed to {}: {}", temporary_, path_, error.message());
-  }
-
- private:
-  std::string path_, temporary_;
-};
-
 void check_options(const GenerateOptions& options) {
   if (options.sequences < 1 || options.sequences > 1'000'000)
     throw UsageError(fmt::format("generate: sequences is {}, expected 1 to 1000000", options.sequences));
@@ -318,8 +284,7 @@ void check_options(const GenerateOptions& options) {
 bool generate_dataset(const std::string& folder, const GenerateOptions& options) {
   check_options(options);
   const std::vector<Plan> plans = make_plan(options);
-  const std::string path = fs::path(folder).lexically_normal().string();
-  FolderInTheMaking out(path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path);
+  FreshFolder out(folder);
   Ledger ledger;
   std::vector<std::string> stores;
   {
