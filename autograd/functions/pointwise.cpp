@@ -16,8 +16,11 @@ Tensor sub(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
+  // Each factor is kept only for the other's gradient.
   return record(
-      "mul", ops::mul(a, b), {a, b}, [a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+      "mul", ops::mul(a, b), {a, b},
+      [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor())](
+          const Tensor& dy, const NeedsGrad& needs) {
         return Grads{needs[0] ? ops::mul(dy, b_.get()) : Tensor(), needs[1] ? ops::mul(dy, a_.get()) : Tensor()};
       });
 }
