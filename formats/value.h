@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,8 @@ class Document {
   const Node& node(NodeId id) const { return nodes_.at(id); }
   size_t size() const { return nodes_.size(); }
   NodeId root = 0;
+  /// How often the pickle called each callable.
+  std::unordered_map<NodeId, uint64_t> calls;
 
   NodeId add(Node node);
   NodeId make_bool(bool value);

@@ -32,8 +32,12 @@ int main(int argc, char** argv) {
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string(error.what()) + "\n"; });
   bevgrad::add_run(app);
   bevgrad::add_generate(app);
+  bevgrad::add_import_nuscenes(app);
   bevgrad::add_predict(app);
   bevgrad::add_eval(app);
+  bevgrad::add_convert(app);
+  bevgrad::add_inspect(app);
+  bevgrad::add_compare(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -7,7 +7,11 @@ namespace bevgrad {
 
 void add_run(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_import_nuscenes(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_compare(CLI::App& app);
 
 }  // namespace bevgrad

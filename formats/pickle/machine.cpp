@@ -159,6 +159,7 @@ void Machine::push_call(NodeId callable, NodeId arguments, std::optional<NodeId>
   Node node{.kind = ValueKind::Object, .items = {callable, arguments}};
   if (keywords) node.items.push_back(*keywords);
   node.integer = opcode_;
+  ++document_.calls[callable];
   push(std::move(node));
 }
 

@@ -20,13 +20,13 @@ class Resolver {
  public:
   explicit Resolver(Document& document) : document_(document) {
     for (NodeId id = 0; id < document.size(); ++id) budget_ += document.node(id).text.size();
-    budget_ = budget_ * 16 + (1 << 20);
+    budget_ = (budget_ + 4 * document.size()) * 16 + (1 << 20);
   }
 
   void run() {
     // Bytes first: dtypes and arrays are made of them, and may come before them.
     for (NodeId id = 0; id < document_.size(); ++id) resolve_bytes(id);
-    for (NodeId id = 0; id < document_.size(); ++id) {
+    for (NodeId id = 0, end = static_cast<NodeId>(document_.size()); id < end; ++id) {
       if (document_.node(id).kind == ValueKind::Object) resolve(id);
     }
   }
@@ -96,10 +96,39 @@ class Resolver {
       const auto& given = arguments(object);
       if (given.size() < 4) return;
       resolve_array(id, given[2], given[1], node(given[3]).text == "F", given[0]);
+    } else if (name == "collections.OrderedDict" || name == "collections.Counter") {
+      take_entries(id);
     } else if (name == "builtins.set" || name == "__builtin__.set" || name == "builtins.frozenset" ||
                name == "__builtin__.frozenset") {
       resolve_set(id, name.ends_with("frozenset") ? ValueKind::FrozenSet : ValueKind::Set);
     }
+  }
+
+  /// OrderedDict([(key, value), ...]), as Python 2 pickles it, and Counter({...}): the entries go into the object.
+  void take_entries(NodeId id) {
+    const auto& given = arguments(node(id));
+    if (given.size() != 1) return;
+    const Node& from = node(given[0]);
+    std::vector<NodeId> entries;
+    if (from.kind == ValueKind::Dict) {
+      entries = from.items;
+    } else if (from.kind == ValueKind::List) {
+      for (const NodeId pair : from.items) {
+        const Node& entry = node(pair);
+        const bool two = (entry.kind == ValueKind::Tuple || entry.kind == ValueKind::List) && entry.items.size() == 2;
+        if (!two) return;
+        entries.insert(entries.end(), entry.items.begin(), entry.items.end());
+      }
+    }
+    const size_t cost = entries.size() * sizeof(NodeId);
+    check(cost <= budget_, "{}: pickle, byte {}: the same entries are copied too often", document_.source(),
+          node(id).position);
+    budget_ -= cost;
+    Node& target = document_.node(id);
+    if (!target.object) target.object = std::make_unique<ObjectParts>();
+    auto& all = target.object->entries;
+    all.insert(all.begin(), entries.begin(), entries.end());
+    target.items[1] = document_.make_tuple();
   }
 
   void resolve_set(NodeId id, ValueKind kind) {

@@ -510,12 +510,9 @@ std::vector<GlobalUse> list_globals(const Document& document) {
     if (added) out.push_back({node.text, judge_global(node.text), node.position, 0, 0});
     ++out[at->second].mentions;
   }
-  for (NodeId id = 0; id < document.size(); ++id) {
-    const Node& node = document.node(id);
-    if (node.kind == ValueKind::Object && !node.items.empty()) {
-      const auto found = index.find(document.node(node.items[0]).text);
-      if (found != index.end()) ++out[found->second].calls;
-    }
+  for (const auto& [callable, count] : document.calls) {
+    const auto found = index.find(document.node(callable).text);
+    if (found != index.end()) out[found->second].calls += count;
   }
   return out;
 }

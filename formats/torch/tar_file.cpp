@@ -103,8 +103,15 @@ class TarReader {
     for (NodeId id = 0; id < document->size(); ++id) {
       if (document->node(id).kind == ValueKind::Persistent) place(*document, id);
     }
-    resolve_tensors(*document, [&](const StorageReference& reference) -> std::shared_ptr<const StoredStorage> {
-      fail("{}: a storage of another format", reference.where);
+    mark_references(*document);
+    resolve_tensors(*document, [&](const StorageReference& reference) {
+      const auto found = storages_.find(reference.key);
+      check(found != storages_.end() && !views_.contains(reference.key), "{}: storage '{}' is not there",
+            reference.where, printable(reference.key));
+      check(found->second.numel == reference.numel && found->second.dtype == reference.dtype,
+            "{}: storage '{}' has {} values of {}, {} of {} are expected", reference.where, printable(reference.key),
+            found->second.numel, name(found->second.dtype), reference.numel, name(reference.dtype));
+      return found->second.storage;
     });
     return document;
   }
@@ -172,6 +179,7 @@ class TarReader {
         wrong("storage '{}' is there twice", printable(label));
       }
     }
+    if (cursor.remaining() == 0) return;
     const NodeId views = small(cursor);
     for (const NodeId id : scratch_node(views).items) {
       const auto& items = tuple(id, 4, "view");
@@ -192,7 +200,24 @@ class TarReader {
     }
   }
 
+  /// Some writers have no `tensors` and name storages in the pickle itself, as later formats do, by a plain tuple.
+  void mark_references(Document& document) {
+    for (NodeId id = 0, end = static_cast<NodeId>(document.size()); id < end; ++id) {
+      const Node& call = document.node(id);
+      if (call.kind != ValueKind::Object || !document.type_name(id).starts_with("torch._utils._rebuild_tensor"))
+        continue;
+      const NodeId arguments = call.items.at(1);
+      if (document.node(arguments).items.empty()) continue;
+      const NodeId first = document.node(arguments).items[0];
+      if (document.node(first).kind != ValueKind::Tuple) continue;
+      const NodeId reference =
+          document.add({.kind = ValueKind::Persistent, .items = {first}, .position = document.node(first).position});
+      document.node(arguments).items[0] = reference;
+    }
+  }
+
   void read_tensors() {
+    if (!members_.contains("tensors")) return;
     ByteCursor cursor = member("tensors");
     const int64_t total = count(cursor, "tensors");
     for (int64_t i = 0; i < total; ++i) {

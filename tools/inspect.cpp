@@ -1,0 +1,33 @@
+// bevgrad inspect: what is in a checkpoint.
+#include "formats/convert/inspect.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "tools/subcommands.h"
+
+namespace bevgrad {
+
+void add_inspect(CLI::App& app) {
+  struct Flags {
+    std::string file;
+    InspectOptions options;
+    bool globals = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("inspect", "show a checkpoint's names, shapes, dtypes, storages and metadata");
+  command->add_option("FILE", flags->file, "any checkpoint")->required()->check(CLI::ExistingFile);
+  command->add_flag("--json", flags->options.json, "as JSON");
+  command->add_flag("--stats", flags->options.stats,
+                    "minimum, maximum, mean, standard deviation, NaN and Inf counts of every tensor");
+  command->add_flag("--globals", flags->globals, "what the file's pickle would have imported and called");
+  command->callback([flags] {
+    const CheckpointFile file = open_checkpoint(flags->file, flags->globals ? Foreign::Allow : Foreign::RefuseHarmful);
+    const std::string text =
+        flags->globals ? inspect_globals(file, flags->options.json) : inspect_checkpoint(file, flags->options);
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  });
+}
+
+}  // namespace bevgrad
