@@ -3,30 +3,10 @@
 #include <algorithm>
 
 #include "configs/near_names.h"
+#include "formats/convert/name_map.h"
 #include "tensor/error.h"
 
 namespace bevgrad {
-
-bool matches_wildcard(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0;
-  size_t star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 FreezeSchedule::FreezeSchedule(Module& root, const std::vector<std::pair<std::string, int64_t>>& entries,
                                const std::vector<std::string>& switched_off)
@@ -39,14 +19,14 @@ FreezeSchedule::FreezeSchedule(Module& root, const std::vector<std::pair<std::st
     Entry entry;
     entry.steps = steps;
     for (const std::string& path : paths) {
-      if (!matches_wildcard(pattern, path)) continue;
+      if (!matches_module_pattern(path, pattern)) continue;
       // What lies below a module that matches is frozen with it.
       const bool is_below = !entry.modules.empty() && path.starts_with(entry.modules.back() + ".");
       if (!is_below) entry.modules.push_back(path);
     }
     const bool is_off =
         std::any_of(switched_off.begin(), switched_off.end(),
-                    [&pattern = pattern](const std::string& name) { return matches_wildcard(pattern, name); });
+                    [&pattern = pattern](const std::string& name) { return matches_module_pattern(name, pattern); });
     if (entry.modules.empty() && !is_off)
       throw UsageError(
           fmt::format("freeze_module_schedules: no module matches \"{}\"{}", pattern, did_you_mean(pattern, paths)));

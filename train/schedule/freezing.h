@@ -2,16 +2,12 @@
 #pragma once
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "nn/module.h"
 
 namespace bevgrad {
-
-/// `*` stands for any characters, `?` for one.
-bool matches_wildcard(std::string_view pattern, std::string_view text);
 
 /// freeze_module_schedules: a module, or a pattern, and the number of steps for which it is frozen. Frozen = no
 /// gradients, no optimizer state, no weight decay, normalisation on its running statistics.
