@@ -67,6 +67,16 @@ struct SegmentMaxBackward {
   }
 };
 
+// The gradient where the floor won, 0 elsewhere.
+template <class T>
+struct FloorWon {
+  const T* dy;
+  const int32_t* winner;
+  T* won;
+
+  BEVGRAD_HD void operator()(int64_t i) const { won[i] = winner[i] < 0 ? dy[i] : T(0.0f); }
+};
+
 void check_offsets(const Tensor& x, const Tensor& offsets, bool has_floor) {
   check(offsets.dim() == 1 && offsets.dtype() == DType::Int64 && offsets.numel() >= 1 && offsets.is_contiguous(),
         "segment_max: the offsets are {}, expected int64 [segments+1]", describe(offsets));
@@ -164,31 +174,29 @@ Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, 
                          slots, channels, y.data<T>(), winner.data<int32_t>()},
            cost);
   });
-  return record("segment_max", y, {x, floor},
-                [winner_ = Saved(winner), offsets_ = Saved(offsets), sizes = x.sizes(), cost](const Tensor& dy,
-                                                                                              const NeedsGrad& needs) {
-                  const Tensor& winner = winner_.get();
-                  const Tensor gradient = ops::contiguous(dy);
-                  Grads grads(2);
-                  dispatch_floating("segment_max", dy.dtype(), [&]<class T>() {
-                    if (needs[0]) {
-                      grads[0] = empty(sizes, {dy.dtype(), {}, dy.device()});
-                      launch(dy.device(), winner.size(0),
-                             SegmentMaxBackward<T>{gradient.data<T>(), winner.data<int32_t>(),
-                                                   offsets_.get().data<int64_t>(), sizes[1], grads[0].data<T>()},
-                             cost);
-                    }
-                    if (needs[1]) {
-                      const Tensor won = empty(dy.sizes(), {dy.dtype(), {}, dy.device()});
-                      launch(dy.device(), dy.numel(),
-                             [from = gradient.data<T>(), row = winner.data<int32_t>(), to = won.data<T>()](int64_t i) {
-                               to[i] = row[i] < 0 ? from[i] : T(0.0f);
-                             });
-                      grads[1] = ops::sum(won, {0});
-                    }
-                  });
-                  return grads;
-                });
+  return record(
+      "segment_max", y, {x, floor},
+      [winner_ = Saved(winner), offsets_ = Saved(offsets), sizes = x.sizes(), cost](const Tensor& dy,
+                                                                                    const NeedsGrad& needs) {
+        const Tensor& winner = winner_.get();
+        const Tensor gradient = ops::contiguous(dy);
+        Grads grads(2);
+        dispatch_floating("segment_max", dy.dtype(), [&]<class T>() {
+          if (needs[0]) {
+            grads[0] = empty(sizes, {dy.dtype(), {}, dy.device()});
+            launch(dy.device(), winner.size(0),
+                   SegmentMaxBackward<T>{gradient.data<T>(), winner.data<int32_t>(), offsets_.get().data<int64_t>(),
+                                         sizes[1], grads[0].data<T>()},
+                   cost);
+          }
+          if (needs[1]) {
+            const Tensor won = empty(dy.sizes(), {dy.dtype(), {}, dy.device()});
+            launch(dy.device(), dy.numel(), FloorWon<T>{gradient.data<T>(), winner.data<int32_t>(), won.data<T>()});
+            grads[1] = ops::sum(won, {0});
+          }
+        });
+        return grads;
+      });
 }
 
 Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t height, int64_t width) {

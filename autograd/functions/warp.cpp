@@ -100,7 +100,7 @@ struct WarpForward {
     if (taps.count == 1 && taps.weight[0] == R(1)) {
       const T* from = in + taps.pixel[0] * channels;
 #pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) out[c] = from[c];
+      for (int64_t c = 0; c < channels; ++c) store(out, c, load(from, c));
       return;
     }
     const T* from[4];
@@ -149,6 +149,20 @@ struct WarpBackward {
         for (int64_t c = begin; c < end; ++c) to[c] += taps.weight[k] * load(from, c);
       }
     }
+  }
+};
+
+// One index is one cell of one sample.
+struct InRange {
+  MatrixPositions positions;
+  bool* mask;
+  int64_t rows, columns;
+
+  BEVGRAD_HD void operator()(int64_t i) const {
+    const int64_t cell = i % (rows * columns);
+    const Position<double> p = positions.metric(i / (rows * columns), cell / columns, cell % columns);
+    const BevRange& range = positions.range;
+    mask[i] = p.x >= range.x_min && p.x <= range.x_max && p.y >= range.y_min && p.y <= range.y_max;
   }
 };
 
@@ -222,13 +236,8 @@ Tensor warp_mask(const Tensor& matrices, const BevRange& range, int64_t rows, in
   check_matrices("warp_mask", matrices, range);
   const Tensor dense = ops::contiguous(detach(matrices));
   Tensor mask = empty({matrices.size(0), 1, rows, columns}, {DType::Bool, {}, matrices.device()});
-  const MatrixPositions positions{dense.data<double>(), range, rows, columns};
-  bool* out = mask.data<bool>();
-  launch(matrices.device(), mask.numel(), [=](int64_t i) {
-    const int64_t cell = i % (rows * columns);
-    const Position<double> p = positions.metric(i / (rows * columns), cell / columns, cell % columns);
-    out[i] = p.x >= range.x_min && p.x <= range.x_max && p.y >= range.y_min && p.y <= range.y_max;
-  });
+  launch(matrices.device(), mask.numel(),
+         InRange{{dense.data<double>(), range, rows, columns}, mask.data<bool>(), rows, columns});
   return mask;
 }
 
