@@ -19,14 +19,14 @@ FreezeSchedule::FreezeSchedule(Module& root, const std::vector<std::pair<std::st
     Entry entry;
     entry.steps = steps;
     for (const std::string& path : paths) {
-      if (!matches_module_pattern(path, pattern)) continue;
+      if (!matches_wildcard(path, pattern)) continue;
       // What lies below a module that matches is frozen with it.
       const bool is_below = !entry.modules.empty() && path.starts_with(entry.modules.back() + ".");
       if (!is_below) entry.modules.push_back(path);
     }
     const bool is_off =
         std::any_of(switched_off.begin(), switched_off.end(),
-                    [&pattern = pattern](const std::string& name) { return matches_module_pattern(name, pattern); });
+                    [&pattern = pattern](const std::string& name) { return matches_wildcard(name, pattern); });
     if (entry.modules.empty() && !is_off)
       throw UsageError(
           fmt::format("freeze_module_schedules: no module matches \"{}\"{}", pattern, did_you_mean(pattern, paths)));
