@@ -65,8 +65,8 @@ void ignore_never_seen(Labels& labels) {
 
 }  // namespace
 
-std::string RecordOrigin::at(const std::string& field) const {
-  return printable(fmt::format("{}: record '{}': {}", store, key, field));
+RecordPlace::operator std::string() const {
+  return printable(fmt::format("{}: record '{}': {}", origin.store, origin.key, field));
 }
 
 std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding) {

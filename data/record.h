@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "data/label_schema.h"
 #include "data/sample.h"
@@ -19,14 +20,28 @@ struct EncodeOptions {
   double position_unit = 0.005;  ///< metres
 };
 
+/// A field of a record, for messages: put together as text only where one is written.
+struct RecordPlace;
+
 /// Where a record came from, for messages.
 struct RecordOrigin {
   std::string store;  ///< path of the LMDB
   std::string key;
 
-  /// "<store>: record '<key>': <field>"
-  std::string at(const std::string& field) const;
+  /// "<store>: record '<key>': <field>". `field` must outlive the place.
+  RecordPlace at(std::string_view field) const;
 };
+
+struct RecordPlace {
+  const RecordOrigin& origin;
+  std::string_view field;
+
+  operator std::string() const;
+};
+
+inline RecordPlace RecordOrigin::at(std::string_view field) const {
+  return {*this, field};
+}
 
 /// Throws where the sample breaks what `decode_record` checks. Classes and groups take their names from `options`.
 std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding = {});
@@ -43,3 +58,11 @@ struct RecordHeader {
 RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrigin& origin);
 
 }  // namespace bevgrad
+
+template <>
+struct fmt::formatter<bevgrad::RecordPlace> : fmt::formatter<std::string> {
+  template <class Context>
+  auto format(const bevgrad::RecordPlace& place, Context& context) const {
+    return fmt::formatter<std::string>::format(place, context);
+  }
+};
