@@ -16,9 +16,9 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugeThreshold = size_t{4} << 20;
-// Past this much unused memory the cache gives back its largest blocks: a big cache would hide a leak and cost the
-// user resident memory.
-constexpr size_t kMaxCached = size_t{512} << 20;
+// What is in use and what is cached together stay below the highest use so far and this much: a loop finds its blocks
+// again, and resident memory does not grow past what was needed at once.
+constexpr size_t kSlack = size_t{256} << 20;
 
 // Bins are at most 1/8 larger than what was asked for.
 size_t bin_size(size_t bytes) {
@@ -32,16 +32,14 @@ class HostCache {
   void* take(size_t bin) {
     {
       std::lock_guard lock(mutex_);
-      void* block = nullptr;
       if (auto it = bins_.find(bin); it != bins_.end() && !it->second.empty()) {
-        block = it->second.back();
+        void* block = it->second.back();
         it->second.pop_back();
         stats_.cached -= bin;
-      }
-      if (block) {
         count(bin);
         return block;
       }
+      trim(bin);
     }
     void* block = acquire(bin);
     if (!block) {
@@ -49,8 +47,7 @@ class HostCache {
       block = acquire(bin);
     }
     std::lock_guard lock(mutex_);
-    if (!block)
-      fail("out of memory on cpu: could not allocate {} bytes, {} bytes are in use", bin, stats_.in_use);
+    if (!block) fail("out of memory on cpu: could not allocate {} bytes, {} bytes are in use", bin, stats_.in_use);
     count(bin);
     return block;
   }
@@ -60,7 +57,7 @@ class HostCache {
     stats_.in_use -= bin;
     bins_[bin].push_back(block);
     stats_.cached += bin;
-    while (stats_.cached > kMaxCached) release_largest();
+    trim(0);
   }
 
   void flush() {
@@ -102,6 +99,10 @@ class HostCache {
     it->second.pop_back();
     stats_.cached -= it->first;
   }
+  // Makes room for `incoming` bytes from the system.
+  void trim(size_t incoming) {
+    while (stats_.cached > 0 && stats_.in_use + stats_.cached + incoming > stats_.peak + kSlack) release_largest();
+  }
   void count(size_t bin) {
     stats_.in_use += bin;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
@@ -130,8 +131,14 @@ std::shared_ptr<void> allocate(size_t bytes, Device device) {
   return {block, [bin](void* p) { host_cache().give(p, bin); }};
 }
 
-MemoryStats memory_stats(Device) { return host_cache().stats(); }
-void reset_peak_memory(Device) { host_cache().reset_peak(); }
-void empty_cache(Device) { host_cache().flush(); }
+MemoryStats memory_stats(Device) {
+  return host_cache().stats();
+}
+void reset_peak_memory(Device) {
+  host_cache().reset_peak();
+}
+void empty_cache(Device) {
+  host_cache().flush();
+}
 
 }  // namespace bevgrad
