@@ -36,20 +36,17 @@ void SeriesCounts::operator+=(const SeriesCounts& other) {
   distance += other.distance;
 }
 
-SeriesMasks series_masks(std::span<const float> probability, std::span<const uint8_t> label, float conf, bool line,
-                         int64_t rows, int64_t columns) {
-  SeriesMasks masks;
-  masks.predicted.resize(label.size());
-  masks.truth.resize(label.size());
-  for (size_t i = 0; i < label.size(); ++i) {
-    masks.predicted[i] = probability[i] >= conf && label[i] != 255;
-    masks.truth[i] = label[i] == 1;
-  }
-  if (line) {
-    masks.predicted = thin_guo_hall(masks.predicted, rows, columns);
-    masks.truth = thin_guo_hall(masks.truth, rows, columns);
-  }
-  return masks;
+std::vector<uint8_t> series_predicted(std::span<const float> probability, std::span<const uint8_t> label, float conf,
+                                      bool line, int64_t rows, int64_t columns) {
+  std::vector<uint8_t> mask(label.size());
+  for (size_t i = 0; i < label.size(); ++i) mask[i] = (probability[i] >= conf) & (label[i] != 255);
+  return line ? thin_guo_hall(mask, rows, columns) : mask;
+}
+
+std::vector<uint8_t> series_truth(std::span<const uint8_t> label, bool line, int64_t rows, int64_t columns) {
+  std::vector<uint8_t> mask(label.size());
+  for (size_t i = 0; i < label.size(); ++i) mask[i] = label[i] == 1;
+  return line ? thin_guo_hall(mask, rows, columns) : mask;
 }
 
 EffectiveRange clip_to_grid(const EvaluationRange& range, const LabelGrid& grid) {
@@ -104,24 +101,31 @@ void SeriesAccumulator::add(const std::string& series, const ProbabilityRaster& 
   if (counts.empty()) counts.resize(num_counts());
   const size_t first = options_.with_other ? 1 : 0;
 #pragma omp parallel for schedule(dynamic)
-  for (int64_t c = 0; c < classes; ++c)
+  for (int64_t c = 0; c < classes; ++c) {
+    const bool line = options_.line[static_cast<size_t>(c)];
+    const auto truth = series_truth(labels.plane(c), line, rows, columns);
     for (size_t k = 0; k < options_.conf.size(); ++k)
       count(counts, k, first + static_cast<size_t>(c),
-            series_masks(probabilities.plane(c), labels.plane(c), static_cast<float>(options_.conf[k]),
-                         options_.line[static_cast<size_t>(c)], rows, columns),
-            strata);
+            series_predicted(probabilities.plane(c), labels.plane(c), static_cast<float>(options_.conf[k]), line, rows,
+                             columns),
+            truth, strata);
+  }
   if (!options_.with_other) return;
   std::vector<float> probability;
   std::vector<uint8_t> label;
   any_class(probabilities, labels, probability, label);
+  const auto truth = series_truth(label, true, rows, columns);
+#pragma omp parallel for schedule(dynamic)
   for (size_t k = 0; k < options_.conf.size(); ++k) {
-    const auto masks = series_masks(probability, label, static_cast<float>(options_.conf[k]), true, rows, columns);
-    count(counts, k, 0, masks, strata);
-    add_confusion(k, masks, probabilities, labels);
+    const auto predicted =
+        series_predicted(probability, label, static_cast<float>(options_.conf[k]), true, rows, columns);
+    count(counts, k, 0, predicted, truth, strata);
+    add_confusion(k, predicted, truth, probabilities, labels);
   }
 }
 
-void SeriesAccumulator::count(std::vector<SeriesCounts>& counts, size_t conf, size_t class_id, const SeriesMasks& masks,
+void SeriesAccumulator::count(std::vector<SeriesCounts>& counts, size_t conf, size_t class_id,
+                              const std::vector<uint8_t>& predicted, const std::vector<uint8_t>& truth,
                               const std::vector<Stratum>& strata) const {
   const int64_t rows = options_.grid.rows(), columns = options_.grid.columns();
   const auto at_cell = [&](size_t cell, const SeriesCounts& one) {
@@ -133,23 +137,24 @@ void SeriesAccumulator::count(std::vector<SeriesCounts>& counts, size_t conf, si
   };
   for (size_t cell = 0; cell < cell_ranges_.size(); ++cell) {
     const auto row = static_cast<int64_t>(cell) / columns, column = static_cast<int64_t>(cell) % columns;
-    if (masks.predicted[cell]) {
-      const auto found = nearest_(masks.truth, rows, columns, row, column);
+    if (predicted[cell]) {
+      const auto found = nearest_(truth, rows, columns, row, column);
       at_cell(cell, {.predicted = 1, .right = found.cell >= 0, .distance = found.distance});
     }
-    if (masks.truth[cell]) {
-      const bool found = nearest_(masks.predicted, rows, columns, row, column).cell >= 0;
+    if (truth[cell]) {
+      const bool found = nearest_(predicted, rows, columns, row, column).cell >= 0;
       at_cell(cell, {.truth = 1, .found = found});
     }
   }
 }
 
-void SeriesAccumulator::add_confusion(size_t conf, const SeriesMasks& any, const ProbabilityRaster& probabilities,
+void SeriesAccumulator::add_confusion(size_t conf, const std::vector<uint8_t>& any_predicted,
+                                      const std::vector<uint8_t>& any_truth, const ProbabilityRaster& probabilities,
                                       const LabelRaster& labels) {
   const int64_t columns = labels.columns, classes = labels.channels;
   for (int64_t cell = 0; cell < labels.cells(); ++cell) {
-    if (!any.predicted[static_cast<size_t>(cell)]) continue;
-    const auto found = nearest_(any.truth, labels.rows, columns, cell / columns, cell % columns);
+    if (!any_predicted[static_cast<size_t>(cell)]) continue;
+    const auto found = nearest_(any_truth, labels.rows, columns, cell / columns, cell % columns);
     if (found.cell < 0) continue;
     int64_t predicted = 0, truth = -1;
     for (int64_t c = 1; c < classes; ++c)

@@ -30,15 +30,12 @@ struct SeriesCounts {
   Ratio mean_distance() const { return ratio(distance, static_cast<double>(right)); }
 };
 
-/// Cells of one class that are compared: thinned where it is a line, without the ignored ones.
-struct SeriesMasks {
-  std::vector<uint8_t> predicted, truth;
-};
-
-/// The definition's first half for one class: cells with probability >= conf (as float32) against cells labelled 1.
-/// Ignored cells (255) leave both sides before the thinning, so that both are cut alike.
-SeriesMasks series_masks(std::span<const float> probability, std::span<const uint8_t> label, float conf, bool line,
-                         int64_t rows, int64_t columns);
+/// The predicted cells of one class: probability >= conf (as float32), thinned where it is a line. Ignored cells (255)
+/// leave both sides before the thinning, so that both are cut alike.
+std::vector<uint8_t> series_predicted(std::span<const float> probability, std::span<const uint8_t> label, float conf,
+                                      bool line, int64_t rows, int64_t columns);
+/// The true cells of one class: labelled 1, thinned where it is a line.
+std::vector<uint8_t> series_truth(std::span<const uint8_t> label, bool line, int64_t rows, int64_t columns);
 
 /// The range as it lies on the grid. `empty` where nothing of it does.
 struct EffectiveRange {
@@ -88,10 +85,10 @@ class SeriesAccumulator {
     return ((conf * names_.size() + class_id) * ranges_.size() + range) * kNumStrata + stratum;
   }
   size_t num_counts() const { return options_.conf.size() * names_.size() * ranges_.size() * kNumStrata; }
-  void count(std::vector<SeriesCounts>& counts, size_t conf, size_t class_id, const SeriesMasks& masks,
-             const std::vector<Stratum>& strata) const;
-  void add_confusion(size_t conf, const SeriesMasks& any, const ProbabilityRaster& probabilities,
-                     const LabelRaster& labels);
+  void count(std::vector<SeriesCounts>& counts, size_t conf, size_t class_id, const std::vector<uint8_t>& predicted,
+             const std::vector<uint8_t>& truth, const std::vector<Stratum>& strata) const;
+  void add_confusion(size_t conf, const std::vector<uint8_t>& any_predicted, const std::vector<uint8_t>& any_truth,
+                     const ProbabilityRaster& probabilities, const LabelRaster& labels);
 
   Options options_;
   std::vector<std::string> names_;
