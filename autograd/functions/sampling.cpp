@@ -29,6 +29,7 @@ BevSampling::BevSampling(const BevSamplingTable& table)
 
   tap_offsets_.reserve(static_cast<size_t>(points) + 1);
   tap_offsets_.push_back(0);
+  taps_.reserve(4 * table.looks.size());
   for (int64_t point = 0; point < points; ++point) {
     const int64_t begin = table.offsets[point], end = table.offsets[point + 1];
     check(begin <= end && end <= table.offsets.back(), "BevSampling: the offsets of point {} are not in order", point);
