@@ -1,0 +1,42 @@
+// bevgrad report: one HTML file about one or more runs.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "tools/subcommands.h"
+#include "train/evaluation/evaluator.h"
+#include "train/report/html_report.h"
+
+namespace bevgrad {
+
+void add_report(CLI::App& app) {
+  struct Flags {
+    std::vector<std::string> runs, names;
+    std::string out = "report.html";
+    ReportOptions options;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("report", "one self-contained HTML file about runs, side by side");
+  command->add_option("runs", flags->runs, "run folders, or metrics.json files; the first one is the base")->required();
+  command->add_option("--names", flags->names, "how the report calls them, in the same order")->delimiter(',');
+  command->add_option("--out", flags->out, "the file that is written")->capture_default_str();
+  command->add_option("--title", flags->options.title, "the report's title")->capture_default_str();
+  command->add_option("--samples", flags->options.samples, "worst and best samples with their pictures, each")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command->callback([flags] {
+    if (!flags->names.empty() && flags->names.size() != flags->runs.size())
+      throw UsageError(fmt::format("--names: {} names for {} runs", flags->names.size(), flags->runs.size()));
+    std::vector<RunResults> runs;
+    for (size_t i = 0; i < flags->runs.size(); ++i)
+      runs.push_back(read_run(flags->runs[i], flags->names.empty() ? "" : flags->names[i]));
+    write_html_report(flags->out, runs, flags->options);
+    for (size_t i = 1; i < runs.size(); ++i) {
+      const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
+      if (a && b) fmt::print("{}\n", to_text(iou_comparison(*a, *b, runs[0].name, runs[i].name)));
+    }
+    fmt::print("{}\n", flags->out);
+  });
+}
+
+}  // namespace bevgrad
