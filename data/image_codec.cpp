@@ -19,18 +19,26 @@ struct TurboDeleter {
 using Turbo = std::unique_ptr<void, TurboDeleter>;
 
 /// One decompressor a thread: creating one costs more than a small picture.
-tjhandle decompressor() {
-  thread_local Turbo handle(tjInitDecompress());
+Turbo& decompressor() {
+  thread_local Turbo handle;
+  if (!handle) handle.reset(tjInitDecompress());
   check(handle != nullptr, "TurboJPEG: cannot start a decompressor");
-  return handle.get();
+  return handle;
+}
+
+/// Throws with TurboJPEG's reason. A decompressor that has failed may refuse what comes after, so it goes.
+[[noreturn]] void give_up(const std::string& where, const char* what) {
+  const std::string reason = tjGetErrorStr2(decompressor().get());
+  decompressor().reset();
+  fail("{}: {}: {}", where, what, reason);
 }
 
 ImageSize read_header(std::span<const uint8_t> jpeg, const std::string& where) {
   int width = 0, height = 0, subsampling = 0, colorspace = 0;
   check(!jpeg.empty(), "{}: the JPEG is empty", where);
   int status =
-      tjDecompressHeader3(decompressor(), jpeg.data(), jpeg.size(), &width, &height, &subsampling, &colorspace);
-  check(status == 0, "{}: not a JPEG: {}", where, tjGetErrorStr2(decompressor()));
+      tjDecompressHeader3(decompressor().get(), jpeg.data(), jpeg.size(), &width, &height, &subsampling, &colorspace);
+  if (status != 0) give_up(where, "not a JPEG");
   check(width > 0 && height > 0 && int64_t{width} * height <= kMaxPixels,
         "{}: the JPEG is {}x{} pixels, expected at most {} in all", where, width, height, kMaxPixels);
   return {height, width};
@@ -121,10 +129,10 @@ Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize si
          stored.width / (divisor * 2) >= size.width && stored.height / (divisor * 2) >= size.height)
     divisor *= 2;
   Tensor image = empty_image(stored.height / divisor, stored.width / divisor);
-  int status =
-      tjDecompress2(decompressor(), jpeg.data(), jpeg.size(), image.data<uint8_t>(), static_cast<int>(image.size(2)), 0,
-                    static_cast<int>(image.size(1)), TJPF_RGB, TJFLAG_STOPONWARNING);
-  check(status == 0, "{}: damaged JPEG: {}", where, tjGetErrorStr2(decompressor()));
+  int status = tjDecompress2(decompressor().get(), jpeg.data(), jpeg.size(), image.data<uint8_t>(),
+                             static_cast<int>(image.size(2)), 0, static_cast<int>(image.size(1)), TJPF_RGB,
+                             TJFLAG_STOPONWARNING);
+  if (status != 0) give_up(where, "damaged JPEG");
   return resize_image(image, size);
 }
 

@@ -39,6 +39,19 @@ TEST(DecodeJpeg, ScalingWhileDecodingKeepsTheGeometry) {
   for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 3);
 }
 
+TEST(DecodeJpeg, ADamagedPictureDoesNotSpoilTheNextOne) {
+  std::string jpeg = encode_jpeg(testing::gradient_image(24, 32), 90);
+  auto decode = [&](size_t length) {
+    std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(jpeg.data()), length);
+    return decode_jpeg(bytes, {24, 32}, {24, 32}, "test");
+  };
+  const auto whole = decode(jpeg.size()).to_vector();
+  for (size_t length = 0; length < jpeg.size() - 2; length += 5) {
+    EXPECT_THROW(decode(length), Error) << length;
+    ASSERT_EQ(decode(jpeg.size()).to_vector(), whole) << "after " << length << " of " << jpeg.size() << " bytes";
+  }
+}
+
 TEST(Raster, ALineCoversTheCellsWhoseCentresAreNear) {
   LabelGrid grid{.x_min = 0, .y_min = 0, .z_min = 0, .x_max = 2, .y_max = 1, .z_max = 1, .cell = 0.2};
   Tensor raster = draw_shapes({{0, false, 0, {{0.1, 0.5}, {1.9, 0.5}}}}, 1, grid, 0.6);

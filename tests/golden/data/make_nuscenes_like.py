@@ -1,0 +1,70 @@
+"""Makes nuscenes_like/: three made-up frames in the shape of mmdetection3d 1.x's info files, with everything that the
+importer has to tell apart. Run it in this folder: python make_nuscenes_like.py"""
+import pickle
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+out = Path(__file__).parent / "nuscenes_like"
+out.mkdir(exist_ok=True)
+
+
+def pose(rotation, translation):
+    m = np.eye(4)
+    m[:3, :3] = rotation
+    m[:3, 3] = translation
+    return m
+
+
+# The LiDAR: x to the right, y forward, 2 m above the ground. Cameras: one ahead, one behind, 1.5 m up.
+lidar2ego = pose([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], [1, 0, 2])
+front2ego = pose([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [1.5, 0, 1.5])
+back2ego = pose([[0, 0, -1], [1, 0, 0], [0, -1, 0]], [-0.5, 0, 1.5])
+# Between the LiDAR's and the front camera's moment the vehicle moved 0.25 m ahead.
+moved = pose(np.eye(3), [0.25, 0, 0])
+
+
+def to_lidar(point):
+    return (np.linalg.inv(lidar2ego) @ [*point, 1])[:3].tolist()
+
+
+def box(label, centre, size, yaw, velocity, points):
+    return dict(bbox_label=label, bbox_label_3d=label, bbox_3d=[*to_lidar(centre), *size, yaw], bbox_3d_isvalid=True,
+                velocity=velocity, num_lidar_pts=np.int64(points), num_radar_pts=np.int64(0))
+
+
+def frame(index, timestamp):
+    names = {"CAM_FRONT": front2ego, "CAM_BACK": back2ego}
+    images = {}
+    for name, camera2ego in names.items():
+        Image.fromarray(np.full((24, 32, 3), 40 + 20 * index, np.uint8)).save(out / f"{index}_{name}.jpg")
+        camera2ego_at_lidar = (moved @ camera2ego) if name == "CAM_FRONT" else camera2ego
+        images[name] = dict(img_path=f"{index}_{name}.jpg", cam2img=[[16.0, 0.0, 15.5], [0.0, 17.0, 11.5], [0, 0, 1.0]],
+                            cam2ego=camera2ego.tolist(), timestamp=timestamp,
+                            lidar2cam=(np.linalg.inv(camera2ego_at_lidar) @ lidar2ego).tolist())
+    points = np.array([[0, 10, -2, 255, 0], [3, 5, 0, 51, 1], [np.nan, 0, 0, 0, 2], [-1, -4, 1, 0, 3]], np.float32)
+    points.tofile(out / f"{index}_LIDAR_TOP.pcd.bin")
+    instances = [
+        # Heading along the LiDAR's y axis, which is ahead.
+        box(0, [10, 2, 0.8], [4, 2, 1.6], np.pi / 2, [1.0, 5.0], 7),
+        box(5, [6, -3, 0.9], [1.8, 0.6, 1.8], 0.0, [0.0, 0.0], 3),
+        box(6, [-6, 3, 0.9], [2.0, 0.8, 1.8], 0.0, [float("nan"), float("nan")], 0),
+        box(8, [4, 4, 0.4], [0.4, 0.4, 0.8], 0.0, [0.0, 0.0], 2),
+        box(-1, [8, 8, 0.4], [1, 1, 1], 0.0, [0.0, 0.0], 2),
+    ]
+    # The bicycle (label 5) is described in the front camera's frame: it has a rider though it stands.
+    in_camera = (np.linalg.inv(moved @ front2ego) @ [6, -3, 0.9, 1])[:3].tolist()
+    cycles = [dict(bbox_label_3d=5, bbox_3d=[*in_camera, 1.8, 1.8, 0.6, 0.0], attr_label=0)]
+    return dict(sample_idx=index, token=f"frame{index}", timestamp=timestamp, ego2global=pose(np.eye(3), [index, 0, 0]).tolist(),
+                images=images, lidar_points=dict(num_pts_feats=5, lidar_path=f"{index}_LIDAR_TOP.pcd.bin",
+                                                 lidar2ego=lidar2ego.tolist()),
+                instances=instances, cam_instances={"CAM_FRONT": cycles, "CAM_BACK": []})
+
+
+names = ["car", "truck", "trailer", "bus", "construction_vehicle", "bicycle", "motorcycle", "pedestrian", "traffic_cone",
+         "barrier"]
+infos = dict(metainfo=dict(categories={name: i for i, name in enumerate(names)}, dataset="nuscenes", info_version="1.1"),
+             data_list=[frame(2, 1010.0), frame(0, 1000.0), frame(1, 1000.5)])
+with open(out / "infos.pkl", "wb") as file:
+    pickle.dump(infos, file)
