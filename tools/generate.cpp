@@ -2,6 +2,7 @@
 #include "data/generate.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -34,8 +35,9 @@ void generate(const Flags& flags) {
   if (flags.sequences > 0) {
     // The same share of them is for validation.
     options.val_sequences = flags.sequences * options.val_sequences / options.sequences;
-    if (generator.val_sequences() > 0 && flags.sequences > 1)
-      options.val_sequences = std::max<int64_t>(1, options.val_sequences);
+    // Two at least, where the config has two: one drive of each kind of place.
+    const int64_t least = std::min<int64_t>({2, generator.val_sequences(), flags.sequences - 1});
+    options.val_sequences = std::max(least, options.val_sequences);
     options.sequences = flags.sequences;
   }
   options.seed = flags.seed.value_or(document.proto.seed());
