@@ -9,6 +9,7 @@
 
 #include "formats/hdf5/document.h"
 #include "formats/pickle/numbers.h"
+#include "formats/reachable.h"
 #include "formats/safetensors/file.h"
 #include "formats/state_dict_node.h"
 #include "formats/torch/writer.h"
@@ -124,7 +125,7 @@ void count_reads(Document& document, const Progress& progress) {
   auto count = std::make_shared<CountedStorage::Count>();
   count->progress = progress;
   std::unordered_map<const void*, std::shared_ptr<const StoredStorage>> counted;
-  for (NodeId id = 0; id < document.size(); ++id) {
+  for (const NodeId id : reachable_nodes(document)) {
     Node& node = document.node(id);
     if (node.kind != ValueKind::Tensor) continue;
     auto& storage = counted[identity(*node.tensor->storage)];

@@ -32,6 +32,10 @@ std::vector<FolderResult> convert_folder(const std::string& folder, const std::s
       fs::path target = fs::path(out) / path.filename();
       target.replace_extension(!extension.empty() ? extension : file.format == FileFormat::Hdf5 ? ".ckpt" : ".h5");
       result.to = target.string();
+      // model.pt and model.safetensors: the second keeps its own extension too.
+      if (taken.contains(result.to)) {
+        result.to = (fs::path(out) / path.filename()).string() + target.extension().string();
+      }
       check(taken.insert(result.to).second, "{}: another file has become {} already", result.from, result.to);
       convert_checkpoint(file, result.to, options);
     } catch (const Error& failure) {

@@ -9,6 +9,7 @@
 #include "formats/convert/stats.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/trust.h"
+#include "formats/reachable.h"
 #include "formats/safetensors/json.h"
 #include "tensor/error.h"
 
@@ -45,7 +46,7 @@ class Inspector {
  public:
   Inspector(const CheckpointFile& file, const InspectOptions& options)
       : file_(file), document_(*file.document), options_(options) {
-    for (NodeId id = 0; id < document_.size(); ++id) {
+    for (const NodeId id : reachable_nodes(document_)) {
       const Node& node = document_.node(id);
       if (node.kind != ValueKind::Tensor) continue;
       ++users_[identity(*node.tensor->storage)];

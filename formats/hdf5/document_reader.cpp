@@ -2,7 +2,7 @@
 #include <charconv>
 #include <cstring>
 #include <map>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "formats/hdf5/document.h"
 #include "formats/hdf5/document_layout.h"
@@ -15,7 +15,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
+constexpr int kMaximumDepth = 64;
 constexpr uint64_t kMaximumValues = 4'000'000;
 constexpr int64_t kMaximumBytes = 256 << 20;
 
@@ -25,6 +25,7 @@ class DocumentReader {
 
   void run() {
     check_version();
+    enter_group("");
     document_.root = file_.contains("document") ? read("document", 0) : read_plain_root();
     storages_.attach(document_);
   }
@@ -33,6 +34,11 @@ class DocumentReader {
   template <class... Args>
   [[noreturn]] void wrong(const std::string& at, fmt::format_string<Args...> format, Args&&... args) const {
     fail("{}: /{}: {}", path_, printable(at), fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  /// A group has one name: with two it could lie within itself.
+  void enter_group(const std::string& at) {
+    if (!groups_.insert(file_.object_number(at)).second) wrong(at, "a group that has another name too: a circle");
   }
 
   void guard(int depth, const std::string& at) {
@@ -74,6 +80,7 @@ class DocumentReader {
       if (file_.is_text(at)) return document_.make_string(file_.read_text(at));
       return read_tensor(at);
     }
+    enter_group(at);
     const NodeId dict = ordered ? document_.make_ordered_dict() : document_.make_dict();
     for (const std::string& member : file_.members(at)) {
       document_.insert(dict, unescape_link(member), read_plain(at + "/" + member, false, depth + 1));
@@ -207,6 +214,7 @@ class DocumentReader {
   NodeId read(const std::string& at, int depth) {
     guard(depth, at);
     if (!file_.is_group(at)) return read_dataset(at);
+    enter_group(at);
     const std::string kind = file_.text_attribute(at, kKindAttribute).value_or("dict");
     if (kind == "none") return document_.add({});
     if (kind == "list") return document_.make_list(read_list(at, depth));
@@ -239,6 +247,7 @@ class DocumentReader {
   Hdf5Reader file_;
   SharedStorages storages_;
   uint64_t values_ = 0;
+  std::unordered_set<uint64_t> groups_;
 };
 
 }  // namespace

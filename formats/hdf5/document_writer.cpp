@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
@@ -7,6 +8,7 @@
 #include "formats/hdf5/document_layout.h"
 #include "formats/hdf5/tensor_file.h"
 #include "formats/pickle/numbers.h"
+#include "formats/reachable.h"
 #include "formats/state_dict_node.h"
 #include "tensor/error.h"
 
@@ -14,7 +16,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
+constexpr int kMaximumDepth = 60;
 constexpr uint64_t kMaximumSaved = 4'000'000;
 
 class DocumentWriter {
@@ -22,7 +24,8 @@ class DocumentWriter {
   DocumentWriter(const std::string& path, const Document& document) : document_(document), file_(path) {}
 
   void run() {
-    count_storages();
+    check_size();
+    count_views();
     file_.set_attribute("", "format", kFormatName);
     file_.set_attribute("", "format_version", kFormatVersion);
     file_.set_attribute("", "producer", kProducer);
@@ -50,10 +53,33 @@ class DocumentWriter {
     if (config && node(*config).kind == ValueKind::String) file_.set_attribute("", "config", node(*config).text);
   }
 
-  /// How many tensors lie in each storage: sharing is recorded only where there is some.
-  void count_storages() {
-    for (NodeId id = 0; id < document_.size(); ++id) {
-      if (node(id).kind == ValueKind::Tensor) ++users_[identity(*node(id).tensor->storage)];
+  /// How many different views of each storage there are: sharing is recorded only where there is more than one.
+  void count_views() {
+    for (const NodeId id : reachable_nodes(document_)) {
+      if (node(id).kind != ValueKind::Tensor) continue;
+      const StoredTensor& tensor = *node(id).tensor;
+      if (tensor.numel() > 0) {
+        views_of_[identity(*tensor.storage)].emplace(tensor.dtype, tensor.offset, tensor.sizes, tensor.strides);
+      }
+    }
+  }
+
+  /// Refuses structures whose shared parts unfold to too much, before anything is written.
+  void check_size() const {
+    uint64_t values = 0;
+    std::vector<std::pair<NodeId, int>> open{{document_.root, 0}};
+    while (!open.empty()) {
+      const auto [id, depth] = open.back();
+      open.pop_back();
+      check(depth <= kMaximumDepth, "{}: nested more than {} deep, or in a circle", document_.source(), kMaximumDepth);
+      check(++values <= kMaximumSaved, "{}: the structure unfolds to more than {} values", document_.source(),
+            kMaximumSaved);
+      const Node& of = node(id);
+      for (const NodeId item : of.items) open.emplace_back(item, depth + 1);
+      if (!of.object) continue;
+      for (const auto* part : {&of.object->entries, &of.object->elements, &of.object->states}) {
+        for (const NodeId item : *part) open.emplace_back(item, depth + 1);
+      }
     }
   }
 
@@ -93,8 +119,8 @@ class DocumentWriter {
     if (!added) return file_.link(at->second, path);
     file_.write(path, tensor);
     if (tensor.is_parameter) file_.set_attribute(path, kParameterAttribute, int64_t{tensor.requires_grad ? 2 : 1});
-    const bool shared = users_.at(identity(*tensor.storage)) > 1 &&
-                        (tensor.nbytes() != tensor.storage->bytes() || !tensor.is_contiguous()) && tensor.numel() > 0;
+    const auto views = views_of_.find(identity(*tensor.storage));
+    const bool shared = tensor.numel() > 0 && views != views_of_.end() && views->second.size() > 1;
     if (shared || !tensor.is_contiguous()) {
       if (shared) {
         const auto [storage, fresh] =
@@ -266,7 +292,7 @@ class DocumentWriter {
   NodeId state_dict_ = 0;
   uint64_t saved_ = 0;
   std::map<std::string, NodeId> parameters_;
-  std::unordered_map<const void*, int> users_;
+  std::unordered_map<const void*, std::set<std::tuple<StoredDType, int64_t, Shape, Shape>>> views_of_;
   std::map<std::pair<const void*, StoredDType>, size_t> storages_;
   std::map<std::tuple<const void*, StoredDType, int64_t, Shape, Shape, bool, std::string>, std::string> views_;
 };

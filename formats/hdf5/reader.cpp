@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "formats/hdf5/checksum.h"
 #include "formats/hdf5/handle.h"
@@ -130,6 +131,8 @@ struct Hdf5Reader::Impl {
         wrong(name, "filter {} is not known (deflate, shuffle and fletcher32 are)", filter);
       }
     }
+    // Texts of variable length lie in the file's heap, which the library bounds by the file.
+    if (H5Tget_class(dataset.type) == H5T_STRING && H5Tis_variable_str(dataset.type) > 0) return;
     const size_t item = H5Tget_size(dataset.type);
     uint64_t bytes = item;
     bool overflow = item == 0;
@@ -215,6 +218,7 @@ struct Hdf5Reader::Impl {
   std::string path;
   std::shared_ptr<const ByteSource> source;
   Hdf5Id file;
+  std::map<haddr_t, std::weak_ptr<const StoredStorage>> storages;  // opened ones, by the address of their dataset
 };
 
 namespace {
@@ -337,6 +341,13 @@ std::vector<std::string> Hdf5Reader::members(std::string_view group) const {
   return out;
 }
 
+uint64_t Hdf5Reader::object_number(std::string_view name) const {
+  const auto lock = lock_hdf5();
+  H5O_info_t info{};
+  if (H5Oget_info2(impl_->open_object(name), &info, H5O_INFO_BASIC) < 0) impl_->wrong(name, "damaged");
+  return info.addr;
+}
+
 Shape Hdf5Reader::sizes(std::string_view dataset) const {
   const auto lock = lock_hdf5();
   return impl_->open_dataset(dataset).sizes;
@@ -350,11 +361,17 @@ StoredDType Hdf5Reader::dtype(std::string_view dataset) const {
 StoredTensor Hdf5Reader::stored(std::string_view dataset) const {
   const auto lock = lock_hdf5();
   Dataset opened = impl_->open_tensor(dataset);
+  // Two names of one dataset are one storage.
+  H5O_info_t info{};
+  const bool known = H5Oget_info2(opened.id, &info, H5O_INFO_BASIC) >= 0;
   StoredTensor out{.storage = nullptr, .dtype = opened.dtype, .sizes = opened.sizes};
   out.strides = dense_strides(out.sizes, MemoryFormat::Contiguous);
   const uint64_t bytes = out.nbytes();
+  out.storage = known ? impl_->storages[info.addr].lock() : nullptr;
+  if (out.storage && out.storage->bytes() == bytes) return out;
   out.storage = std::make_shared<Hdf5Storage>(impl_, std::move(opened),
                                               fmt::format("{}: /{}", impl_->path, printable(dataset)), bytes);
+  if (known) impl_->storages[info.addr] = out.storage;
   return out;
 }
 

@@ -33,6 +33,9 @@ class Hdf5Reader {
   /// Members of a group, in the order in which they were made (by name where the file does not know it).
   std::vector<std::string> members(std::string_view group = "") const;
 
+  /// Equal for two names of one object.
+  uint64_t object_number(std::string_view name) const;
+
   Shape sizes(std::string_view dataset) const;
   StoredDType dtype(std::string_view dataset) const;
   /// A dataset as a storage that is read on demand. Stays valid after the reader is gone.

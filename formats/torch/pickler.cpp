@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <unordered_set>
 
 #include "formats/pickle/opcodes.h"
+#include "formats/reachable.h"
 #include "formats/torch/rebuild.h"
 #include "tensor/error.h"
 
@@ -79,33 +79,20 @@ std::string TorchPickler::pickle() {
 
 /// Walks everything that the root reaches, in the order in which it will be saved.
 void TorchPickler::find_storages() {
-  std::vector<NodeId> open{document_.root};
-  std::unordered_set<NodeId> seen;
-  while (!open.empty()) {
-    const NodeId id = open.back();
-    open.pop_back();
-    if (!seen.insert(id).second) continue;
+  for (const NodeId id : reachable_nodes(document_)) {
     const Node& node = document_.node(id);
-    if (node.kind == ValueKind::Tensor) {
-      const StoredTensor& tensor = *node.tensor;
-      const uint64_t step = item_size(tensor.dtype);
-      const auto begin = static_cast<uint64_t>(tensor.offset) * step;
-      const uint64_t end = begin + static_cast<uint64_t>(extent(tensor)) * step;
-      const auto [at, added] = keys_.try_emplace({identity(*tensor.storage), tensor.dtype}, storages_.size());
-      if (added) storages_.push_back({tensor.storage, tensor.dtype, begin, begin});
-      StorageRange& range = storages_[at->second];
-      if (begin == end) continue;
-      if (range.begin == range.end) range.begin = range.end = begin;
-      range.begin = std::min(range.begin, begin);
-      range.end = std::max(range.end, end);
-      continue;
-    }
-    if (node.object) {
-      for (const auto* part : {&node.object->entries, &node.object->elements, &node.object->states}) {
-        open.insert(open.end(), part->rbegin(), part->rend());
-      }
-    }
-    open.insert(open.end(), node.items.rbegin(), node.items.rend());
+    if (node.kind != ValueKind::Tensor) continue;
+    const StoredTensor& tensor = *node.tensor;
+    const uint64_t step = item_size(tensor.dtype);
+    const auto begin = static_cast<uint64_t>(tensor.offset) * step;
+    const uint64_t end = begin + static_cast<uint64_t>(extent(tensor)) * step;
+    const auto [at, added] = keys_.try_emplace({identity(*tensor.storage), tensor.dtype}, storages_.size());
+    if (added) storages_.push_back({tensor.storage, tensor.dtype, begin, begin});
+    StorageRange& range = storages_[at->second];
+    if (begin == end) continue;
+    if (range.begin == range.end) range.begin = range.end = begin;
+    range.begin = std::min(range.begin, begin);
+    range.end = std::max(range.end, end);
   }
 }
 

@@ -1,0 +1,351 @@
+// Files made to do harm: each is one Error that names the file and what is wrong with it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <hdf5.h>
+
+#include "files.h"
+#include "formats/convert/convert.h"
+#include "formats/convert/inspect.h"
+#include "formats/hdf5/tensor_file.h"
+#include "formats/pickle/machine.h"
+#include "formats/pickle/trust.h"
+#include "formats/zip/writer.h"
+
+namespace bevgrad {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+
+std::string pickle_error(const std::string& bytes) {
+  const std::string path = write_bytes("hostile.pkl", bytes);
+  const std::string message = message_of([&] { read_pickle(path); });
+  EXPECT_THAT(message, HasSubstr("hostile.pkl"));
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  return message;
+}
+
+std::string p2(const std::string& body) {
+  return std::string("\x80\x02", 2) + body;
+}
+
+TEST(HostilePickle, NamesWhatItWouldHaveCalled) {
+  EXPECT_THAT(pickle_error(p2("cos\nsystem\nU\x02ls\x85R.")), HasSubstr("os.system"));
+  EXPECT_THAT(pickle_error(p2("c__builtin__\neval\nU\x02ls\x85R.")), HasSubstr("__builtin__.eval"));
+  EXPECT_THAT(pickle_error("(S'ls'\nios\nsystem\n."), HasSubstr("os.system"));
+  EXPECT_THAT(pickle_error("(cposix\nsystem\nS'ls'\no."), HasSubstr("posix.system"));
+  EXPECT_THAT(pickle_error(std::string("\x80\x04\x8c\x0asubprocess\x8c\x05Popen\x93\x8c\x02ls\x85R.", 29)),
+              HasSubstr("subprocess.Popen"));
+  EXPECT_THAT(pickle_error(p2("ctorch.serialization\nos.system\nU\x02ls\x85R.")), HasSubstr("os.system"));
+  EXPECT_THAT(pickle_error(p2("ctorch.hub\nload\nU\x02ls\x85R.")), HasSubstr("torch.hub.load"));
+  EXPECT_THAT(pickle_error(p2("cnumpy.testing._private.utils\nrunstring\nU\x02ls\x85R.")), HasSubstr("runstring"));
+  EXPECT_THAT(pickle_error(p2("crunpy\n_run_code\n)R.")), HasSubstr("runpy"));
+  EXPECT_THAT(pickle_error(p2("coperator\nattrgetter\n)R.")), HasSubstr("operator.attrgetter"));
+  EXPECT_THAT(pickle_error(p2("cos\nsystem\n.")), HasSubstr("os.system"));  // named, not called
+}
+
+TEST(HostilePickle, ForeignClassesStayNames) {
+  const std::string path = write_bytes("config.pkl", p2("}U\x01"
+                                                        "acomegaconf.dictconfig\nDictConfig\n)\x81}bs."));
+  const Value object = read_pickle(path).at("a");
+  EXPECT_EQ(object.kind(), ValueKind::Object);
+  EXPECT_EQ(object.type_name(), "omegaconf.dictconfig.DictConfig");
+}
+
+TEST(HostilePickle, ConfusedStacksAndMemosAreErrors) {
+  EXPECT_THAT(pickle_error(p2(".")), HasSubstr("stack is empty"));
+  EXPECT_THAT(pickle_error(p2("a.")), HasSubstr("APPEND"));
+  EXPECT_THAT(pickle_error(p2("t.")), HasSubstr("no mark"));
+  EXPECT_THAT(pickle_error(p2("h\x05.")), HasSubstr("memo 5 is empty"));
+  EXPECT_THAT(pickle_error(p2("K\x01K\x02s.")), HasSubstr("SETITEM"));
+  EXPECT_THAT(pickle_error(p2("K\x01K\x02K\x03s.")), HasSubstr("entries for a int"));
+  EXPECT_THAT(pickle_error(p2("]K\x02"
+                              "b.")),
+              HasSubstr("state for a list"));
+  EXPECT_THAT(pickle_error(p2("K\x01)R.")), HasSubstr("a int is called"));
+  EXPECT_THAT(pickle_error(p2("\x82\x01.")), HasSubstr("extension code 1"));
+  EXPECT_THAT(pickle_error(p2("NN.")), HasSubstr("left on the stack"));
+  EXPECT_THAT(pickle_error(p2("}(K\x01u.")), HasSubstr("key without a value"));
+  EXPECT_THAT(pickle_error(p2("\xff.")), HasSubstr("unknown opcode 0xff"));
+  EXPECT_THAT(pickle_error(p2("N")), HasSubstr("cut short"));
+  EXPECT_THAT(pickle_error(p2("N.N")), HasSubstr("follow the end"));
+  EXPECT_THAT(pickle_error("\x80\x09."), HasSubstr("protocol 9"));
+}
+
+TEST(HostilePickle, LyingLengthsAreErrorsBeforeAnyAllocation) {
+  EXPECT_THAT(pickle_error(p2("X\xff\xff\xff\xff"
+                              "abc.")),
+              HasSubstr("length of 4294967295"));
+  EXPECT_THAT(pickle_error(std::string("\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f.", 12)), HasSubstr("length of"));
+  EXPECT_THAT(pickle_error(p2("\x8b\xff\xff\xff\x7f.")), HasSubstr("length of"));
+  EXPECT_THAT(pickle_error(std::string("\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7fN.", 13)), HasSubstr("frame of"));
+}
+
+/// Tuples of tuples of tuples ... each named twice: small in the file, 2^40 values where they are unfolded.
+std::string laughs() {
+  std::string body = "N\x85q";
+  body.push_back('\0');
+  for (int i = 0; i < 40; ++i) {
+    body += "0h";
+    body.push_back(static_cast<char>(i));
+    body += "h";
+    body.push_back(static_cast<char>(i));
+    body += "\x86q";
+    body.push_back(static_cast<char>(i + 1));
+  }
+  return p2("}U\x01x" + body + "s.");
+}
+
+TEST(HostilePickle, ABillionLaughsIsReadButNotUnfolded) {
+  const std::string path = write_bytes("laughs.pkl", laughs());
+  const CheckpointFile file = open_checkpoint(path);
+  for (const char* target : {"laughs.h5"}) {
+    const std::string out = scratch(target);
+    EXPECT_THAT(message_of([&] { convert_checkpoint(file, out, {}); }), HasSubstr("unfolds"));
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
+  EXPECT_THAT(message_of([&] { inspect_checkpoint(file, {}); }), HasSubstr("unfolds"));
+}
+
+TEST(HostilePickle, CirclesAndDeepNestingAreErrors) {
+  const CheckpointFile circle = open_checkpoint(write_bytes("circle.pkl", p2("]q\x01h\x01"
+                                                                             "a.")));
+  EXPECT_THAT(message_of([&] { convert_checkpoint(circle, scratch("circle.h5"), {}); }), HasSubstr("circle"));
+  EXPECT_THAT(message_of([&] { inspect_checkpoint(circle, {}); }), HasSubstr("circle"));
+  const CheckpointFile deep = open_checkpoint(write_bytes("deep.pkl", p2("N" + std::string(1000000, '\x85') + ".")));
+  EXPECT_THAT(message_of([&] { convert_checkpoint(deep, scratch("deep.ckpt"), {}); }), HasSubstr("deep"));
+  const CheckpointFile lists =
+      open_checkpoint(write_bytes("lists.pkl", p2(std::string(100000, ']') + std::string(99999, 'a') + ".")));
+  EXPECT_THAT(message_of([&] { inspect_checkpoint(lists, {}); }), HasSubstr("deep"));
+}
+
+/// A zip file as torch.save writes it, around a pickle.
+std::string torch_file(const std::string& name, const std::string& pickle,
+                       const std::string& storage = std::string(16, 'x')) {
+  const std::string path = scratch(name);
+  ZipWriter zip(path);
+  zip.add("archive/data.pkl", pickle);
+  zip.add("archive/data/0", storage);
+  zip.add("archive/version", "3\n");
+  zip.finish();
+  return path;
+}
+
+/// _rebuild_tensor_v2 of a float storage of `numel`, with the given pickled offset, sizes and strides.
+std::string tensor_pickle(const std::string& numel, const std::string& offset, const std::string& sizes,
+                          const std::string& strides) {
+  return p2("ctorch._utils\n_rebuild_tensor_v2\n((X\x07" + std::string(3, '\0') + "storagectorch\nFloatStorage\nX\x01" +
+            std::string(3, '\0') + "0X\x03" + std::string(3, '\0') + "cpu" + numel + "tQ" + offset + sizes + strides +
+            "\x89"
+            "ccollections\nOrderedDict\n)RtR.");
+}
+
+std::string torch_error(const std::string& pickle) {
+  const std::string path = torch_file("hostile.pt", pickle);
+  return message_of([&] { open_checkpoint(path); });
+}
+
+TEST(HostileTensor, ShapesThatLeaveTheStorageAreErrors) {
+  const std::string four = "K\x04";
+  const auto good = torch_file("good.pt", tensor_pickle(four, std::string("K\0", 2), "K\x04\x85", "K\x01\x85"));
+  EXPECT_EQ(named_tensors(open_checkpoint(good)).size(), 1u);
+  const std::string zero("K\0", 2);
+  EXPECT_THAT(torch_error(tensor_pickle("K\x05", zero, "K\x04\x85", "K\x01\x85")), HasSubstr("should hold 5"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, "K\x01", "K\x04\x85", "K\x01\x85")), HasSubstr("reaches element 5"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, "K\x04\x85", "K\x02\x85")), HasSubstr("reaches element 7"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, "K\x04\x85", "J\xff\xff\xff\xff\x85")),
+              HasSubstr("negative stride"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, "J\xff\xff\xff\xff", "K\x04\x85", "K\x01\x85")),
+              HasSubstr("negative offset"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, "J\xff\xff\xff\xff\x85", "K\x01\x85")), HasSubstr("negative size"));
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, "K\x02K\x02\x86", "K\x01\x85")),
+              HasSubstr("2 sizes, but 1 strides"));
+  const std::string huge = "\x8a\x08" + std::string(7, '\0') + "\x40";  // 2^62
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, huge + huge + "\x86", "K\x01K\x01\x86")), HasSubstr("overflow"));
+  EXPECT_THAT(torch_error(tensor_pickle(huge, zero, "K\x04\x85", "K\x01\x85")), HasSubstr("should hold"));
+  // Stride 0 fits the storage, but not a machine's memory.
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, huge + "\x85", "K\x00\x85")), HasSubstr(""));
+}
+
+std::string zip_error(const std::string& bytes) {
+  const std::string path = write_bytes("hostile.pt", bytes);
+  const std::string message = message_of([&] {
+    for (const NamedTensor& tensor : named_tensors(open_checkpoint(path))) hex_of(tensor.tensor);
+  });
+  EXPECT_THAT(message, HasSubstr("hostile.pt"));
+  return message;
+}
+
+void replace_all(std::string& text, const std::string& from, const std::string& to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+TEST(HostileZip, ContradictionsAreErrors) {
+  const std::string good = read_bytes(golden("zip_tensor.pt"));
+  const size_t directory = good.find("PK\x01\x02");
+  const size_t data = good.find("PK\x03\x04", good.find("data/0") - 40);
+  EXPECT_THAT(zip_error(good.substr(0, good.size() - 1)), HasSubstr("cut short"));
+  EXPECT_THAT(zip_error(good + "x"), HasSubstr("no zip directory"));
+  {
+    std::string bytes = good;  // another name in the local header
+    bytes[bytes.find("data.pkl")] = 'D';
+    EXPECT_THAT(zip_error(bytes), HasSubstr("another name"));
+  }
+  {
+    std::string bytes = good;  // encrypted
+    bytes[directory + 8] |= 1;
+    EXPECT_THAT(zip_error(bytes), HasSubstr("password"));
+  }
+  {
+    std::string bytes = good;  // flags of the local header alone
+    bytes[data + 6] ^= 2;
+    EXPECT_THAT(zip_error(bytes), HasSubstr("flags"));
+  }
+  {
+    std::string bytes = good;  // a value
+    bytes[bytes.find(std::string("\x01\0\0\0\0\0\0\0\x02", 9))] ^= 0x10;
+    EXPECT_THAT(zip_error(bytes), HasSubstr("CRC"));
+  }
+  {
+    std::string bytes = good;  // a name that leads out
+    replace_all(bytes, "zip_tensor/version", "../../tmp/version1");
+    EXPECT_THAT(zip_error(bytes), HasSubstr("leads out"));
+  }
+  {
+    std::string bytes = good;  // two entries of one name
+    replace_all(bytes, "zip_tensor/byteorder", "zip_tensor/byteorder");
+    replace_all(bytes, "zip_tensor/.format_version", "zip_tensor/.data/serializ");
+    zip_error(bytes);
+  }
+  {
+    std::string bytes = good;  // an entry that begins inside another
+    const size_t second = bytes.find("PK\x01\x02", directory + 4);
+    bytes.replace(second + 42, 4, bytes.substr(directory + 42, 4));
+    zip_error(bytes);
+  }
+}
+
+TEST(HostileZip, ForeignArchivesAreNamedAsWhatTheyAre) {
+  const std::string path = scratch("script.pt");
+  {
+    ZipWriter zip(path);
+    zip.add("script/data.pkl", "N.");
+    zip.add("script/constants.pkl", "N.");
+    zip.add("script/code/__torch__.py", "class Net: ...");
+    zip.finish();
+  }
+  EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("TorchScript"));
+  const auto module = torch_file("module.pt", p2("c__main__\nNet\n)\x81}(U\x0b_parameters}U\x08_modules}ub."));
+  EXPECT_THAT(message_of([&] { named_tensors(open_checkpoint(module)); }), HasSubstr("whole module (__main__.Net)"));
+  EXPECT_THAT(message_of([] { open_checkpoint(write_bytes("empty.pt", "")); }), HasSubstr("empty"));
+  EXPECT_THAT(message_of([] { open_checkpoint("/"); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(message_of([] { open_checkpoint("/nonexistent.pt"); }), HasSubstr("/nonexistent.pt"));
+}
+
+std::string safetensors_error(std::string header, const std::string& data = "") {
+  std::string length;
+  for (int i = 0; i < 8; ++i) length.push_back(static_cast<char>(header.size() >> (8 * i)));
+  const std::string path = write_bytes("hostile.safetensors", length + header + data);
+  return message_of([&] { open_checkpoint(path); });
+}
+
+TEST(HostileSafetensors, RangesMustCoverTheDataOnce) {
+  const std::string a = R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
+  EXPECT_THAT(safetensors_error(a + R"(,"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", "123456"),
+              HasSubstr("overlaps"));
+  EXPECT_THAT(safetensors_error(a + R"(,"b":{"dtype":"U8","shape":[1],"data_offsets":[5,6]}})", "123456"),
+              HasSubstr("belong to no tensor"));
+  EXPECT_THAT(safetensors_error(a + "}", "12345"), HasSubstr("belong to no tensor"));
+  EXPECT_THAT(safetensors_error(a + "}", "123"), HasSubstr("leave the data"));
+  EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,4]}})", "1234"),
+              HasSubstr("needs 16"));
+  EXPECT_THAT(
+      safetensors_error(R"({"a":{"dtype":"F32","shape":[9223372036854775807,8],"data_offsets":[0,4]}})", "1234"),
+      HasSubstr("overflows"));
+  EXPECT_THAT(safetensors_error(a + R"(,"a":{"dtype":"U8","shape":[0],"data_offsets":[4,4]}})", "1234"),
+              HasSubstr("twice"));
+  EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"X9","shape":[0],"data_offsets":[0,0]}})"), HasSubstr("X9"));
+  EXPECT_THAT(safetensors_error("{" + std::string(1000, '[')), HasSubstr("header"));
+  EXPECT_THAT(safetensors_error(R"({"a":)" + std::string(1000, '[')), HasSubstr("nested"));
+}
+
+/// A file with one good tensor and whatever `spoil` adds through the HDF5 library itself.
+std::string hdf5_error(const std::function<void(hid_t)>& spoil) {
+  const std::string path = scratch("hostile.h5");
+  Hdf5Writer writer(path);
+  writer.write("state_dict/a", ones({2}));
+  writer.commit();
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  spoil(file);
+  H5Fclose(file);
+  return message_of([&] {
+    for (const NamedTensor& tensor : named_tensors(open_checkpoint(path))) hex_of(tensor.tensor);
+  });
+}
+
+void make_dataset(hid_t file, const char* name, hsize_t size, hid_t plan) {
+  const hid_t space = H5Screate_simple(1, &size, nullptr);
+  H5Dclose(H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plan, H5P_DEFAULT));
+  H5Sclose(space);
+  H5Pclose(plan);
+}
+
+TEST(HostileHdf5, NothingOutsideTheFileIsRead) {
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                H5Lcreate_external("/etc/passwd", "/x", file, "state_dict/b", H5P_DEFAULT, H5P_DEFAULT);
+              }),
+              HasSubstr("another file"));
+  EXPECT_THAT(
+      hdf5_error([](hid_t file) { H5Lcreate_soft("/state_dict/a", file, "state_dict/b", H5P_DEFAULT, H5P_DEFAULT); }),
+      HasSubstr("symbolic link"));
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+                H5Pset_external(plan, "/etc/passwd", 0, 16);
+                make_dataset(file, "state_dict/b", 4, plan);
+              }),
+              HasSubstr("another file"));
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+                const hsize_t size = 4;
+                const hid_t space = H5Screate_simple(1, &size, nullptr);
+                H5Pset_virtual(plan, space, "/etc/passwd", "/x", space);
+                H5Sclose(space);
+                make_dataset(file, "state_dict/b", 4, plan);
+              }),
+              HasSubstr("virtual"));
+}
+
+TEST(HostileHdf5, ValuesThatAreNotThereTakeNoMemory) {
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                make_dataset(file, "state_dict/b", hsize_t{1} << 40, H5Pcreate(H5P_DATASET_CREATE));
+              }),
+              HasSubstr("state_dict/b"));
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+                const hsize_t chunk = 1 << 20;
+                H5Pset_chunk(plan, 1, &chunk);
+                make_dataset(file, "state_dict/b", hsize_t{1} << 40, plan);
+              }),
+              HasSubstr("state_dict/b"));
+  EXPECT_THAT(hdf5_error([](hid_t file) { H5Lcreate_hard(file, "/", file, "state_dict/b", H5P_DEFAULT, H5P_DEFAULT); }),
+              HasSubstr("circle"));
+}
+
+TEST(HostileHdf5, DamageIsNamed) {
+  const std::string path = scratch("whole.h5");
+  Hdf5Writer writer(path);
+  writer.write("state_dict/a", from_values({1.5, 2.5}, {2}));
+  writer.commit();
+  const std::string bytes = read_bytes(path);
+  EXPECT_THAT(message_of([&] { open_checkpoint(write_bytes("cut.h5", bytes.substr(0, bytes.size() / 2))); }),
+              HasSubstr("cut.h5"));
+  std::string flipped = bytes;
+  const float value = 2.5f;
+  flipped[flipped.find(std::string(reinterpret_cast<const char*>(&value), 4))] ^= 1;
+  EXPECT_THAT(message_of([&] { load_state_dict(write_bytes("flipped.h5", flipped)); }), HasSubstr("/state_dict/a"));
+}
+
+}  // namespace
+}  // namespace bevgrad
