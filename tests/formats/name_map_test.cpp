@@ -131,7 +131,7 @@ TEST(Against, CountsByModule) {
 
 TEST(Inspect, ShowsSharingAndStatistics) {
   const std::string text = inspect_checkpoint(open_checkpoint(golden("zip_views.pt")), {.json = false, .stats = true});
-  EXPECT_THAT(text, HasSubstr("tail: float32 [4] 16 B  storage 0 offset 20 (shared by 7)"));
+  EXPECT_THAT(text, HasSubstr("tail: float32 [4] 16 B  storage 0 offset 20 (shared by 6)"));
   EXPECT_THAT(text, HasSubstr("min 20 max 23 mean 21.5"));
   const std::string json =
       inspect_checkpoint(open_checkpoint(golden("zip_lightning.ckpt")), {.json = true, .stats = false});
