@@ -1,5 +1,7 @@
 #include "data/loader.h"
 
+#include <omp.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -77,6 +79,7 @@ struct Loader::Impl {
   }
 
   void run_worker() {
+    omp_set_num_threads(1);  // of this worker: a team of its own each would crowd the trainer out
     std::unique_lock lock(mutex);
     for (;;) {
       std::shared_ptr<Work> work;
