@@ -66,6 +66,7 @@ DatasetOptions dataset_options(const config::Config& proto, bool training) {
   }
   options.labels = label_schema(proto);
   options.load_points = proto.tasks().enable_lidar();
+  options.max_gap = proto.data().max_gap();
   options.ignore_never_seen = training && proto.loss().ignore_never_seen();
   return options;
 }
