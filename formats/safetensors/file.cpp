@@ -74,7 +74,7 @@ StoredTensor read_entry(const Json& entry, const std::string& where, uint64_t da
   const Json* shape = entry.find("shape");
   const Json* offsets = entry.find("data_offsets");
   check(entry.kind == Json::Kind::Object && dtype_text != nullptr && shape != nullptr && offsets != nullptr &&
-            entry.entries.size() == 3,
+            entry.items.size() == 3,
         "{}: its entry is not dtype, shape and data_offsets", where);
   const auto dtype = dtype_of(dtype_text->text);
   check(dtype.has_value(), "{}: dtype '{}' is not known", where, printable(dtype_text->text, 40));
@@ -128,13 +128,17 @@ std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> sou
   auto document = std::make_shared<Document>(file);
   document->root = document->make_dict();
   std::vector<Range> ranges;
-  for (const auto& [name, entry] : json.entries) {
+  for (size_t i = 0; i < json.names.size(); ++i) {
+    const std::string& name = json.names[i];
+    const Json& entry = json.items[i];
     const std::string where = fmt::format("{}: tensor '{}'", file, printable(name));
     if (name == "__metadata__") {
       const NodeId metadata = document->make_dict();
-      for (const auto& [key, value] : entry.entries) {
-        check(value.kind == Json::Kind::String, "{}: its metadata '{}' is no text", file, printable(key));
-        document->insert(metadata, key, document->make_string(value.text));
+      check(entry.kind == Json::Kind::Object, "{}: its metadata is no JSON object", file);
+      for (size_t j = 0; j < entry.names.size(); ++j) {
+        check(entry.items[j].kind == Json::Kind::String, "{}: its metadata '{}' is no text", file,
+              printable(entry.names[j]));
+        document->insert(metadata, entry.names[j], document->make_string(entry.items[j].text));
       }
       document->insert(document->root, name, metadata);
       continue;

@@ -82,8 +82,8 @@ class Parser {
       std::string key = string();
       if (!seen.insert(key).second) wrong("the name is there twice");
       expect(':');
-      Json inner = value(depth + 1);
-      out.entries.emplace_back(std::move(key), std::move(inner));
+      out.items.push_back(value(depth + 1));
+      out.names.push_back(std::move(key));
     } while (accept(','));
     expect('}');
   }
@@ -173,8 +173,8 @@ class Parser {
 }  // namespace
 
 const Json* Json::find(std::string_view key) const {
-  for (const auto& [name, value] : entries) {
-    if (name == key) return &value;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == key) return &items[i];
   }
   return nullptr;
 }

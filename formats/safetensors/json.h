@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace bevgrad {
@@ -13,8 +12,9 @@ struct Json {
   enum class Kind : uint8_t { String, Integer, Array, Object, Other } kind = Kind::Other;
   std::string text;
   uint64_t integer = 0;
+  /// Of an array; of an object the values, under the names of the same index.
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> entries;
+  std::vector<std::string> names;
 
   const Json* find(std::string_view key) const;
 };

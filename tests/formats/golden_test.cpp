@@ -22,14 +22,14 @@ std::vector<std::pair<std::string, std::vector<Expected>>> expectations() {
   const std::string text = read_bytes(path);
   const Json json = parse_json(text, path);
   std::vector<std::pair<std::string, std::vector<Expected>>> out;
-  for (const auto& [file, tensors] : json.entries) {
+  for (size_t i = 0; i < json.names.size(); ++i) {
     std::vector<Expected> list;
-    for (const Json& tensor : tensors.items) {
+    for (const Json& tensor : json.items[i].items) {
       Expected one{tensor.find("name")->text, tensor.find("dtype")->text, {}, tensor.find("hex")->text};
       for (const Json& size : tensor.find("shape")->items) one.sizes.push_back(static_cast<int64_t>(size.integer));
       list.push_back(std::move(one));
     }
-    out.emplace_back(file, std::move(list));
+    out.emplace_back(json.names[i], std::move(list));
   }
   return out;
 }
