@@ -59,13 +59,13 @@ TEST(Warmup, RisesToOne) {
 }
 
 TEST(Wildcard, Matches) {
-  EXPECT_TRUE(matches_wildcard("stage1_backbone*", "stage1_backbone0"));
-  EXPECT_TRUE(matches_wildcard("stage1_backbone?", "stage1_backbone3"));
-  EXPECT_TRUE(matches_wildcard("*", ""));
-  EXPECT_TRUE(matches_wildcard("a*b*c", "aXXbYYbZc"));
-  EXPECT_FALSE(matches_wildcard("stage1_backbone", "stage1_backbone0"));
-  EXPECT_FALSE(matches_wildcard("a*b", "ac"));
-  EXPECT_FALSE(matches_wildcard("", "a"));
+  EXPECT_TRUE(matches_wildcard("stage1_backbone0", "stage1_backbone*"));
+  EXPECT_TRUE(matches_wildcard("stage1_backbone3", "stage1_backbone?"));
+  EXPECT_TRUE(matches_wildcard("", "*"));
+  EXPECT_TRUE(matches_wildcard("aXXbYYbZc", "a*b*c"));
+  EXPECT_FALSE(matches_wildcard("stage1_backbone0", "stage1_backbone"));
+  EXPECT_FALSE(matches_wildcard("ac", "a*b"));
+  EXPECT_FALSE(matches_wildcard("a", ""));
 }
 
 struct Leaf : Module {

@@ -1,0 +1,253 @@
+// Whole runs: same seed same bits, resume bit for bit, step 1 into step 2, what an interruption leaves.
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "autograd/autograd.h"
+#include "tensor/error.h"
+#include "tensor/ops.h"
+#include "train/network_state.h"
+#include "train/signals.h"
+#include "train/tiny_run.h"
+#include "train/validator.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::HasSubstr;
+
+std::unique_ptr<Trainer> make_trainer(const configs::Document& document, const std::string& work_dir,
+                                      const std::string& resume = "", const std::string& pretrain = "") {
+  static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
+  return std::make_unique<Trainer>(
+      document, TrainerOptions{.work_dir = work_dir, .resume = resume, .pretrain = pretrain, .quiet = true}, *group);
+}
+
+std::vector<std::string> different_tensors(const NamedTensors& a, const NamedTensors& b) {
+  std::vector<std::string> names;
+  if (a.size() != b.size()) return {"another number of tensors"};
+  for (size_t i = 0; i < a.size(); ++i) {
+    const Tensor x = ops::contiguous(a[i].second), y = ops::contiguous(b[i].second);
+    if (a[i].first != b[i].first || x.sizes() != y.sizes() || std::memcmp(x.raw_data(), y.raw_data(), x.nbytes()) != 0)
+      names.push_back(a[i].first);
+  }
+  return names;
+}
+
+configs::Document step_one(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> sets = {"train.train_steps=6"};
+  sets.insert(sets.end(), more.begin(), more.end());
+  return TinyData::get().document("mini_step1", sets);
+}
+configs::Document step_two(const std::vector<std::string>& more = {}) {
+  std::vector<std::string> sets = {"train.finetune_steps=9"};
+  sets.insert(sets.end(), more.begin(), more.end());
+  return TinyData::get().document("mini_step2_static", sets);
+}
+/// A step1.ckpt that tests share.
+const std::string& step_one_checkpoint() {
+  static const std::string path = [] {
+    const std::string work_dir = TinyData::get().path("shared_step1");
+    make_trainer(step_one(), work_dir)->run();
+    return work_dir + "/step1.ckpt";
+  }();
+  return path;
+}
+
+TEST(Trainer, LearnsAndWritesItsCheckpoint) {
+  auto trainer = make_trainer(step_one({"train.train_steps=25", "train.base_lr=5e-3"}), TinyData::get().path("learns"));
+  const double first = trainer->step().loss;
+  double last = first;
+  while (trainer->global_step() < 25) last = trainer->step().loss;
+  EXPECT_LT(last, 0.92 * first);
+}
+
+TEST(Trainer, SameSeedSameBits) {
+  auto a = make_trainer(step_one(), TinyData::get().path("same_a"));
+  auto b = make_trainer(step_one({"train.num_workers=2"}), TinyData::get().path("same_b"));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(a->step().loss, b->step().loss);
+  EXPECT_THAT(different_tensors(a->network().state_dict(), b->network().state_dict()), testing::IsEmpty());
+  auto c = make_trainer(step_one({"seed=2"}), TinyData::get().path("same_c"));
+  for (int i = 0; i < 4; ++i) c->step();
+  EXPECT_FALSE(different_tensors(a->network().state_dict(), c->network().state_dict()).empty());
+}
+
+/// An unbroken run against one that is cut after `cut` steps and resumed.
+void expect_resume_is_exact(const configs::Document& document, const std::string& name, int64_t cut, int64_t total) {
+  auto unbroken = make_trainer(document, TinyData::get().path(name + "_unbroken"));
+  while (unbroken->global_step() < total) unbroken->step();
+  const std::string work_dir = TinyData::get().path(name + "_broken");
+  {
+    auto broken = make_trainer(document, work_dir);
+    while (broken->global_step() < cut) broken->step();
+    broken->save();
+  }
+  auto resumed = make_trainer(document, work_dir, "auto");
+  EXPECT_EQ(resumed->global_step(), cut);
+  while (resumed->global_step() < total) resumed->step();
+  EXPECT_THAT(different_tensors(unbroken->network().state_dict(), resumed->network().state_dict()), testing::IsEmpty());
+  const auto a = unbroken->optimizer().state(), b = resumed->optimizer().state();
+  EXPECT_THAT(different_tensors(a.at("exp_avg_sq"), b.at("exp_avg_sq")), testing::IsEmpty());
+}
+
+TEST(Resume, StepOneBitForBit) {
+  expect_resume_is_exact(step_one(), "resume1", 3, 6);
+}
+
+TEST(Resume, StepTwoBitForBitWithItsHistory) {
+  expect_resume_is_exact(step_two({"train.float_pretrain=" + step_one_checkpoint(), "temporal.interval_variable=true"}),
+                         "resume2", 5, 9);
+}
+
+TEST(Resume, AcrossThePhasesAndThawing) {
+  expect_resume_is_exact(step_one({"train.train_steps=3", "train.finetune_steps=4", "train.num_train_cases=6",
+                                   "train.freeze_module_schedules=[]",
+                                   "train.freeze_module_schedules[0]={ module: \"stage1_*\" steps: 3 }"}),
+                         "phases", 3, 7);
+}
+
+TEST(Resume, ADamagedCheckpointIsPassedOver) {
+  const std::string work_dir = TinyData::get().path("damaged");
+  std::string newest;
+  {
+    auto trainer = make_trainer(step_one(), work_dir);
+    trainer->step();
+    trainer->save();
+    trainer->step();
+    newest = trainer->save();
+  }
+  {
+    std::fstream file(newest, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(newest) / 2));
+    file << std::string(512, 'x');
+  }
+  testing::internal::CaptureStderr();
+  auto resumed = make_trainer(step_one(), work_dir, "auto");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("step_00000002.h5"));
+  EXPECT_EQ(resumed->global_step(), 1);
+  EXPECT_THROW(make_trainer(step_one(), work_dir, newest + ".damaged"), Error);
+}
+
+TEST(Resume, OfAnotherNetworkIsRefused) {
+  const std::string work_dir = TinyData::get().path("another");
+  make_trainer(step_one(), work_dir)->save();
+  EXPECT_THROW(make_trainer(step_one({"network.bev_channels=16"}), work_dir, "auto"), Error);
+}
+
+TEST(StepTwo, TrainsOnlyWhatIsNotFrozen) {
+  auto trainer = make_trainer(step_two(), TinyData::get().path("frozen"), "", step_one_checkpoint());
+  std::map<std::string, std::vector<double>> before;
+  for (const auto& [name, tensor] : trainer->network().state_dict()) before[name] = tensor.to_vector();
+  for (int i = 0; i < 9; ++i) trainer->step();
+  for (const auto& [name, tensor] : trainer->network().state_dict()) {
+    if (name.starts_with("bev_static_")) continue;
+    EXPECT_EQ(tensor.to_vector(), before[name]) << name;
+  }
+  EXPECT_NE(before["bev_static_temporal_fusion.gamma"],
+            trainer->network().find("bev_static_temporal_fusion")->named_parameters()[0].second.to_vector());
+  for (const auto& [kind, tensors] : trainer->optimizer().state()) {
+    for (const auto& [name, tensor] : tensors) EXPECT_TRUE(name.starts_with("bev_static_")) << name;
+  }
+}
+
+TEST(StepTwo, UntrainedItIsItsStepOne) {
+  RunLog log("", true);
+  Generator generator(1);
+  const configs::Document one = step_one(), two = step_two();
+  Network first(configs::network_options(one), generator), second(configs::network_options(two), generator);
+  load_network(first, step_one_checkpoint(), log);
+  testing::internal::CaptureStderr();
+  load_network(second, step_one_checkpoint(), log);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("temporal fusion"));
+  first.set_training(false);
+  second.set_training(false);
+  const NoGradGuard no_grad;
+  const Dataset dataset(configs::lmdb_list(two.proto), configs::val_lists(two.proto),
+                        configs::dataset_options(two.proto, false));
+  Loader loader(dataset, make_sequential_sampler(dataset, {.batch_size = 1}), {.workers = 0});
+  HistoryFeatureManager history(configs::history_options(two.proto), 1);
+  bool had_history = false;
+  while (const auto batch = loader.next()) {
+    const NetworkOutput a = first.forward(network_input(*batch));
+    const History past = history.sample(moments_of(*batch));
+    NetworkOutput b = second.encode(network_input(*batch));
+    second.decode(b, past);
+    history.push(b.bev_fused, moments_of(*batch));
+    for (const Tensor& feature : past.prev_feat_list) had_history |= feature.defined();
+    EXPECT_EQ(a.lane_logits.to_vector(), b.lane_logits.to_vector());
+    EXPECT_EQ(a.instance_box.to_vector(), b.instance_box.to_vector());
+  }
+  EXPECT_TRUE(had_history);
+}
+
+TEST(Interrupted, SavesAndGoesOn) {
+  const std::string work_dir = TinyData::get().path("interrupted");
+  const configs::Document document = step_one({"train.train_steps=500"});
+  {
+    auto trainer = make_trainer(document, work_dir);
+    std::thread killer([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      ::kill(::getpid(), SIGTERM);
+    });
+    // The handler is there from the first moment of run(); until then the signal must not end the test.
+    const StopSignals signals;
+    try {
+      trainer->run();
+      ADD_FAILURE() << "it was not stopped";
+    } catch (const Interrupted& interrupted) {
+      EXPECT_EQ(interrupted.exit_status(), 143);
+      EXPECT_THAT(interrupted.what(), HasSubstr("--resume auto"));
+    }
+    killer.join();
+    EXPECT_GT(trainer->global_step(), 0);
+    auto resumed = make_trainer(document, work_dir, "auto");
+    EXPECT_EQ(resumed->global_step(), trainer->global_step());
+    EXPECT_THAT(different_tensors(trainer->network().state_dict(), resumed->network().state_dict()),
+                testing::IsEmpty());
+  }
+}
+
+TEST(NotFinite, StopsWithTheStepAndTheCulprit) {
+  auto trainer = make_trainer(step_one(), TinyData::get().path("nan"));
+  trainer->step();
+  trainer->save();
+  ops::fill_(trainer->network().find("fuser")->named_parameters()[0].second, std::nan(""));
+  try {
+    trainer->step();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
+  }
+}
+
+TEST(Start, MistakesAreNamed) {
+  const std::string work_dir = TinyData::get().path("mistakes");
+  EXPECT_THROW(make_trainer(step_one({"data.train[0].lists=[\"nowhere.txt\"]"}), work_dir), Error);
+  EXPECT_THROW(make_trainer(step_one({"data.train=[]"}), work_dir), UsageError);
+  EXPECT_THROW(make_trainer(step_one({"train.train_steps=0"}), work_dir), UsageError);
+  EXPECT_THROW(make_trainer(step_one({"train.freeze_module_schedules[0]={ module: \"fusr\" steps: 1 }"}), work_dir),
+               UsageError);
+  EXPECT_THROW(make_trainer(step_two({"temporal.max_capacity=2"}), work_dir), UsageError);
+}
+
+TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
+  RunLog log("", true);
+  const std::string folder = TinyData::get().path("val");
+  const configs::Document document = step_two();
+  Generator generator(1);
+  Network network(configs::network_options(document), generator);
+  Validator validator(document, {.output_dir = folder}, log);
+  const std::map<std::string, double> headline = validator.run(network);
+  EXPECT_TRUE(std::filesystem::exists(folder + "/metrics.json"));
+  EXPECT_FALSE(std::filesystem::is_empty(folder + "/pictures"));
+  EXPECT_FALSE(headline.empty());
+}
+
+}  // namespace
+}  // namespace bevgrad
