@@ -1,6 +1,10 @@
 #!/bin/sh
 # Installs what is missing, builds, and runs the main job on generated data: step 1 -> step1.ckpt -> step 2 ->
-# validation of both on sequences that neither saw. SEED=2 ./demo.sh does the same with another world.
+# validation of both on sequences that neither saw.
+#
+#   SEED=2 ./demo.sh      another world, other initial weights
+#   CONTROLS=1 ./demo.sh  also validates step 2 with its history misplaced, which must lose the gain
+#   OUT=DIR ./demo.sh     where the results go (demo-output)
 . "$(dirname "$0")/scripts/prepare.sh"
 
 SEED="${SEED:-1}"
@@ -12,21 +16,37 @@ bevgrad="$BUILD_DIR/bevgrad"
 
 rm -rf "$OUT"
 mkdir -p "$OUT"
-data="--set data.root=$OUT/data"
+data="--set data.root=$OUT/data --set seed=$SEED"
 
-say "generating sequences of streets and parking areas (seed $SEED)"
+say "generating drives through streets and parking areas (seed $SEED)"
 "$bevgrad" generate --config mini_step1 --out "$OUT/data" --seed "$SEED"
 
 say "step 1: single frames, cameras + LiDAR"
-"$bevgrad" run --config mini_step1 --state train --work-dir "$OUT/step1" $data --set seed="$SEED"
+"$bevgrad" run --config mini_step1 --state train --work-dir "$OUT/step1" $data
 
-say "step 2: temporal fusion on top of the frozen step 1"
-"$bevgrad" run --config mini_step2_static --state train --work-dir "$OUT/step2" $data --set seed="$SEED" \
+say "step 2: temporal fusion of three past frames on top of the frozen step 1"
+"$bevgrad" run --config mini_step2_static --state train --work-dir "$OUT/step2" $data \
   --set train.float_pretrain="$OUT/step1/step1.ckpt"
 
-say "validating both on sequences that neither saw"
-"$bevgrad" run --config mini_step1 --state val --ckpt "$OUT/step1/step1.ckpt" --work-dir "$OUT/step1-val" $data
-"$bevgrad" run --config mini_step2_static --state val --ckpt "$OUT/step2/last.ckpt" --work-dir "$OUT/step2-val" $data
+say "validating both on drives that neither saw"
+"$bevgrad" run --config mini_step1 --state val --ckpt "$OUT/step1/step1.ckpt" --work-dir "$OUT/val-step1" $data \
+  >"$OUT/val-step1.txt"
+"$bevgrad" run --config mini_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" --work-dir "$OUT/val-step2" $data \
+  >"$OUT/val-step2.txt"
+
+if [ -n "${CONTROLS:-}" ]; then
+  for control in temporal.warp=identity temporal.shuffle_poses=true; do
+    say "control: step 2 with $control"
+    "$bevgrad" run --config mini_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" $data --set $control \
+      --set eval.eval_with_visualize=false --work-dir "$OUT/control-$control" >"$OUT/control-$control.txt"
+    "$bevgrad" report "$OUT/val-step1" "$OUT/control-$control" --names "step 1" "$control" \
+      --out "$OUT/control-$control.html"
+  done
+fi
 
 say "step 1 against step 2"
-"$bevgrad" report "$OUT/step1-val" "$OUT/step2-val" --out "$OUT/report"
+"$bevgrad" report "$OUT/val-step1" "$OUT/val-step2" --names "step 1" "step 2" --out "$OUT/report.html"
+say "done"
+echo "report:    $OUT/report.html"
+echo "pictures:  $OUT/val-step1/pictures, $OUT/val-step2/pictures"
+echo "all metrics: $OUT/val-step1.txt, $OUT/val-step2.txt"
