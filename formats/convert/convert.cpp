@@ -92,6 +92,22 @@ std::vector<std::pair<std::string, std::string>> metadata_texts(const Document& 
   return out;
 }
 
+/// Says which objects of other libraries' classes become what.
+void note_objects(const Document& document, OutputFormat format, std::vector<std::string>& notes) {
+  if (format == OutputFormat::Safetensors) return;
+  std::map<std::string, int> types;
+  for (const NodeId id : reachable_nodes(document)) {
+    if (document.node(id).kind != ValueKind::Object || document.is_mapping(id)) continue;
+    ++types[printable(document.type_name(id), 80)];
+  }
+  for (const char* known : {"torch.Size", "torch.device"}) types.erase(known);
+  std::string list;
+  for (const auto& [type, count] : types) list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", type, count);
+  if (list.empty()) return;
+  notes.push_back(fmt::format("objects of other classes are written as {}: {}",
+                              format == OutputFormat::Torch ? "dictionaries" : "groups", list));
+}
+
 /// Passes reads on and counts them.
 class CountedStorage : public StoredStorage {
  public:
@@ -181,6 +197,7 @@ ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& 
       replace_state_dict(document, tensors);
     }
   }
+  note_objects(document, format, report.notes);
   if (progress) count_reads(document, progress);
   report.tensors = tensors.size();
   for (const NamedTensor& tensor : tensors) report.bytes += tensor.tensor.nbytes();

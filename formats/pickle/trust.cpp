@@ -68,6 +68,8 @@ const Names kKnown{"collections.OrderedDict",
                    "typing.List",
                    "dataclasses.MISSING",
                    "io.BytesIO",
+                   "_io.BytesIO",
+                   "time.struct_time",
                    "weakref.WeakValueDictionary",
                    "string.Template",
                    "numbers.Number",
@@ -108,6 +110,7 @@ const Names kKnown{"collections.OrderedDict",
                    "__builtin__.slice",
                    "__builtin__.xrange",
                    "__builtin__.range",
+                   "numpy.random.__RandomState_ctor",
                    "numpy.dtype",
                    "numpy.ndarray",
                    "numpy.core.multiarray._reconstruct",
@@ -434,6 +437,28 @@ std::string_view last_part(std::string_view name) {
   return name.substr(name.rfind('.') + 1);
 }
 
+/// Functions of PyTorch that compute values and nothing else, as hyper-parameters name them.
+bool is_plain_function(std::string_view name) {
+  for (const std::string_view module : {"torch.nn.functional.", "torch.nn.init.", "torch._C._nn."}) {
+    if (name.starts_with(module) && name.find('.', module.size()) == std::string_view::npos) return true;
+  }
+  static const Names kFunctions{"torch.relu", "torch.tanh", "torch.sigmoid", "torch.softmax", "torch.sin",
+                                "torch.cos",  "torch.exp",  "torch.erf",     "torch.selu",    "torch.abs"};
+  return kFunctions.contains(name);
+}
+
+/// numpy.float32, numpy.int64, numpy.bool_, ...: scalar types.
+bool is_numpy_scalar(std::string_view name) {
+  if (!name.starts_with("numpy.")) return false;
+  name.remove_prefix(6);
+  static const Names kScalars{"bool",      "bool_",      "bytes_",   "str_",       "object_",    "void",
+                              "half",      "single",     "double",   "longdouble", "byte",       "ubyte",
+                              "short",     "ushort",     "intc",     "uintc",      "int_",       "uint",
+                              "long",      "ulong",      "longlong", "ulonglong",  "datetime64", "timedelta64",
+                              "complex64", "complex128", "float_",   "float96",    "float128"};
+  return kScalars.contains(name) || stored_dtype_named(name).has_value();
+}
+
 bool is_class_name(std::string_view name) {
   const std::string_view last = last_part(name);
   const size_t letter = last.find_first_not_of('_');
@@ -492,6 +517,7 @@ std::string_view name(Trust trust) {
 
 Trust judge_global(std::string_view global) {
   if (kKnown.contains(global) || storage_dtype(global) || dtype_global(global)) return Trust::Known;
+  if (is_plain_function(global) || is_numpy_scalar(global)) return Trust::Known;
   if (leads_elsewhere(global)) return Trust::Harmful;
   const std::string_view package = first_part(global);
   if (kStandardLibrary.contains(package) || kCodeMakers.contains(package)) return Trust::Harmful;

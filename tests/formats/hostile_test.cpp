@@ -44,6 +44,25 @@ TEST(HostilePickle, NamesWhatItWouldHaveCalled) {
   EXPECT_THAT(pickle_error(p2("cos\nsystem\n.")), HasSubstr("os.system"));  // named, not called
 }
 
+TEST(HostilePickle, PlainDataIsNoHarm) {
+  for (const char* name :
+       {"collections.OrderedDict", "torch.FloatStorage", "torch.cuda.HalfStorage", "torch.float8_e5m2", "numpy.float32",
+        "numpy.bool_", "torch.nn.functional.relu", "pathlib.PosixPath"}) {
+    EXPECT_EQ(judge_global(name), Trust::Known) << name;
+  }
+  for (const char* name : {"torch.optim.adamw.AdamW", "__main__.Config", "mmengine.config.config.ConfigDict",
+                           "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"}) {
+    EXPECT_EQ(judge_global(name), Trust::Inert) << name;
+  }
+  for (const char* name :
+       {"torch.load", "torch.jit.load", "torch._dynamo.config.os.system", "numpy.load", "os.popen", "builtins.exec",
+        "__builtin__.getattr", "asyncio.unix_events._UnixSubprocessTransport._start",
+        "cloudpickle.cloudpickle._make_function", "pip.main", "torch.nn.functional.os.system", "functools.reduce",
+        "types.CodeType", "mylib.utils.subprocess.run"}) {
+    EXPECT_EQ(judge_global(name), Trust::Harmful) << name;
+  }
+}
+
 TEST(HostilePickle, ForeignClassesStayNames) {
   const std::string path = write_bytes("config.pkl", p2("}U\x01"
                                                         "acomegaconf.dictconfig\nDictConfig\n)\x81}bs."));
