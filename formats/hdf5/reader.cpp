@@ -37,6 +37,8 @@ struct Hdf5Reader::Impl {
     check(source->size() >= 8, "{}: not an HDF5 file", path);
     const Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    // Once: a file that claims to be written at this moment would make the library wait for a better checksum.
+    H5Pset_metadata_read_attempts(access, 1);
     file = Hdf5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
     check(file.valid(), "{}: damaged, cut short, or not an HDF5 file", path);
   }
