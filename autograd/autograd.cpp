@@ -126,16 +126,24 @@ Tensor grad(const Tensor& tensor) {
   return meta ? meta->gradient : Tensor();
 }
 
-void set_grad(const Tensor& tensor, const Tensor& gradient) { make_meta(tensor).gradient = gradient; }
+void set_grad(const Tensor& tensor, const Tensor& gradient) {
+  make_meta(tensor).gradient = gradient;
+}
 
 Tensor detach(const Tensor& tensor) {
   return Tensor(tensor.storage(), tensor.offset(), tensor.sizes(), tensor.strides(), tensor.dtype());
 }
 
-bool grad_enabled() { return grad_mode; }
+bool grad_enabled() {
+  return grad_mode;
+}
 
-GradModeGuard::GradModeGuard(bool enabled) : previous_(grad_mode) { grad_mode = enabled; }
-GradModeGuard::~GradModeGuard() { grad_mode = previous_; }
+GradModeGuard::GradModeGuard(bool enabled) : previous_(grad_mode) {
+  grad_mode = enabled;
+}
+GradModeGuard::~GradModeGuard() {
+  grad_mode = previous_;
+}
 
 bool will_record(const std::vector<Tensor>& inputs) {
   if (!grad_mode) return false;
@@ -217,7 +225,8 @@ void backward(const Tensor& output, const Tensor& dy) {
     Tensor gradient = std::move(entry->second.sum);
     pending.erase(entry);
 
-    check(static_cast<bool>(node->rule), "backward of {}: its tape has been used by an earlier backward pass", node->op);
+    check(static_cast<bool>(node->rule), "backward of {}: its tape has been used by an earlier backward pass",
+          node->op);
     std::vector<bool> needs;
     for (const Edge& edge : node->inputs) needs.push_back(edge.wanted());
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));

@@ -64,8 +64,8 @@ using BackwardRule = std::function<Grads(const Tensor& dy, const NeedsGrad& need
 
 /// Attaches `rule` to `output` where recording is on and an input needs a gradient; returns `output`.
 /// `op` must outlive the tape (a literal). Inputs may be undefined (an absent bias). The rule may capture
-/// inputs by Saved; to capture the output itself, capture Saved(output) before calling record: it is an alias outside the
-/// tape, so that no reference cycle arises.
+/// inputs by Saved; to capture the output itself, capture Saved(output) before calling record: it is an alias outside
+/// the tape, so that no reference cycle arises.
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule);
 
 /// A tensor kept for the backward pass: an alias outside the tape that notices when its memory was overwritten.
@@ -82,8 +82,8 @@ class Saved {
   uint64_t version_ = 0;
 };
 
-/// Runs the tape back from `output` and accumulates into the gradients of the leaves. `dy` defaults to 1 for a tensor of
-/// one element. The tape is consumed: what was saved is released as the pass moves on.
+/// Runs the tape back from `output` and accumulates into the gradients of the leaves. `dy` defaults to 1 for a tensor
+/// of one element. The tape is consumed: what was saved is released as the pass moves on.
 void backward(const Tensor& output, const Tensor& dy = {});
 
 }  // namespace bevgrad

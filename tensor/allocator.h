@@ -8,9 +8,9 @@
 namespace bevgrad {
 
 struct MemoryStats {
-  size_t in_use = 0;    // bytes handed out now
-  size_t peak = 0;      // highest in_use since the start or the last reset_peak_memory()
-  size_t cached = 0;    // bytes kept for reuse
+  size_t in_use = 0;  // bytes handed out now
+  size_t peak = 0;    // highest in_use since the start or the last reset_peak_memory()
+  size_t cached = 0;  // bytes kept for reuse
 };
 
 /// A block of at least `bytes` bytes, aligned to 64, uninitialised. On failure the cache is flushed and the

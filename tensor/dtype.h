@@ -21,33 +21,59 @@ bool is_floating_point(DType dtype);
 template <class T>
 constexpr DType dtype_of();
 template <>
-constexpr DType dtype_of<float>() { return DType::Float32; }
+constexpr DType dtype_of<float>() {
+  return DType::Float32;
+}
 template <>
-constexpr DType dtype_of<double>() { return DType::Float64; }
+constexpr DType dtype_of<double>() {
+  return DType::Float64;
+}
 template <>
-constexpr DType dtype_of<BFloat16>() { return DType::BFloat16; }
+constexpr DType dtype_of<BFloat16>() {
+  return DType::BFloat16;
+}
 template <>
-constexpr DType dtype_of<Float16>() { return DType::Float16; }
+constexpr DType dtype_of<Float16>() {
+  return DType::Float16;
+}
 template <>
-constexpr DType dtype_of<int64_t>() { return DType::Int64; }
+constexpr DType dtype_of<int64_t>() {
+  return DType::Int64;
+}
 template <>
-constexpr DType dtype_of<int32_t>() { return DType::Int32; }
+constexpr DType dtype_of<int32_t>() {
+  return DType::Int32;
+}
 template <>
-constexpr DType dtype_of<int16_t>() { return DType::Int16; }
+constexpr DType dtype_of<int16_t>() {
+  return DType::Int16;
+}
 template <>
-constexpr DType dtype_of<int8_t>() { return DType::Int8; }
+constexpr DType dtype_of<int8_t>() {
+  return DType::Int8;
+}
 template <>
-constexpr DType dtype_of<uint8_t>() { return DType::UInt8; }
+constexpr DType dtype_of<uint8_t>() {
+  return DType::UInt8;
+}
 template <>
-constexpr DType dtype_of<bool>() { return DType::Bool; }
+constexpr DType dtype_of<bool>() {
+  return DType::Bool;
+}
 
 /// The type in which values of T are computed: float for the 16-bit types, T itself otherwise.
 template <class T>
-struct ComputeType { using type = T; };
+struct ComputeType {
+  using type = T;
+};
 template <>
-struct ComputeType<BFloat16> { using type = float; };
+struct ComputeType<BFloat16> {
+  using type = float;
+};
 template <>
-struct ComputeType<Float16> { using type = float; };
+struct ComputeType<Float16> {
+  using type = float;
+};
 template <class T>
 using compute_t = typename ComputeType<T>::type;
 
@@ -56,10 +82,14 @@ using compute_t = typename ComputeType<T>::type;
 template <class F>
 decltype(auto) dispatch_floating(std::string_view op, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::Float32: return std::forward<F>(f).template operator()<float>();
-    case DType::Float64: return std::forward<F>(f).template operator()<double>();
-    case DType::BFloat16: return std::forward<F>(f).template operator()<BFloat16>();
-    default: fail("{}: dtype {} is not supported, expected float32, float64 or bfloat16", op, name(dtype));
+    case DType::Float32:
+      return std::forward<F>(f).template operator()<float>();
+    case DType::Float64:
+      return std::forward<F>(f).template operator()<double>();
+    case DType::BFloat16:
+      return std::forward<F>(f).template operator()<BFloat16>();
+    default:
+      fail("{}: dtype {} is not supported, expected float32, float64 or bfloat16", op, name(dtype));
   }
 }
 
@@ -67,16 +97,26 @@ decltype(auto) dispatch_floating(std::string_view op, DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch_all(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::Float32: return std::forward<F>(f).template operator()<float>();
-    case DType::Float64: return std::forward<F>(f).template operator()<double>();
-    case DType::BFloat16: return std::forward<F>(f).template operator()<BFloat16>();
-    case DType::Float16: return std::forward<F>(f).template operator()<Float16>();
-    case DType::Int64: return std::forward<F>(f).template operator()<int64_t>();
-    case DType::Int32: return std::forward<F>(f).template operator()<int32_t>();
-    case DType::Int16: return std::forward<F>(f).template operator()<int16_t>();
-    case DType::Int8: return std::forward<F>(f).template operator()<int8_t>();
-    case DType::UInt8: return std::forward<F>(f).template operator()<uint8_t>();
-    case DType::Bool: return std::forward<F>(f).template operator()<bool>();
+    case DType::Float32:
+      return std::forward<F>(f).template operator()<float>();
+    case DType::Float64:
+      return std::forward<F>(f).template operator()<double>();
+    case DType::BFloat16:
+      return std::forward<F>(f).template operator()<BFloat16>();
+    case DType::Float16:
+      return std::forward<F>(f).template operator()<Float16>();
+    case DType::Int64:
+      return std::forward<F>(f).template operator()<int64_t>();
+    case DType::Int32:
+      return std::forward<F>(f).template operator()<int32_t>();
+    case DType::Int16:
+      return std::forward<F>(f).template operator()<int16_t>();
+    case DType::Int8:
+      return std::forward<F>(f).template operator()<int8_t>();
+    case DType::UInt8:
+      return std::forward<F>(f).template operator()<uint8_t>();
+    case DType::Bool:
+      return std::forward<F>(f).template operator()<bool>();
   }
   fail("unknown dtype {}", static_cast<int>(dtype));
 }

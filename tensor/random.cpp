@@ -11,14 +11,18 @@ std::array<uint32_t, 4> Generator::block() {
                 {static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)});
 }
 
-uint32_t Generator::next_u32() { return block()[0]; }
+uint32_t Generator::next_u32() {
+  return block()[0];
+}
 
 uint64_t Generator::next_u64() {
   const auto words = block();
   return words[0] | uint64_t{words[1]} << 32;
 }
 
-double Generator::next_uniform() { return static_cast<double>(next_u64() >> 11) * 0x1p-53; }
+double Generator::next_uniform() {
+  return static_cast<double>(next_u64() >> 11) * 0x1p-53;
+}
 
 uint64_t Generator::next_below(uint64_t bound) {
   check(bound > 0, "next_below: the bound must be positive");

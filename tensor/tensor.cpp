@@ -47,8 +47,12 @@ Tensor::Impl& Tensor::impl() const {
   return *impl_;
 }
 
-int64_t Tensor::size(int dimension) const { return sizes()[wrap_dimension(dimension, dim())]; }
-int64_t Tensor::stride(int dimension) const { return strides()[wrap_dimension(dimension, dim())]; }
+int64_t Tensor::size(int dimension) const {
+  return sizes()[wrap_dimension(dimension, dim())];
+}
+int64_t Tensor::stride(int dimension) const {
+  return strides()[wrap_dimension(dimension, dim())];
+}
 
 MemoryFormat Tensor::suggested_format() const {
   if (dim() != 4 || is_contiguous()) return MemoryFormat::Contiguous;
@@ -111,7 +115,9 @@ Tensor zeros_like(const Tensor& like) {
   return zeros(like.sizes(), {like.dtype(), like.suggested_format(), like.device()});
 }
 
-Tensor ones(const Shape& sizes, const TensorOptions& options) { return full(sizes, 1.0, options); }
+Tensor ones(const Shape& sizes, const TensorOptions& options) {
+  return full(sizes, 1.0, options);
+}
 
 Tensor full(const Shape& sizes, double value, const TensorOptions& options) {
   Tensor result = empty(sizes, options);
@@ -140,6 +146,8 @@ Tensor from_values(std::initializer_list<double> values, const Shape& sizes, con
   return from_values(std::span<const double>(values.begin(), values.size()), sizes, options);
 }
 
-Tensor scalar(double value, const TensorOptions& options) { return full({}, value, options); }
+Tensor scalar(double value, const TensorOptions& options) {
+  return full({}, value, options);
+}
 
 }  // namespace bevgrad

@@ -49,7 +49,9 @@ struct OpCase {
 };
 
 /// How GoogleTest names a row in a failure.
-inline void PrintTo(const OpCase& row, std::ostream* out) { *out << row.op << " " << row.variant; }
+inline void PrintTo(const OpCase& row, std::ostream* out) {
+  *out << row.op << " " << row.variant;
+}
 
 /// The inputs of a row, float64 and contiguous.
 inline std::vector<Tensor> make_inputs(const OpCase& row, uint64_t seed = 7) {
