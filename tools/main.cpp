@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <vector>
 
+#include "configs/near_names.h"
 #include "tensor/error.h"
 #include "tools/subcommands.h"
 #include "train/signals.h"
@@ -23,6 +25,16 @@ void print_error(const std::string& message) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
   fmt::print(stderr, "bevgrad: {}\n", line);
+}
+
+/// The first word must be a subcommand: CLI11 only says that one is missing.
+void check_subcommand(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) == names.end())
+    throw bevgrad::UsageError(fmt::format("there is no subcommand \"{}\"{} (bevgrad --help)", argv[1],
+                                          bevgrad::did_you_mean(argv[1], names)));
 }
 
 /// Threads that wait for work must not spin: the loader's threads, and whoever else runs here, need the cores (measured
@@ -51,6 +63,7 @@ int main(int argc, char** argv) {
   bevgrad::add_compare(app);
   bevgrad::add_report(app);
   try {
+    check_subcommand(app, argc, argv);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::ParseError& error) {

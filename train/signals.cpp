@@ -33,6 +33,7 @@ StopSignals::StopSignals() {
 StopSignals::~StopSignals() {
   sigaction(SIGINT, &previous_int, nullptr);
   sigaction(SIGTERM, &previous_term, nullptr);
+  caught_signal = 0;
 }
 
 int StopSignals::caught() {

@@ -1,0 +1,268 @@
+// The executable as a user meets it: exit statuses, one clear line for a mistake, and the main job in small.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "formats/hdf5/tensor_file.h"
+#include "formats/state_dict.h"
+#include "tensor/random.h"
+#include "train/tiny_run.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+struct Outcome {
+  int status = -1;  // 128 + signal where a signal ended it
+  std::string out, err;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+/// Starts `bevgrad` with these arguments; its streams go to files beside the data.
+pid_t start(const std::vector<std::string>& arguments, const Variables& variables = {}) {
+  const std::string out = TinyData::get().path("out.txt"), err = TinyData::get().path("err.txt");
+  const pid_t child = fork();
+  if (child != 0) return child;
+  for (const char* name : {"LEAPAI_TASK_CONFIG", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"})
+    unsetenv(name);
+  for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+  if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
+  std::vector<char*> words;
+  std::string program = BEVGRAD_BINARY;
+  words.push_back(program.data());
+  std::vector<std::string> copies = arguments;
+  for (std::string& word : copies) words.push_back(word.data());
+  words.push_back(nullptr);
+  execv(program.c_str(), words.data());
+  _exit(127);
+}
+
+Outcome finish(pid_t child) {
+  int status = 0;
+  waitpid(child, &status, 0);
+  Outcome outcome;
+  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  outcome.out = read_file(TinyData::get().path("out.txt"));
+  outcome.err = read_file(TinyData::get().path("err.txt"));
+  return outcome;
+}
+
+Outcome bevgrad(const std::vector<std::string>& arguments, const Variables& variables = {}) {
+  return finish(start(arguments, variables));
+}
+
+/// Arguments of a tiny run of `config`.
+std::vector<std::string> tiny(std::vector<std::string> arguments, const std::string& config,
+                              const std::vector<std::string>& more = {}) {
+  arguments.insert(arguments.end(), {"--config", config, "--threads", "1"});
+  std::vector<std::string> sets = tiny_settings();
+  sets.push_back("data.root=" + TinyData::get().root());
+  sets.insert(sets.end(), more.begin(), more.end());
+  for (const std::string& set : sets) arguments.insert(arguments.end(), {"--set", set});
+  return arguments;
+}
+
+void expect_usage_error(const std::vector<std::string>& arguments, const std::string& says,
+                        const Variables& variables = {}) {
+  const Outcome outcome = bevgrad(arguments, variables);
+  EXPECT_EQ(outcome.status, 2) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr(says));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+}
+
+TEST(Help, Everywhere) {
+  const Outcome outcome = bevgrad({"--help"});
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* command : {"run", "generate", "predict", "convert", "inspect", "compare"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(command));
+    const Outcome help = bevgrad({command, "--help"});
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr("Usage")) << command;
+  }
+}
+
+TEST(Mistakes, EndWithTwoAndOneLine) {
+  expect_usage_error({}, "subcommand");
+  expect_usage_error({"rum"}, "did you mean \"run\"");
+  expect_usage_error({"run", "--confg", "mini_step1"}, "--confg");
+  expect_usage_error({"run"}, "--config is missing");
+  expect_usage_error({"run", "--config", "mini_step9"}, "mini_step1");
+  expect_usage_error({"run", "--config", "mini_step1", "--state", "test"}, "--state");
+  expect_usage_error({"run", "--config", "mini_step1", "--device", "cuda"}, "cuda");
+  expect_usage_error({"run", "--config", "mini_step1", "--threads", "0"}, "--threads");
+  expect_usage_error({"run", "--config", "mini_step1", "--set", "train.batch_sise=2"}, "batch_size");
+  expect_usage_error({"run", "--config", "mini_step1", "--ckpt", "/no/where.ckpt"}, "/no/where.ckpt");
+  expect_usage_error({"run", "--config", "mini_step1", "--state", "val", "--work-dir", TinyData::get().path("none")},
+                     "--ckpt");
+  expect_usage_error({"run", "--config", "mini_step1", "--set", "train.float_pretrain=/no/where.ckpt"},
+                     "float_pretrain");
+  expect_usage_error({"predict", "--config", "mini_step1"}, "--ckpt");
+  expect_usage_error({"generate", "--config", "mini_step1"}, "--out");
+  expect_usage_error({"run", "--config", "mini_step1"}, "WORLD_SIZE", {{"RANK", "0"}});
+}
+
+TEST(Failures, AtRunTimeEndWithOneAndOneLine) {
+  const std::string path = TinyData::get().path("damaged.ckpt");
+  std::ofstream(path) << "no checkpoint at all";
+  const Outcome outcome = bevgrad(
+      tiny({"run", "--state", "val", "--ckpt", path, "--work-dir", TinyData::get().path("lost")}, "mini_step1"));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("damaged.ckpt"));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+}
+
+TEST(Mistakes, AFileThatIsMissingIsOne) {
+  expect_usage_error(tiny({"run", "--work-dir", TinyData::get().path("lost")}, "mini_step1", {"data.lmdb=nowhere.txt"}),
+                     "nowhere.txt");
+}
+
+TEST(TaskConfig, ComesFromTheEnvironment) {
+  const std::string path = TinyData::get().path("task.prototxt");
+  std::ofstream(path) << "base: \"mini_step1\"\ntrain { batch_size: 0 }\n";
+  expect_usage_error({"run"}, "task.prototxt:2", {{"LEAPAI_TASK_CONFIG", path}});
+  expect_usage_error({"run", "--config", "mini_step2_static"}, "task.prototxt:2", {{"LEAPAI_TASK_CONFIG", path}});
+}
+
+/// Step 1 in small; its checkpoint is what other tests start from.
+const std::string& step_one() {
+  static const std::string work_dir = [] {
+    const std::string path = TinyData::get().path("step1");
+    const Outcome outcome =
+        bevgrad(tiny({"run", "--state", "train", "--work_dir", path}, "mini_step1", {"train.train_steps=3"}));
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("train 3/3"), HasSubstr("peak memory"), Not(HasSubstr("\r"))));
+    return path;
+  }();
+  return work_dir;
+}
+
+TEST(MainJob, StepOneStepTwoValidation) {
+  const std::string two = TinyData::get().path("step2"), val = TinyData::get().path("val2");
+  Outcome outcome = bevgrad(tiny({"run", "--work-dir", two}, "mini_step2_static",
+                                 {"train.finetune_steps=3", "train.float_pretrain=" + step_one() + "/step1.ckpt"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("missing"), HasSubstr("bev_static_temporal_fusion"), HasSubstr("frozen are")));
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string output = two + "/" + document.proto.train().output_checkpoint();
+  ASSERT_TRUE(std::filesystem::exists(output));
+  outcome = bevgrad(tiny({"run", "--state", "val", "--ckpt", output, "--work-dir", val}, "mini_step2_static"));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("IoU per class"));
+  EXPECT_TRUE(std::filesystem::exists(val + "/metrics.json"));
+}
+
+TEST(CtrlC, SavesAndEndsWith130) {
+  const std::string work_dir = TinyData::get().path("ctrl_c");
+  const pid_t child =
+      start(tiny({"run", "--work-dir", work_dir}, "mini_step1", {"train.train_steps=100000", "train.log_interval=1"}));
+  for (int i = 0; i < 600 && read_file(TinyData::get().path("out.txt")).find("train 2/") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(child, SIGINT);
+  const Outcome outcome = finish(child);
+  EXPECT_EQ(outcome.status, 130) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("--resume auto"));
+  EXPECT_FALSE(std::filesystem::is_empty(work_dir + "/checkpoints"));
+  const Outcome resumed =
+      bevgrad(tiny({"run", "--work-dir", work_dir, "--resume", "auto"}, "mini_step1", {"train.train_steps=1"}));
+  EXPECT_EQ(resumed.status, 1);  // it stands past that end already
+  EXPECT_THAT(resumed.err, HasSubstr("this config ends at 1"));
+}
+
+/// Frames of noise, with a change of sequence.
+std::string write_inputs(const configs::Document& document, const std::string& name, bool with_poses = true) {
+  const std::string path = TinyData::get().path(name);
+  Generator generator(3);
+  const int64_t frames = 4, cameras = 4;
+  Hdf5Writer writer(path);
+  writer.write("images", generator.normal({frames, cameras, 3, 32, 48}));
+  Tensor intrinsics = zeros({frames, cameras, 3, 3}, {.dtype = DType::Float32});
+  Tensor sensor2ego = zeros({frames, cameras, 4, 4}, {.dtype = DType::Float32});
+  std::vector<Camera> rig;
+  for (const config::CameraGroup& group : document.proto.sensors().groups()) {
+    for (const config::Camera& camera : group.cameras()) rig.push_back(configs::rig_camera(group, camera));
+  }
+  for (int64_t i = 0; i < frames * cameras; ++i) {
+    const Camera& camera = rig[static_cast<size_t>(i % cameras)];
+    float* k = intrinsics.data<float>() + i * 9;
+    k[0] = static_cast<float>(camera.fx), k[4] = static_cast<float>(camera.fy), k[8] = 1;
+    k[2] = static_cast<float>(camera.cx), k[5] = static_cast<float>(camera.cy);
+    for (int j = 0; j < 16; ++j)
+      sensor2ego.data<float>()[i * 16 + j] = static_cast<float>(camera.sensor2ego.m[static_cast<size_t>(j)]);
+  }
+  writer.write("intrinsics", intrinsics);
+  writer.write("sensor2ego", sensor2ego);
+  writer.write("distortion", zeros({frames, cameras, 5}));
+  for (int64_t i = 0; i < frames; ++i) writer.write("points/" + std::to_string(i), generator.uniform({50, 4}, 0, 4));
+  if (with_poses) {
+    Tensor poses = zeros({frames, 4, 4}, {.dtype = DType::Float64});
+    for (int64_t i = 0; i < frames; ++i) {
+      const Pose pose = Pose::from_yaw(0.5 * static_cast<double>(i), 0, 0, 0.01);
+      std::copy(pose.m.begin(), pose.m.end(), poses.data<double>() + i * 16);
+    }
+    writer.write("ego_pose", poses);
+    writer.write("timestamp", from_values({0.0, 0.2, 0.4, 0.6}, {frames}, {.dtype = DType::Float64}));
+    writer.write("sequence", from_values({7, 7, 7, 8}, {frames}, {.dtype = DType::Int64}));
+  }
+  writer.commit();
+  return path;
+}
+
+TEST(Predict, StreamsFramesAndTaps) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string inputs = write_inputs(document, "inputs.h5"), outputs = TinyData::get().path("outputs.h5");
+  const Outcome outcome = bevgrad(tiny({"predict", "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs,
+                                        "--outputs", outputs, "--tap", "stage1_backbone2.layer1", "--tap", "lidar_vfe"},
+                                       "mini_step2_static"));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const Hdf5Reader reader(outputs);
+  EXPECT_EQ(reader.sizes("lane_logits"), Shape({4, 9, 56, 104}));
+  EXPECT_EQ(reader.sizes("instance_scores"), Shape({4, 100}));
+  EXPECT_EQ(reader.sizes("tap/stage1_backbone2.layer1")[0], 8);  // two cameras of the group, four frames
+  // Frame 2 has two past frames, frame 3 begins a sequence.
+  const Tensor weights = reader.read("fusion_weights");
+  const int64_t cells = weights.size(2) * weights.size(3), middle = cells / 2 + weights.size(3) / 2;
+  const auto weight = [&](int64_t n, int64_t k) { return weights.data<float>()[(n * 3 + k) * cells + middle]; };
+  EXPECT_EQ(weight(0, 0), 1.0f);
+  EXPECT_LT(weight(2, 0), 1.0f);
+  EXPECT_GT(weight(2, 2), 0.0f);
+  EXPECT_EQ(weight(3, 0), 1.0f);
+}
+
+TEST(Predict, WrongInputsAreNamed) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string outputs = TinyData::get().path("never.h5");
+  const auto run = [&](const std::string& inputs, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"predict",   "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs,
+                                          "--outputs", outputs};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return bevgrad(tiny(arguments, "mini_step2_static"));
+  };
+  Outcome outcome = run(write_inputs(document, "no_poses.h5", false), {});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("ego_pose"));
+  outcome = run(write_inputs(document, "fine.h5"), {"--tap", "stage1_backbone9"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("stage1_backbone9"));
+  EXPECT_FALSE(std::filesystem::exists(outputs));
+}
+
+}  // namespace
+}  // namespace bevgrad
