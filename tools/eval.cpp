@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "tools/common_options.h"
 #include "tools/subcommands.h"
+#include "train/drawing/drive_recorder.h"
 #include "train/evaluation/evaluate_files.h"
 #include "train/frame_views.h"
 
@@ -15,7 +17,7 @@ struct Flags {
   std::string predictions, labels, out, config;
   std::vector<std::string> sets, lane_classes, road_classes;
   double x_min = -20.8, y_min = -22.4, cell = 0.2;
-  bool camera_only = false;
+  bool camera_only = false, draw = false;
 };
 
 EvaluationOptions options_of(const Flags& flags) {
@@ -31,6 +33,11 @@ EvaluationOptions options_of(const Flags& flags) {
   grid.y_min = flags.y_min, grid.y_max = flags.y_min + height;
   grid.cell = flags.cell;
   return fitted_to(flags.labels, options);
+}
+
+DrawingOptions drawing_of(const Flags& flags) {
+  if (flags.config.empty() && flags.sets.empty()) return {};
+  return drawing_options(configs::load({flags.config, configs::task_config_from_environment(), flags.sets}).proto);
 }
 
 }  // namespace
@@ -53,8 +60,22 @@ void add_eval(CLI::App& app) {
   command->add_option("--y-min", flags->y_min, "metres: edge of row 0");
   command->add_option("--cell", flags->cell, "metres a cell")->check(CLI::PositiveNumber);
   command->add_flag("--camera-only", flags->camera_only, "what only the LiDAR sees now counts as hidden");
+  command->add_flag("--draw", flags->draw, "pictures, animations, stitched maps and GeoJSON into --out too");
   command->callback([flags] {
-    const Evaluator evaluator = evaluate_files(flags->predictions, flags->labels, options_of(*flags));
+    if (flags->draw && flags->out.empty()) throw UsageError("--draw needs --out");
+    const EvaluationOptions options = options_of(*flags);
+    std::optional<DriveRecorder> recorder;
+    if (flags->draw) recorder.emplace(flags->out, drawing_of(*flags));
+    const Evaluator evaluator =
+        evaluate_files(flags->predictions, flags->labels, options, [&](const EvaluationFrame& frame) {
+          if (!recorder) return;
+          SamplePicture picture;
+          picture.title = fmt::format("{}  {}  t = {:.2f} s", frame.val_set, frame.key, frame.timestamp);
+          picture.labels = options.labels;
+          picture.frame = frame;
+          recorder->add(picture);
+        });
+    if (recorder) recorder->finish();
     if (!flags->out.empty()) write_evaluation(flags->out, evaluator);
     for (const auto& remark : evaluator.remarks()) fmt::print(stderr, "{}\n", remark);
     for (const Table& table : evaluator.tables()) {

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "train/drawing/animation.h"
+#include "train/drawing/drive_recorder.h"
 #include "train/drawing/palette.h"
 #include "train/drawing/stitched_map.h"
+#include "train/drawing_example.h"
 #include "train/evaluation/geojson.h"
 
 namespace bevgrad {
@@ -96,6 +98,34 @@ TEST(GeoJson, GivesBothFrames) {
   EXPECT_EQ(map["features"][0]["geometry"]["coordinates"][0][0], 8.0);   // 10 - 2
   EXPECT_EQ(map["features"][0]["geometry"]["coordinates"][0][1], 21.0);  // 20 + 1
   EXPECT_EQ(map["frame"], "map");
+}
+
+TEST(DriveRecorder, WritesADrivesFiles) {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_drive_{}", getpid());
+  SamplePicture picture = example_picture();
+  picture.cameras.clear();
+  picture.features.clear();
+  {
+    DriveRecorder recorder(folder.string(), {});
+    for (int i = 0; i < 3; ++i) {
+      picture.frame.sequence = i < 2 ? 12 : 13;
+      picture.frame.key = fmt::format("{}/{}", picture.frame.sequence, i);
+      picture.frame.ego_pose = Pose::from_yaw(2.0 * i, 0, 0, 0);
+      recorder.add(picture);
+    }
+    recorder.finish();
+  }
+  for (const char* file :
+       {"pictures/online/12_1.png", "pictures/online/13_2.png", "drives/online_12.png", "drives/online_12_map.png",
+        "drives/online_13_label_map.png", "lanes/online/12_0.ego.geojson", "lanes/online/13_2.map.geojson"})
+    EXPECT_TRUE(std::filesystem::exists(folder / file)) << file;
+  const auto ego = nlohmann::json::parse(read(folder / "lanes/online/13_2.ego.geojson"));
+  const auto map = nlohmann::json::parse(read(folder / "lanes/online/13_2.map.geojson"));
+  EXPECT_NEAR(map["features"][0]["geometry"]["coordinates"][0][0].get<double>() -
+                  ego["features"][0]["geometry"]["coordinates"][0][0].get<double>(),
+              4, 1e-9);
+  std::filesystem::remove_all(folder);
+  EXPECT_THROW(DriveRecorder("/proc/none/x", {}), Error);
 }
 
 }  // namespace

@@ -100,20 +100,17 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
   }
 }
 
-void draw_legend(Canvas& canvas, const Rect& area, const SamplePicture& picture, const DrawingOptions& options) {
-  double y = area.y + 10;
-  const auto heading = [&](const std::string& text) {
-    y += 5;
-    canvas.text(area.x, y, text, 11, kInk, Align::Left, true);
-    y += 15;
-  };
+struct LegendItem {
+  std::string text;
+  Color color;
+  bool heading = false, outline = false;
+};
+
+std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOptions& options) {
+  std::vector<LegendItem> items;
+  const auto heading = [&](const std::string& text) { items.push_back({text, kInk, true, false}); };
   const auto entry = [&](Color color, const std::string& text, bool outline) {
-    if (y > area.y + area.h - 4) return;
-    canvas.fill({area.x, y - 5, 16, 10}, outline ? kGround : color);
-    if (outline) canvas.stroke({area.x + 2, y - 3, 12, 6}, color, 1.5);
-    canvas.stroke({area.x - 0.5, y - 5.5, 17, 11}, kFaintInk, 0.6);
-    canvas.text(area.x + 22, y, text, 10, kInk);
-    y += 13.5;
+    items.push_back({text, color, false, outline});
   };
   const auto classes = [&](const char* title, const std::vector<std::string>& names, Color (*color)(size_t)) {
     heading(title);
@@ -148,6 +145,30 @@ void draw_legend(Canvas& canvas, const Rect& area, const SamplePicture& picture,
     for (const auto& b : *frame.box_labels) boxes.insert(b.class_id);
   present("Instances", picture.labels.instance_classes, instance_color, instances);
   present("Boxes", picture.labels.dynamic_classes, box_color, boxes);
+  return items;
+}
+
+/// Closer together where there is much to name.
+void draw_legend(Canvas& canvas, const Rect& area, const std::vector<LegendItem>& items) {
+  constexpr double kHeading = 20, kEntry = 13.5;
+  double height = 10;
+  for (const auto& item : items) height += item.heading ? kHeading : kEntry;
+  const double scale = std::min(1.0, area.h / height);
+  double y = area.y + 10 * scale;
+  for (const auto& item : items) {
+    if (item.heading) {
+      y += 5 * scale;
+      canvas.text(area.x, y, item.text, 11 * scale, kInk, Align::Left, true);
+      y += 15 * scale;
+      continue;
+    }
+    const Rect swatch{area.x, y - 5 * scale, 16, 10 * scale};
+    canvas.fill(swatch, item.outline ? kGround : item.color);
+    if (item.outline) canvas.stroke({swatch.x + 2, y - 3 * scale, 12, 6 * scale}, item.color, 1.5);
+    canvas.stroke({swatch.x - 0.5, swatch.y - 0.5, swatch.w + 1, swatch.h + 1}, kFaintInk, 0.6);
+    canvas.text(area.x + 22, y, item.text, 10 * scale, kInk);
+    y += kEntry * scale;
+  }
 }
 
 void draw_scale(Canvas& canvas, const Rect& beside, double low, double high) {
@@ -199,7 +220,7 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   draw_lidar(lidar, picture, options);
   for (const auto& lane : lanes) lidar.polyline(lane.points, lane_color(static_cast<size_t>(lane.class_id)), 1.4);
   lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR and lane vectors");
-  draw_legend(canvas, layout.legend, picture, options);
+  draw_legend(canvas, layout.legend, legend_of(picture, options));
 
   const double high = highest(features);
   size_t at = 0;

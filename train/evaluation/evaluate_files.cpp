@@ -154,7 +154,8 @@ EvaluationFrame read_frame(const Files& files, int64_t index, const std::string&
 
 }  // namespace
 
-Evaluator evaluate_files(const std::string& predictions, const std::string& labels, const EvaluationOptions& options) {
+Evaluator evaluate_files(const std::string& predictions, const std::string& labels, const EvaluationOptions& options,
+                         const std::function<void(const EvaluationFrame&)>& visit) {
   const Files files{FrameFile(predictions), FrameFile(labels)};
   const int64_t frames = count_frames(files);
   if (files.both("instances") && !files.predictions.has("instance_scores"))
@@ -163,7 +164,11 @@ Evaluator evaluate_files(const std::string& predictions, const std::string& labe
   check_classes(files, "road", options.labels.road_classes);
   Evaluator evaluator(options);
   const std::string val_set = files.labels.val_set();
-  for (int64_t i = 0; i < frames; ++i) evaluator.add(read_frame(files, i, val_set));
+  for (int64_t i = 0; i < frames; ++i) {
+    const EvaluationFrame frame = read_frame(files, i, val_set);
+    evaluator.add(frame);
+    if (visit) visit(frame);
+  }
   return evaluator;
 }
 

@@ -1,5 +1,6 @@
 // Evaluation of predictions that lie in a file, whoever made them: what `bevgrad eval` does.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "train/evaluation/evaluator.h"
@@ -16,7 +17,9 @@ namespace bevgrad {
 /// root names the set. All but one raster pair (or instances, or boxes) may be missing; without `sequence` all frames
 /// are one series, without `timestamp` they are 0.1 s apart. Throws UsageError naming file and dataset where something
 /// does not fit.
-Evaluator evaluate_files(const std::string& predictions, const std::string& labels, const EvaluationOptions& options);
+/// `visit` sees every frame after it was counted.
+Evaluator evaluate_files(const std::string& predictions, const std::string& labels, const EvaluationOptions& options,
+                         const std::function<void(const EvaluationFrame&)>& visit = {});
 
 /// Class lists and grid taken from the files' rasters where `options` does not fit them: classes are called "class 0",
 /// ... The grid keeps its lower corner and its cell. For rasters of other people without a config.
