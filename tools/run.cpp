@@ -13,6 +13,7 @@
 #include "train/signals.h"
 #include "train/trainer.h"
 #include "train/validator.h"
+#include "train/work_dir.h"
 
 namespace bevgrad {
 namespace {
@@ -46,6 +47,9 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   require_file(flags.ckpt.empty() ? "--ckpt is missing, and" : "--ckpt", ckpt);
   const StopSignals signals;
   RunLog log(work_dir + "/val.log");
+  // A training's folder keeps the config that it was trained with.
+  if (!std::filesystem::exists(work_dir + "/config.prototxt"))
+    write_text_file(work_dir + "/config.prototxt", configs::to_text(document.proto));
   Validator validator(document, {.output_dir = work_dir}, log);
   Generator generator(document.proto.seed());
   Network network(configs::network_options(document), generator);

@@ -12,6 +12,7 @@
 #include "tensor/ops.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
+#include "train/report/html_report.h"
 #include "train/signals.h"
 
 namespace bevgrad {
@@ -148,6 +149,8 @@ std::map<std::string, double> Validator::run(Network& network) {
     }
   }
   write_evaluation(impl_->options.output_dir, evaluator);
+  if (proto.eval().eval_with_visualize())
+    write_html_report(impl_->options.output_dir + "/report.html", {read_run(impl_->options.output_dir)});
   for (const std::string& remark : evaluator.remarks()) log.info(remark);
   for (const Table& table : evaluator.tables()) {
     if (table.name == "iou") log.info(to_text(iou_overview(table)));

@@ -10,7 +10,8 @@
 namespace bevgrad {
 
 struct ValidatorOptions {
-  /// Gets metrics.json, metrics.txt, one CSV a table, and pictures/<val set>/<key>.png.
+  /// Gets metrics.json, metrics.txt and one CSV a table; with eval.eval_with_visualize also pictures/<val
+  /// set>/<key>.png and report.html.
   std::string output_dir;
 };
 

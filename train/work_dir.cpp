@@ -74,7 +74,11 @@ std::string WorkDir::set_checkpoints_aside() const {
 }
 
 void WorkDir::write_text(const std::string& name, const std::string& text) const {
-  const std::string path = file(name), temporary = path + ".tmp";
+  write_text_file(file(name), text);
+}
+
+void write_text_file(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".tmp";
   {
     std::ofstream stream(temporary, std::ios::binary);
     stream << text;

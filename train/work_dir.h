@@ -6,6 +6,9 @@
 
 namespace bevgrad {
 
+/// Writes a text file whole or not at all. Throws Error naming it.
+void write_text_file(const std::string& path, const std::string& text);
+
 class WorkDir {
  public:
   /// Makes the folder where it is missing. Throws UsageError where it cannot be made or written.
@@ -22,7 +25,6 @@ class WorkDir {
   /// its name, or "" where there were none.
   std::string set_checkpoints_aside() const;
 
-  /// Writes a text file whole or not at all.
   void write_text(const std::string& name, const std::string& text) const;
 
  private:

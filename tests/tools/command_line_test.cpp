@@ -167,6 +167,28 @@ TEST(MainJob, StepOneStepTwoValidation) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("IoU per class"));
   EXPECT_TRUE(std::filesystem::exists(val + "/metrics.json"));
+  EXPECT_THAT(read_file(val + "/report.html"), HasSubstr("<html"));
+}
+
+TEST(Torchrun, OneRankTakesItsPlaceFromTheEnvironment) {
+  const Variables torchrun = {{"RANK", "0"},
+                              {"WORLD_SIZE", "1"},
+                              {"LOCAL_RANK", "0"},
+                              {"LOCAL_WORLD_SIZE", "1"},
+                              {"MASTER_ADDR", "127.0.0.1"},
+                              {"MASTER_PORT", "29500"}};
+  const Outcome outcome = bevgrad(
+      tiny({"run", "--work-dir", TinyData::get().path("ranked")}, "mini_step1", {"train.train_steps=1"}), torchrun);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
+TEST(DebugDir, ShowsTheFusion) {
+  const std::string folder = TinyData::get().path("debug");
+  const Outcome outcome =
+      bevgrad(tiny({"run", "--work-dir", TinyData::get().path("debugged")}, "mini_step2_static",
+                   {"train.finetune_steps=3", "temporal.visualize_interval=2", "temporal.debug_dir=" + folder}));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder + "/step_00000002.png"));
 }
 
 TEST(CtrlC, SavesAndEndsWith130) {
