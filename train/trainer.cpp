@@ -22,7 +22,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-MultistepSchedule schedule_of(const config::Train& train) {
+MultistepSchedule schedule_of(const configs::Document& document) {
+  const config::Train& train = document.proto.train();
+  if (train.train_steps() + train.finetune_steps() == 0)
+    throw UsageError(
+        fmt::format("{}: fields \"train.train_steps\" and \"train.finetune_steps\" are both 0: nothing to train",
+                    document.place("train.train_steps")));
   PhaseMilestones milestones;
   for (const double milestone : train.train_milestones())
     milestones.train.push_back(milestone_step(milestone, train.train_steps()));
@@ -74,7 +79,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       log_(work_dir_.file("train.log"), options.quiet),
       generator_(document.proto.seed()),
       optimizer_(adamw_options(document.proto.train())),
-      schedule_(schedule_of(document.proto.train())),
+      schedule_(schedule_of(document)),
       data_(document),
       pace_(std::make_unique<Pace>()) {
   const config::Config& proto = document_.proto;
@@ -154,8 +159,9 @@ NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
 
 double Trainer::train_batch(BatchSource& source, StepReport& report) {
   const config::Config& proto = document_.proto;
-  const Batch batch = source.next();
+  Batch batch = source.next();
   NetworkOutput output = forward(source, batch);
+  batch.images.clear();  // only the labels are needed from here on
   const Losses losses = compute_losses(output, batch, proto, source.tasks());
   const double loss = losses.total.item();
   if (!std::isfinite(loss)) {

@@ -80,6 +80,11 @@ void Trainer::resume(const std::string& what) {
     checkpoint = load_checkpoint(what);
   }
   restore(checkpoint, source);
+  // What an explicit file leaves behind it is another future: it must not be taken for this run's newest.
+  if (const std::vector<std::string> later = work_dir_.checkpoints();
+      what != "auto" && !later.empty() && later.front() > work_dir_.checkpoint_file(global_step_))
+    log_.warn(
+        fmt::format("the work folder held later checkpoints; they are in {} now", work_dir_.set_checkpoints_aside()));
   log_.info(fmt::format("resumed from {} at step {}", source, global_step_));
 }
 

@@ -134,6 +134,22 @@ TEST(Resume, ADamagedCheckpointIsPassedOver) {
   EXPECT_THROW(make_trainer(step_one(), work_dir, newest + ".damaged"), Error);
 }
 
+TEST(Resume, FromAnEarlierFileSetsTheLaterOnesAside) {
+  const std::string work_dir = TinyData::get().path("earlier");
+  std::string first;
+  {
+    auto trainer = make_trainer(step_one(), work_dir);
+    trainer->step();
+    first = trainer->save();
+    trainer->step();
+    trainer->save();
+  }
+  auto resumed = make_trainer(step_one(), work_dir, first);
+  EXPECT_EQ(resumed->global_step(), 1);
+  EXPECT_TRUE(resumed->work_dir().checkpoints().empty());
+  EXPECT_TRUE(std::filesystem::exists(work_dir + "/checkpoints.1/step_00000002.h5"));
+}
+
 TEST(Resume, OfAnotherNetworkIsRefused) {
   const std::string work_dir = TinyData::get().path("another");
   make_trainer(step_one(), work_dir)->save();
