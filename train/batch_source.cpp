@@ -14,6 +14,16 @@ bool same_lists(const std::vector<ListGroup>& a, const std::vector<ListGroup>& b
   return true;
 }
 
+/// Batches that are made ahead: two, or one where a batch's images are so large that another would cost more memory
+/// than it saves time.
+int batches_ahead(const config::Config& proto) {
+  constexpr int64_t large = int64_t{100} << 20;
+  int64_t bytes = 0;
+  for (const config::CameraGroup& group : proto.sensors().groups())
+    bytes += int64_t{3} * group.cameras_size() * group.height() * group.width();
+  return bytes * proto.train().batch_size() > large ? 1 : 2;
+}
+
 }  // namespace
 
 BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset,
@@ -26,7 +36,8 @@ BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<con
                       .num_cases = num_cases,
                       .chunk_frames = proto.data().chunk_frames()};
   streaming_ = tasks.static_task && proto.tasks().enable_static_temporal();
-  loader_ = std::make_unique<Loader>(*dataset_, make_sampler(), LoaderOptions{.workers = proto.train().num_workers()});
+  loader_ = std::make_unique<Loader>(
+      *dataset_, make_sampler(), LoaderOptions{.workers = proto.train().num_workers(), .ahead = batches_ahead(proto)});
 }
 
 std::unique_ptr<Sampler> BatchSource::make_sampler() const {

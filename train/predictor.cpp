@@ -77,7 +77,11 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   std::optional<TapRecorder> taps;
   if (!options.taps.empty()) taps.emplace(network, options.taps);
   std::optional<HistoryFeatureManager> history_manager;
-  if (proto.tasks().enable_static_temporal()) history_manager.emplace(configs::history_options(proto), 1);
+  if (proto.tasks().enable_static_temporal()) {
+    HistoryOptions history_options = configs::history_options(proto);
+    if (!options.amp) history_options.storage = DType::Float32;
+    history_manager.emplace(history_options, 1);
+  }
 
   Outputs outputs(options.outputs, inputs.size());
   for (int64_t i = 0; i < inputs.size(); ++i) {
