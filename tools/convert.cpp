@@ -13,6 +13,7 @@
 #include "formats/convert/folder.h"
 #include "models/network.h"
 #include "tools/subcommands.h"
+#include "train/signals.h"
 
 namespace bevgrad {
 
@@ -70,7 +71,11 @@ void convert_one(const Flags& flags, const ConvertOptions& options) {
   const CheckpointFile file = open_checkpoint(flags.in);
   if (!flags.against.empty()) report_against(flags, file, options);
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  const StopSignals signals;
   const ConvertReport report = convert_checkpoint(file, flags.out, options, [&](uint64_t done, uint64_t total) {
+    if (const int signal = StopSignals::caught(); signal != 0) {
+      throw Interrupted(signal, flags.out + ": interrupted; nothing was written");
+    }
     if (terminal && total > 0) {
       fmt::print(stderr, "\r{:3d} % of {:.1f} MB{}", done * 100 / total, static_cast<double>(total) / 1e6,
                  done == total ? "\n" : "");

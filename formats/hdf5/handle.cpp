@@ -130,6 +130,9 @@ void append_boxes(const std::vector<hsize_t>& sizes, uint64_t begin, uint64_t en
 std::unique_lock<std::recursive_mutex> lock_hdf5() {
   static std::recursive_mutex mutex;
   static const bool prepared = [] {
+    // Files are closed by their owners; at exit the library would stumble over one that a full disk kept it from
+    // writing.
+    H5dont_atexit();
     H5open();
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <map>
 
 #include "formats/atomic_file.h"
@@ -37,6 +39,8 @@ struct Hdf5Writer::Impl {
   ~Impl() {
     const auto lock = lock_hdf5();
     growing.clear();
+    // What is given up frees its space first, so that the library can close it on a full disk too.
+    if (file.valid() && ::truncate(target.temporary().c_str(), 0) != 0) file.release();
     file.reset();
   }
 
@@ -233,9 +237,8 @@ void Hdf5Writer::commit() {
     impl_->finish(growing, name);
   }
   impl_->growing.clear();
-  const bool flushed = H5Fflush(impl_->file, H5F_SCOPE_LOCAL) >= 0;
-  const bool closed = H5Fclose(impl_->file.release()) >= 0;
-  check(flushed && closed, "{}: cannot write (disk full?)", impl_->target.path());
+  check(H5Fflush(impl_->file, H5F_SCOPE_LOCAL) >= 0, "{}: cannot write (disk full?)", impl_->target.path());
+  check(H5Fclose(impl_->file.release()) >= 0, "{}: cannot write (disk full?)", impl_->target.path());
   impl_->target.commit();
 }
 
