@@ -218,6 +218,12 @@ TEST(Evaluator, ComparesTwoRuns) {
   EXPECT_EQ(number(table.find({"online", "lane", "DashedLine"}, "hidden now: change")), 1.0);
   EXPECT_EQ(number(table.find({"online", "lane", "DashedLine"}, "seen now: change")), 0.0);
   EXPECT_EQ(table.find({"online", "lane", "SolidLine"}, "all: change"), Cell());
+  Evaluator other(small_options());
+  other.add(perfect_frame("night", 1, 0));
+  const Table apart = iou_comparison(named(one.tables(), "iou"), named(other.tables(), "iou"), "step 1", "step 2");
+  EXPECT_EQ(apart.rows.size(), 2 * table.rows.size());
+  EXPECT_EQ(number(apart.find({"night", "lane", "DashedLine"}, "all: step 2")), 1.0);
+  EXPECT_EQ(apart.find({"night", "lane", "DashedLine"}, "all: step 1"), Cell());
 }
 
 }  // namespace

@@ -287,19 +287,29 @@ Table iou_comparison(const Table& a, const Table& b, const std::string& name_a, 
   for (const auto& name : kStratumNames)
     for (const auto& part : {name_a, name_b, std::string("change")})
       table.columns.push_back({text_of(name) + ": " + part, false});
-  for (const auto& row : left.rows) {
-    std::vector<Cell> out(row.begin(), row.begin() + 3);
+  const auto keys_of_row = [](const std::vector<Cell>& row) {
     Names keys;
-    for (const Cell& cell : out) keys.push_back(to_text(cell));
+    for (size_t i = 0; i < 3; ++i) keys.push_back(to_text(row[i]));
+    return keys;
+  };
+  const auto add = [&](const std::vector<Cell>& row) {
+    std::vector<Cell> out(row.begin(), row.begin() + 3);
+    const Names keys = keys_of_row(row);
     for (size_t s = 0; s < kNumStrata; ++s) {
-      const Cell& in_a = row[3 + s];
-      const Cell in_b = right.find(keys, text_of(kStratumNames[s]));
+      const Cell in_a = left.find(keys, text_of(kStratumNames[s])), in_b = right.find(keys, text_of(kStratumNames[s]));
       const auto *x = std::get_if<double>(&in_a), *y = std::get_if<double>(&in_b);
       out.push_back(in_a);
       out.push_back(in_b);
       out.push_back(cell_of(x && y ? Ratio(*y - *x) : Ratio()));
     }
     table.add_row(std::move(out));
+  };
+  for (const auto& row : left.rows) add(row);
+  // Val sets and classes that only the other run has.
+  for (const auto& row : right.rows) {
+    const Names keys = keys_of_row(row);
+    if (std::none_of(left.rows.begin(), left.rows.end(), [&](const auto& r) { return keys_of_row(r) == keys; }))
+      add(row);
   }
   return table;
 }

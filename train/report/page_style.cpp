@@ -18,6 +18,7 @@ button { cursor:pointer; } button[aria-pressed=true] { border-color:var(--accent
 .scroll { overflow:auto; max-height:520px; border:1px solid var(--line); border-radius:5px; }
 table { border-collapse:collapse; width:100%; font-size:13px; font-variant-numeric:tabular-nums; }
 th { position:sticky; top:0; background:var(--card); text-align:left; white-space:nowrap; padding:0; border-bottom:2px solid var(--line); }
+th:not(:has(button)) { padding:6px 9px; }
 th button { border:0; background:none; padding:6px 9px; font-weight:600; width:100%; text-align:inherit; }
 td { padding:4px 9px; border-bottom:1px solid var(--line); white-space:nowrap; } td.n, th.n { text-align:right; }
 td.none { color:var(--faint); } .up { color:var(--good); } .down { color:var(--bad); }
