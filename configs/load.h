@@ -30,7 +30,7 @@ std::string to_text(const config::Config& proto);
 /// Reads such a text, judged; `source` names it in messages.
 Document load_text(const std::string& text, const std::string& source);
 
-/// Lists that a config left empty take their defaults (SPEC's names and numbers), and sub-messages come to exist.
+/// Lists that a config left empty take their defaults (the shipped names and numbers), and sub-messages come to exist.
 void fill_defaults(config::Config& proto);
 
 /// Names of the configs that are built into the program.

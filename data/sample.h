@@ -53,7 +53,7 @@ struct Box3d {
 /// Layers of Labels::visibility.
 enum VisibilityLayer { kSeenByCameraNow = 0, kSeenByLidarNow = 1, kSeenInWindow = 2, kVisibilityLayers = 3 };
 
-/// Everything that is known to be true around the vehicle. Row = y, column = x, as SPEC's output raster. A class that
+/// Everything that is known to be true around the vehicle. Row = y, column = x. A class that
 /// the record does not label is 255 in all of its cells.
 struct Labels {
   Tensor lane;        ///< uint8 [lane classes,Hl,Wl]: 0, 1 or 255

@@ -12,7 +12,7 @@
 
 namespace bevgrad {
 
-/// SPEC section 7's drawing thresholds, and what is shown.
+/// Drawing thresholds, and what is shown.
 struct DrawingOptions {
   float lane_threshold = 0.75f;
   float road_threshold = 0.75f;  ///< for road classes not named below

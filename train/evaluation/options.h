@@ -1,4 +1,4 @@
-// What is evaluated, and at which thresholds. The defaults are SPEC section 7's.
+// What is evaluated, and at which thresholds. The defaults are those of the shipped configs.
 #pragma once
 #include <array>
 #include <string>

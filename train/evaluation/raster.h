@@ -8,7 +8,7 @@
 
 namespace bevgrad {
 
-/// `channels` planes of `rows` x `columns` values, one after another. Row = y, column = x, as SPEC's output raster.
+/// `channels` planes of `rows` x `columns` values, one after another. Row = y, column = x.
 template <class T>
 struct Raster {
   int64_t channels = 0;

@@ -1,4 +1,4 @@
-// SPEC section 7's series evaluation: precision and recall of lines and areas by confidence, class, range and
+// Series evaluation: precision and recall of lines and areas by confidence, class, range and
 // visibility, within a tolerance in metres; the relaxed precision and recall of road extraction.
 #pragma once
 #include <cstdint>
