@@ -73,8 +73,8 @@ void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch
   const config::Loss& loss = proto.loss();
   Sum sum(losses);
   const Tensor& heatmap = output.dynamic.at("heatmap");
-  const CentreTargets targets =
-      box_targets(batch, grid_of(heatmap, proto.grid(), proto.grid().bev_cell()), heatmap.size(1));
+  const CentreTargets targets = box_targets(batch, grid_of(heatmap, proto.grid(), proto.grid().bev_cell()),
+                                            heatmap.size(1), configs::label_schema(proto).grid);
   sum.add("dynamic/heatmap", loss.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap));
   for (const DynamicMap& map : kDynamicMaps) {
     const Tensor& predicted = output.dynamic.at(map.name);

@@ -69,9 +69,36 @@ TEST(BoxAp, GoesByCentreDistance) {
   box.box.x = 3, box.box.y = 4, box.score = 0.5;
   Box3d truth;
   truth.x = 3, truth.y = 4.5;
-  count_boxes({box}, {truth}, {0.5, 1.0}, kNowhere, counts);
+  count_boxes({box}, {truth}, {}, {0.5, 1.0}, kNowhere, counts);
   EXPECT_FALSE(counts[0][0].detections[0].right);  // closer than, not as close as
   EXPECT_TRUE(counts[0][1].detections[0].right);
+}
+
+TEST(BoxAp, LeavesOutWhatIsOutOfRangeAndWhatHoldsNoPoint) {
+  const auto box_at = [](double x, double y, double z, int points) {
+    Box3d box;
+    box.x = x, box.y = y, box.z = z, box.num_lidar_points = points;
+    return box;
+  };
+  // The range is -20.8 to 62.4, -22.4 to 22.4, -3 to 5. Truths: the first (1 point) and the second (count not known).
+  const std::vector<Box3d> labelled = {box_at(10, 0, 1, 1),   box_at(20, 0, 1, -1), box_at(30, 0, 1, 0),
+                                       box_at(62.4, 0, 1, 9), box_at(-30, 0, 1, 9), box_at(5, -23, 1, 9),
+                                       box_at(5, 22.4, 1, 9), box_at(0, 0, 5, 9),   box_at(0, 0, -4, 9)};
+  // Found: the two truths, the box without points (a false alarm), and one that is out of range (not judged).
+  const std::vector<ScoredBox> predicted = {{box_at(10, 0, 1, -1), 0.9},
+                                            {box_at(20, 0, 1, -1), 0.8},
+                                            {box_at(30, 0, 1, -1), 0.7},
+                                            {box_at(63, 0, 1, -1), 0.6}};
+  std::vector<std::vector<ApCounts>> counts(1, std::vector<ApCounts>(1));
+  count_boxes(predicted, labelled, {}, {2.0}, kNowhere, counts);
+  EXPECT_EQ(counts[0][0].truths[kAllCells], 2);
+  ASSERT_EQ(counts[0][0].detections.size(), 3u);
+  EXPECT_TRUE(counts[0][0].detections[0].right);
+  EXPECT_TRUE(counts[0][0].detections[1].right);
+  EXPECT_FALSE(counts[0][0].detections[2].right);
+  // Precision 1 for the recalls 0.11 to 0.99, and 2/3 at the last.
+  EXPECT_NEAR(*nuscenes_average_precision(counts[0][0].detections, counts[0][0].truths[kAllCells]),
+              (89 + (2.0 / 3 - 0.1) / 0.9) / 90, 1e-12);
 }
 
 TEST(Strata, OfAMatchIsItsTruths) {

@@ -8,6 +8,7 @@
 
 #include "models/decode_boxes.h"
 #include "models/decode_instances.h"
+#include "nn/losses.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -76,7 +77,7 @@ TEST(BoxTargets, WhatIsLearnedDecodesToTheSame) {
   Batch batch = batch_of_one();
   batch.boxes[0].push_back(
       {.x = 12.1, .y = 3.3, .z = 0.9, .l = 4.5, .w = 1.9, .h = 1.6, .yaw = 2.5, .vx = 3, .vy = -1, .class_id = 0});
-  const CentreTargets targets = box_targets(batch, grid, 8);
+  const CentreTargets targets = box_targets(batch, grid, 8, {});
   std::map<std::string, Tensor> maps;
   maps["heatmap"] = full({1, 8, grid.rows, grid.columns}, -10);
   const auto cell = static_cast<int64_t>(targets.cells.item());
@@ -90,6 +91,40 @@ TEST(BoxTargets, WhatIsLearnedDecodesToTheSame) {
   const std::vector<double> row = decode_boxes(maps).to_vector();
   const double expected[] = {12.1, 3.3, 0.9, 4.5, 1.9, 1.6, 2.5, 3, -1};
   for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(row[i], expected[i], 1e-4) << i;
+}
+
+TEST(BoxTargets, UnknownVelocityIsNoTarget) {
+  const CentreGrid grid = {.x_min = -20.8, .y_min = -22.4, .cell = 0.8, .rows = 56, .columns = 104};
+  Batch batch = batch_of_one();
+  const Box3d known = {.x = 0.4, .y = 0.4, .l = 4, .w = 2, .h = 1.5, .vx = 3, .vy = -1};
+  Box3d unknown = known;
+  unknown.x = 12.4, unknown.has_velocity = false, unknown.vx = unknown.vy = 0;
+  batch.boxes[0] = {known, unknown};
+  const CentreTargets targets = box_targets(batch, grid, 8, {});
+  const std::vector<double> values = targets.values.to_vector();
+  ASSERT_EQ(values.size(), 20u);
+  EXPECT_EQ(values[8], 3);
+  EXPECT_TRUE(std::isnan(values[18]) && std::isnan(values[19]));
+  // Against a map of ones: |1 - 3| + |1 + 1| of the known one, over two boxes.
+  const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, 8, 2));
+  EXPECT_NEAR(indexed_l1_loss(full({1, 2, 56, 104}, 1.0), targets.cells, wanted).item(), 2.0, 1e-6);
+}
+
+TEST(BoxTargets, BoxesWithoutPointsOrOutOfRangeAreNoTargets) {
+  const CentreGrid grid = {.x_min = -20.8, .y_min = -22.4, .cell = 0.8, .rows = 56, .columns = 104};
+  Batch batch = batch_of_one();
+  const Box3d box = {.x = 0.4, .y = 0.4, .z = 1, .l = 4, .w = 2, .h = 1.5, .num_lidar_points = 1};
+  Box3d uncounted = box, empty = box, high = box, outside = box;
+  uncounted.x = 8.4, uncounted.num_lidar_points = -1;
+  empty.x = 16.4, empty.num_lidar_points = 0;
+  high.x = 24.4, high.z = 5.5;
+  outside.x = 62.41;
+  batch.boxes[0] = {box, uncounted, empty, high, outside};
+  const CentreTargets targets = box_targets(batch, grid, 8, {});
+  // Row 28; columns (0.4 + 20.8) / 0.8 = 26.5 and (8.4 + 20.8) / 0.8 = 36.5.
+  EXPECT_EQ(targets.cells.to_vector(), std::vector<double>({28 * 104 + 26, 28 * 104 + 36}));
+  EXPECT_EQ(at(targets.heatmap, 0, 28, 46), 0.0) << "where the empty box stands nothing is to be found";
+  EXPECT_EQ(at(targets.heatmap, 0, 28, 56), 0.0);
 }
 
 TEST(Targets, OutsideTheGridAndUnlabelled) {

@@ -128,7 +128,7 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   else if (options_.instance_ap && !frame.instances.empty())
     ++counts.missing["instances"];
   if (options_.dynamic_ap && frame.box_labels)
-    count_boxes(frame.boxes, *frame.box_labels, options_.dynamic_distances, stratum_at, counts.boxes);
+    count_boxes(frame.boxes, *frame.box_labels, grid, options_.dynamic_distances, stratum_at, counts.boxes);
   else if (options_.dynamic_ap && !frame.boxes.empty())
     ++counts.missing["boxes"];
   ++counts.frames;

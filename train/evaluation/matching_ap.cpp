@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "geometry/polyline.h"
 #include "geometry/rotated_box.h"
+#include "train/true_boxes.h"
 
 namespace bevgrad {
 namespace {
@@ -124,9 +126,15 @@ void count_instances(const std::vector<ScoredInstance>& predicted, const std::ve
   }
 }
 
-void count_boxes(const std::vector<ScoredBox>& predicted, const std::vector<Box3d>& truth,
-                 const std::vector<double>& thresholds, const StratumAt& at,
+void count_boxes(const std::vector<ScoredBox>& all_predicted, const std::vector<Box3d>& labelled,
+                 const LabelGrid& range, const std::vector<double>& thresholds, const StratumAt& at,
                  std::vector<std::vector<ApCounts>>& counts) {
+  std::vector<ScoredBox> predicted;
+  std::copy_if(all_predicted.begin(), all_predicted.end(), std::back_inserter(predicted),
+               [&](const ScoredBox& b) { return is_in_range(b.box, range); });
+  std::vector<Box3d> truth;
+  std::copy_if(labelled.begin(), labelled.end(), std::back_inserter(truth),
+               [&](const Box3d& b) { return is_true_box(b, range); });
   for (size_t c = 0; c < counts.size(); ++c) {
     const auto id = static_cast<int64_t>(c);
     const auto p = of_class(predicted, id, [](const ScoredBox& b) { return b.box.class_id; });

@@ -27,8 +27,9 @@ void count_instances(const std::vector<ScoredInstance>& predicted, const std::ve
                      const StratumAt& at, std::vector<ApCounts>& counts);
 
 /// nuScenes' matching: right where the free true box of its class whose centre is nearest on the ground is closer than
-/// the threshold. Adds to counts[class][threshold].
-void count_boxes(const std::vector<ScoredBox>& predicted, const std::vector<Box3d>& truth,
+/// the threshold. Predictions out of `range`, and labelled boxes that are no true boxes of it (train/true_boxes.h),
+/// count on neither side. Adds to counts[class][threshold].
+void count_boxes(const std::vector<ScoredBox>& predicted, const std::vector<Box3d>& truth, const LabelGrid& range,
                  const std::vector<double>& thresholds, const StratumAt& at,
                  std::vector<std::vector<ApCounts>>& counts);
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "models/decode_peaks.h"
 #include "tensor/ops.h"
+#include "train/true_boxes.h"
 
 namespace bevgrad {
 namespace {
@@ -111,7 +113,8 @@ CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64
   return collector.finish(6);
 }
 
-CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes) {
+CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   Collector collector(batch.size(), classes, grid);
   for (int64_t n = 0; n < batch.size(); ++n) {
     const auto sample = static_cast<size_t>(n);
@@ -125,12 +128,12 @@ CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t cl
       check(box.l > 0 && box.w > 0 && box.h > 0, "sample {}: a box is {} x {} x {} m, expected a positive size",
             key_of(batch, n), box.l, box.w, box.h);
       int64_t row = 0, column = 0;
-      if (!collector.locate(box.x, box.y, row, column)) continue;
+      if (!is_true_box(box, range) || !collector.locate(box.x, box.y, row, column)) continue;
       const double dx = (box.x - grid.x_min) / grid.cell - static_cast<double>(column);
       const double dy = (box.y - grid.y_min) / grid.cell - static_cast<double>(row);
       collector.add(n, box.class_id, row, column, box.l, box.w,
                     {dx, dy, box.z, std::log(box.l), std::log(box.w), std::log(box.h), std::sin(box.yaw),
-                     std::cos(box.yaw), box.vx, box.vy});
+                     std::cos(box.yaw), box.has_velocity ? box.vx : kUnknown, box.has_velocity ? box.vy : kUnknown});
     }
   }
   return collector.finish(10);

@@ -32,8 +32,9 @@ CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64
                                const std::vector<bool>& symmetric);
 
 /// For the dynamic head, in the order of kDynamicMaps: reg (cells from the peak's cell corner), height (centre z),
-/// dim (log l, w, h), rot (sin, cos), vel.
-CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes);
+/// dim (log l, w, h), rot (sin, cos), vel (NaN where the box has none). Boxes that are no true boxes of `range`
+/// (train/true_boxes.h) are left out.
+CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range);
 
 /// A regressed map of the dynamic head and its channels.
 struct DynamicMap {
