@@ -1,9 +1,11 @@
 // nuScenes key frames (or anything else in their shape) as a dataset: mmdetection3d's info pickle with its JPEGs and
-// .pcd.bin files. The format is that of mmdetection3d 1.x, tools/dataset_converters/update_infos_to_v2.py.
+// .pcd.bin files.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "data/image_codec.h"
 
 namespace bevgrad {
 
@@ -11,20 +13,30 @@ struct ImportOptions {
   std::string info;    ///< the .pkl; read without executing anything in it
   std::string images;  ///< folder of the pictures and LiDAR files: as the info names them, by their file names alone,
                        ///< or in nuScenes' samples/<sensor>/
-  double new_sequence_after = 1.5;  ///< seconds between key frames from which on they are another drive
+  /// Every frame must have these; others are left out.
+  std::vector<std::string> cameras = {"CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT",
+                                      "CAM_BACK_LEFT",  "CAM_BACK",  "CAM_BACK_RIGHT"};
+  /// Seconds between key frames from which on they are another drive, where the info has no scene tokens.
+  double new_sequence_after = 1.5;
 };
 
 struct ImportReport {
   int64_t frames = 0, sequences = 0, boxes = 0, boxes_left_out = 0;
+  bool had_old_boxes = false;         ///< see InfoFrames
+  std::vector<ImageSize> image_size;  ///< of the first frame's pictures, in the order of the cameras
 };
 
 /// Writes lmdb/frames, lmdb.txt and all.txt into `folder`, which must not exist or be empty and appears only when all
 /// is done. Throws in one line for whatever is missing, damaged or out of range.
 ///
+/// - Infos of mmdetection3d: version 2 ('data_list') and version 1 ('infos', or the bare list).
+/// - Sequences: frames of one scene token in the order of their timestamps. Without tokens: of one log, by the name of
+///   the LiDAR files, with gaps of at most `new_sequence_after`.
 /// - Ego frame: nuScenes' own (rear axle, on the ground), at the LiDAR's moment.
 /// - Cameras: intrinsics from cam2img; extrinsics from lidar2ego * inverse(lidar2cam), which holds the vehicle's motion
 ///   between the LiDAR's and the camera's moment, or else cam2ego. JPEGs are kept as they are.
-/// - Points: x, y, z, intensity / 255.
+/// - Points: x, y, z, intensity / 255. A file is refused whose points are not whole, and one that holds less than half
+///   of the points that the annotators counted in the frame's boxes: it is truncated, or belongs to another frame.
 /// - Boxes: from the LiDAR's frame into the ego frame, with velocity (absent where the info has NaN) and the number of
 ///   LiDAR points. car -> car; truck, trailer, construction_vehicle -> truck; bus -> bus; pedestrian -> person; bicycle
 ///   and motorcycle -> non_motor, or riderless_non_motor where cam_instances says without_rider (or, where no camera

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 
 #include "data/dataset.h"
@@ -19,6 +20,17 @@ using testing::TemporaryFolder;
 
 const std::string kMadeUp = std::string(BEVGRAD_SOURCE_DIR) + "/tests/golden/data/nuscenes_like";
 
+/// Imports one of the made-up infos, whose frames have two cameras.
+ImportReport import_made_up(const std::string& out, const std::string& infos = "infos.pkl",
+                            const std::string& in = kMadeUp) {
+  return import_nuscenes(out, {in + "/" + infos, in, {"CAM_FRONT", "CAM_BACK"}});
+}
+
+std::string read_whole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 DatasetOptions options_of(const std::vector<std::string>& cameras, int64_t height, int64_t width) {
   DatasetOptions options;
   for (const std::string& camera : cameras) options.groups.push_back({camera, {camera}, height, width});
@@ -31,7 +43,7 @@ Dataset open(const std::string& folder, const DatasetOptions& options) {
 
 TEST(ImportNuscenes, FramesComeInTimeAndAGapBeginsASequence) {
   TemporaryFolder folder;
-  ImportReport report = import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp});
+  ImportReport report = import_made_up(folder / "out");
   EXPECT_EQ(report.frames, 3);
   EXPECT_EQ(report.sequences, 2);
   EXPECT_EQ(report.boxes, 12);
@@ -44,7 +56,7 @@ TEST(ImportNuscenes, FramesComeInTimeAndAGapBeginsASequence) {
 
 TEST(ImportNuscenes, BoxesAndPointsComeInTheEgoFrame) {
   TemporaryFolder folder;
-  import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp});
+  import_made_up(folder / "out");
   Sample sample = open(folder / "out", options_of({"CAM_FRONT"}, 24, 32)).load(0);
   ASSERT_EQ(sample.labels.boxes.size(), 4u);
   const Box3d& car = sample.labels.boxes[0];
@@ -79,7 +91,7 @@ TEST(ImportNuscenes, BoxesAndPointsComeInTheEgoFrame) {
 
 TEST(ImportNuscenes, CamerasStandWhereTheyWereAtTheLidarsMoment) {
   TemporaryFolder folder;
-  import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp});
+  import_made_up(folder / "out");
   Sample sample = open(folder / "out", options_of({"CAM_FRONT", "CAM_BACK"}, 12, 16)).load(0);
   const Camera& front = sample.cameras[0].camera;
   EXPECT_NEAR(front.sensor2ego.translation().x, 1.75, 1e-6);
@@ -93,12 +105,68 @@ TEST(ImportNuscenes, CamerasStandWhereTheyWereAtTheLidarsMoment) {
   EXPECT_NEAR(sample.cameras[1].camera.sensor2ego.translation().x, -0.5, 1e-6);
 }
 
+TEST(ImportNuscenes, OlderInfosSayTheSame) {
+  TemporaryFolder folder;
+  import_made_up(folder / "v2");
+  const DatasetOptions options = options_of({"CAM_FRONT", "CAM_BACK"}, 12, 16);
+  const Dataset v2 = open(folder / "v2", options);
+  for (const std::string infos : {"infos_v1.pkl", "infos_v1_list.pkl", "infos_v1_old.pkl"}) {
+    const ImportReport report = import_made_up(folder / infos, infos);
+    EXPECT_EQ(report.frames, 3) << infos;
+    EXPECT_EQ(report.boxes, 12) << infos;
+    EXPECT_EQ(report.had_old_boxes, infos == "infos_v1_old.pkl");
+    const Dataset v1 = open(folder / infos, options);
+    for (int64_t i = 0; i < 3; ++i) {
+      const Sample a = v2.load(i), b = v1.load(i);
+      EXPECT_EQ(a.key, b.key);
+      EXPECT_EQ(a.sequence, b.sequence);
+      EXPECT_EQ(a.timestamp, b.timestamp);
+      EXPECT_EQ(a.points.to_vector(), b.points.to_vector());
+      for (size_t k = 0; k < 16; ++k) {
+        EXPECT_NEAR(a.ego_pose.m[k], b.ego_pose.m[k], 1e-9);
+        for (size_t c = 0; c < 2; ++c)
+          EXPECT_NEAR(a.cameras[c].camera.sensor2ego.m[k], b.cameras[c].camera.sensor2ego.m[k], 1e-9);
+      }
+      EXPECT_NEAR(a.cameras[0].camera.fy, b.cameras[0].camera.fy, 1e-9);
+      ASSERT_EQ(a.labels.boxes.size(), b.labels.boxes.size());
+      for (size_t k = 0; k < a.labels.boxes.size(); ++k) {
+        const Box3d &p = a.labels.boxes[k], &q = b.labels.boxes[k];
+        EXPECT_NEAR(p.x, q.x, 1e-5);
+        EXPECT_NEAR(p.l, q.l, 1e-6);
+        EXPECT_NEAR(p.w, q.w, 1e-6);
+        EXPECT_NEAR(std::remainder(p.yaw - q.yaw, 6.283185307), 0, 1e-5) << infos;
+        EXPECT_EQ(p.has_velocity, q.has_velocity);
+        EXPECT_NEAR(p.vy, q.vy, 1e-5);
+        EXPECT_EQ(p.num_lidar_points, q.num_lidar_points);
+        // They know nothing of riders: the bicycle that stands has none.
+        if (k != 1) {
+          EXPECT_EQ(p.class_id, q.class_id);
+        }
+      }
+      EXPECT_EQ(LabelSchema().dynamic_classes[static_cast<size_t>(b.labels.boxes[1].class_id)], "riderless_non_motor");
+    }
+  }
+}
+
+TEST(ImportNuscenes, ScenesAreSequencesWhateverTheirTimes) {
+  TemporaryFolder folder;
+  const ImportReport report = import_made_up(folder / "out", "infos_scenes.pkl");
+  EXPECT_EQ(report.sequences, 2);
+  const Dataset dataset = open(folder / "out", options_of({"CAM_FRONT"}, 12, 16));
+  ASSERT_EQ(dataset.streams().size(), 2u);
+  EXPECT_EQ(dataset.streams()[0].frames.size(), 2u) << "a pause does not end a scene";
+  const auto key = [&](size_t stream, size_t frame) {
+    return dataset.entry(dataset.streams()[stream].frames[frame]).key;
+  };
+  EXPECT_EQ(key(0, 0), "frame0");
+  EXPECT_EQ(key(0, 1), "late");
+  EXPECT_EQ(key(1, 0), "frame1");
+}
+
 TEST(ImportNuscenesErrors, NameWhatIsWrongAndLeaveNothing) {
   TemporaryFolder folder;
   std::filesystem::copy(kMadeUp, folder / "in");
-  auto error = [&] {
-    return error_of([&] { import_nuscenes(folder / "out", {folder / "in/infos.pkl", folder / "in"}); });
-  };
+  auto error = [&] { return error_of([&] { import_made_up(folder / "out", "infos.pkl", folder / "in"); }); };
   std::filesystem::resize_file(folder / "in/1_CAM_BACK.jpg",
                                std::filesystem::file_size(folder / "in/1_CAM_BACK.jpg") - 8);
   EXPECT_THAT(error(), HasSubstr("1_CAM_BACK.jpg: damaged JPEG"));
@@ -112,32 +180,39 @@ TEST(ImportNuscenesErrors, NameWhatIsWrongAndLeaveNothing) {
   EXPECT_THROW(import_nuscenes(folder / "out", {folder / "none.pkl", folder / "in"}), UsageError);
 }
 
+TEST(ImportNuscenesErrors, NameTheEntryThatIsMissing) {
+  TemporaryFolder folder;
+  const std::string whole = read_whole(kMadeUp + "/infos.pkl"), older = read_whole(kMadeUp + "/infos_v1.pkl");
+  std::filesystem::copy(kMadeUp, folder / "in");
+  const auto error_without = [&](const std::string& from, const std::string& entry) {
+    std::string bytes = from;
+    for (size_t at = bytes.find(entry); at != std::string::npos; at = bytes.find(entry)) bytes[at] = 'X';
+    std::ofstream(folder / "in/infos.pkl", std::ios::binary) << bytes;
+    return error_of([&] { import_made_up(folder / "out", "infos.pkl", folder / "in"); });
+  };
+  for (const std::string entry : {"timestamp", "ego2global", "images", "lidar_points", "lidar_path", "lidar2ego",
+                                  "img_path", "cam2img", "bbox_3d", "bbox_label_3d"})
+    EXPECT_THAT(error_without(whole, entry),
+                AllOf(HasSubstr("infos.pkl: data_list[0]"), HasSubstr("has no entry '" + entry + "'")));
+  for (const std::string entry : {"timestamp", "ego2global_rotation", "cams", "lidar_path", "lidar2ego_translation",
+                                  "data_path", "cam_intrinsic", "sensor2lidar_rotation", "gt_names"})
+    EXPECT_THAT(error_without(older, entry),
+                AllOf(HasSubstr("infos.pkl: infos[0]"), HasSubstr("has no entry '" + entry + "'")));
+  EXPECT_THAT(error_without(whole, "CAM_BACK"), HasSubstr("data_list[1]: has no camera 'CAM_BACK'"));
+  EXPECT_THAT(error_without(whole, "data_list"), HasSubstr("expected an info file of mmdetection3d"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  EXPECT_THAT(error_of([&] {
+                import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp});
+              }),
+              HasSubstr("has no camera 'CAM_FRONT_LEFT'"));
+  EXPECT_THROW(import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp, {"CAM_BACK", "CAM_BACK"}}),
+               UsageError);
+}
+
 /// The frame of real data that the tests may be given; BEVGRAD_REAL_DATA names its folder.
 std::string real_folder() {
   const char* named = std::getenv("BEVGRAD_REAL_DATA");
   return (named != nullptr ? std::string(named) : std::string(BEVGRAD_SOURCE_DIR) + "/../shared/data") + "/nuscenes";
-}
-
-void draw_points(const Sample& sample, const std::string& folder) {
-  for (const CameraImage& camera : sample.cameras) {
-    CameraProjector projector(camera.camera);
-    for (int64_t i = 0; i < sample.points.size(0); ++i) {
-      const float* p = sample.points.data<float>() + i * 4;
-      auto pixel = projector.project({p[0], p[1], p[2]});
-      if (!pixel) continue;
-      const double near = std::exp(-std::hypot(p[0], p[1]) / 15);
-      for (int dy = -1; dy <= 1; ++dy)
-        for (int dx = -1; dx <= 1; ++dx) {
-          const int64_t x = std::clamp<int64_t>(std::lround(pixel->u) + dx, 0, camera.camera.width - 1);
-          const int64_t y = std::clamp<int64_t>(std::lround(pixel->v) + dy, 0, camera.camera.height - 1);
-          uint8_t* out = camera.image.data<uint8_t>() + (y * camera.camera.width + x) * 3;
-          out[0] = static_cast<uint8_t>(255 * near);
-          out[1] = static_cast<uint8_t>(255 * (1 - near));
-          out[2] = 60;
-        }
-    }
-    std::ofstream(folder + "/" + camera.name + ".jpg", std::ios::binary) << encode_jpeg(camera.image, 92);
-  }
 }
 
 TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {
@@ -168,7 +243,42 @@ TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {
   }
   EXPECT_GT(counted, 500);
   EXPECT_NEAR(static_cast<double>(found), static_cast<double>(counted), 0.05 * static_cast<double>(counted));
-  if (const char* pictures = std::getenv("BEVGRAD_TEST_PICTURES")) draw_points(sample, pictures);
+
+  // LiDAR points land on every camera's picture: on its lower part and its middle, hardly on its upper tenth.
+  for (const CameraImage& camera : sample.cameras) {
+    CameraProjector projector(camera.camera);
+    int64_t seen = 0, high = 0, low = 0;
+    for (int64_t i = 0; i < sample.points.size(0); ++i) {
+      const float* p = sample.points.data<float>() + i * 4;
+      const auto pixel = projector.project({p[0], p[1], p[2]});
+      if (!pixel) continue;
+      ++seen;
+      high += pixel->v < 45;
+      low += pixel->v > 225;
+    }
+    EXPECT_GT(seen, 1500) << camera.name;
+    EXPECT_LT(high * 20, seen) << camera.name;
+    EXPECT_GT(low * 3, seen) << camera.name;
+  }
+}
+
+TEST(ImportNuscenesErrors, ATruncatedLidarFileIsRefusedThoughItsPointsAreWhole) {
+  const std::string real = real_folder();
+  if (!std::filesystem::is_directory(real)) GTEST_SKIP() << "NO REAL DATA: " << real << " is no folder";
+  TemporaryFolder folder;
+  std::filesystem::copy(real, folder / "in");
+  std::string info;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "in")) {
+    std::filesystem::permissions(file.path(), std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+    if (file.path().extension() == ".pkl") info = file.path().string();
+    if (file.path().extension() == ".bin") std::filesystem::resize_file(file.path(), 20 * 5000);
+  }
+  EXPECT_THAT(
+      error_of([&] {
+        import_nuscenes(folder / "out", {info, folder / "in"});
+      }),
+      AllOf(HasSubstr(".pcd.bin"), HasSubstr("points lie in the boxes of"), HasSubstr("expected a whole file")));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
 }  // namespace

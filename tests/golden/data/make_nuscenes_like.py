@@ -68,3 +68,49 @@ infos = dict(metainfo=dict(categories={name: i for i, name in enumerate(names)},
              data_list=[frame(2, 1010.0), frame(0, 1000.0), frame(1, 1000.5)])
 with open(out / "infos.pkl", "wb") as file:
     pickle.dump(infos, file)
+
+# The same frames as mmdetection3d up to 1.0 wrote them.
+
+
+def quaternion(m):
+    """w, x, y, z of a rotation whose trace is above -1."""
+    w = np.sqrt(max(0.0, 1 + np.trace(m[:3, :3]))) / 2
+    if w > 1e-6:
+        return [w, (m[2, 1] - m[1, 2]) / (4 * w), (m[0, 2] - m[2, 0]) / (4 * w), (m[1, 0] - m[0, 1]) / (4 * w)]
+    raise ValueError("half a turn")
+
+
+def version1(info, old=False):
+    l2e, e2g = np.array(info["lidar_points"]["lidar2ego"]), np.array(info["ego2global"])
+    cams = {}
+    for name, image in info["images"].items():
+        sensor2lidar = np.linalg.inv(np.array(image["lidar2cam"]))
+        cams[name] = dict(data_path=f"./data/nuscenes/samples/{name}/{image['img_path']}", type=name,
+                          sensor2lidar_rotation=sensor2lidar[:3, :3], sensor2lidar_translation=sensor2lidar[:3, 3],
+                          cam_intrinsic=np.array(image["cam2img"]), timestamp=int(image["timestamp"] * 1e6))
+    boxes = np.array([b["bbox_3d"] for b in info["instances"]])
+    if old:
+        boxes = np.concatenate([boxes[:, :3], boxes[:, [4, 3, 5]], -boxes[:, 6:] - np.pi / 2], axis=1)
+    labels = [names[b["bbox_label_3d"]] if b["bbox_label_3d"] >= 0 else "animal" for b in info["instances"]]
+    return dict(lidar_path=f"/data/nuscenes/samples/LIDAR_TOP/{info['lidar_points']['lidar_path']}", token=info["token"],
+                sweeps=[], cams=cams, timestamp=int(info["timestamp"] * 1e6), gt_boxes=boxes, gt_names=np.array(labels),
+                gt_velocity=np.array([b["velocity"] for b in info["instances"]]),
+                num_lidar_pts=np.array([b["num_lidar_pts"] for b in info["instances"]]),
+                lidar2ego_translation=l2e[:3, 3].tolist(), lidar2ego_rotation=quaternion(l2e),
+                ego2global_translation=e2g[:3, 3].tolist(), ego2global_rotation=quaternion(e2g))
+
+
+def dump(name, infos, protocol):
+    with open(out / name, "wb") as file:
+        pickle.dump(infos, file, protocol=protocol)
+
+
+frames = infos["data_list"]
+dump("infos_v1.pkl", dict(infos=[version1(f) for f in frames], metadata=dict(version="v1.0-mini")), 4)
+dump("infos_v1_list.pkl", [version1(f) for f in frames], 2)
+dump("infos_v1_old.pkl", dict(infos=[version1(f, old=True) for f in frames], metadata=dict(version="v1.0-mini")), 4)
+
+# Two scenes recorded at the same time, one of them with a pause of 9.5 s.
+scenes = [dict(frame(0, 1000.0), scene_token="a"), dict(frame(1, 1000.2), scene_token="b"),
+          dict(frame(2, 1009.5), scene_token="a", token="late")]
+dump("infos_scenes.pkl", dict(metainfo=infos["metainfo"], data_list=scenes), 4)

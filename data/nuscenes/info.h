@@ -1,0 +1,58 @@
+// mmdetection3d's info pickles, as plain frames: version 2 of the format (mmdetection3d from 1.1 on, a dict with
+// 'data_list') and version 1 (up to 1.0, a dict with 'infos' or the bare list). The formats are defined by
+// mmdetection3d's tools/dataset_converters/nuscenes_converter.py and update_infos_to_v2.py.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/sample.h"
+#include "geometry/camera.h"
+#include "geometry/pose.h"
+
+namespace bevgrad {
+
+/// A file that an info names. `where` is the place of the name, for messages.
+struct InfoFile {
+  std::string name;
+  std::string where;
+};
+
+struct InfoCamera {
+  std::string name;
+  InfoFile image;
+  Camera camera;  ///< without its size, which only the image knows; sensor2ego holds at the LiDAR's moment
+};
+
+struct InfoBox {
+  std::string label;  ///< nuScenes' name; empty where the info has none
+  Box3d box;          ///< ego frame; without its class
+  std::optional<bool> without_rider;
+};
+
+struct InfoFrame {
+  std::string where;  ///< for messages
+  std::string key;
+  std::string drive;  ///< scene token; else the log that the LiDAR file's name begins with; else empty
+  bool has_scene = false;
+  double timestamp = 0;  ///< seconds
+  Pose ego_pose, lidar2ego;
+  InfoFile points;
+  int64_t point_features = 5;  ///< float32 a point
+  std::vector<InfoCamera> cameras;
+  bool has_boxes = false;  ///< false: not annotated
+  std::vector<InfoBox> boxes;
+};
+
+struct InfoFrames {
+  std::vector<InfoFrame> frames;  ///< in the file's order
+  /// The file's boxes were mmdetection3d's of before 1.0 (width before length, yaw turned by a quarter) and have been
+  /// turned into today's. It shows by vehicles that are wider than long.
+  bool had_old_boxes = false;
+};
+
+/// Reads the pickle without executing anything in it. Throws in one line that names the entry that is missing or wrong.
+InfoFrames read_nuscenes_infos(const std::string& path);
+
+}  // namespace bevgrad
