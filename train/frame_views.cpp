@@ -100,6 +100,7 @@ DrawingOptions drawing_options(const config::Config& proto) {
   options.show_history = drawing.temporal_visualization().show_history();
   options.show_fusion = drawing.temporal_visualization().show_fusion();
   options.fusion_weights = drawing.temporal_visualization().fusion_weights();
+  options.show_points_in_cameras = drawing.show_points_in_cameras();
   options.pixels_per_cell =
       static_cast<double>(drawing.label_w()) / static_cast<double>(configs::label_schema(proto).grid.columns());
   return options;

@@ -3,7 +3,6 @@
 #include <cctype>
 
 namespace bevgrad {
-namespace {
 
 std::string file_name(const std::string& key) {
   std::string name = key;
@@ -12,8 +11,6 @@ std::string file_name(const std::string& key) {
   if (name.size() > 200) name.resize(200);
   return name.empty() || name.front() == '.' ? "_" + name : name;
 }
-
-}  // namespace
 
 std::string picture_file(const std::string& val_set, const std::string& key) {
   return "pictures/" + file_name(val_set) + "/" + file_name(key) + ".png";

@@ -11,8 +11,7 @@
 namespace bevgrad {
 namespace {
 
-constexpr double kMargin = 16, kGap = 14, kTitle = 34, kLeastCamera = 250, kMostCamera = 480, kLegendWidth = 190,
-                 kScaleWidth = 30;
+constexpr double kMargin = 16, kGap = 14, kTitle = 34, kLeastCamera = 250, kLegendWidth = 190, kScaleWidth = 30;
 
 /// Largest finite value, for the scale of a row of heat maps.
 double highest(const std::vector<FeaturePanel>& panels) {
@@ -44,7 +43,7 @@ Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size
   const size_t most = std::max<size_t>(1, static_cast<size_t>(room / kLeastCamera));
   const size_t rows = (count + most - 1) / most;
   layout.cameras_a_row = (count + rows - 1) / rows;
-  const double camera_width = std::min(kMostCamera, room / static_cast<double>(layout.cameras_a_row) - 6);
+  const double camera_width = std::min(options.widest_camera, room / static_cast<double>(layout.cameras_a_row) - 6);
   double y = kMargin + kTitle, row_height = 0;
   for (size_t i = 0; i < picture.cameras.size(); ++i) {
     const auto& camera = picture.cameras[i].camera;
@@ -100,6 +99,24 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
   }
 }
 
+/// Which of the large panels there are.
+struct Panels {
+  bool label = false, prediction = false, difference = false, lidar = false;
+
+  explicit Panels(const SamplePicture& picture) {
+    const EvaluationFrame& frame = picture.frame;
+    label = !frame.lane_label.empty() || !frame.road_label.empty() || frame.instance_labels || frame.box_labels;
+    prediction = picture.has_prediction;
+    difference =
+        (!frame.lane.empty() && !frame.lane_label.empty()) || (!frame.road.empty() && !frame.road_label.empty());
+    lidar = picture.points.defined() && picture.points.numel() > 0;
+  }
+  size_t count() const {
+    return static_cast<size_t>(label) + static_cast<size_t>(prediction) + static_cast<size_t>(difference) +
+           static_cast<size_t>(lidar);
+  }
+};
+
 struct LegendItem {
   std::string text;
   Color color;
@@ -128,12 +145,14 @@ std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOpt
   const EvaluationFrame& frame = picture.frame;
   if (!frame.lane.empty() || !frame.lane_label.empty()) classes("Lane marks", picture.labels.lane_classes, lane_color);
   if (!frame.road.empty() || !frame.road_label.empty()) classes("Road", picture.labels.road_classes, road_color);
-  heading("Difference");
-  entry(kRight, "predicted and there", false);
-  entry(kMissed, "missed", false);
-  entry(kFalseAlarm, "not there", false);
-  entry(kWrongClass, "another class", false);
-  entry(kIgnored, "not judged", false);
+  if (Panels(picture).difference) {
+    heading("Difference");
+    entry(kRight, "predicted and there", false);
+    entry(kMissed, "missed", false);
+    entry(kFalseAlarm, "not there", false);
+    entry(kWrongClass, "another class", false);
+    entry(kIgnored, "not judged", false);
+  }
   std::set<int> instances, boxes;
   for (const auto& i : frame.instances)
     if (i.score >= options.box_score_threshold) instances.insert(i.box.class_id);
@@ -196,7 +215,8 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   std::vector<FeaturePanel> features;
   if (options.show_history) features = picture.features;
   const size_t small = features.size() + (weights ? static_cast<size_t>(picture.fusion_weights.channels) : 0);
-  const Layout layout = lay_out(picture, options, 4, small);
+  const Panels panels(picture);
+  const Layout layout = lay_out(picture, options, panels.count(), small);
   Canvas canvas(static_cast<int>(std::ceil(layout.width)), static_cast<int>(std::ceil(layout.height)), kPaper);
   canvas.text(kMargin, kMargin + 12, picture.title, 15, kInk, Align::Left, true);
 
@@ -207,19 +227,28 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   draw_cameras(canvas, layout, picture, options, lanes);
 
   const LabelGrid& grid = picture.labels.grid;
-  BevView label(canvas, layout.large[0], grid);
-  draw_label(label, picture);
-  label.axes("Label");
-  BevView prediction(canvas, layout.large[1], grid);
-  draw_prediction(prediction, picture, options);
-  prediction.axes("Prediction");
-  BevView difference(canvas, layout.large[2], grid);
-  draw_difference(difference, picture, options);
-  difference.axes("Difference");
-  BevView lidar(canvas, layout.large[3], grid);
-  draw_lidar(lidar, picture, options);
-  for (const auto& lane : lanes) lidar.polyline(lane.points, lane_color(static_cast<size_t>(lane.class_id)), 1.4);
-  lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR and lane vectors");
+  size_t panel = 0;
+  if (panels.label) {
+    BevView label(canvas, layout.large[panel++], grid);
+    draw_label(label, picture);
+    label.axes("Label");
+  }
+  if (panels.prediction) {
+    BevView prediction(canvas, layout.large[panel++], grid);
+    draw_prediction(prediction, picture, options);
+    prediction.axes("Prediction");
+  }
+  if (panels.difference) {
+    BevView difference(canvas, layout.large[panel++], grid);
+    draw_difference(difference, picture, options);
+    difference.axes("Difference");
+  }
+  if (panels.lidar) {
+    BevView lidar(canvas, layout.large[panel++], grid);
+    draw_lidar(lidar, picture, options);
+    for (const auto& lane : lanes) lidar.polyline(lane.points, lane_color(static_cast<size_t>(lane.class_id)), 1.4);
+    lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR and lane vectors");
+  }
   draw_legend(canvas, layout.legend, legend_of(picture, options));
 
   const double high = highest(features);

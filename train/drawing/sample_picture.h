@@ -1,5 +1,5 @@
 // One picture a sample: cameras, label, prediction, difference, LiDAR, the warped history frames and the fusion
-// weights.
+// weights. Panels that have nothing to show are left out.
 #pragma once
 #include <optional>
 #include <string>
@@ -28,6 +28,7 @@ struct DrawingOptions {
   bool show_vectors = true;  ///< predicted lane vectors over the prediction and in the cameras
   bool show_points_in_cameras = false;
   double pixels_per_cell = 1;  ///< of the label grid
+  double widest_camera = 480;  ///< pixels
 
   /// The threshold of a road class by its name ("stopline", "StopLine", "stop_line" are one).
   float threshold_of(const std::string& road_class) const;
@@ -46,6 +47,7 @@ struct SamplePicture {
   LabelSchema labels;
   std::vector<CameraPicture> cameras;
   Tensor points;                       ///< float32 [P,4] in the ego frame, or undefined
+  bool has_prediction = true;          ///< false: nobody has predicted anything, which differs from "nothing was found"
   EvaluationFrame frame;               ///< predictions and labels; what is empty is left out
   std::vector<FeaturePanel> features;  ///< current, warped history frames, mixed
   Raster<float> fusion_weights;        ///< [1 + history,H,W], or empty
