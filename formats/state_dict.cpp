@@ -121,7 +121,7 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
       file.document = read_safetensors(source);
       break;
     case FileFormat::Hdf5:
-      file.document = read_hdf5_document(path);
+      file.document = read_hdf5_document(source);
       break;
     case FileFormat::Pickle:
       file.document = read_pickle_document(source);

@@ -10,7 +10,7 @@ namespace bevgrad {
 
 /// The structure of an HDF5 file; tensors are read when asked for. A file without /document (another program's, or a
 /// training checkpoint) gives its groups as dictionaries and its root attributes as entries.
-std::shared_ptr<Document> read_hdf5_document(const std::string& path);
+std::shared_ptr<Document> read_hdf5_document(std::shared_ptr<const ByteSource> source);
 
 /// Writes `document.root` atomically. Where it has a state dict, its tensors go to /state_dict. Tensors that are the
 /// same view of one storage become one dataset with several names; other views of a shared storage, and tensors that

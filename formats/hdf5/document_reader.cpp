@@ -18,10 +18,12 @@ namespace {
 constexpr int kMaximumDepth = 64;
 constexpr uint64_t kMaximumValues = 4'000'000;
 constexpr int64_t kMaximumBytes = 256 << 20;
+constexpr uint64_t kTextSlack = 256 << 20;
 
 class DocumentReader {
  public:
-  DocumentReader(const std::string& path, Document& document) : path_(path), document_(document), file_(path) {}
+  DocumentReader(std::shared_ptr<const ByteSource> source, Document& document)
+      : path_(source->name()), document_(document), file_(std::move(source)) {}
 
   void run() {
     check_version();
@@ -64,6 +66,7 @@ class DocumentReader {
       }
     }
     for (const std::string& member : file_.members()) {
+      if (!file_.is_group(member) && !file_.is_dataset(member)) continue;
       document_.insert(root, unescape_link(member), read_plain(member, member == "state_dict", 0));
     }
     if (const auto config = file_.text_attribute("", "config")) {
@@ -77,15 +80,41 @@ class DocumentReader {
   NodeId read_plain(const std::string& at, bool ordered, int depth) {
     guard(depth, at);
     if (!file_.is_group(at)) {
-      if (file_.is_text(at)) return document_.make_string(file_.read_text(at));
-      return read_tensor(at);
+      if (file_.is_null(at)) return document_.add({});
+      return file_.is_text(at) ? read_texts(at) : read_tensor(at);
     }
     enter_group(at);
     const NodeId dict = ordered ? document_.make_ordered_dict() : document_.make_dict();
     for (const std::string& member : file_.members(at)) {
-      document_.insert(dict, unescape_link(member), read_plain(at + "/" + member, false, depth + 1));
+      const std::string inner = at + "/" + member;
+      // What is neither, is a datatype with a name.
+      if (!file_.is_group(inner) && !file_.is_dataset(inner)) continue;
+      document_.insert(dict, unescape_link(member), read_plain(inner, false, depth + 1));
     }
     return dict;
+  }
+
+  /// One text, or a list of them.
+  NodeId read_texts(const std::string& at) {
+    std::vector<NodeId> items;
+    for (std::string& text : file_.read_texts(at)) {
+      charge(at, text.size());
+      items.push_back(document_.make_string(std::move(text)));
+    }
+    values_ += items.size();
+    return file_.sizes(at).empty() && items.size() == 1 ? items[0] : document_.make_list(std::move(items));
+  }
+
+  /// Counts bytes of texts: an honest file has room for them.
+  void charge(const std::string& at, uint64_t bytes) {
+    texts_ += bytes;
+    if (texts_ > file_.bytes() + kTextSlack) wrong(at, "its texts take more room than the file");
+  }
+
+  std::string type_of(const std::string& at) {
+    std::string type = file_.text_attribute(at, kTypeAttribute).value_or("unknown");
+    charge(at, type.size());
+    return type;
   }
 
   NodeId read_tensor(const std::string& at) {
@@ -129,13 +158,14 @@ class DocumentReader {
       wrong(at, "no bytes");
     }
     std::string out(static_cast<size_t>(bytes.sizes[0]), '\0');
+    charge(at, out.size());
     bytes.storage->read(0, std::as_writable_bytes(std::span(out)));
     return out;
   }
 
   /// A dataset: a tensor, unless its kind says that it is a number, a list of numbers, or bytes.
   NodeId read_dataset(const std::string& at) {
-    if (file_.is_text(at)) return document_.make_string(file_.read_text(at));
+    if (file_.is_text(at)) return read_texts(at);
     const auto kind = file_.text_attribute(at, kKindAttribute);
     if (!kind) return read_tensor(at);
     if (*kind == "bytes") return document_.make_bytes(read_bytes(at));
@@ -198,8 +228,7 @@ class DocumentReader {
   }
 
   NodeId read_object(const std::string& at, int depth) {
-    const std::string type = file_.text_attribute(at, kTypeAttribute).value_or("unknown");
-    const NodeId callable = document_.add({.kind = ValueKind::Global, .text = type});
+    const NodeId callable = document_.add({.kind = ValueKind::Global, .text = type_of(at)});
     Node object{.kind = ValueKind::Object, .items = {callable}};
     object.object = std::make_unique<ObjectParts>();
     object.items.push_back(file_.contains(at + "/args") ? read(at + "/args", depth + 1) : document_.make_tuple());
@@ -222,10 +251,7 @@ class DocumentReader {
     if (kind == "set") return document_.add({.kind = ValueKind::Set, .items = read_list(at, depth)});
     if (kind == "frozenset") return document_.add({.kind = ValueKind::FrozenSet, .items = read_list(at, depth)});
     if (kind == "object") return read_object(at, depth);
-    if (kind == "global") {
-      return document_.add(
-          {.kind = ValueKind::Global, .text = file_.text_attribute(at, kTypeAttribute).value_or("unknown")});
-    }
+    if (kind == "global") return document_.add({.kind = ValueKind::Global, .text = type_of(at)});
     const bool ordered = kind.starts_with("ordered_");
     const NodeId dict = ordered ? document_.make_ordered_dict() : document_.make_dict();
     if (kind == "state_dict" || kind == "ordered_state_dict") {
@@ -242,19 +268,20 @@ class DocumentReader {
     return dict;
   }
 
-  const std::string& path_;
+  const std::string path_;
   Document& document_;
   Hdf5Reader file_;
   SharedStorages storages_;
   uint64_t values_ = 0;
+  uint64_t texts_ = 0;
   std::unordered_set<uint64_t> groups_;
 };
 
 }  // namespace
 
-std::shared_ptr<Document> read_hdf5_document(const std::string& path) {
-  auto document = std::make_shared<Document>(path);
-  DocumentReader(path, *document).run();
+std::shared_ptr<Document> read_hdf5_document(std::shared_ptr<const ByteSource> source) {
+  auto document = std::make_shared<Document>(source->name());
+  DocumentReader(std::move(source), *document).run();
   return document;
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "formats/hdf5/tensor_file.h"
 #include "tensor/error.h"
 
 namespace bevgrad {
@@ -34,63 +35,6 @@ Hdf5Id bool_type() {
   H5Tenum_insert(type, "FALSE", &no);
   H5Tenum_insert(type, "TRUE", &yes);
   return type;
-}
-
-std::optional<StoredDType> float_of(hid_t type) {
-  switch (H5Tget_size(type)) {
-    case 2: {
-      // h5py's float16 and no other layout of 16 bits.
-      size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
-      H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
-      if (exponent_bits == 5 && mantissa_bits == 10) return StoredDType::Float16;
-      if (exponent_bits == 8 && mantissa_bits == 7) return StoredDType::BFloat16;
-      return std::nullopt;
-    }
-    case 4:
-      return StoredDType::Float32;
-    case 8:
-      return StoredDType::Float64;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<StoredDType> integer_of(hid_t type) {
-  const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
-  switch (H5Tget_size(type)) {
-    case 1:
-      return is_signed ? StoredDType::Int8 : StoredDType::UInt8;
-    case 2:
-      return is_signed ? StoredDType::Int16 : StoredDType::UInt16;
-    case 4:
-      return is_signed ? StoredDType::Int32 : StoredDType::UInt32;
-    case 8:
-      return is_signed ? StoredDType::Int64 : StoredDType::UInt64;
-    default:
-      return std::nullopt;
-  }
-}
-
-bool is_bool_enum(hid_t type) {
-  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
-  int8_t value = -1;
-  if (H5Tenum_valueof(type, "FALSE", &value) < 0 || value != 0) return false;
-  return H5Tenum_valueof(type, "TRUE", &value) >= 0 && value == 1;
-}
-
-std::optional<StoredDType> complex_of(hid_t type) {
-  if (H5Tget_nmembers(type) != 2) return std::nullopt;
-  const Hdf5Id real(H5Tget_member_type(type, 0), H5Tclose);
-  const Hdf5Id imaginary(H5Tget_member_type(type, 1), H5Tclose);
-  if (H5Tget_class(real) != H5T_FLOAT || H5Tequal(real, imaginary) <= 0) return std::nullopt;
-  const size_t bytes = H5Tget_size(real);
-  if (H5Tget_member_offset(type, 0) != 0 || H5Tget_member_offset(type, 1) != bytes) return std::nullopt;
-  if (H5Tget_size(type) != 2 * bytes) return std::nullopt;
-  const auto part = float_of(real);
-  if (part == StoredDType::Float16) return StoredDType::Complex32;
-  if (part == StoredDType::Float32) return StoredDType::Complex64;
-  if (part == StoredDType::Float64) return StoredDType::Complex128;
-  return std::nullopt;
 }
 
 void append_boxes(const std::vector<hsize_t>& sizes, uint64_t begin, uint64_t end, std::vector<hsize_t> prefix,
@@ -178,21 +122,6 @@ Hdf5Id hdf5_type(StoredDType dtype) {
       return bool_type();
     default:
       return copy(H5T_STD_U8LE);
-  }
-}
-
-std::optional<StoredDType> dtype_of_hdf5(hid_t type) {
-  switch (H5Tget_class(type)) {
-    case H5T_FLOAT:
-      return float_of(type);
-    case H5T_INTEGER:
-      return integer_of(type);
-    case H5T_ENUM:
-      return is_bool_enum(type) ? std::optional(StoredDType::Bool) : std::nullopt;
-    case H5T_COMPOUND:
-      return complex_of(type);
-    default:
-      return std::nullopt;
   }
 }
 

@@ -45,10 +45,6 @@ std::unique_lock<std::recursive_mutex> lock_hdf5();
 /// The type in a file of values of a dtype: little-endian; complex numbers are compounds of r and i, bool an enum of
 /// FALSE and TRUE, as h5py has them; bfloat16 and the float8 types unsigned integers of their width.
 Hdf5Id hdf5_type(StoredDType dtype);
-/// The dtype of a type in a file, either byte order; nothing for what is no number.
-std::optional<StoredDType> dtype_of_hdf5(hid_t type);
-/// Whether the file's type needs the attribute "dtype" beside it.
-bool needs_dtype_attribute(StoredDType dtype);
 /// A string type: `size` bytes of UTF-8, or of variable length.
 Hdf5Id hdf5_text_type(size_t size);
 Hdf5Id hdf5_variable_text_type();

@@ -22,14 +22,19 @@ namespace bevgrad {
 class Hdf5Reader {
  public:
   explicit Hdf5Reader(const std::string& path);
+  explicit Hdf5Reader(std::shared_ptr<const ByteSource> source);
   ~Hdf5Reader();
   Hdf5Reader(Hdf5Reader&&) noexcept;
   Hdf5Reader& operator=(Hdf5Reader&&) noexcept;
 
   const std::string& path() const;
+  /// Of the file.
+  uint64_t bytes() const;
   /// Whether a dataset or group of that name exists.
   bool contains(std::string_view name) const;
   bool is_group(std::string_view name) const;
+  /// Whether it is there and has values (or says that it has none); false for groups and named datatypes.
+  bool is_dataset(std::string_view name) const;
   /// Members of a group, in the order in which they were made (by name where the file does not know it).
   std::vector<std::string> members(std::string_view group = "") const;
 
@@ -44,8 +49,12 @@ class Hdf5Reader {
   Tensor read(std::string_view dataset) const;
   /// Rows [first, first + count) of the first dimension (the checksum is not looked at).
   Tensor read_rows(std::string_view dataset, int64_t first, int64_t count) const;
+  /// Whether a dataset says of itself that it is nothing (h5py.Empty).
+  bool is_null(std::string_view dataset) const;
   /// A dataset of one string.
   std::string read_text(std::string_view dataset) const;
+  /// All strings of a dataset, in row-major order.
+  std::vector<std::string> read_texts(std::string_view dataset) const;
   bool is_text(std::string_view dataset) const;
 
   /// Attributes of an object ("" is the root); nothing where it has none of that name, an error where it is of another
@@ -92,6 +101,9 @@ class Hdf5Writer {
  private:
   std::unique_ptr<Impl> impl_;
 };
+
+/// Whether a dataset of this dtype has the attribute "dtype", because HDF5 has no such numbers.
+bool needs_dtype_attribute(StoredDType dtype);
 
 /// A name as one link of an HDF5 path: "%", "/", and names that are "." or empty are escaped as %XX.
 std::string escape_link(std::string_view name);
