@@ -187,6 +187,11 @@ void judge_generator(const Judge& judge, const config::Generator& generator) {
   judge.not_negative("generator.image_noise", generator.image_noise());
 }
 
+void judge_cache(const Judge& judge, const config::FeatureCache& cache) {
+  judge.require(!cache.shuffle() || cache.enabled(), "feature_cache.shuffle",
+                "needs feature_cache.enabled: without a cache a sample's history comes from the frames before it");
+}
+
 }  // namespace
 
 void judge_run(const Judge& judge, const config::Config& proto) {
@@ -196,6 +201,9 @@ void judge_run(const Judge& judge, const config::Config& proto) {
   judge_eval(judge, proto.eval(), proto.network().static_head());
   judge_drawing(judge, proto.drawing());
   judge_generator(judge, proto.generator());
+  judge_cache(judge, proto.feature_cache());
+  judge.require(proto.train().val_interval() == 0 || proto.data().val_size() > 0, "train.val_interval",
+                "there is no val set in data.val");
 }
 
 }  // namespace bevgrad::configs

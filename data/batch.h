@@ -21,6 +21,7 @@ struct Batch {
   std::vector<int64_t> sequences;            ///< [N]
   std::vector<bool> starts;           ///< [N] true: the first frame of a stream, what came before does not belong to it
   std::vector<std::string> keys;      ///< [N]
+  std::vector<int64_t> entries;       ///< [N] of the loader's dataset; empty where no loader made the batch
   std::vector<std::string> datasets;  ///< [N] name of the list group or val set
 
   Tensor lane;        ///< uint8 [N,lane classes,Hl,Wl]

@@ -148,12 +148,12 @@ std::string Dataset::load_bytes(int64_t index) const {
   return copy;
 }
 
-Sample Dataset::load(int64_t index) const {
+Sample Dataset::load(int64_t index, const DatasetOptions& options) const {
   const FrameEntry& wanted = entry(index);
   const LmdbStore& store = stores_[static_cast<size_t>(wanted.store)];
   Sample sample;
   bool found = store.read(wanted.key, [&](std::span<const uint8_t> bytes) {
-    sample = decode_record(bytes, options_, {store.path(), wanted.key});
+    sample = decode_record(bytes, options, {store.path(), wanted.key});
   });
   check(found, "{}: the key '{}' has gone", store.path(), wanted.key);
   sample.sequence = wanted.sequence;

@@ -45,10 +45,13 @@ class Dataset {
   /// In the order of groups, lists and sequence numbers.
   const std::vector<Stream>& streams() const { return streams_; }
   const std::vector<ListGroup>& groups() const { return groups_; }
+  const std::vector<LmdbStore>& stores() const { return stores_; }
   const DatasetOptions& options() const { return options_; }
 
   /// Reads and decodes a sample. Thread-safe.
-  Sample load(int64_t index) const;
+  Sample load(int64_t index) const { return load(index, options_); }
+  /// The same, read as `options` says.
+  Sample load(int64_t index, const DatasetOptions& options) const;
   /// The record's bytes as they are stored.
   std::string load_bytes(int64_t index) const;
 

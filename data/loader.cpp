@@ -30,7 +30,9 @@ Batch put_together(Work& work, const DatasetOptions& options) {
     if (error) std::rethrow_exception(error);
   std::vector<bool> starts;
   for (const Draw& draw : work.draws) starts.push_back(draw.starts);
-  return collate(work.samples, starts, options);
+  Batch batch = collate(work.samples, starts, options);
+  for (const Draw& draw : work.draws) batch.entries.push_back(draw.entry);
+  return batch;
 }
 
 }  // namespace
@@ -39,6 +41,7 @@ struct Loader::Impl {
   const Dataset& dataset;
   std::unique_ptr<Sampler> sampler;
   LoaderOptions options;
+  DatasetOptions read;  // how samples are read
 
   mutable std::mutex mutex;
   std::condition_variable work_appeared, batch_done;
@@ -50,7 +53,11 @@ struct Loader::Impl {
   std::vector<std::thread> workers;
 
   Impl(const Dataset& data, std::unique_ptr<Sampler> order, const LoaderOptions& how)
-      : dataset(data), sampler(std::move(order)), options(how), delivered(sampler->position()) {}
+      : dataset(data), sampler(std::move(order)), options(how), read(data.options()), delivered(sampler->position()) {
+    if (options.sensors) return;
+    read.load_images = false;
+    read.load_points = false;
+  }
 
   /// Draws until enough batches are under way. Called with the mutex held.
   void refill() {
@@ -93,7 +100,7 @@ struct Loader::Impl {
   void make_slot(Work& work, size_t slot, std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     try {
-      work.samples[slot] = dataset.load(work.draws[slot].entry);
+      work.samples[slot] = dataset.load(work.draws[slot].entry, read);
     } catch (...) {
       work.errors[slot] = std::current_exception();
     }
@@ -103,7 +110,7 @@ struct Loader::Impl {
     Batch batch;
     std::exception_ptr error;
     try {
-      batch = put_together(work, dataset.options());
+      batch = put_together(work, read);
     } catch (...) {
       error = std::current_exception();
     }

@@ -15,6 +15,8 @@ namespace bevgrad {
 struct LoaderOptions {
   int workers = 4;  ///< threads that decode; 0 decodes in next()
   int ahead = 2;    ///< batches that are made ahead at most; at least 1
+  /// false: without pictures and points, for one who has the features already.
+  bool sensors = true;
 };
 
 /// What comes out depends on dataset and sampler alone, never on the number of workers. The destructor stops the

@@ -164,4 +164,20 @@ RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrig
   return checked_header(header.sequence, header.timestamp, origin);
 }
 
+void visit_record_inputs(std::span<const uint8_t> bytes, const RecordOrigin& origin,
+                         const std::function<void(std::span<const uint8_t>)>& use) {
+  using google::protobuf::internal::WireFormatLite;
+  check_size(bytes, origin);
+  google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+  for (;;) {
+    const auto begin = static_cast<size_t>(in.CurrentPosition());
+    const uint32_t tag = in.ReadTag();
+    if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
+    if (WireFormatLite::GetTagFieldNumber(tag) != record::Sample::kLabelsFieldNumber)
+      use(bytes.subspan(begin, static_cast<size_t>(in.CurrentPosition()) - begin));
+  }
+  check(in.CurrentPosition() == static_cast<int>(bytes.size()),
+        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+}
+
 }  // namespace bevgrad

@@ -3,6 +3,7 @@
 // the field, what came and what was expected.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,10 @@ struct RecordHeader {
   double timestamp = 0;
 };
 RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrigin& origin);
+
+/// Calls `use` with the bytes of every field but the labels, in their order: what a network is given of a record.
+void visit_record_inputs(std::span<const uint8_t> bytes, const RecordOrigin& origin,
+                         const std::function<void(std::span<const uint8_t>)>& use);
 
 }  // namespace bevgrad
 

@@ -6,27 +6,9 @@
 #include <vector>
 
 #include "geometry/pose.h"
-#include "models/network_io.h"
-#include "tensor/random.h"
+#include "models/history_selection.h"
 
 namespace bevgrad {
-
-struct HistoryOptions {
-  /// Seconds before the current frame, rising.
-  std::vector<double> intervals = {0.7, 1.9, 3.3};
-  /// A stored frame matches an interval within this, in seconds.
-  double match_tol = 0.1;
-  /// Draw each interval from between the midpoints to its neighbours (0 before the first, itself after the last).
-  bool interval_variable = false;
-  int64_t max_capacity = 40;       ///< frames kept of a sequence
-  DType storage = DType::Float32;  ///< or BFloat16
-  /// Controls of an experiment: history taken as if the vehicle had not moved; poses of history frames exchanged.
-  bool identity_warp = false;
-  bool shuffle_poses = false;
-
-  /// Throws UsageError naming the first impossible value.
-  void validate() const;
-};
 
 /// When and where a frame was taken.
 struct FrameMoment {
@@ -71,9 +53,8 @@ class HistoryFeatureManager {
   };
   using Queue = std::deque<StoredFrame>;
 
+  static std::vector<double> timestamps(const Queue& queue);
   void begin(Queue& queue, const FrameMoment& moment) const;
-  const StoredFrame* find(const Queue& queue, double timestamp, double interval) const;
-  std::vector<double> draw_intervals(Generator* generator) const;
   void check_moments(const char* call, const std::vector<FrameMoment>& moments) const;
 
   HistoryOptions options_;

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   bevgrad::add_inspect(app);
   bevgrad::add_compare(app);
   bevgrad::add_report(app);
+  bevgrad::add_cache(app);
   try {
     check_subcommand(app, argc, argv);
     app.parse(argc, argv);

@@ -14,5 +14,6 @@ void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_report(CLI::App& app);
+void add_cache(CLI::App& app);
 
 }  // namespace bevgrad

@@ -17,6 +17,7 @@ bool same_lists(const std::vector<ListGroup>& a, const std::vector<ListGroup>& b
 /// Batches that are made ahead: two, or one where a batch's images are so large that another would cost more memory
 /// than it saves time.
 int batches_ahead(const config::Config& proto) {
+  if (proto.feature_cache().enabled()) return 2;
   constexpr int64_t large = int64_t{100} << 20;
   int64_t bytes = 0;
   for (const config::CameraGroup& group : proto.sensors().groups())
@@ -35,14 +36,17 @@ BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<con
                       .seed = proto.seed(),
                       .num_cases = num_cases,
                       .chunk_frames = proto.data().chunk_frames()};
-  streaming_ = tasks.static_task && proto.tasks().enable_static_temporal();
-  loader_ = std::make_unique<Loader>(
-      *dataset_, make_sampler(), LoaderOptions{.workers = proto.train().num_workers(), .ahead = batches_ahead(proto)});
+  has_history_ = tasks.static_task && proto.tasks().enable_static_temporal();
+  shuffled_ = !has_history_ || proto.feature_cache().shuffle();
+  loader_ = std::make_unique<Loader>(*dataset_, make_sampler(),
+                                     LoaderOptions{.workers = proto.train().num_workers(),
+                                                   .ahead = batches_ahead(proto),
+                                                   .sensors = !proto.feature_cache().enabled()});
 }
 
 std::unique_ptr<Sampler> BatchSource::make_sampler() const {
-  return streaming_ ? make_streaming_sampler(*dataset_, sampler_options_)
-                    : make_shuffled_sampler(*dataset_, sampler_options_);
+  return shuffled_ ? make_shuffled_sampler(*dataset_, sampler_options_)
+                   : make_streaming_sampler(*dataset_, sampler_options_);
 }
 
 Batch BatchSource::next() {
@@ -87,6 +91,12 @@ std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t
   for (const Entry& entry : entries_)
     sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group);
   return sources;
+}
+
+std::vector<std::shared_ptr<const Dataset>> TrainData::datasets() const {
+  std::vector<std::shared_ptr<const Dataset>> datasets;
+  for (const Entry& entry : entries_) datasets.push_back(entry.dataset);
+  return datasets;
 }
 
 std::vector<std::string> TrainData::remarks() const {

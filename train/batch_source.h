@@ -25,8 +25,10 @@ class BatchSource {
   BatchTasks tasks() const { return tasks_; }
   const Dataset& dataset() const { return *dataset_; }
   Batch next();
-  /// Whether slots play sequences in time order, so that history can be kept.
-  bool is_streaming() const { return streaming_; }
+  /// Whether the task that it feeds takes history.
+  bool has_history() const { return has_history_; }
+  /// Whether samples come in a new order every epoch, and not sequences in time order.
+  bool is_shuffled() const { return shuffled_; }
 
   std::vector<int64_t> state() const { return loader_->state(); }
   /// Goes `batches` back from `state` (to the start at most); the next calls of next() give those again. Returns how
@@ -43,7 +45,8 @@ class BatchSource {
   BatchTasks tasks_;
   std::shared_ptr<const Dataset> dataset_;
   SamplerOptions sampler_options_;
-  bool streaming_ = false;
+  bool has_history_ = false;
+  bool shuffled_ = false;
   std::unique_ptr<Loader> loader_;
 };
 
@@ -55,6 +58,8 @@ class TrainData {
 
   /// Sources for a phase that draws `num_cases`.
   std::vector<BatchSource> sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group) const;
+  /// Of the sources, in their order.
+  std::vector<std::shared_ptr<const Dataset>> datasets() const;
   /// What a person should know of the data.
   std::vector<std::string> remarks() const;
 

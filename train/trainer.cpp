@@ -8,6 +8,7 @@
 #include "configs/convert.h"
 #include "configs/load.h"
 #include "tensor/allocator.h"
+#include "train/cache/fingerprint.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/signals.h"
@@ -98,8 +99,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   if (options_.resume.empty()) {
     if (const std::string aside = work_dir_.set_checkpoints_aside(); !aside.empty())
       log_.warn(fmt::format("the work folder held checkpoints of an earlier run; they are in {} now", aside));
-    enter_phase();
     load_pretrain(options_.pretrain.empty() ? proto.train().float_pretrain() : options_.pretrain);
+    enter_phase();
   } else {
     resume(options_.resume);
   }
@@ -119,11 +120,39 @@ void Trainer::load_pretrain(const std::string& path) {
   log_.info(load_pretrained(path, network_->state_dict()).summary());
 }
 
+void Trainer::prepare_features() {
+  if (!document_.proto.feature_cache().enabled() || !features_.empty()) return;
+  FreezeSchedule schedule(*network_, freeze_entries(document_.proto.train()),
+                          switched_off_modules(document_.proto.tasks()));
+  schedule.apply(total_steps_ - 1);
+  for (const auto& [name, parameter] : trainable_parameters(*network_)) {
+    if (is_encoder(name))
+      throw UsageError(fmt::format(
+          "{}: field \"feature_cache.enabled\": {} is trained before step {}; freeze_module_schedules must freeze "
+          "everything up to the fused feature for the whole run",
+          document_.place("feature_cache.enabled"), name, total_steps_));
+  }
+  // The schedule has left the encoder frozen, so that its norms use their running statistics while the cache is filled.
+  const StopSignals signals;
+  const std::string& pretrain =
+      options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain;
+  for (const std::shared_ptr<const Dataset>& dataset : data_.datasets()) {
+    features_.push_back(std::make_unique<FeatureSource>(*network_, *dataset, document_.proto, pretrain, log_));
+    if (document_.proto.feature_cache().fill_first()) features_.back()->fill(group_);
+  }
+  group_.barrier();
+}
+
 void Trainer::enter_phase() {
+  prepare_features();
   const config::Train& train = document_.proto.train();
+  cached_.clear();
   const bool is_train = global_step_ < train.train_steps();
   sources_ = data_.sources(document_.proto, is_train ? train.num_train_cases() : train.num_finetune_cases(), group_);
   if (history_) history_->reset();
+  for (size_t i = 0; i < features_.size(); ++i)
+    cached_.push_back(
+        std::make_unique<CachedBatches>(sources_[i], *features_[i], configs::history_options(document_.proto)));
 }
 
 void Trainer::apply_freezing() {
@@ -142,7 +171,7 @@ double Trainer::lr_at(int64_t step) const {
 }
 
 NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
-  if (!history_ || !source.is_streaming()) return network_->forward(network_input(batch));
+  if (!history_ || !source.has_history()) return network_->forward(network_input(batch));
   const std::vector<FrameMoment> moments = moments_of(batch);
   for (size_t n = 0; n < batch.starts.size(); ++n) {
     if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
@@ -150,19 +179,38 @@ NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
   const History history = history_->sample(moments, &generator_);
   NetworkOutput output = network_->encode(network_input(batch));
   network_->decode(output, history);
-  const config::Temporal& temporal = document_.proto.temporal();
-  if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
-    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, output, history);
+  draw_debug(batch, output, history);
   history_->push(output.bev_fused, moments);
   return output;
 }
 
-double Trainer::train_batch(BatchSource& source, StepReport& report) {
+void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const {
+  const config::Temporal& temporal = document_.proto.temporal();
+  if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
+    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, output, history);
+}
+
+NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
+  if (cached_.empty()) {
+    batch = sources_[source].next();
+    return forward(sources_[source], batch);
+  }
+  PreparedBatch prepared = cached_[source]->next(generator_);
+  generator_ = prepared.generator;
+  batch = std::move(prepared.batch);
+  NetworkOutput output;
+  output.bev_fused = prepared.bev_fused;
+  network_->decode(output, prepared.history);
+  if (sources_[source].has_history()) draw_debug(batch, output, prepared.history);
+  return output;
+}
+
+double Trainer::train_batch(size_t source, StepReport& report) {
   const config::Config& proto = document_.proto;
-  Batch batch = source.next();
-  NetworkOutput output = forward(source, batch);
+  Batch batch;
+  NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
-  const Losses losses = compute_losses(output, batch, proto, source.tasks());
+  const Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
   const double loss = losses.total.item();
   if (!std::isfinite(loss)) {
     const std::vector<std::string> saved = work_dir_.checkpoints();
@@ -193,7 +241,7 @@ StepReport Trainer::step() {
   report.step = global_step_;
   report.lr = lr_at(global_step_);
   for (int i = 0; i < train.accumulate_grad_batches(); ++i) {
-    for (BatchSource& source : sources_) report.loss += train_batch(source, report);
+    for (size_t source = 0; source < sources_.size(); ++source) report.loss += train_batch(source, report);
   }
   if (group_.size() > 1) {
     for (const OptimizedParameter& parameter : optimizer_.parameters()) {

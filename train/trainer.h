@@ -11,6 +11,7 @@
 #include "models/network.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
+#include "train/cache/cached_batches.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/distributed/process_group.h"
 #include "train/logging/event_file.h"
@@ -70,9 +71,13 @@ class Trainer {
   void resume(const std::string& what);
   void restore(const Checkpoint& checkpoint, const std::string& source);
   void enter_phase();
+  /// With a feature cache: opens it for the weights as they are now and computes what it lacks.
+  void prepare_features();
   void refill_history(const std::map<std::string, std::vector<int64_t>>& sampler);
   void apply_freezing();
-  double train_batch(BatchSource& source, StepReport& report);
+  double train_batch(size_t source, StepReport& report);
+  NetworkOutput next_output(size_t source, Batch& batch);
+  void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
   void log_step(const StepReport& report);
   void validate_now();
@@ -91,6 +96,9 @@ class Trainer {
   MultistepSchedule schedule_;
   TrainData data_;
   std::vector<BatchSource> sources_;
+  // With a feature cache, one a source.
+  std::vector<std::unique_ptr<FeatureSource>> features_;
+  std::vector<std::unique_ptr<CachedBatches>> cached_;
   std::unique_ptr<HistoryFeatureManager> history_;
   int64_t global_step_ = 0;
   int64_t total_steps_ = 0;

@@ -3,15 +3,12 @@
 
 #include "autograd/autograd.h"
 #include "configs/load.h"
+#include "train/cache/fingerprint.h"
 #include "train/network_state.h"
 #include "train/trainer.h"
 
 namespace bevgrad {
 namespace {
-
-bool is_encoder(const std::string& parameter) {
-  return !parameter.starts_with("bev_static_") && !parameter.starts_with("bev_dynamic_");
-}
 
 /// The first line in which two texts differ, for a person.
 std::string first_difference(const std::string& before, const std::string& now) {
@@ -43,7 +40,8 @@ Checkpoint Trainer::checkpoint() const {
   checkpoint.optimizer_numbers["weight_decay"] = train.weight_decay();
   checkpoint.optimizer_numbers["lr"] = lr_at(std::max<int64_t>(0, global_step_ - 1));
   checkpoint.rng["trainer"] = {static_cast<int64_t>(generator_.seed()), static_cast<int64_t>(generator_.position())};
-  for (const BatchSource& source : sources_) checkpoint.sampler[source.name()] = source.state();
+  for (size_t i = 0; i < sources_.size(); ++i)
+    checkpoint.sampler[sources_[i].name()] = cached_.empty() ? sources_[i].state() : cached_[i]->state();
   checkpoint.global_step = global_step_;
   const BatchSource& first = sources_.front();
   const int64_t drawn = global_step_ * train.accumulate_grad_batches() * train.batch_size() * group_.size();
@@ -66,8 +64,8 @@ void Trainer::resume(const std::string& what) {
     const std::vector<std::string> paths = work_dir_.checkpoints();
     if (paths.empty()) {
       log_.info("nothing to resume in the work folder: beginning anew");
-      enter_phase();
       load_pretrain(options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain);
+      enter_phase();
       return;
     }
     warned_log = &log_;
@@ -112,11 +110,16 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
 }
 
 void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& sampler) {
-  for (BatchSource& source : sources_) {
+  for (size_t i = 0; i < sources_.size(); ++i) {
+    BatchSource& source = sources_[i];
     const auto found = sampler.find(source.name());
     check(found != sampler.end(), "the checkpoint lacks the position of the {} sampler: is it of another config?",
           source.name());
-    if (!history_ || !source.is_streaming()) {
+    if (!cached_.empty()) {
+      cached_[i]->restore(found->second);
+      continue;
+    }
+    if (!history_ || !source.has_history()) {
       source.restore(found->second);
       continue;
     }
@@ -131,7 +134,7 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
       network_->set_training(false);
     }
     const int64_t back = source.restore(found->second, history_->options().max_capacity);
-    for (int64_t i = 0; i < back; ++i) {
+    for (int64_t frame = 0; frame < back; ++frame) {
       const NoGradGuard no_grad;
       const Batch batch = source.next();
       for (size_t n = 0; n < batch.starts.size(); ++n) {

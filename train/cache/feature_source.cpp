@@ -1,0 +1,271 @@
+#include "train/cache/feature_source.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "autograd/autograd.h"
+#include "data/loader.h"
+#include "data/random_order.h"
+#include "tensor/ops.h"
+#include "train/cache/fingerprint.h"
+#include "train/network_state.h"
+#include "train/signals.h"
+
+namespace bevgrad {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Frames that are encoded together: enough to fill the cores, little memory.
+constexpr size_t kEncodedTogether = 4;
+
+/// Chosen entries, one after another; those whose feature appeared meanwhile (another process is at it too) are left
+/// out.
+class MissingSampler final : public Sampler {
+ public:
+  MissingSampler(const Dataset& dataset, std::vector<int64_t> entries, std::function<bool(int64_t)> is_there)
+      : Sampler(dataset, {.batch_size = static_cast<int64_t>(kEncodedTogether)}, 4),
+        entries_(std::move(entries)),
+        is_there_(std::move(is_there)) {
+    cases_ = static_cast<int64_t>(entries_.size());
+  }
+
+ private:
+  std::optional<std::vector<Draw>> draw() override {
+    std::vector<Draw> batch;
+    for (; next_ < entries_.size() && batch.size() < kEncodedTogether; ++next_)
+      if (!is_there_(entries_[next_])) batch.push_back({entries_[next_], true});
+    if (batch.empty()) return std::nullopt;
+    return batch;
+  }
+  void rewind() override { next_ = 0; }
+
+  std::vector<int64_t> entries_;
+  std::function<bool(int64_t)> is_there_;
+  size_t next_ = 0;
+};
+
+struct Place {
+  int64_t stream = 0;
+  int64_t position = 0;
+};
+
+}  // namespace
+
+std::string feature_cache_dir(const config::Config& proto) {
+  const std::string& dir = proto.feature_cache().dir();
+  return dir.empty() ? proto.data().root() + "/feature_cache" : dir;
+}
+
+struct FeatureSource::Impl {
+  Network& network;
+  const Dataset& dataset;
+  RunLog& log;
+  int workers = 0;
+  std::unique_ptr<FeatureCache> cache;
+  std::vector<CacheKey> keys;  // [entry]
+  std::vector<Place> places;   // [entry]
+  std::mutex computing;
+  int64_t computed = 0;
+  bool may_store = true;
+
+  Impl(Network& network_, const Dataset& dataset_, RunLog& log_) : network(network_), dataset(dataset_), log(log_) {}
+  const CacheKey& key(int64_t entry) const { return keys.at(static_cast<size_t>(entry)); }
+
+  std::vector<int64_t> missing_entries() const {
+    std::set<CacheKey> seen;
+    std::vector<int64_t> entries;
+    for (int64_t i = 0; i < dataset.size(); ++i)
+      if (seen.insert(key(i)).second && !cache->contains(key(i))) entries.push_back(i);
+    return entries;
+  }
+
+  Tensor encode(const Batch& batch) {
+    const NoGradGuard no_grad;
+    return network.encode(network_input(batch)).bev_fused;
+  }
+
+  /// One feature that the cache does not have (any more).
+  Tensor compute(int64_t entry) {
+    const std::lock_guard lock(computing);
+    const Batch batch = collate({dataset.load(entry)}, {true}, dataset.options());
+    const Tensor feature = encode(batch);
+    ++computed;
+    if (may_store) {
+      try {
+        cache->write(key(entry), ops::select(feature, 0, 0), batch.timestamps[0], batch.ego_poses[0]);
+      } catch (const Error& error) {
+        log.warn(fmt::format("{}; what is missing is computed again every time", error.what()));
+        may_store = false;
+      }
+    }
+    return feature;
+  }
+
+  /// Into `into` [C,H,W]; returns the pose. What the cache gives is rounded as it stores it, and so is what is
+  /// computed.
+  Pose load(int64_t entry, const Tensor& into) {
+    if (const std::optional<FeatureInfo> info = cache->read(key(entry), into)) return info->ego_pose;
+    const Tensor feature = compute(entry);
+    if (const std::optional<FeatureInfo> info = cache->read(key(entry), into)) return info->ego_pose;
+    ops::copy_(into, ops::to(ops::select(feature, 0, 0), cache->options().dtype));
+    return dataset.load(entry, headers_only()).ego_pose;
+  }
+
+  Pose pose(int64_t entry) {
+    if (const std::optional<FeatureInfo> info = cache->read(key(entry), {})) return info->ego_pose;
+    return dataset.load(entry, headers_only()).ego_pose;
+  }
+
+  DatasetOptions headers_only() const {
+    DatasetOptions options = dataset.options();
+    options.load_images = options.load_points = false;
+    return options;
+  }
+};
+
+FeatureSource::FeatureSource(Network& network, const Dataset& dataset, const config::Config& proto,
+                             const std::string& origin, RunLog& log)
+    : impl_(new Impl(network, dataset, log)) {
+  impl_->workers = proto.train().num_workers();
+  const BevGrid& grid = network.options().grid;
+  FeatureCacheOptions options;
+  options.dir = feature_cache_dir(proto);
+  options.encoder = encoder_fingerprint(network, proto);
+  options.dtype = proto.feature_cache().storage() == config::FeatureCache::float32 ? DType::Float32 : DType::BFloat16;
+  options.sizes = {proto.network().bev_channels(), grid.rows(), grid.columns()};
+  options.remark = origin.empty() ? "weights as initialised" : origin;
+  impl_->cache = std::make_unique<FeatureCache>(options);
+  impl_->keys = input_fingerprints(dataset, options.dir);
+  impl_->places.resize(static_cast<size_t>(dataset.size()));
+  for (size_t s = 0; s < dataset.streams().size(); ++s) {
+    const std::vector<int64_t>& frames = dataset.streams()[s].frames;
+    for (size_t i = 0; i < frames.size(); ++i)
+      impl_->places[static_cast<size_t>(frames[i])] = {static_cast<int64_t>(s), static_cast<int64_t>(i)};
+  }
+}
+
+FeatureSource::~FeatureSource() = default;
+
+const FeatureCache& FeatureSource::cache() const {
+  return *impl_->cache;
+}
+
+int64_t FeatureSource::size() const {
+  return static_cast<int64_t>(std::set<CacheKey>(impl_->keys.begin(), impl_->keys.end()).size());
+}
+
+int64_t FeatureSource::missing() const {
+  return static_cast<int64_t>(impl_->missing_entries().size());
+}
+
+int64_t FeatureSource::computed() const {
+  return impl_->computed;
+}
+
+int64_t FeatureSource::position(int64_t entry) const {
+  return impl_->places.at(static_cast<size_t>(entry)).position;
+}
+
+void FeatureSource::fill(const ProcessGroup& group) {
+  Impl& impl = *impl_;
+  const FeatureCache& cache = *impl.cache;
+  const std::vector<int64_t> missing = impl.missing_entries();
+  const double needed = static_cast<double>(missing.size() * cache.bytes_each());
+  const double free = static_cast<double>(cache.free_bytes());
+  impl.log.info(fmt::format(
+      "feature cache {}: {} of {} features are missing, they take {:.1f} MB ({:.1f} MB each); {:.1f} MB are free",
+      cache.folder(), missing.size(), size(), needed / 1e6, static_cast<double>(cache.bytes_each()) / 1e6, free / 1e6));
+  if (missing.empty()) return;
+  check(needed < free,
+        "{}: the missing features take {:.1f} MB, {:.1f} MB are free: make room (bevgrad cache prune), choose another "
+        "feature_cache.dir, or switch feature_cache.enabled off",
+        cache.folder(), needed / 1e6, free / 1e6);
+  std::vector<int64_t> mine;
+  for (size_t i = 0; i < missing.size(); ++i)
+    if (static_cast<int64_t>(i) % group.size() == group.rank()) mine.push_back(missing[i]);
+  // Processes that fill the same cache begin at different places and so share the work.
+  if (!mine.empty())
+    std::rotate(mine.begin(),
+                mine.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(getpid()) * 2654435761u % mine.size()),
+                mine.end());
+  Loader loader(impl.dataset,
+                std::make_unique<MissingSampler>(impl.dataset, mine,
+                                                 [&](int64_t entry) { return cache.contains(impl.key(entry)); }),
+                {.workers = impl.workers});
+  const Clock::time_point start = Clock::now();
+  Clock::time_point shown = start;
+  int64_t done = 0;
+  while (const std::optional<Batch> batch = loader.next()) {
+    const Tensor features = impl.encode(*batch);
+    for (int64_t n = 0; n < batch->size(); ++n) {
+      const auto i = static_cast<size_t>(n);
+      cache.write(impl.key(batch->entries[i]), ops::select(features, 0, n), batch->timestamps[i], batch->ego_poses[i]);
+    }
+    done += batch->size();
+    const auto since = [](Clock::time_point time) {
+      return std::chrono::duration<double>(Clock::now() - time).count();
+    };
+    if (since(shown) > (impl.log.is_live() ? 0.2 : 10.0)) {
+      shown = Clock::now();
+      Progress progress;
+      progress.what = "cache";
+      progress.done = done;
+      progress.total = static_cast<int64_t>(mine.size());
+      progress.rate = static_cast<double>(done) / std::max(since(start), 1e-9);
+      progress.memory = resident_bytes();
+      impl.log.progress(progress);
+    }
+    if (const int signal = StopSignals::caught(); signal != 0)
+      throw Interrupted(
+          signal, fmt::format("stopped by a signal after {} of {} features; the next run goes on from there", done,
+                              mine.size()));
+  }
+  impl.log.info(fmt::format("feature cache: {} features computed in {}", done,
+                            format_duration(std::chrono::duration<double>(Clock::now() - start).count())));
+}
+
+Tensor FeatureSource::features(const std::vector<int64_t>& entries, DType dtype) {
+  const Shape& sizes = impl_->cache->options().sizes;
+  const Tensor batch = empty({static_cast<int64_t>(entries.size()), sizes[0], sizes[1], sizes[2]},
+                             {.dtype = dtype, .format = MemoryFormat::ChannelsLast});
+  for (size_t n = 0; n < entries.size(); ++n) impl_->load(entries[n], ops::select(batch, 0, static_cast<int64_t>(n)));
+  return batch;
+}
+
+History FeatureSource::history(const std::vector<int64_t>& entries, const HistoryOptions& options, Generator* generator,
+                               const std::vector<int64_t>& first) {
+  const Shape& sizes = impl_->cache->options().sizes;
+  // bfloat16 holds what is stored in bfloat16, whatever the queue of a run without a cache holds.
+  const DType dtype = impl_->cache->options().dtype == DType::BFloat16 ? DType::BFloat16 : options.storage;
+  History history = blank_history(static_cast<int64_t>(entries.size()), options);
+  for (size_t n = 0; n < entries.size(); ++n) {
+    const Place place = impl_->places.at(static_cast<size_t>(entries[n]));
+    const std::vector<int64_t>& frames = impl_->dataset.streams()[static_cast<size_t>(place.stream)].frames;
+    const int64_t reach = std::min({place.position, first.empty() ? place.position : first[n], options.max_capacity});
+    const std::span<const int64_t> before(frames.data() + (place.position - reach), static_cast<size_t>(reach));
+    std::vector<double> past;
+    for (const int64_t entry : before) past.push_back(impl_->dataset.entry(entry).timestamp);
+    const auto gone = static_cast<size_t>(frames_let_go(past, options));
+    const std::vector<HistoryMatch> matches =
+        match_history(std::span<const double>(past).subspan(gone), impl_->dataset.entry(entries[n]).timestamp,
+                      draw_intervals(options, generator), options);
+    const Pose now = impl_->pose(entries[n]);
+    for (size_t k = 0; k < matches.size(); ++k) {
+      if (matches[k].frame < 0) continue;
+      const auto entry_of = [&](int64_t match) { return before[gone + static_cast<size_t>(match)]; };
+      const Pose then = impl_->pose(entry_of(matches[k].posed));
+      const Tensor into =
+          place_history(history, static_cast<int64_t>(n), static_cast<int64_t>(k), now, then, sizes, dtype, options);
+      impl_->load(entry_of(matches[k].frame), into);
+    }
+  }
+  return history;
+}
+
+}  // namespace bevgrad

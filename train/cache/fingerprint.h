@@ -1,0 +1,29 @@
+// What a cached feature depends on, as hashes.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "configs/document.h"
+#include "data/dataset.h"
+#include "data/record.h"
+#include "models/network.h"
+#include "train/cache/feature_file.h"
+
+namespace bevgrad {
+
+/// Whether a parameter or module belongs to what comes before the fused feature.
+bool is_encoder(const std::string& name);
+
+/// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths and
+/// the precision in which it computes.
+CacheKey encoder_fingerprint(const Network& network, const config::Config& proto);
+
+/// The inputs in a record: everything but its labels.
+CacheKey input_fingerprint(std::span<const uint8_t> record, const RecordOrigin& origin);
+
+/// The input's hash of every entry of `dataset`. Records are read once: `folder` keeps the hashes of every LMDB, which
+/// hold as long as its size, time of change, inode and header pages are the same.
+std::vector<CacheKey> input_fingerprints(const Dataset& dataset, const std::string& folder);
+
+}  // namespace bevgrad
