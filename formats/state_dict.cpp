@@ -11,6 +11,7 @@
 #include "formats/safetensors/file.h"
 #include "formats/state_dict_node.h"
 #include "formats/torch/legacy_file.h"
+#include "formats/torch/nested_storages.h"
 #include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
 #include "tensor/error.h"
@@ -125,6 +126,7 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
       break;
     case FileFormat::Pickle:
       file.document = read_pickle_document(source);
+      resolve_nested_storages(*file.document);
       break;
   }
   if (foreign == Foreign::RefuseHarmful) refuse_harmful(*file.document);

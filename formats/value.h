@@ -50,6 +50,8 @@ struct ObjectParts {
 
 struct Node {
   ValueKind kind = ValueKind::None;
+  /// Global: every call of it has been read as plain data, so that none is left to judge.
+  bool resolved = false;
   int64_t integer = 0;
   double real = 0;
   /// String and Bytes: the bytes; BigInt: two's complement, little-endian; Global: "module.name"; Tensor and scalars

@@ -62,6 +62,20 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
   fmt::print("{}", match_against(tensors, expected).text(flags.in, flags.against));
 }
 
+/// A line on a terminal, and the end where a signal came.
+Progress progress_of(const std::string& out) {
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  return [out, terminal](uint64_t done, uint64_t total) {
+    if (const int signal = StopSignals::caught(); signal != 0) {
+      throw Interrupted(signal, out + ": interrupted; it was not written");
+    }
+    if (terminal && total > 0) {
+      fmt::print(stderr, "\r{:3d} % of {:.1f} MB{}", done * 100 / total, static_cast<double>(total) / 1e6,
+                 done == total ? "\n" : "");
+    }
+  };
+}
+
 void convert_one(const Flags& flags, const ConvertOptions& options) {
   std::error_code error;
   if (std::filesystem::equivalent(flags.in, flags.out, error)) {
@@ -70,17 +84,8 @@ void convert_one(const Flags& flags, const ConvertOptions& options) {
   output_format(flags.out);
   const CheckpointFile file = open_checkpoint(flags.in);
   if (!flags.against.empty()) report_against(flags, file, options);
-  const bool terminal = ::isatty(STDERR_FILENO) == 1;
   const StopSignals signals;
-  const ConvertReport report = convert_checkpoint(file, flags.out, options, [&](uint64_t done, uint64_t total) {
-    if (const int signal = StopSignals::caught(); signal != 0) {
-      throw Interrupted(signal, flags.out + ": interrupted; nothing was written");
-    }
-    if (terminal && total > 0) {
-      fmt::print(stderr, "\r{:3d} % of {:.1f} MB{}", done * 100 / total, static_cast<double>(total) / 1e6,
-                 done == total ? "\n" : "");
-    }
-  });
+  const ConvertReport report = convert_checkpoint(file, flags.out, options, progress_of(flags.out));
   for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
   fmt::print("{} ({}) -> {}: {} tensors, {:.1f} MB\n", flags.in, name(file.format), flags.out, report.tensors,
              static_cast<double>(report.bytes) / 1e6);
@@ -88,14 +93,16 @@ void convert_one(const Flags& flags, const ConvertOptions& options) {
 
 void convert_many(const Flags& flags, const ConvertOptions& options) {
   if (!flags.against.empty()) throw UsageError("--against: expects one file, " + flags.in + " is a folder");
+  const auto done = [](const FolderResult& result) {
+    if (result.error.empty()) {
+      fmt::print("{} -> {}\n", result.from, result.to);
+    } else {
+      fmt::print(stderr, "bevgrad: {}\n", result.error);
+    }
+  };
+  const StopSignals signals;
   const auto results =
-      convert_folder(flags.in, flags.out, extension_of(flags.format), options, [](const FolderResult& result) {
-        if (result.error.empty()) {
-          fmt::print("{} -> {}\n", result.from, result.to);
-        } else {
-          fmt::print(stderr, "bevgrad: {}\n", result.error);
-        }
-      });
+      convert_folder(flags.in, flags.out, extension_of(flags.format), options, done, progress_of(flags.out));
   size_t failed = 0;
   for (const FolderResult& result : results) failed += result.error.empty() ? 0 : 1;
   fmt::print("{} of {} files converted\n", results.size() - failed, results.size());

@@ -94,7 +94,6 @@ std::vector<std::pair<std::string, std::string>> metadata_texts(const Document& 
 
 /// Says which objects of other libraries' classes become what.
 void note_objects(const Document& document, OutputFormat format, std::vector<std::string>& notes) {
-  if (format == OutputFormat::Safetensors) return;
   std::map<std::string, int> types;
   for (const NodeId id : reachable_nodes(document)) {
     if (document.node(id).kind != ValueKind::Object || document.is_mapping(id)) continue;
@@ -136,22 +135,30 @@ class CountedStorage : public StoredStorage {
   std::shared_ptr<Count> count_;
 };
 
-/// Puts a counter before every storage that the root reaches.
-void count_reads(Document& document, const Progress& progress) {
-  auto count = std::make_shared<CountedStorage::Count>();
-  count->progress = progress;
-  std::unordered_map<const void*, std::shared_ptr<const StoredStorage>> counted;
-  for (const NodeId id : reachable_nodes(document)) {
-    Node& node = document.node(id);
-    if (node.kind != ValueKind::Tensor) continue;
-    auto& storage = counted[identity(*node.tensor->storage)];
+/// Puts a counter before storages, each once.
+class ReadCounter {
+ public:
+  explicit ReadCounter(const Progress& progress) { count_->progress = progress; }
+
+  void watch(StoredTensor& tensor) {
+    auto& storage = counted_[identity(*tensor.storage)];
     if (!storage) {
-      storage = std::make_shared<CountedStorage>(node.tensor->storage, count);
-      count->total += storage->bytes();
+      storage = std::make_shared<CountedStorage>(tensor.storage, count_);
+      count_->total += storage->bytes();
     }
-    node.tensor->storage = storage;
+    tensor.storage = storage;
   }
-}
+  /// Every tensor that the root reaches.
+  void watch(Document& document) {
+    for (const NodeId id : reachable_nodes(document)) {
+      if (document.node(id).kind == ValueKind::Tensor) watch(*document.node(id).tensor);
+    }
+  }
+
+ private:
+  std::shared_ptr<CountedStorage::Count> count_ = std::make_shared<CountedStorage::Count>();
+  std::unordered_map<const void*, std::shared_ptr<const StoredStorage>> counted_;
+};
 
 bool holds_tensors(const Document& document) {
   const auto state_dict = find_state_dict(document);
@@ -191,16 +198,20 @@ ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& 
       DTypeCache cache;
       for (NamedTensor& tensor : tensors) tensor.tensor = cache.convert(tensor.tensor, *options.dtype);
     }
-    if (format == OutputFormat::Safetensors) {
-      write_safetensors(out, tensors, metadata_texts(document, report.notes));
-    } else {
-      replace_state_dict(document, tensors);
-    }
   }
-  note_objects(document, format, report.notes);
-  if (progress) count_reads(document, progress);
   report.tensors = tensors.size();
   for (const NamedTensor& tensor : tensors) report.bytes += tensor.tensor.nbytes();
+  ReadCounter counter(progress);
+  if (format == OutputFormat::Safetensors) {
+    for (NamedTensor& tensor : tensors) {
+      if (progress) counter.watch(tensor.tensor);
+    }
+    write_safetensors(out, tensors, metadata_texts(document, report.notes));
+    return report;
+  }
+  if (changed) replace_state_dict(document, tensors);
+  note_objects(document, format, report.notes);
+  if (progress) counter.watch(document);
   if (format == OutputFormat::Hdf5) write_hdf5_document(out, document);
   if (format == OutputFormat::Torch) write_torch(out, document);
   return report;

@@ -12,7 +12,8 @@ namespace fs = std::filesystem;
 
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const std::string& extension, const ConvertOptions& options,
-                                         const std::function<void(const FolderResult&)>& done) {
+                                         const std::function<void(const FolderResult&)>& done,
+                                         const Progress& progress) {
   std::error_code error;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -37,7 +38,7 @@ std::vector<FolderResult> convert_folder(const std::string& folder, const std::s
         result.to = (fs::path(out) / path.filename()).string() + target.extension().string();
       }
       check(taken.insert(result.to).second, "{}: another file has become {} already", result.from, result.to);
-      convert_checkpoint(file, result.to, options);
+      convert_checkpoint(file, result.to, options, progress);
     } catch (const Error& failure) {
       result.error = failure.what();
     }

@@ -15,9 +15,11 @@ struct FolderResult {
 
 /// Converts every regular file of a folder (subfolders are left alone) into `out`, which is made, under its name with
 /// `extension` (".h5"; empty: .h5 for PyTorch and safetensors files, .ckpt for HDF5). Goes on past a bad file. `done`
-/// is told of each. Of two files that would get the same name the second keeps its extension before the new one.
+/// is told of each; what `progress` throws (an interruption) ends it. Of two files that would get the same name the
+/// second keeps its extension before the new one.
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const std::string& extension, const ConvertOptions& options,
-                                         const std::function<void(const FolderResult&)>& done);
+                                         const std::function<void(const FolderResult&)>& done,
+                                         const Progress& progress = {});
 
 }  // namespace bevgrad

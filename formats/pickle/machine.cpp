@@ -153,7 +153,9 @@ void Machine::push_tuple(size_t count) {
 
 void Machine::push_call(NodeId callable, NodeId arguments, std::optional<NodeId> keywords) {
   const ValueKind kind = document_.node(callable).kind;
-  expect(kind == ValueKind::Global || kind == ValueKind::Object, "a {} is called", name(kind));
+  // A persistent reference is a class of a pickled module, which has a clearer name later.
+  const bool callable_kind = kind == ValueKind::Global || kind == ValueKind::Object || kind == ValueKind::Persistent;
+  expect(callable_kind, "a {} is called", name(kind));
   expect(document_.node(arguments).kind == ValueKind::Tuple, "the arguments of a call are a {}, not a tuple",
          name(document_.node(arguments).kind));
   Node node{.kind = ValueKind::Object, .items = {callable, arguments}};

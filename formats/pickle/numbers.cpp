@@ -36,6 +36,17 @@ int64_t hex_number(std::string_view text, size_t at, size_t count) {
   return value;
 }
 
+void negate(std::string& little_endian) {
+  int carry = 1;
+  for (char& c : little_endian) {
+    const int value = static_cast<uint8_t>(~c) + carry;
+    c = static_cast<char>(value);
+    carry = value >> 8;
+  }
+}
+
+}  // namespace
+
 void append_utf8(std::string& out, uint32_t code) {
   if (code < 0x80) {
     out.push_back(static_cast<char>(code));
@@ -53,17 +64,6 @@ void append_utf8(std::string& out, uint32_t code) {
     out.push_back(static_cast<char>(0x80 | (code & 0x3f)));
   }
 }
-
-void negate(std::string& little_endian) {
-  int carry = 1;
-  for (char& c : little_endian) {
-    const int value = static_cast<uint8_t>(~c) + carry;
-    c = static_cast<char>(value);
-    carry = value >> 8;
-  }
-}
-
-}  // namespace
 
 size_t utf8_length(std::string_view text) {
   const auto first = static_cast<uint8_t>(text[0]);

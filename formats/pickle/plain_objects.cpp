@@ -184,14 +184,19 @@ class Resolver {
     if (given.size() != 2) return;
     const auto type = array_type(given[0]);
     const Node& data = node(given[1]);
-    if (!type || !is_bytes(data) || data.text.size() != item_size(type->dtype)) return;
+    if (!type) return resolve_text_scalar(id, given[0], data);
+    if (!is_bytes(data) || data.text.size() != item_size(type->dtype)) return;
     std::string bytes = data.text;
     if (type->big_endian) std::reverse(bytes.begin(), bytes.end());
     Node& target = document_.node(id);
     switch (type->dtype) {
       case StoredDType::Complex64:
       case StoredDType::Complex128:
-        return;
+        // The structure has no complex numbers: a tensor without dimensions.
+        target.kind = ValueKind::Tensor;
+        target.tensor = std::make_unique<StoredTensor>(
+            StoredTensor{.storage = array_storage(given[1], *type), .dtype = type->dtype});
+        break;
       case StoredDType::Bool:
         target.kind = ValueKind::Bool;
         target.integer = bytes[0] != 0;
@@ -216,6 +221,34 @@ class Resolver {
       }
     }
     if (target.kind != ValueKind::BigInt) target.text = fmt::format("numpy.{}", name(type->dtype));
+    target.items.clear();
+    target.object.reset();
+  }
+
+  /// numpy.str_ (four bytes a character) and numpy.bytes_.
+  void resolve_text_scalar(NodeId id, NodeId type, const Node& data) {
+    const Node& dtype = node(type);
+    if (!is_call(dtype) || callable(dtype) != "numpy.dtype" || arguments(dtype).empty() || !is_bytes(data)) return;
+    const std::string& code = node(arguments(dtype)[0]).text;
+    const bool big_endian = [&] {
+      const Node* given = state(dtype);
+      return given != nullptr && given->items.size() > 1 && node(given->items[1]).text == ">";
+    }();
+    if (code.starts_with('S')) return become_bytes(id, data.text);
+    if (!code.starts_with('U') || big_endian || data.text.size() % 4 != 0) return;
+    std::string text;
+    for (size_t i = 0; i < data.text.size(); i += 4) {
+      uint32_t character = 0;
+      std::memcpy(&character, &data.text[i], 4);
+      if (character > 0x10ffff) return;
+      append_utf8(text, character);
+    }
+    check(text.size() <= budget_, "{}: pickle, byte {}: the same text is copied too often", document_.source(),
+          node(id).position);
+    budget_ -= text.size();
+    Node& target = document_.node(id);
+    target.kind = ValueKind::String;
+    target.text = std::move(text);
     target.items.clear();
     target.object.reset();
   }

@@ -31,6 +31,9 @@ struct GlobalUse {
 /// In the order in which they come.
 std::vector<GlobalUse> list_globals(const Document& document);
 
+/// Adds to a document the globals of another pickle of the same file, but those that are plain data.
+void carry_globals(const Document& from, Document& to);
+
 /// Throws Error naming the file, the byte and the global where a document holds a harmful one.
 void refuse_harmful(const Document& document);
 

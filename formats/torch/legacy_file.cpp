@@ -5,6 +5,7 @@
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
+#include "formats/pickle/trust.h"
 #include "formats/torch/rebuild.h"
 #include "tensor/error.h"
 
@@ -56,10 +57,13 @@ std::shared_ptr<Document> read_torch_legacy(std::shared_ptr<const ByteSource> so
   check(head.is_mapping(run_pickle(cursor, head, kHeadLimits)), "{}: no type sizes of the writer at its start", file);
 
   auto document = std::make_shared<Document>(file);
+  // All five pickles would be run by torch.load: what they name is judged together.
+  carry_globals(head, *document);
   document->root = run_pickle(cursor, *document);
   const Node keys = [&] {
     Document tail(file);
     const NodeId list = run_pickle(cursor, tail);
+    carry_globals(tail, *document);
     check(tail.node(list).kind == ValueKind::List, "{}: its list of storages is a {}", file,
           name(tail.node(list).kind));
     // Only the texts are kept, as one node a key.

@@ -247,6 +247,12 @@ void TorchPickler::save_foreign_object(NodeId id, int depth) {
   byte(opcode::SetItems);
 }
 
+/// An object of a class of dictionaries (Lightning's AttributeDict) that has entries and nothing else.
+bool TorchPickler::is_plain_mapping(const Node& node) const {
+  return node.object && !node.object->entries.empty() && node.object->states.empty() && node.object->elements.empty() &&
+         node.items.size() == 2 && document_.node(node.items[1]).items.empty();
+}
+
 void TorchPickler::save_object(NodeId id, int depth) {
   const Node& node = document_.node(id);
   const std::string_view type = document_.type_name(id);
@@ -262,7 +268,7 @@ void TorchPickler::save_object(NodeId id, int depth) {
       save(state, depth + 1);
       byte(opcode::Build);
     }
-  } else if (type == "collections.defaultdict" || type == "collections.Counter") {
+  } else if (type == "collections.defaultdict" || type == "collections.Counter" || is_plain_mapping(node)) {
     byte(opcode::EmptyDict);
     put(id);
     save_entries(document_.entries(id), depth);

@@ -31,6 +31,7 @@ class TorchPickler {
   size_t storage_of(const StoredTensor& tensor) const;
   void save(NodeId id, int depth);
   void save_tensor(const Node& node);
+  bool is_plain_mapping(const Node& node) const;
   void save_object(NodeId id, int depth);
   void save_foreign_object(NodeId id, int depth);
   void save_items(const std::vector<NodeId>& items, int depth);

@@ -1,6 +1,7 @@
 #include "formats/torch/rebuild.h"
 
 #include <array>
+#include <regex>
 #include <unordered_map>
 
 #include "formats/pickle/numbers.h"
@@ -13,7 +14,7 @@ namespace {
 struct OpenedStorage {
   std::shared_ptr<const StoredStorage> storage;
   StoredDType dtype = StoredDType::UInt8;
-  bool untyped = false;
+  std::string type;  // "torch.FloatStorage"
 };
 
 StorageReference reference_of(const Document& document, NodeId id);
@@ -88,11 +89,31 @@ class Rebuilder {
   std::unordered_map<std::string, Key> by_key_;
 };
 
+/// Protocol 0 has the reference as Python prints it: ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6).
+StorageReference reference_in_text(const std::string& text, std::string where) {
+  static const std::regex kForm(
+      R"(\('storage', <class '([A-Za-z0-9_.]{1,80})'>, '([^']{1,80})', '([^']{1,80})', ([0-9]{1,18})(, None)?\))");
+  std::smatch found;
+  check(text.size() < 400 && std::regex_match(text, found, kForm), "{}: a broken reference to a storage '{}'", where,
+        printable(text, 80));
+  const auto dtype = storage_dtype(found.str(1));
+  check(dtype.has_value(), "{}: storage type {} is not known", where, found.str(1));
+  check(found.str(3) != "meta", "{}: a tensor on the meta device has no values", where);
+  return {.key = found.str(2),
+          .type = found.str(1),
+          .dtype = *dtype,
+          .numel = std::stoll(found.str(4)),
+          .location = found.str(3),
+          .view = {},
+          .where = std::move(where)};
+}
+
 StorageReference reference_of(const Document& document, NodeId id) {
   const auto node = [&](NodeId of) -> const Node& { return document.node(of); };
   StorageReference out;
   out.where = fmt::format("{}: pickle, byte {}", document.source(), node(id).position);
   const Node& pid = node(node(id).items[0]);
+  if (pid.kind == ValueKind::String) return reference_in_text(pid.text, std::move(out.where));
   check(pid.kind == ValueKind::Tuple && !pid.items.empty(), "{}: a persistent reference that is no tuple", out.where);
   const Node& kind = node(pid.items[0]);
   check(kind.kind == ValueKind::String, "{}: a persistent reference of no kind", out.where);
@@ -111,6 +132,7 @@ StorageReference reference_of(const Document& document, NodeId id) {
             numel.kind == ValueKind::Int && numel.integer >= 0,
         "{}: a broken reference to a storage", out.where);
   check(location.text != "meta", "{}: a tensor on the meta device has no values", out.where);
+  out.type = type.text;
   out.key = key.kind == ValueKind::String ? key.text : std::to_string(key.integer);
   out.dtype = *dtype;
   out.location = location.text;
@@ -130,17 +152,20 @@ StorageReference reference_of(const Document& document, NodeId id) {
 }
 
 const OpenedStorage& Rebuilder::storage(NodeId id, NodeId call) {
-  check(node(id).kind == ValueKind::Persistent, "{}: {}: the storage is a {}", where(call), document_.type_name(call),
-        name(node(id).kind));
   const auto found = by_node_.find(id);
   if (found != by_node_.end()) return found->second;
+  if (node(id).kind == ValueKind::Tensor && node(id).tensor->covers_storage()) {
+    // A storage that was read already.
+    return by_node_.emplace(id, OpenedStorage{node(id).tensor->storage, node(id).tensor->dtype, ""}).first->second;
+  }
+  check(node(id).kind == ValueKind::Persistent, "{}: {}: the storage is a {}", where(call), document_.type_name(call),
+        name(node(id).kind));
   const StorageReference wanted = reference_of(document_, id);
   const std::string key = wanted.view ? wanted.key + "\n" + wanted.view->key : wanted.key;
   auto known = by_key_.find(key);
   if (known == by_key_.end()) {
-    OpenedStorage opened{open_(wanted), wanted.dtype, false};
-    const std::string_view type = document_.type_name(node(node(id).items[0]).items[1]);
-    opened.untyped = type.ends_with("UntypedStorage") || type.ends_with("_UntypedStorage");
+    OpenedStorage opened{open_(wanted), wanted.dtype, ""};
+    opened.type = wanted.type;
     known = by_key_.emplace(key, Key{std::move(opened), wanted.numel}).first;
   }
   check(known->second.opened.dtype == wanted.dtype && known->second.numel == wanted.numel,
@@ -163,7 +188,7 @@ void Rebuilder::become_flat_tensor(NodeId id) {
   StoredTensor tensor{.storage = opened.storage, .dtype = opened.dtype};
   tensor.sizes = {static_cast<int64_t>(opened.storage->bytes() / item_size(opened.dtype))};
   tensor.strides = {1};
-  become_tensor(id, std::move(tensor), std::string(document_.type_name(node(node(id).items[0]).items[1])));
+  become_tensor(id, std::move(tensor), opened.type);
 }
 
 void Rebuilder::check_metadata(NodeId id, size_t index) const {

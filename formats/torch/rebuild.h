@@ -14,6 +14,7 @@ namespace bevgrad {
 /// What a persistent id says of a storage: ('storage', torch.FloatStorage, key, location, numel[, view]).
 struct StorageReference {
   std::string key;
+  std::string type;                        // "torch.FloatStorage"
   StoredDType dtype = StoredDType::UInt8;  // of a typed storage; UInt8 for an untyped one
   int64_t numel = 0;                       // elements of that dtype
   std::string location;                    // "cpu", "cuda:0", ...

@@ -9,6 +9,7 @@
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
+#include "formats/pickle/trust.h"
 #include "formats/torch/rebuild.h"
 #include "tensor/error.h"
 
@@ -94,9 +95,10 @@ class TarReader {
       : source_(std::move(source)), members_(members_of(*source_)) {}
 
   std::shared_ptr<Document> read() {
+    const auto document = std::make_shared<Document>(source_->name());
+    document_ = document.get();
     read_storages();
     read_tensors();
-    auto document = std::make_shared<Document>(source_->name());
     ByteCursor cursor = member("pickle");
     document->root = run_pickle(cursor, *document);
     resolve_plain_objects(*document);
@@ -131,7 +133,9 @@ class TarReader {
   /// Runs a small pickle; its values are in `scratch_`.
   NodeId small(ByteCursor& cursor) {
     scratch_ = std::make_unique<Document>(source_->name());
-    return run_pickle(cursor, *scratch_, {.bytes = 64 << 20, .memory = 256 << 20});
+    const NodeId root = run_pickle(cursor, *scratch_, {.bytes = 64 << 20, .memory = 256 << 20});
+    carry_globals(*scratch_, *document_);
+    return root;
   }
   int64_t count(ByteCursor& cursor, const char* what) {
     const Node& node = scratch_node(small(cursor));
@@ -271,6 +275,7 @@ class TarReader {
 
   std::shared_ptr<const ByteSource> source_;
   std::map<std::string, Member> members_;
+  Document* document_ = nullptr;
   std::unique_ptr<Document> scratch_;
   std::unordered_map<std::string, TarStorage> storages_;
   std::unordered_map<std::string, int64_t> views_;  // where a view begins in its root

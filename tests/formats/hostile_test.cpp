@@ -44,6 +44,28 @@ TEST(HostilePickle, NamesWhatItWouldHaveCalled) {
   EXPECT_THAT(pickle_error(p2("cos\nsystem\n.")), HasSubstr("os.system"));  // named, not called
 }
 
+TEST(HostilePickle, NothingHidesBesideTheObject) {
+  // torch.load runs five pickles of a legacy file, and those inside nested storages.
+  const std::string call = "cos\nsystem\nU\x02ls\x85R";
+  const std::string good = read_bytes(golden("legacy_views.pt"));
+  const size_t end_of_version = 15 + 6;
+  const size_t end_of_sizes = good.find(std::string(".\x80\x02", 3), end_of_version) + 1;
+  const std::string head = good.substr(0, end_of_version) +
+                           p2("}U\x01"
+                              "a" +
+                              call + "s.") +
+                           good.substr(end_of_sizes);
+  const std::string path = write_bytes("head.pt", head);
+  EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("os.system"));
+  EXPECT_THAT(inspect_globals(open_checkpoint(path, Foreign::Allow), false), HasSubstr("os.system"));
+  const std::string storage = good.substr(0, end_of_version) + p2("}.") + p2(call + ".") + p2("].");
+  const std::string outer = p2("ctorch.storage\n_load_from_bytes\nT") +
+                            std::string{static_cast<char>(storage.size()), 0, 0, 0} + storage + "\x85R.";
+  EXPECT_THAT(message_of([&] { open_checkpoint(write_bytes("outer.pkl", outer)); }), HasSubstr("refused"));
+  EXPECT_THAT(inspect_globals(open_checkpoint(write_bytes("outer.pkl", outer), Foreign::Allow), false),
+              HasSubstr("os.system"));
+}
+
 TEST(HostilePickle, PlainDataIsNoHarm) {
   for (const char* name :
        {"collections.OrderedDict", "torch.FloatStorage", "torch.cuda.HalfStorage", "torch.float8_e5m2", "numpy.float32",
