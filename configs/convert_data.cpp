@@ -102,12 +102,8 @@ Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera
   result.cy = camera.cy() >= 0 ? camera.cy() : (result.height - 1) / 2.0;
   for (int i = 0; i < camera.distortion_size(); ++i) result.distortion[static_cast<size_t>(i)] = camera.distortion(i);
   result.fov = result.kind == CameraKind::Fisheye ? camera.fov() * kRadians : 0;
-  // The body's x forward, y left, z up against the sensor's x right, y down, z forward.
-  Pose axes;
-  axes.m = {0, 0, 1, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 1};
-  result.sensor2ego = Pose::from_angles({camera.x(), camera.y(), camera.z()}, camera.yaw() * kRadians,
-                                        camera.pitch() * kRadians, camera.roll() * kRadians) *
-                      axes;
+  result.sensor2ego = camera_mount({camera.x(), camera.y(), camera.z()}, camera.yaw() * kRadians,
+                                   camera.pitch() * kRadians, camera.roll() * kRadians);
   return result;
 }
 

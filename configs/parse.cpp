@@ -8,6 +8,7 @@
 
 #include "configs/document.h"
 #include "configs/near_names.h"
+#include "configs/schema_names.h"
 #include "tensor/error.h"
 
 namespace bevgrad::configs {
@@ -19,23 +20,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
-
-/// Keeps the first error: what follows it is noise.
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    if (!found_) {
-      found_ = true;
-      line_ = line;
-      column_ = column;
-      message_ = message;
-    }
-  }
-  bool found_ = false;
-  int line_ = 0;  // from 0
-  int column_ = 0;
-  std::string message_;
-};
 
 /// The text between the first pair of quotes after `after`.
 std::string quoted(const std::string& message, const std::string& after) {
@@ -67,12 +51,6 @@ std::string field_before(const std::string& text, int line, int column) {
   return text.substr(start, stop - start);
 }
 
-std::vector<std::string> field_names(const Descriptor& type) {
-  std::vector<std::string> names;
-  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
-  return names;
-}
-
 /// Any enum field of that name anywhere in the schema.
 const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field) {
   for (int i = 0; i < type.field_count(); ++i) {
@@ -87,7 +65,7 @@ const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field
 }
 
 std::string explain(const FirstError& error, const std::string& text) {
-  const std::string& message = error.message_;
+  const std::string& message = error.message;
   if (message.find("has no field named") != std::string::npos) {
     const std::string field = quoted(message, "has no field named");
     const std::string type = quoted(message, "Message type");
@@ -100,12 +78,10 @@ std::string explain(const FirstError& error, const std::string& text) {
     const std::string value = quoted(message, "enumeration value of");
     const std::string field = quoted(message, "for field");
     std::string options;
-    if (const EnumDescriptor* type = find_enum(*config::Config::descriptor(), field)) {
-      for (int i = 0; i < type->value_count(); ++i) options += (i ? ", " : "") + type->value(i)->name();
-    }
+    if (const EnumDescriptor* type = find_enum(*config::Config::descriptor(), field)) options = value_names(*type);
     return fmt::format("field \"{}\": unknown value \"{}\", expected one of {}", field, value, options);
   }
-  const std::string field = field_before(text, error.line_, error.column_);
+  const std::string field = field_before(text, error.line, error.column);
   return field.empty() ? message : fmt::format("field \"{}\": {}", field, message);
 }
 
@@ -166,7 +142,7 @@ Document parse_document(const std::string& text, const std::string& source) {
   parser.WriteLocationsTo(&tree);
   parser.SetRecursionLimit(32);
   if (!parser.ParseFromString(text, &document.proto)) {
-    throw UsageError(fmt::format("{}:{}: {}", source, std::max(0, error.line_) + 1, explain(error, text)));
+    throw UsageError(fmt::format("{}:{}: {}", source, std::max(0, error.line) + 1, explain(error, text)));
   }
   note_origins(document.proto, tree, "", source, document.origins);
   return document;

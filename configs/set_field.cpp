@@ -6,6 +6,7 @@
 
 #include "configs/document.h"
 #include "configs/near_names.h"
+#include "configs/schema_names.h"
 #include "tensor/error.h"
 
 namespace bevgrad::configs {
@@ -16,14 +17,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
-
-class Silent : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int, google::protobuf::io::ColumnNumber, const std::string& message) override {
-    if (first_.empty()) first_ = message;
-  }
-  std::string first_;
-};
 
 template <class... Args>
 [[noreturn]] void refuse(const std::string& assignment, fmt::format_string<Args...> format, Args&&... args) {
@@ -61,9 +54,7 @@ std::vector<Step> parse_path(const std::string& path, const std::string& assignm
 const FieldDescriptor& find_field(const Message& message, const std::string& name, const std::string& assignment) {
   const Descriptor& type = *message.GetDescriptor();
   if (const FieldDescriptor* field = type.FindFieldByName(name)) return *field;
-  std::vector<std::string> names;
-  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
-  refuse(assignment, "unknown field \"{}\" in {}{}", name, type.name(), did_you_mean(name, names));
+  refuse(assignment, "unknown field \"{}\" in {}{}", name, type.name(), did_you_mean(name, field_names(type)));
 }
 
 bool is_quoted(const std::string& value) {
@@ -99,17 +90,13 @@ std::vector<std::string> split_list(const std::string& value) {
 void parse_value(Message& owner, const FieldDescriptor& field, const std::string& value,
                  const std::string& assignment) {
   TextFormat::Parser parser;
-  Silent errors;
+  FirstError errors;  // keeps the parser from printing
   parser.RecordErrorsTo(&errors);
   if (value.empty() && field.cpp_type() != FieldDescriptor::CPPTYPE_STRING)
     refuse(assignment, "field \"{}\" needs a value", field.name());
   if (!parser.ParseFieldValueFromString(as_text(field, value), &field, &owner)) {
     std::string expected = field.cpp_type_name();
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
-      expected = "one of ";
-      for (int i = 0; i < field.enum_type()->value_count(); ++i)
-        expected += (i ? ", " : "") + field.enum_type()->value(i)->name();
-    }
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) expected = "one of " + value_names(*field.enum_type());
     refuse(assignment, "field \"{}\": \"{}\" does not fit, expected {}", field.name(), value, expected);
   }
 }
