@@ -27,6 +27,7 @@ namespace {
 constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
 /// Counts below it say nothing about a LiDAR file.
 constexpr int64_t kFewPoints = 50;
+constexpr size_t kMostBoxes = 10000;
 
 struct BoxName {
   const char* nuscenes;
@@ -130,6 +131,8 @@ Tensor read_points(const InfoFrame& frame, const std::string& folder) {
   check(!kept.empty(), "{}: holds no point", path);
   Tensor points = empty({static_cast<int64_t>(kept.size() / 4), 4});
   std::copy(kept.begin(), kept.end(), points.data<float>());
+  check(frame.boxes.size() <= kMostBoxes, "{}: {} boxes, expected at most {}", frame.where, frame.boxes.size(),
+        kMostBoxes);
   int64_t counted = 0, found = 0;
   for (const InfoBox& box : frame.boxes) {
     if (box.box.num_lidar_points <= 0) continue;

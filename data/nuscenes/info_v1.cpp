@@ -37,32 +37,50 @@ std::vector<std::string> split_text(const std::string& bytes, size_t width) {
   return texts;
 }
 
-/// A list of strings, or a NumPy array of them, which the pickle reader leaves as the call that would make it: the
-/// state is (version, shape, dtype, Fortran order, bytes), or as of protocol 5 the arguments (bytes, dtype, shape,
-/// order).
-std::vector<std::string> texts_of(const Value& value) {
-  if (value.is_sequence()) {
-    std::vector<std::string> texts;
-    for (size_t i = 0; i < value.size(); ++i) texts.push_back(value.at(i).as_string());
-    return texts;
+/// What NumPy's texts of a dtype and their bytes say; nothing where they are no texts.
+std::optional<std::vector<std::string>> decode_texts(const Document& document, NodeId dtype, NodeId bytes) {
+  const auto width = text_width(document, dtype);
+  const Node& data = document.node(bytes);
+  if (!width || (data.kind != ValueKind::Bytes && data.kind != ValueKind::String)) return std::nullopt;
+  if (data.text.size() % (4 * *width) != 0) return std::nullopt;
+  return split_text(data.text, *width);
+}
+
+/// A string, or a NumPy scalar of one: the call of a function with (dtype, bytes).
+std::string text_of(const Value& value) {
+  const Node& node = value.node();
+  if (node.kind == ValueKind::Object && value.type_name().ends_with("multiarray.scalar")) {
+    const std::vector<NodeId>& given = value.document().node(node.items.at(1)).items;
+    if (given.size() == 2)
+      if (const auto texts = decode_texts(value.document(), given[0], given[1]); texts && texts->size() == 1)
+        return texts->front();
   }
-  if (value.is_tensor() && value.as_doubles().empty()) return {};
+  return value.as_string();
+}
+
+/// A list of strings, or a NumPy array of them, which the pickle reader leaves as the call that would make it: the
+/// state is (version, shape, dtype, Fortran order, bytes or a list of objects), or as of protocol 5 the arguments are
+/// (bytes, dtype, shape, order).
+std::vector<std::string> texts_of(const Value& value) {
   const Node& node = value.node();
   const Document& document = value.document();
-  std::optional<NodeId> dtype, bytes;
+  Value list = value;
+  if (value.is_tensor() && value.as_doubles().empty()) return {};
   if (node.kind == ValueKind::Object && node.object && node.object->states.size() == 1) {
     const Node& state = document.node(node.object->states[0]);
-    if (state.kind == ValueKind::Tuple && state.items.size() >= 5) dtype = state.items[2], bytes = state.items[4];
+    if (state.kind == ValueKind::Tuple && state.items.size() >= 5) {
+      if (auto texts = decode_texts(document, state.items[2], state.items[4])) return *std::move(texts);
+      list = Value(value.document_pointer(), state.items[4], "gt_names");
+    }
   } else if (node.kind == ValueKind::Object && value.type_name().ends_with("numeric._frombuffer")) {
-    const Node& given = document.node(node.items.at(1));
-    if (given.items.size() >= 4) dtype = given.items[1], bytes = given.items[0];
+    const std::vector<NodeId>& given = document.node(node.items.at(1)).items;
+    if (given.size() >= 4)
+      if (auto texts = decode_texts(document, given[1], given[0])) return *std::move(texts);
   }
-  const auto width = dtype ? text_width(document, *dtype) : std::nullopt;
-  const bool is_text =
-      width && (document.node(*bytes).kind == ValueKind::Bytes || document.node(*bytes).kind == ValueKind::String);
-  check(is_text && document.node(*bytes).text.size() % (4 * *width) == 0, "{}: expected a list or array of strings",
-        value.where());
-  return split_text(document.node(*bytes).text, *width);
+  check(list.is_sequence(), "{}: expected a list or an array of strings", value.where());
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < list.size(); ++i) texts.push_back(text_of(list.at(i)));
+  return texts;
 }
 
 std::vector<double> numbers_of(const Value& info, const char* field, size_t count) {

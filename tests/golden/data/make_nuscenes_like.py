@@ -80,7 +80,7 @@ def quaternion(m):
     raise ValueError("half a turn")
 
 
-def version1(info, old=False):
+def version1(info, old=False, text_array=np.array):
     l2e, e2g = np.array(info["lidar_points"]["lidar2ego"]), np.array(info["ego2global"])
     cams = {}
     for name, image in info["images"].items():
@@ -93,7 +93,7 @@ def version1(info, old=False):
         boxes = np.concatenate([boxes[:, :3], boxes[:, [4, 3, 5]], -boxes[:, 6:] - np.pi / 2], axis=1)
     labels = [names[b["bbox_label_3d"]] if b["bbox_label_3d"] >= 0 else "animal" for b in info["instances"]]
     return dict(lidar_path=f"/data/nuscenes/samples/LIDAR_TOP/{info['lidar_points']['lidar_path']}", token=info["token"],
-                sweeps=[], cams=cams, timestamp=int(info["timestamp"] * 1e6), gt_boxes=boxes, gt_names=np.array(labels),
+                sweeps=[], cams=cams, timestamp=int(info["timestamp"] * 1e6), gt_boxes=boxes, gt_names=text_array(labels),
                 gt_velocity=np.array([b["velocity"] for b in info["instances"]]),
                 num_lidar_pts=np.array([b["num_lidar_pts"] for b in info["instances"]]),
                 lidar2ego_translation=l2e[:3, 3].tolist(), lidar2ego_rotation=quaternion(l2e),
@@ -107,8 +107,8 @@ def dump(name, infos, protocol):
 
 frames = infos["data_list"]
 dump("infos_v1.pkl", dict(infos=[version1(f) for f in frames], metadata=dict(version="v1.0-mini")), 4)
-dump("infos_v1_list.pkl", [version1(f) for f in frames], 2)
-dump("infos_v1_old.pkl", dict(infos=[version1(f, old=True) for f in frames], metadata=dict(version="v1.0-mini")), 4)
+dump("infos_v1_list.pkl", [version1(f, text_array=lambda names: np.array(names, object)) for f in frames], 2)
+dump("infos_v1_old.pkl", dict(infos=[version1(f, True, lambda names: [np.str_(n) for n in names]) for f in frames], metadata=dict(version="v1.0-mini")), 4)
 
 # Two scenes recorded at the same time, one of them with a pause of 9.5 s.
 scenes = [dict(frame(0, 1000.0), scene_token="a"), dict(frame(1, 1000.2), scene_token="b"),
