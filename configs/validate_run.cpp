@@ -91,6 +91,12 @@ void judge_train(const Judge& judge, const config::Train& train) {
   judge.count("train.checkpoint_interval", train.checkpoint_interval(), 0, most);
   judge.count("train.keep_checkpoints", train.keep_checkpoints(), 1, 100000);
   judge.count("train.val_interval", train.val_interval(), 0, most);
+  judge.require(train.checkpoint_metric().empty() || train.val_interval() > 0, "train.checkpoint_metric",
+                "needs train.val_interval: without validations there is no \"{}\"", train.checkpoint_metric());
+  judge.count("train.early_stop_patience", train.early_stop_patience(), 0, 1 << 30);
+  judge.require(train.early_stop_patience() == 0 || !train.checkpoint_metric().empty(), "train.early_stop_patience",
+                "needs train.checkpoint_metric: what it waits for");
+  judge.count("train.histogram_interval", train.histogram_interval(), 0, most);
   judge.count("train.log_interval", train.log_interval(), 1, most);
   judge.require(!train.output_checkpoint().empty() && train.output_checkpoint().find('/') == std::string::npos,
                 "train.output_checkpoint", "\"{}\" is no file name", train.output_checkpoint());

@@ -4,7 +4,8 @@
 #include <memory>
 
 #include "tools/subcommands.h"
-#include "train/evaluation/evaluator.h"
+#include "tensor/error.h"
+#include "train/evaluation/comparison_text.h"
 #include "train/report/html_report.h"
 
 namespace bevgrad {
@@ -33,7 +34,7 @@ void add_report(CLI::App& app) {
     write_html_report(flags->out, runs, flags->options);
     for (size_t i = 1; i < runs.size(); ++i) {
       const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
-      if (a && b) fmt::print("{}\n", to_text(iou_comparison(*a, *b, runs[0].name, runs[i].name)));
+      if (a && b) fmt::print("{}\n", iou_comparison_text(*a, *b, runs[0].name, runs[i].name));
     }
     fmt::print("{}\n", flags->out);
   });

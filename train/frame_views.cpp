@@ -115,6 +115,16 @@ EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOut
   frame.sequence = batch.sequences[sample];
   frame.timestamp = batch.timestamps[sample];
   frame.ego_pose = batch.ego_poses[sample];
+  // Of the maps that boxes are decoded from nothing else would tell that they are broken.
+  const auto count_non_finite = [&](const std::string& name, const Tensor& map) {
+    if (!map.defined()) return;
+    int64_t values = 0;
+    for (const double value : sample_of(map, n).to_vector()) values += !std::isfinite(value);
+    if (values > 0) frame.non_finite[name] = values;
+  };
+  count_non_finite("instance_heatmap", output.instance_heatmap);
+  count_non_finite("instance_box", output.instance_box);
+  for (const auto& [name, map] : output.dynamic) count_non_finite("dynamic " + name, map);
   if (output.lane_logits.defined()) {
     frame.lane = sigmoid_raster(output.lane_logits, n);
     frame.road = sigmoid_raster(output.road_logits, n);

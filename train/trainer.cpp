@@ -56,6 +56,10 @@ std::vector<std::string> switched_off_modules(const config::Tasks& tasks) {
   return off;
 }
 
+MetricWatchOptions watch_options(const config::Train& train) {
+  return {train.checkpoint_metric(), train.checkpoint_mode() == config::Train::min, train.early_stop_patience()};
+}
+
 AdamWOptions adamw_options(const config::Train& train) {
   return {.beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()};
 }
@@ -82,6 +86,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       optimizer_(adamw_options(document.proto.train())),
       schedule_(schedule_of(document)),
       data_(document),
+      watch_(watch_options(document.proto.train())),
       pace_(std::make_unique<Pace>()) {
   const config::Config& proto = document_.proto;
   total_steps_ = proto.train().train_steps() + proto.train().finetune_steps();
@@ -258,6 +263,7 @@ StepReport Trainer::step() {
     }
     fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
   }
+  if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
   optimizer_.step(report.lr);
   optimizer_.zero_grad();
   ++global_step_;
@@ -299,35 +305,80 @@ void Trainer::log_step(const StepReport& report) {
   pace.waited = waited;
 }
 
-void Trainer::validate_now() {
+void Trainer::log_histograms() {
+  for (const OptimizedParameter& parameter : optimizer_.parameters()) {
+    events_->add_histogram("weights/" + parameter.name, histogram_of(parameter.value), global_step_ + 1);
+    if (const Tensor gradient = grad(parameter.value); gradient.defined())
+      events_->add_histogram("gradients/" + parameter.name, histogram_of(gradient), global_step_ + 1);
+  }
+}
+
+bool Trainer::owes_validation() const {
+  const config::Train& train = document_.proto.train();
+  if (train.val_interval() == 0 || global_step_ == 0 || watch_.last_step() == global_step_) return false;
+  // The last weights have their chance to be the best ones too.
+  if (global_step_ == total_steps_) return !train.checkpoint_metric().empty();
+  return global_step_ % train.val_interval() == 0;
+}
+
+void Trainer::validate_now() try {
   Validator validator(document_, {.output_dir = work_dir_.file(fmt::format("val_{:08}", global_step_))}, log_);
-  for (const auto& [name, value] : validator.run(*network_)) events_->add_scalar("val/" + name, value, global_step_);
-  events_->flush();
+  const std::map<std::string, double> headline = validator.run(*network_);
   network_->set_training(true);
+  for (const auto& [name, value] : headline) events_->add_scalar("val/" + name, value, global_step_);
+  for (const auto& [val_set, path] : validator.first_pictures())
+    events_->add_image("val/" + val_set, read_file(path), global_step_);
+  events_->flush();
+  const bool is_best = watch_.see(global_step_, headline);
+  if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
+    log_.warn(fmt::format("step {}: {} is n/a in this validation", global_step_, metric));
+  if (is_best) save_best();
+} catch (const Interrupted& interrupted) {
+  // The validation is done again after the resume.
+  network_->set_training(true);
+  throw Interrupted(
+      interrupted.exit_status() - 128,
+      fmt::format("stopped by a signal in the validation after step {}; saved {}; go on with --resume auto",
+                  global_step_, save()));
+}
+
+void Trainer::save_best() {
+  const Checkpoint best = checkpoint();
+  save_checkpoint(work_dir_.best_checkpoint(), best);
+  save_lightning_checkpoint(work_dir_.file("best.ckpt"), best);
+  log_.info(fmt::format("step {}: {} {:.4f} is the best so far: {} and best.ckpt", global_step_,
+                        watch_.options().metric, *watch_.best(), work_dir_.best_checkpoint()));
 }
 
 void Trainer::run() {
   const config::Train& train = document_.proto.train();
   const StopSignals signals;
   int64_t saved_at = -1;
-  while (global_step_ < total_steps_) {
+  if (owes_validation()) validate_now();
+  while (global_step_ < total_steps_ && !watch_.gives_up()) {
     log_step(step());
     const bool is_last = global_step_ == total_steps_;
+    // A checkpoint of this step knows how its validation ended.
+    if (owes_validation()) validate_now();
     if (train.checkpoint_interval() > 0 && global_step_ % train.checkpoint_interval() == 0 && !is_last) {
       save();
       saved_at = global_step_;
     }
-    if (!is_last && train.val_interval() > 0 && global_step_ % train.val_interval() == 0) validate_now();
     if (const int signal = StopSignals::caught(); signal != 0 && !is_last) {
       const std::string path = saved_at == global_step_ ? work_dir_.checkpoint_file(global_step_) : save();
       throw Interrupted(signal, fmt::format("stopped by a signal after step {}; saved {}; go on with --resume auto",
                                             global_step_, path));
     }
   }
+  if (watch_.gives_up())
+    log_.info(
+        fmt::format("stopped early after step {}: {} validations in a row brought no better {} than {} after step {}",
+                    global_step_, watch_.since_best(), watch_.options().metric,
+                    watch_.best() ? fmt::format("{:.4f}", *watch_.best()) : "none", watch_.best_step()));
   const std::string path = save();
   const std::string output = work_dir_.file(train.output_checkpoint());
   save_lightning_checkpoint(output, checkpoint());
-  log_.info(fmt::format("{} steps done; wrote {} and {}", total_steps_, output, path));
+  log_.info(fmt::format("{} steps done; wrote {} and {}", global_step_, output, path));
   log_.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
                         static_cast<double>(memory_stats().peak) / 1e9));
 }

@@ -16,6 +16,7 @@
 #include "train/distributed/process_group.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
+#include "train/metric_watch.h"
 #include "train/optimizer/adamw.h"
 #include "train/schedule/freezing.h"
 #include "train/schedule/multistep.h"
@@ -47,8 +48,8 @@ class Trainer {
   Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group);
   ~Trainer();
 
-  /// All steps that are left, then the output checkpoint. Throws Interrupted, with everything saved, after SIGINT or
-  /// SIGTERM.
+  /// All steps that are left (fewer where train.early_stop_patience ends it), then the output checkpoint. Throws
+  /// Interrupted, with everything saved, after SIGINT or SIGTERM.
   void run();
 
   /// One optimizer step. run() is a loop over it; tests call it.
@@ -80,7 +81,11 @@ class Trainer {
   void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
   void log_step(const StepReport& report);
+  void log_histograms();
+  /// Whether this step's validation is still to be done: a run may have been stopped in it.
+  bool owes_validation() const;
   void validate_now();
+  void save_best();
   double lr_at(int64_t step) const;
 
   configs::Document document_;
@@ -103,6 +108,7 @@ class Trainer {
   int64_t global_step_ = 0;
   int64_t total_steps_ = 0;
   double lr_factor_ = 1;
+  MetricWatch watch_;
 
   // For the log: since the last line.
   struct Pace;

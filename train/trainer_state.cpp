@@ -39,6 +39,7 @@ Checkpoint Trainer::checkpoint() const {
   checkpoint.optimizer_numbers["eps"] = train.eps();
   checkpoint.optimizer_numbers["weight_decay"] = train.weight_decay();
   checkpoint.optimizer_numbers["lr"] = lr_at(std::max<int64_t>(0, global_step_ - 1));
+  checkpoint.validation = watch_.state();
   checkpoint.rng["trainer"] = {static_cast<int64_t>(generator_.seed()), static_cast<int64_t>(generator_.position())};
   for (size_t i = 0; i < sources_.size(); ++i)
     checkpoint.sampler[sources_[i].name()] = cached_.empty() ? sources_[i].state() : cached_[i]->state();
@@ -106,6 +107,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
   check(words != checkpoint.rng.end() && words->second.size() == 2, "{}: it lacks the state of the random numbers",
         source);
   generator_ = Generator(static_cast<uint64_t>(words->second[0]), static_cast<uint64_t>(words->second[1]));
+  watch_.restore(checkpoint.validation);
   refill_history(checkpoint.sampler);
 }
 

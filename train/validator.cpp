@@ -10,10 +10,12 @@
 #include "data/loader.h"
 #include "models/history_feature_manager.h"
 #include "tensor/ops.h"
+#include "train/background_worker.h"
+#include "train/cache/feature_source.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
-#include "train/report/html_report.h"
 #include "train/signals.h"
+#include "train/validation_results.h"
 
 namespace bevgrad {
 namespace {
@@ -21,15 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-/// A key as a file name: slashes and what file systems do not take become "_".
-std::string file_name(const std::string& key) {
-  std::string name = key;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_' && c != '.') c = '_';
-  }
-  if (name.size() > 200) name.resize(200);
-  return name.empty() || name.front() == '.' ? "_" + name : name;
-}
+/// Batches that wait to be judged at most: what is held in memory beside the one that is judged.
+constexpr size_t kMostWaiting = 4;
 
 }  // namespace
 
@@ -38,13 +33,9 @@ struct Validator::Impl {
   ValidatorOptions options;
   RunLog& log;
   std::unique_ptr<Dataset> dataset;
-  int64_t pictures = 0;
-  int64_t drawn_seen = 0;
+  std::map<std::string, std::string> first_pictures = {};
 
-  void add_batch(Evaluator& evaluator, const Batch& batch, const NetworkOutput& output, const History& history);
-  void draw(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history, EvaluationFrame frame);
   int64_t total() const;
-  bool wants_picture();
 };
 
 Validator::Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log)
@@ -67,36 +58,8 @@ int64_t Validator::Impl::total() const {
   return most > 0 ? std::min(most, dataset->size()) : dataset->size();
 }
 
-bool Validator::Impl::wants_picture() {
-  const config::Eval& eval = document.proto.eval();
-  if (!eval.eval_with_visualize()) return false;
-  const int64_t seen = drawn_seen++;
-  if (eval.max_pictures() == 0) return true;
-  // Spread over the run, so that every sequence has its share.
-  const int64_t every = std::max<int64_t>(1, (total() + eval.max_pictures() - 1) / eval.max_pictures());
-  return seen % every == every / 2 && pictures < eval.max_pictures();
-}
-
-void Validator::Impl::draw(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history,
-                           EvaluationFrame frame) {
-  const std::string folder = fmt::format("{}/pictures/{}", options.output_dir, file_name(frame.val_set));
-  std::error_code error;
-  fs::create_directories(folder, error);
-  check(!error, "{}: cannot make this folder: {}", folder, error.message());
-  const std::string path = fmt::format("{}/{}.png", folder, file_name(frame.key));
-  draw_sample(sample_picture(batch, n, output, history, std::move(frame), document.proto),
-              drawing_options(document.proto))
-      .write_png(path);
-  ++pictures;
-}
-
-void Validator::Impl::add_batch(Evaluator& evaluator, const Batch& batch, const NetworkOutput& output,
-                                const History& history) {
-  for (int64_t n = 0; n < batch.size(); ++n) {
-    EvaluationFrame frame = evaluation_frame(batch, n, output, document.proto);
-    evaluator.add(frame);
-    if (wants_picture()) draw(batch, n, output, history, std::move(frame));
-  }
+std::map<std::string, std::string> Validator::first_pictures() const {
+  return impl_->first_pictures;
 }
 
 std::map<std::string, double> Validator::run(Network& network) {
@@ -105,20 +68,32 @@ std::map<std::string, double> Validator::run(Network& network) {
   for (const std::string& remark : impl_->dataset->remarks()) log.info(remark);
   const NoGradGuard no_grad;
   network.set_training(false);
-  Evaluator evaluator(evaluation_options(proto));
+  const int64_t total = impl_->total();
+  ValidationResults results(proto, impl_->options.output_dir, total);
+  // Metrics and pictures are made beside the network's next batches, in the order of the batches.
+  BackgroundWorker worker(kMostWaiting);
   const int64_t slots = proto.eval().batch_size();
   Loader loader(*impl_->dataset, make_sequential_sampler(*impl_->dataset, {.batch_size = slots}),
                 {.workers = proto.train().num_workers()});
   std::unique_ptr<HistoryFeatureManager> history_manager;
-  const int64_t total = impl_->total();
+  std::unique_ptr<FeatureSource> features;
+  if (proto.feature_cache().enabled())
+    features = std::make_unique<FeatureSource>(network, *impl_->dataset, proto, "weights of a validation", log);
   const Clock::time_point start = Clock::now();
   Clock::time_point shown = start;
   int64_t done = 0;
+  double forward_seconds = 0;
   int signal = 0;
   while (done < total && signal == 0) {
-    const std::optional<Batch> batch = loader.next();
+    std::optional<Batch> batch = loader.next();
     if (!batch) break;
-    NetworkOutput output = network.encode(network_input(*batch));
+    const Clock::time_point forward_start = Clock::now();
+    NetworkOutput output;
+    if (features) {
+      output.bev_fused = features->features(batch->entries, DType::Float32);
+    } else {
+      output = network.encode(network_input(*batch));
+    }
     History history;
     if (proto.tasks().enable_static_temporal()) {
       if (!history_manager)
@@ -132,8 +107,10 @@ std::map<std::string, double> Validator::run(Network& network) {
       history_manager->push(output.bev_fused, moments);
     }
     network.decode(output, history);
-    impl_->add_batch(evaluator, *batch, output, history);
+    forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
     done += batch->size();
+    worker.push([&results, judged = std::make_shared<JudgedBatch>(std::move(*batch), std::move(output),
+                                                                  std::move(history))] { results.add(*judged); });
     signal = StopSignals::caught();
     const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
     const double pause = std::chrono::duration<double>(Clock::now() - shown).count();
@@ -148,17 +125,20 @@ std::map<std::string, double> Validator::run(Network& network) {
       log.progress(progress);
     }
   }
-  write_evaluation(impl_->options.output_dir, evaluator);
-  if (proto.eval().eval_with_visualize())
-    write_html_report(impl_->options.output_dir + "/report.html", {read_run(impl_->options.output_dir)});
+  worker.push([&results] { results.finish(); });
+  worker.finish();
+  impl_->first_pictures = results.first_pictures();
+  const Evaluator& evaluator = results.evaluator();
   for (const std::string& remark : evaluator.remarks()) log.info(remark);
   for (const Table& table : evaluator.tables()) {
     if (table.name == "iou") log.info(to_text(iou_overview(table)));
   }
   log.info(fmt::format("{} samples; metrics in {}{}", done, impl_->options.output_dir,
-                       impl_->pictures > 0
-                           ? fmt::format(", {} pictures in {}/pictures", impl_->pictures, impl_->options.output_dir)
+                       results.pictures() > 0
+                           ? fmt::format(", {} pictures in {}/pictures", results.pictures(), impl_->options.output_dir)
                            : ""));
+  log.info(fmt::format("network {:.1f} s; metrics and pictures {:.1f} s beside it, of which {:.1f} s were waited for",
+                       forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
   if (signal != 0 && done < total)
     throw Interrupted(
         signal, fmt::format("stopped by a signal after {} of {} samples; {} holds what was counted so far", done, total,

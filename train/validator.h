@@ -11,7 +11,7 @@ namespace bevgrad {
 
 struct ValidatorOptions {
   /// Gets metrics.json, metrics.txt and one CSV a table; with eval.eval_with_visualize also pictures/<val
-  /// set>/<key>.png and report.html.
+  /// set>/<key>.png, drives/, lanes/ and report.html.
   std::string output_dir;
 };
 
@@ -24,6 +24,9 @@ class Validator {
   /// Runs the network in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at most. Returns
   /// the headline numbers. Throws Interrupted after a signal, with what was counted so far written.
   std::map<std::string, double> run(Network& network);
+
+  /// After run(): the file of the first picture of each val set, where pictures were drawn.
+  std::map<std::string, std::string> first_pictures() const;
 
  private:
   struct Impl;

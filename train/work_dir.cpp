@@ -60,7 +60,8 @@ void WorkDir::prune_checkpoints(int keep) const {
 }
 
 std::string WorkDir::set_checkpoints_aside() const {
-  if (checkpoints().empty()) return "";
+  const fs::path best = fs::path(path_) / "best.ckpt";
+  if (checkpoints().empty() && !fs::exists(best_checkpoint())) return "";
   const fs::path folder = fs::path(path_) / "checkpoints";
   for (int i = 1;; ++i) {
     const fs::path aside = fs::path(path_) / fmt::format("checkpoints.{}", i);
@@ -68,6 +69,7 @@ std::string WorkDir::set_checkpoints_aside() const {
     std::error_code error;
     fs::rename(folder, aside, error);
     if (!error) fs::create_directories(folder, error);
+    if (!error && fs::exists(best)) fs::rename(best, aside / "best.ckpt", error);
     check(!error, "{}: cannot move the checkpoints of an earlier run aside: {}", folder.string(), error.message());
     return aside.string();
   }
@@ -75,6 +77,13 @@ std::string WorkDir::set_checkpoints_aside() const {
 
 void WorkDir::write_text(const std::string& name, const std::string& text) const {
   write_text_file(file(name), text);
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+  check(stream.good() || stream.eof(), "{}: cannot read this file: {}", path, std::strerror(errno));
+  return bytes;
 }
 
 void write_text_file(const std::string& path, const std::string& text) {

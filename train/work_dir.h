@@ -8,6 +8,8 @@ namespace bevgrad {
 
 /// Writes a text file whole or not at all. Throws Error naming it.
 void write_text_file(const std::string& path, const std::string& text);
+/// A whole file's bytes. Throws Error naming it.
+std::string read_file(const std::string& path);
 
 class WorkDir {
  public:
@@ -17,12 +19,14 @@ class WorkDir {
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string checkpoint_file(int64_t step) const;
+  /// The checkpoint that was best in a validation; checkpoints() leaves it out.
+  std::string best_checkpoint() const { return path_ + "/checkpoints/best.h5"; }
   /// Whole checkpoints of the run, newest first.
   std::vector<std::string> checkpoints() const;
   /// Deletes all but the newest `keep` checkpoints.
   void prune_checkpoints(int keep) const;
-  /// Moves the checkpoints of an earlier run to a folder beside theirs, so that a new run begins without them; returns
-  /// its name, or "" where there were none.
+  /// Moves the checkpoints of an earlier run, its best ones too, to a folder beside theirs, so that a new run begins
+  /// without them; returns its name, or "" where there were none.
   std::string set_checkpoints_aside() const;
 
   void write_text(const std::string& name, const std::string& text) const;

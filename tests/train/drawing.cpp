@@ -1,9 +1,11 @@
+#include <cairo.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "train/drawing/bev_view.h"
 #include "train/drawing/palette.h"
+#include "train/drawing/png.h"
 #include "train/drawing_example.h"
 
 namespace bevgrad {
@@ -76,6 +78,33 @@ TEST(SamplePicture, DrawsWhateverThereIs) {
   draw_sample(partial, {});
 }
 
+TEST(SamplePicture, LeavesPanelsOutThatHaveNothingToShow) {
+  SamplePicture picture = example_picture();
+  picture.cameras.clear();
+  picture.features.clear();
+  picture.fusion_weights = {};
+  const auto width = [&] { return draw_sample(picture, {}).width(); };
+  const int four = width();
+  picture.frame.lane = {};
+  picture.frame.road = {};  // boxes and instances alone: no difference
+  const int three = width();
+  EXPECT_LT(three, four);
+  picture.has_prediction = false;
+  const int two = width();
+  EXPECT_EQ(three - two, four - three) << "a panel less";
+  picture.points = {};
+  EXPECT_EQ(two - width(), four - three) << "no LiDAR";
+}
+
+TEST(SamplePicture, PointsInCamerasAreASwitch) {
+  SamplePicture picture = example_picture();
+  picture.frame = {};
+  const auto pixels = [&](bool shown) { return draw_sample(picture, {.show_points_in_cameras = shown}).pixels().rgb; };
+  EXPECT_NE(pixels(true), pixels(false));
+  picture.points = {};
+  EXPECT_EQ(pixels(true), pixels(false));
+}
+
 TEST(SamplePicture, DropsFeaturesAndWeightsOnRequest) {
   const SamplePicture picture = example_picture();
   const int whole = draw_sample(picture, {}).height();
@@ -113,6 +142,41 @@ TEST(DrawingOptions, KnowTheThresholdsByName) {
   EXPECT_EQ(options.threshold_of("stop_line"), 0.6f);
   EXPECT_EQ(options.threshold_of("freespace"), 0.5f);
   EXPECT_EQ(options.threshold_of("CrossWalk"), 0.9f);
+}
+
+TEST(Png, CairoReadsItBack) {
+  // Odd sizes, noise, flat parts and steep edges: whatever the filter may meet.
+  for (const auto& [width, height] : {std::pair{1, 1}, {1, 7}, {7, 1}, {33, 17}}) {
+    Pixels pixels{width, height, std::vector<uint8_t>(static_cast<size_t>(width * height * 3))};
+    uint32_t state = 1;
+    for (size_t i = 0; i < pixels.rgb.size(); ++i) {
+      state = state * 1664525 + 1013904223;
+      pixels.rgb[i] = i % 5 < 2 ? static_cast<uint8_t>(state >> 24) : i % 3 == 0 ? 255 : 0;
+    }
+    struct Reader {
+      std::string bytes;
+      size_t at = 0;
+    } reader{encode_png(pixels)};
+    const auto read = [](void* closure, unsigned char* data, unsigned int length) {
+      auto& source = *static_cast<Reader*>(closure);
+      if (source.at + length > source.bytes.size()) return CAIRO_STATUS_READ_ERROR;
+      source.bytes.copy(reinterpret_cast<char*>(data), length, source.at);
+      source.at += length;
+      return CAIRO_STATUS_SUCCESS;
+    };
+    cairo_surface_t* surface = cairo_image_surface_create_from_png_stream(read, &reader);
+    ASSERT_EQ(cairo_surface_status(surface), CAIRO_STATUS_SUCCESS);
+    ASSERT_EQ(cairo_image_surface_get_width(surface), width);
+    ASSERT_EQ(cairo_image_surface_get_height(surface), height);
+    const unsigned char* data = cairo_image_surface_get_data(surface);
+    for (int y = 0; y < height; ++y)
+      for (int x = 0; x < width; ++x)
+        for (int c = 0; c < 3; ++c)
+          ASSERT_EQ(data[y * cairo_image_surface_get_stride(surface) + x * 4 + 2 - c],
+                    pixels.rgb[static_cast<size_t>((y * width + x) * 3 + c)]);
+    cairo_surface_destroy(surface);
+  }
+  EXPECT_THROW(encode_png({2, 2, {}}), Error);
 }
 
 TEST(Canvas, SaysWhatCannotBeWritten) {

@@ -21,13 +21,13 @@ std::string read(const std::filesystem::path& path) {
 
 TEST(Animation, IsOnePngWithAllFrames) {
   const auto path = std::filesystem::temp_directory_path() / fmt::format("bevgrad_animation_{}.png", getpid());
-  Animation animation(path.string(), 0.1);
+  Animation animation(path.string());
   for (int i = 0; i < 3; ++i) {
     Canvas canvas(60, 40, kPaper);
     canvas.fill({i * 10.0, 10, 20, 20}, kMissed);
-    animation.add(canvas);
+    animation.add(canvas, 0.1);
   }
-  EXPECT_THROW(animation.add(Canvas(61, 40, kPaper)), Error);
+  EXPECT_THROW(animation.add(Canvas(61, 40, kPaper), 0.1), Error);
   animation.finish();
   const std::string bytes = read(path);
   const auto count = [&](const std::string& what) {
@@ -46,14 +46,14 @@ TEST(Animation, IsOnePngWithAllFrames) {
 TEST(Animation, LeavesNothingHalfWritten) {
   const auto path = std::filesystem::temp_directory_path() / fmt::format("bevgrad_none_{}.png", getpid());
   {
-    Animation animation(path.string(), 0.1);
-    animation.add(Canvas(6, 4, kPaper));
+    Animation animation(path.string());
+    animation.add(Canvas(6, 4, kPaper), 0.1);
   }
-  Animation empty(path.string(), 0.1);
+  Animation empty(path.string());
   empty.finish();
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_FALSE(std::filesystem::exists(path.string() + ".part"));
-  EXPECT_THROW(Animation("/proc/none/x.png", 0.1), Error);
+  EXPECT_THROW(Animation("/proc/none/x.png"), Error);
 }
 
 TEST(StitchedMap, LaysFramesIntoTheWorld) {
@@ -98,6 +98,35 @@ TEST(GeoJson, GivesBothFrames) {
   EXPECT_EQ(map["features"][0]["geometry"]["coordinates"][0][0], 8.0);   // 10 - 2
   EXPECT_EQ(map["features"][0]["geometry"]["coordinates"][0][1], 21.0);  // 20 + 1
   EXPECT_EQ(map["frame"], "map");
+}
+
+/// Frames of an animated PNG: the second number of its acTL chunk.
+int frames_of(const std::string& png) {
+  const size_t at = png.find("acTL");
+  return at == std::string::npos ? 0 : static_cast<uint8_t>(png[at + 7]);
+}
+
+TEST(DriveRecorder, PlaysSequencesSideBySide) {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_side_{}", getpid());
+  SamplePicture picture = example_picture();
+  picture.cameras.clear();
+  {
+    DriveRecorder recorder(folder.string(), {}, {.side_by_side = 2});
+    for (int i = 0; i < 6; ++i) {
+      picture.frame.sequence = i % 2;
+      picture.frame.key = std::to_string(i);
+      picture.frame.timestamp = 10 + 0.1 * (i / 2);
+      recorder.add(picture, i == 1);
+    }
+    recorder.finish();
+    EXPECT_EQ(recorder.pictures(), 1);
+    EXPECT_EQ(recorder.first_pictures().at("online"), (folder / "pictures/online/1.png").string());
+  }
+  // Three frames a sequence at ten a second; the animation shows five a second.
+  EXPECT_EQ(frames_of(read(folder / "drives/online_0.png")), 2);
+  EXPECT_EQ(frames_of(read(folder / "drives/online_1.png")), 2);
+  EXPECT_TRUE(std::filesystem::exists(folder / "lanes/online/5.map.geojson"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(DriveRecorder, WritesADrivesFiles) {

@@ -1,10 +1,13 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "train/evaluation/comparison_text.h"
 #include "train/evaluation/evaluator.h"
 
 namespace bevgrad {
@@ -218,6 +221,18 @@ TEST(Evaluator, ComparesTwoRuns) {
   EXPECT_EQ(number(table.find({"online", "lane", "DashedLine"}, "hidden now: change")), 1.0);
   EXPECT_EQ(number(table.find({"online", "lane", "DashedLine"}, "seen now: change")), 0.0);
   EXPECT_EQ(table.find({"online", "lane", "SolidLine"}, "all: change"), Cell());
+  // For a terminal: every class of every val set, in lines of at most 120 characters whatever the names.
+  for (const std::string name : {"step 1", "a run with a name that is far too long for any column of any table"}) {
+    std::istringstream text(
+        iou_comparison_text(named(one.tables(), "iou"), named(two.tables(), "iou"), name, "step 2"));
+    std::string line, all;
+    while (std::getline(text, line)) {
+      EXPECT_LE(line.size(), 120u) << line;
+      all += line + "\n";
+    }
+    EXPECT_THAT(all, testing::ContainsRegex("lane DashedLine.* 0.000 +1.000 +[+]1.000"));
+    for (const auto& row : table.rows) EXPECT_THAT(all, testing::HasSubstr(to_text(row[2]))) << to_text(row[2]);
+  }
   Evaluator other(small_options());
   other.add(perfect_frame("night", 1, 0));
   const Table apart = iou_comparison(named(one.tables(), "iou"), named(other.tables(), "iou"), "step 1", "step 2");

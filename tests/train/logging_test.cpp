@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "tensor/error.h"
+#include "train/drawing/png.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/work_dir.h"
@@ -61,6 +63,35 @@ TEST_F(EventFiles, RecordsAreFramedAndHoldTheScalar) {
   // step = 300 as field 2, and the value as a float behind its tag.
   EXPECT_THAT(records[1], testing::HasSubstr(std::string("\x10\xAC\x02", 3)));
   EXPECT_THAT(records[1], testing::HasSubstr(std::string("train/loss\x15\x00\x00\xC0\x3F", 15)));
+}
+
+TEST(Histogram, CountsEveryFiniteValueOnce) {
+  const Histogram h = histogram_of(from_values({-1, 0, 0.5, 1, std::nan(""), 3, INFINITY}, {7}), 4);
+  EXPECT_EQ(h.count, 5);
+  EXPECT_EQ(h.min, -1);
+  EXPECT_EQ(h.max, 3);
+  EXPECT_EQ(h.sum, 3.5);
+  EXPECT_EQ(h.sum_of_squares, 11.25);
+  EXPECT_EQ(h.limits, (std::vector<double>{0, 1, 2, 3}));
+  EXPECT_EQ(h.counts, (std::vector<double>{1, 2, 1, 1}));
+  const Histogram same = histogram_of(full({6}, 0.25));
+  EXPECT_EQ(same.counts.back(), 6);
+  EXPECT_LT(same.limits.front(), 0.25);
+  EXPECT_GE(same.limits.back(), 0.25);
+  EXPECT_EQ(histogram_of(full({2}, NAN)).count, 0);
+}
+
+TEST_F(EventFiles, ImagesMustBePngs) {
+  EventFile events(folder_.string());
+  const Pixels pixels{3, 2, std::vector<uint8_t>(18, 90)};
+  events.add_image("val/street", encode_png(pixels), 7);
+  EXPECT_THROW(events.add_image("val/street", "GIF89a, and so on for a while", 7), Error);
+  events.add_histogram("weights/none", histogram_of(full({2}, NAN)), 7);
+  events.flush();
+  const std::string bytes = read(events.path());
+  // Image {height = 1: 2, width = 2: 3, colorspace = 3: 3}
+  EXPECT_THAT(bytes, testing::HasSubstr(std::string("\x08\x02\x10\x03\x18\x03", 6)));
+  EXPECT_THAT(bytes, testing::Not(testing::HasSubstr("weights/none")));
 }
 
 TEST_F(EventFiles, AFolderThatIsNotThereIsNamed) {

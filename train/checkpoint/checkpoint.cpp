@@ -41,6 +41,19 @@ StateDict read_tensors(const Hdf5Reader& file, const std::string& group) {
   return out;
 }
 
+void write_numbers(Hdf5Writer& file, const std::string& group, const std::map<std::string, double>& numbers) {
+  file.make_group(group);
+  for (const auto& [name, value] : numbers)
+    file.write(group + "/" + escape_link(name), scalar(value, {.dtype = DType::Float64}));
+}
+
+std::map<std::string, double> read_numbers(const Hdf5Reader& file, const std::string& group) {
+  std::map<std::string, double> out;
+  if (!file.contains(group)) return out;
+  for (const std::string& name : file.members(group)) out[unescape_link(name)] = file.read(group + "/" + name).item();
+  return out;
+}
+
 void write_tensors(Hdf5Writer& file, const std::string& group, const StateDict& tensors) {
   file.make_group(group);
   for (const auto& [name, tensor] : tensors) file.write(group + "/" + escape_link(name), tensor);
@@ -67,10 +80,8 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   for (const auto& [state, tensors] : checkpoint.optimizer) {
     write_tensors(file, "optimizer/" + escape_link(state), tensors);
   }
-  file.make_group("optimizer_numbers");
-  for (const auto& [name, value] : checkpoint.optimizer_numbers) {
-    file.write("optimizer_numbers/" + escape_link(name), scalar(value, {.dtype = DType::Float64}));
-  }
+  write_numbers(file, "optimizer_numbers", checkpoint.optimizer_numbers);
+  write_numbers(file, "validation", checkpoint.validation);
   write_words(file, "rng", checkpoint.rng);
   write_words(file, "sampler", checkpoint.sampler);
   file.commit();
@@ -93,11 +104,8 @@ Checkpoint load_checkpoint(const std::string& path) {
   for (const std::string& state : file.members("optimizer")) {
     out.optimizer[unescape_link(state)] = read_tensors(file, "optimizer/" + state);
   }
-  if (file.contains("optimizer_numbers")) {
-    for (const std::string& name : file.members("optimizer_numbers")) {
-      out.optimizer_numbers[unescape_link(name)] = file.read("optimizer_numbers/" + name).item();
-    }
-  }
+  out.optimizer_numbers = read_numbers(file, "optimizer_numbers");
+  out.validation = read_numbers(file, "validation");
   out.rng = read_words(file, "rng");
   out.sampler = read_words(file, "sampler");
   return out;

@@ -4,6 +4,7 @@
 //   /state_dict/<parameter name>                 flat names, in the model's order
 //   /optimizer/<state>/<parameter name>          e.g. /optimizer/exp_avg/fuser.0.weight
 //   /optimizer_numbers/<name>                    float64 scalars: the step, learning rates
+//   /validation/<name>                           float64 scalars: the best value of the watched metric, since when
 //   /rng, /sampler                               int64 words, one dataset a name
 //   root attributes                              format, format_version, global_step, epoch, config, producer
 //
@@ -27,6 +28,8 @@ struct Checkpoint {
   std::map<std::string, StateDict> optimizer;
   /// Numbers of the optimizer and the schedule that are not tensors ("step" -> 1200).
   std::map<std::string, double> optimizer_numbers;
+  /// What the watch on a metric keeps between validations; empty in files of before there was one.
+  std::map<std::string, double> validation;
   /// Words of random number generators by name ("model", "rank0.loader").
   std::map<std::string, std::vector<int64_t>> rng;
   /// Words of the samplers' positions by name ("static", "dynamic").

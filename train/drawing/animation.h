@@ -1,5 +1,5 @@
-// A sequence as one animated picture: an animated PNG, which every browser plays and which needs no codec (the frames
-// are Cairo's own PNG files, taken apart and put one after another; W3C PNG, third edition).
+// A sequence as one animated picture: an animated PNG, which every browser plays and which needs no codec (W3C
+// PNG, third edition).
 #pragma once
 #include <cstdint>
 #include <fstream>
@@ -11,10 +11,11 @@ namespace bevgrad {
 
 class Animation {
  public:
-  /// Writes to `path` + ".part" until finish(). `seconds` is how long a frame is shown.
-  Animation(std::string path, double seconds);
-  /// All frames must have the first one's size. One frame is held in memory at a time.
-  void add(const Canvas& frame);
+  /// Writes to `path` + ".part" until finish().
+  explicit Animation(std::string path);
+  /// `seconds` is how long the frame is shown. All frames must have the first one's size. One frame is held in memory
+  /// at a time.
+  void add(const Canvas& frame, double seconds);
   int64_t frames() const { return frames_; }
   /// Completes the file under its name; throws Error naming it where it could not be written. Without a frame nothing
   /// is left.
@@ -27,7 +28,6 @@ class Animation {
   void chunk(const char* type, const std::string& data);
 
   std::string path_;
-  uint16_t delay_ms_;
   std::ofstream file_;
   std::string header_;  ///< the first frame's IHDR
   int64_t frames_ = 0;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tensor/error.h"
+#include "train/drawing/png.h"
 
 namespace bevgrad {
 namespace {
@@ -21,11 +22,6 @@ std::shared_ptr<cairo_surface_t> new_surface(int width, int height) {
   const auto status = cairo_surface_status(surface.get());
   check(status == CAIRO_STATUS_SUCCESS, "canvas: {} x {} pixels: {}", width, height, cairo_status_to_string(status));
   return surface;
-}
-
-cairo_status_t append_bytes(void* target, const unsigned char* data, unsigned int length) {
-  static_cast<std::string*>(target)->append(reinterpret_cast<const char*>(data), length);
-  return CAIRO_STATUS_SUCCESS;
 }
 
 }  // namespace
@@ -139,10 +135,7 @@ Canvas::Clip::~Clip() {
 }
 
 std::string Canvas::png() const {
-  std::string bytes;
-  const auto status = cairo_surface_write_to_png_stream(surface_.get(), append_bytes, &bytes);
-  check(status == CAIRO_STATUS_SUCCESS, "canvas: the PNG could not be made: {}", cairo_status_to_string(status));
-  return bytes;
+  return encode_png(pixels());
 }
 
 void Canvas::write_png(const std::string& path) const {
@@ -158,12 +151,15 @@ Pixels Canvas::pixels() const {
   const unsigned char* data = cairo_image_surface_get_data(surface_.get());
   const int stride = cairo_image_surface_get_stride(surface_.get());
   Pixels out{width_, height_, {}};
-  out.rgb.reserve(static_cast<size_t>(width_) * static_cast<size_t>(height_) * 3);
+  out.rgb.resize(static_cast<size_t>(width_) * static_cast<size_t>(height_) * 3);
+  uint8_t* to = out.rgb.data();
   for (int y = 0; y < height_; ++y)
-    for (int x = 0; x < width_; ++x) {
+    for (int x = 0; x < width_; ++x, to += 3) {
       uint32_t value;
       std::memcpy(&value, data + static_cast<ptrdiff_t>(y) * stride + x * 4, 4);
-      for (const int shift : {16, 8, 0}) out.rgb.push_back(static_cast<uint8_t>(value >> shift));
+      to[0] = static_cast<uint8_t>(value >> 16);
+      to[1] = static_cast<uint8_t>(value >> 8);
+      to[2] = static_cast<uint8_t>(value);
     }
   return out;
 }

@@ -24,6 +24,14 @@ struct SampleFigures {
   Ratio lane_iou, road_iou, hidden_iou;  ///< means over the classes that occur in the frame; hidden: of both tasks
 };
 
+/// Values of one of the network's maps that were NaN or infinite.
+struct NonFinite {
+  int64_t frames = 0, values = 0;
+  std::string first;  ///< the first such frame's key
+
+  void merge(const NonFinite& other);
+};
+
 struct SetCounts {
   explicit SetCounts(const EvaluationOptions& options);
 
@@ -33,11 +41,11 @@ struct SetCounts {
   IouAccumulator lane_iou, road_iou;
   SeriesAccumulator lane_series, road_series;
   FlickerAccumulator lane_flicker, road_flicker;
-  std::vector<std::vector<ApCounts>> lanes;  ///< [class][threshold], thresholds as chamfer_thresholds_of
-  std::vector<ApCounts> instances;           ///< [class]
-  std::vector<std::vector<ApCounts>> boxes;  ///< [class][distance]
-  int64_t non_finite = 0;                    ///< probabilities that were NaN or infinite
-  std::map<std::string, int64_t> missing;    ///< frames without a kind of label
+  std::vector<std::vector<ApCounts>> lanes;     ///< [class][threshold], thresholds as chamfer_thresholds_of
+  std::vector<ApCounts> instances;              ///< [class]
+  std::vector<std::vector<ApCounts>> boxes;     ///< [class][distance]
+  std::map<std::string, NonFinite> non_finite;  ///< by map
+  std::map<std::string, int64_t> missing;       ///< frames without a kind of label
 };
 
 /// Every threshold that occurs in a set, once, ascending.

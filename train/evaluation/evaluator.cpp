@@ -34,14 +34,12 @@ void validate(const EvaluationOptions& options) {
 }
 
 /// Labels and predictions of one raster task, where both are there.
-bool has_task(const char* task, const ProbabilityRaster& probabilities, const LabelRaster& labels, SetCounts& counts) {
+bool has_task(const char* task, const ProbabilityRaster& probabilities, const LabelRaster& labels,
+              const std::string& key, SetCounts& counts) {
   if (probabilities.empty()) return false;
-  if (labels.empty()) {
-    ++counts.missing[task];
-    return false;
-  }
-  counts.non_finite += count_non_finite(probabilities);
-  return true;
+  if (const int64_t values = count_non_finite(probabilities)) counts.non_finite[task].merge({1, values, key});
+  if (labels.empty()) ++counts.missing[task];
+  return !labels.empty();
 }
 
 }  // namespace
@@ -98,8 +96,8 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   SampleFigures figures{frame.val_set, frame.key, frame.sequence, frame.timestamp, {}, {}, {}};
   std::vector<Ratio> hidden;
 
-  const bool has_lane = has_task("lane", frame.lane, frame.lane_label, counts);
-  const bool has_road = has_task("road", frame.road, frame.road_label, counts);
+  const bool has_lane = has_task("lane", frame.lane, frame.lane_label, frame.key, counts);
+  const bool has_road = has_task("road", frame.road, frame.road_label, frame.key, counts);
   const auto raster_task = [&](const ProbabilityRaster& probabilities, const LabelRaster& labels, IouAccumulator& iou,
                                SeriesAccumulator& lines, FlickerAccumulator& flicker) {
     IouAccumulator of_frame(iou.class_names(), iou.headline());
@@ -131,6 +129,7 @@ void Evaluator::add(const EvaluationFrame& frame) try {
     count_boxes(frame.boxes, *frame.box_labels, grid, options_.dynamic_distances, stratum_at, counts.boxes);
   else if (options_.dynamic_ap && !frame.boxes.empty())
     ++counts.missing["boxes"];
+  for (const auto& [map, values] : frame.non_finite) counts.non_finite[map].merge({1, values, frame.key});
   ++counts.frames;
   counts_->samples.push_back(std::move(figures));
 } catch (const UsageError&) {
@@ -181,9 +180,11 @@ std::vector<std::string> Evaluator::remarks() const {
                                     e.y_min, e.y_max, e.x_min, e.x_max));
   }
   for (const auto& [name, counts] : counts_->sets) {
-    if (counts.non_finite)
-      remarks.push_back(fmt::format("{}: {} predicted values are NaN or infinite and count as not predicted", name,
-                                    counts.non_finite));
+    for (const auto& [map, what] : counts.non_finite)
+      remarks.push_back(fmt::format(
+          "{}: {} values of {} are NaN or infinite and count as not predicted; in {} of {} frames, first in "
+          "sample {}",
+          name, what.values, map, what.frames, counts.frames, what.first));
     for (const auto& [what, frames] : counts.missing)
       remarks.push_back(fmt::format("{}: {} of {} frames have no {} labels", name, frames, counts.frames, what));
   }
@@ -194,6 +195,11 @@ std::vector<Table> Evaluator::tables() const {
   auto tables = tables_of(counts_->sets, options_);
   tables.push_back(sample_table(counts_->samples));
   return tables;
+}
+
+std::vector<std::string> headline_names() {
+  return {"miou",        "lane_miou",        "road_miou", "miou_hidden", "lane_miou_hidden", "road_miou_hidden",
+          "lane_f1",     "instance_map",     "dynamic_map"};
 }
 
 std::map<std::string, double> Evaluator::headline() const {

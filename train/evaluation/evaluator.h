@@ -38,6 +38,8 @@ struct EvaluationFrame {
   ProbabilityRaster lane, road;        ///< probabilities [classes,H,W] on the label grid
   LabelRaster lane_label, road_label;  ///< 0, 1 or 255 (ignored), the same shapes
   LabelRaster visibility;              ///< [3,H,W], see VisibilityLayer; empty: not known
+  /// NaN and infinite values of the maps that instances and boxes were decoded from; lane and road are counted here.
+  std::map<std::string, int64_t> non_finite;
   std::vector<ScoredInstance> instances;
   std::optional<std::vector<Instance>> instance_labels;  ///< nothing: not labelled
   std::vector<ScoredBox> boxes;
@@ -83,6 +85,9 @@ class Evaluator {
   EvaluationOptions options_;
   std::unique_ptr<Counts> counts_;
 };
+
+/// Every name that Evaluator::headline() can give.
+std::vector<std::string> headline_names();
 
 /// IoU as people read it: one row a class and val set, one column a stratum. Made from the table "iou".
 Table iou_overview(const Table& iou);

@@ -130,6 +130,46 @@ void EventFile::add_text(std::string_view tag, std::string_view text, int64_t st
   write_record(event_with_value(step, entry));
 }
 
+void EventFile::add_histogram(std::string_view tag, const Histogram& histogram, int64_t step) {
+  if (histogram.count == 0) return;
+  // HistogramProto {double min = 1, max = 2, num = 3, sum = 4, sum_squares = 5; repeated double bucket_limit = 6,
+  // bucket = 7}; Value {string tag = 1; HistogramProto histo = 5}
+  std::string proto, limits, counts, entry;
+  append_double(proto, 1, histogram.min);
+  append_double(proto, 2, histogram.max);
+  append_double(proto, 3, static_cast<double>(histogram.count));
+  append_double(proto, 4, histogram.sum);
+  append_double(proto, 5, histogram.sum_of_squares);
+  for (const double limit : histogram.limits) append_raw(limits, limit);
+  for (const double count : histogram.counts) append_raw(counts, count);
+  append_bytes(proto, 6, limits);
+  append_bytes(proto, 7, counts);
+  append_bytes(entry, 1, tag);
+  append_bytes(entry, 5, proto);
+  write_record(event_with_value(step, entry));
+}
+
+void EventFile::add_image(std::string_view tag, std::string_view png, int64_t step) {
+  // Width and height are the first two numbers of the chunk that follows the signature.
+  check(png.size() >= 24 && png.substr(0, 4) == "\x89PNG" && png.substr(12, 4) == "IHDR",
+        "{}: {} bytes for image {} are no PNG", path_, png.size(), tag);
+  const auto number = [&](size_t at) {
+    int64_t value = 0;
+    for (size_t i = at; i < at + 4; ++i) value = value << 8 | static_cast<uint8_t>(png[i]);
+    return value;
+  };
+  // Image {int32 height = 1, width = 2, colorspace = 3 (3: RGB); bytes encoded_image_string = 4}; Value {Image image =
+  // 4}
+  std::string image, entry;
+  append_integer(image, 1, number(20));
+  append_integer(image, 2, number(16));
+  append_integer(image, 3, 3);
+  append_bytes(image, 4, png);
+  append_bytes(entry, 1, tag);
+  append_bytes(entry, 4, image);
+  write_record(event_with_value(step, entry));
+}
+
 void EventFile::flush() {
   stream_.flush();
   check(stream_.good(), "{}: cannot write this event file (is the disk full?)", path_);

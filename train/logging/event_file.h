@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "train/logging/histogram.h"
+
 namespace bevgrad {
 
 /// CRC-32C (Castagnoli) of `bytes`.
@@ -19,6 +21,10 @@ class EventFile {
   void add_scalar(std::string_view tag, double value, int64_t step);
   /// Text is shown in TensorBoard's Text tab.
   void add_text(std::string_view tag, std::string_view text, int64_t step);
+  /// Shown in the Histograms and Distributions tabs. One without values is left out.
+  void add_histogram(std::string_view tag, const Histogram& histogram, int64_t step);
+  /// A PNG file's bytes, shown in the Images tab. Throws Error where they are no PNG.
+  void add_image(std::string_view tag, std::string_view png, int64_t step);
   /// Hands everything to the system. Throws Error where it could not be written.
   void flush();
 

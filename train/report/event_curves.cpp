@@ -11,7 +11,8 @@
 namespace bevgrad {
 namespace {
 
-constexpr size_t kMostBytes = size_t{64} << 20;
+/// Bytes of an event that may hold a scalar.
+constexpr uint64_t kMostRecord = uint64_t{1} << 20;
 
 /// Walks the fields of a Protobuf message.
 class Fields {
@@ -100,17 +101,22 @@ std::map<std::string, std::vector<CurvePoint>> read_event_scalars(const std::str
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(path, error);
   check(!error, "{}: the event file could not be read: {}", path, error.message());
-  std::string bytes(std::min<uintmax_t>(size, kMostBytes), '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<size_t>(file.gcount()));
   std::map<std::string, std::vector<CurvePoint>> curves;
-  // TFRecord: length (8 bytes), its CRC (4), the data, its CRC (4).
-  for (size_t at = 0; at + 12 <= bytes.size();) {
+  // TFRecord: length (8 bytes), its CRC (4), the data, its CRC (4). Pictures and the like are passed over.
+  std::string record;
+  for (uintmax_t at = 0; at + 16 <= size;) {
     uint64_t length = 0;
-    std::memcpy(&length, bytes.data() + at, 8);
-    if (length > bytes.size() - at - 12) break;
-    read_event(std::string_view(bytes).substr(at + 12, length), curves);
-    at += 12 + length + 4;
+    file.read(reinterpret_cast<char*>(&length), 8);
+    if (!file || length > size - at - 16) break;
+    if (length <= kMostRecord) {
+      file.seekg(4, std::ios::cur);
+      record.resize(length);
+      file.read(record.data(), static_cast<std::streamsize>(length));
+      if (!file) break;
+      read_event(record, curves);
+    }
+    at += 16 + length;
+    file.seekg(static_cast<std::streamoff>(at));
   }
   return curves;
 }

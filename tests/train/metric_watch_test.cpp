@@ -1,0 +1,80 @@
+#include "train/metric_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tensor/error.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
+  MetricWatch watch({"miou", false, 2});
+  EXPECT_EQ(watch.last_step(), -1);
+  EXPECT_TRUE(watch.see(10, {{"miou", 0.2}, {"lane_f1", 0.9}}));
+  EXPECT_FALSE(watch.see(20, {{"miou", 0.2}}));
+  EXPECT_FALSE(watch.gives_up());
+  EXPECT_TRUE(watch.see(30, {{"miou", 0.3}}));
+  EXPECT_FALSE(watch.see(40, {{"miou", 0.1}}));
+  EXPECT_FALSE(watch.see(50, {{"miou", 0.25}}));
+  EXPECT_TRUE(watch.gives_up());
+  EXPECT_EQ(watch.best(), 0.3);
+  EXPECT_EQ(watch.best_step(), 30);
+  EXPECT_EQ(watch.last_step(), 50);
+}
+
+TEST(MetricWatch, LowerCanBeBetterAndNothingIsNever) {
+  MetricWatch watch({"lane_f1", true, 0});
+  EXPECT_FALSE(watch.see(1, {}));
+  EXPECT_FALSE(watch.see(2, {{"lane_f1", std::nan("")}}));
+  EXPECT_TRUE(watch.see(3, {{"lane_f1", 0.5}}));
+  EXPECT_FALSE(watch.see(4, {{"lane_f1", 0.6}}));
+  EXPECT_TRUE(watch.see(5, {{"lane_f1", 0.4}}));
+  EXPECT_FALSE(watch.gives_up());
+  MetricWatch none({});
+  EXPECT_FALSE(none.see(7, {{"miou", 1.0}}));
+  EXPECT_EQ(none.last_step(), 7);
+}
+
+TEST(MetricWatch, GoesOnFromItsState) {
+  MetricWatch before({"miou", false, 3});
+  before.see(10, {{"miou", 0.1 + 0.2}});
+  before.see(20, {{"miou", 0.1}});
+  MetricWatch after({"miou", false, 3});
+  after.restore(before.state());
+  EXPECT_EQ(after.best(), before.best());
+  EXPECT_EQ(after.best_step(), 10);
+  EXPECT_EQ(after.since_best(), 1);
+  EXPECT_EQ(after.last_step(), 20);
+  EXPECT_EQ(after.state(), before.state());
+  // Another metric begins anew, at the same step.
+  MetricWatch other({"lane_f1", false, 1});
+  other.restore(before.state());
+  EXPECT_FALSE(other.best());
+  EXPECT_EQ(other.since_best(), 0);
+  EXPECT_EQ(other.last_step(), 20);
+  // One that was n/a all the time keeps its count.
+  MetricWatch nothing({"miou", false, 3});
+  nothing.see(5, {});
+  other.restore(nothing.state());
+  EXPECT_EQ(other.since_best(), 1);
+  other.restore({});
+  EXPECT_EQ(other.last_step(), -1);
+}
+
+TEST(MetricWatch, AnUnknownNumberListsTheNearOnes) {
+  try {
+    MetricWatch watch({"lane_mio", false, 0});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.checkpoint_metric"), HasSubstr("\"lane_miou\"")));
+  }
+  EXPECT_THROW(MetricWatch({"", false, 1}), UsageError);
+}
+
+}  // namespace
+}  // namespace bevgrad

@@ -1,0 +1,44 @@
+// Which validation was the best, and how long ago: what the best checkpoint and the early stop go by.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace bevgrad {
+
+struct MetricWatchOptions {
+  std::string metric;  ///< a headline number of the evaluation; empty: nothing is watched
+  bool lower_is_better = false;
+  int64_t patience = 0;  ///< validations in a row without a better one after which it gives up; 0: never
+};
+
+class MetricWatch {
+ public:
+  /// Throws UsageError for an unknown metric, naming the near ones, and for patience without a metric.
+  explicit MetricWatch(MetricWatchOptions options);
+
+  /// Takes the numbers of the validation after `step`; whether they are the best so far (the earlier of two that are
+  /// equal). A metric that is missing (n/a) or not finite is not better than anything.
+  bool see(int64_t step, const std::map<std::string, double>& headline);
+
+  /// Whether patience is used up.
+  bool gives_up() const { return options_.patience > 0 && since_best_ >= options_.patience; }
+  /// The step after which see() was called last, or -1.
+  int64_t last_step() const { return last_step_; }
+  std::optional<double> best() const { return best_; }
+  int64_t best_step() const { return best_step_; }
+  int64_t since_best() const { return since_best_; }
+  const MetricWatchOptions& options() const { return options_; }
+
+  /// What a resumed run needs. Numbers of another metric are forgotten.
+  std::map<std::string, double> state() const;
+  void restore(const std::map<std::string, double>& state);
+
+ private:
+  MetricWatchOptions options_;
+  std::optional<double> best_;
+  int64_t best_step_ = -1, last_step_ = -1, since_best_ = 0;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,62 @@
+#include "train/validation_results.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "autograd/autograd.h"
+#include "configs/convert.h"
+#include "train/frame_views.h"
+#include "train/report/html_report.h"
+
+namespace bevgrad {
+
+ValidationResults::ValidationResults(const config::Config& proto, const std::string& folder, int64_t total)
+    : proto_(proto), folder_(folder), total_(total), evaluator_(evaluation_options(proto)) {
+  const config::Eval& eval = proto.eval();
+  if (!eval.eval_with_visualize()) return;
+  DriveRecorderOptions options;
+  options.animations = eval.animations();
+  options.maps = eval.stitched_maps();
+  options.lanes = eval.lane_geojson();
+  options.max_pictures = eval.max_pictures() == 0 ? std::numeric_limits<int64_t>::max() : eval.max_pictures();
+  options.side_by_side = static_cast<size_t>(eval.batch_size());
+  recorder_.emplace(folder, drawing_options(proto), options);
+}
+
+void ValidationResults::add(const JudgedBatch& judged) {
+  const NoGradGuard no_grad;
+  for (int64_t n = 0; n < judged.batch.size(); ++n) {
+    EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, proto_);
+    evaluator_.add(frame);
+    if (recorder_) record(judged, n, std::move(frame));
+  }
+}
+
+void ValidationResults::record(const JudgedBatch& judged, int64_t n, EvaluationFrame frame) {
+  if (wants_picture()) {
+    recorder_->add(sample_picture(judged.batch, n, judged.output, judged.history, std::move(frame), proto_));
+    return;
+  }
+  NetworkOutput output = judged.output;
+  output.fusion_weights = {};  // only a picture shows them and the history
+  recorder_->add(sample_picture(judged.batch, n, output, {}, std::move(frame), proto_), false);
+}
+
+bool ValidationResults::wants_picture() {
+  const int64_t most = proto_.eval().max_pictures(), seen = seen_++;
+  // Spread over the run, so that every sequence has its share.
+  const int64_t every = most == 0 ? 1 : std::max<int64_t>(1, (total_ + most - 1) / most);
+  return seen % every == every / 2;
+}
+
+void ValidationResults::finish() {
+  if (recorder_) recorder_->finish();
+  write_evaluation(folder_, evaluator_);
+  if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
+}
+
+std::map<std::string, std::string> ValidationResults::first_pictures() const {
+  return recorder_ ? recorder_->first_pictures() : std::map<std::string, std::string>();
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,53 @@
+// What a validation makes of the network's outputs: metrics of every frame, pictures of some, and what a whole drive
+// looks like.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "configs/document.h"
+#include "data/batch.h"
+#include "models/network_io.h"
+#include "train/drawing/drive_recorder.h"
+#include "train/evaluation/evaluator.h"
+
+namespace bevgrad {
+
+/// One batch with what the network said of it. Tensors are shared with the network's caller; nothing writes to them.
+struct JudgedBatch {
+  Batch batch;
+  NetworkOutput output;
+  History history;
+};
+
+/// Takes batches in the order in which they were played. Memory is that of the counts and of the drives that are being
+/// played. Not thread-safe: one thread adds, and asks afterwards.
+class ValidationResults {
+ public:
+  /// `total`: frames that will come, over which `eval.max_pictures` pictures are spread. Throws Error where the folder
+  /// cannot be made.
+  ValidationResults(const config::Config& proto, const std::string& folder, int64_t total);
+
+  void add(const JudgedBatch& judged);
+  /// Completes animations and maps, writes the metrics and, where pictures are wanted, report.html.
+  void finish();
+
+  const Evaluator& evaluator() const { return evaluator_; }
+  int64_t pictures() const { return recorder_ ? recorder_->pictures() : 0; }
+  /// The file of the first picture of each val set.
+  std::map<std::string, std::string> first_pictures() const;
+
+ private:
+  void record(const JudgedBatch& judged, int64_t n, EvaluationFrame frame);
+  bool wants_picture();
+
+  const config::Config& proto_;
+  std::string folder_;
+  int64_t total_;
+  int64_t seen_ = 0;
+  Evaluator evaluator_;
+  std::optional<DriveRecorder> recorder_;
+};
+
+}  // namespace bevgrad
