@@ -4,6 +4,8 @@
 #include <queue>
 #include <unordered_map>
 
+#include "tensor/profile.h"
+
 namespace bevgrad {
 namespace {
 
@@ -30,6 +32,7 @@ struct Edge {
 struct Node {
   const char* op;
   uint64_t sequence;  // later operations have higher numbers
+  int64_t profiled;   // its number in a profile, or -1
   Shape output_sizes;
   DType output_dtype;
   std::vector<Edge> inputs;
@@ -153,10 +156,12 @@ bool will_record(const std::vector<Tensor>& inputs) {
 }
 
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule) {
+  const int64_t profiled = profile::operation_done(op, output);
   if (!will_record(inputs)) return output;
   auto node = std::make_shared<Node>();
   node->op = op;
   node->sequence = next_sequence++;
+  node->profiled = profiled;
   node->output_sizes = output.sizes();
   node->output_dtype = output.dtype();
   node->rule = std::move(rule);
@@ -229,6 +234,7 @@ void backward(const Tensor& output, const Tensor& dy) {
           node->op);
     std::vector<bool> needs;
     for (const Edge& edge : node->inputs) needs.push_back(edge.wanted());
+    const profile::BackwardScope profiled(node->op, node->profiled, gradient);
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
     gradient = Tensor();
     node->rule = nullptr;

@@ -1,4 +1,4 @@
-// Per-element operations, copies and reductions against the machine's copy bandwidth (machine.cpp). Bytes are those
+// Per-element operations, copies and reductions against the machine's copy bandwidth (bevgrad bench machine). Bytes are those
 // that the operation must move at least.
 #include <benchmark/benchmark.h>
 

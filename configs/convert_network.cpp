@@ -63,6 +63,7 @@ NetworkOptions network_options(const Document& document) {
   options.static_task = proto.tasks().static_task();
   options.dynamic_task = proto.tasks().dynamic_task();
   options.use_backbone_amp = proto.train().use_backbone_amp();
+  options.use_head_amp = proto.train().use_head_amp();
   try {
     options.validate();
   } catch (const UsageError& error) {

@@ -173,6 +173,7 @@ NetworkOutput Network::encode(const NetworkInput& input) {
 
 void Network::decode(NetworkOutput& output, const History& history) {
   check(output.bev_fused.defined(), "network: there is no fused feature to decode");
+  const AutocastGuard autocast(options_.use_head_amp ? DType::BFloat16 : DType::Float32);
   output.bev_temporal = output.bev_fused;
   if (temporal_fusion_) {
     const TemporalFusionOutput fused = temporal_fusion_->forward(output.bev_fused, history);
@@ -181,12 +182,14 @@ void Network::decode(NetworkOutput& output, const History& history) {
   }
   if (static_head_) {
     const StaticHeadOutput maps = static_head_->forward(output.bev_temporal);
-    output.lane_logits = maps.lane;
-    output.road_logits = maps.road;
-    output.instance_heatmap = maps.heatmap;
-    output.instance_box = maps.box;
+    output.lane_logits = to(maps.lane, DType::Float32);
+    output.road_logits = to(maps.road, DType::Float32);
+    output.instance_heatmap = to(maps.heatmap, DType::Float32);
+    output.instance_box = to(maps.box, DType::Float32);
   }
-  if (dynamic_head_) output.dynamic = dynamic_head_->forward(output.bev_fused);
+  if (!dynamic_head_) return;
+  output.dynamic = dynamic_head_->forward(output.bev_fused);
+  for (auto& [name, map] : output.dynamic) map = to(map, DType::Float32);
 }
 
 NetworkOutput Network::forward(const NetworkInput& input, const History& history) {

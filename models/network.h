@@ -32,6 +32,8 @@ class Network : public Module {
   const NetworkOptions& options() const { return options_; }
   /// Autocast in backbones and necks; starts as options().use_backbone_amp. `predict` switches it off.
   void set_backbone_amp(bool enabled) { options_.use_backbone_amp = enabled; }
+  /// The same in temporal fusion and heads.
+  void set_head_amp(bool enabled) { options_.use_head_amp = enabled; }
 
   /// The single-frame part: fills bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
   /// NoGradGuard in evaluation, runs in chunks of images, so that its memory does not grow with the batch.

@@ -2,6 +2,7 @@
 
 #include "autograd/autograd.h"
 #include "tensor/ops.h"
+#include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
@@ -58,6 +59,7 @@ std::map<std::string, Tensor> TapRecorder::take() {
 
 Tensor tapped(const Module& module, const Tensor& value, size_t output) {
   TapRecorder::record(module, output, value);
+  profile::module_done(&module);
   return value;
 }
 

@@ -1,5 +1,6 @@
 #include "models/temporal_fusion.h"
 
+#include "autograd/autocast.h"
 #include "autograd/functions/conv.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
@@ -89,24 +90,26 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
   check_history(history, options_.history, current);
   const int64_t batch = current.size(0), channels = current.size(1);
 
-  std::vector<Tensor> frames = {current};
+  const DType dtype = compute_dtype(current);
+  const Tensor now = to(current, dtype);
+  std::vector<Tensor> frames = {now};
   std::vector<Tensor> masks = {ones({batch, 1, current.size(2), current.size(3)}, {DType::Bool})};
   for (int64_t slot = 0; slot < options_.history; ++slot) {
-    Frame frame = warped(history, slot, current);
+    Frame frame = warped(history, slot, now);
     frames.push_back(frame.feature);
     masks.push_back(frame.mask);
   }
   // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
-  const Tensor of_current = conv2d(current, narrow(score_.weight, 1, 0, channels), score_.bias);
+  const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
   const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
   std::vector<Tensor> scores;
   for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
 
   TemporalFusionOutput output;
-  output.weights = softmax(cat(scores, 1), 1, ops::cat(masks, 1));
-  const Tensor mixed = weighted_sum(frames, output.weights);
+  output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
+  const Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
   const Tensor gain = reshape(gamma_, {1, channels, 1, 1});
-  output.fused = tapped(*this, add(current, mul(fusion_conv_.forward(mixed), gain)), 0);
+  output.fused = tapped(*this, add(current, mul(to(fusion_conv_.forward(mixed), current.dtype()), gain)), 0);
   tapped(*this, output.weights, 1);
   return output;
 }

@@ -20,7 +20,8 @@ struct TemporalFusionOutput {
 class TemporalFusion : public Module {
  public:
   TemporalFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid, Generator& generator);
-  /// current [N,C,H,W] float32. See History for the rest; a History without slots has no valid frame.
+  /// current [N,C,H,W] float32. See History for the rest; a History without slots has no valid frame. Under autocast
+  /// the frames are mixed in bfloat16; scores are compared, and the result is added to `current`, in float32.
   TemporalFusionOutput forward(const Tensor& current, const History& history);
 
  private:

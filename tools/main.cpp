@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   bevgrad::add_compare(app);
   bevgrad::add_report(app);
   bevgrad::add_cache(app);
+  bevgrad::add_bench(app);
   try {
     check_subcommand(app, argc, argv);
     app.parse(argc, argv);

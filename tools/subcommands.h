@@ -15,5 +15,6 @@ void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_report(CLI::App& app);
 void add_cache(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace bevgrad

@@ -74,6 +74,7 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   load_network(network, options.ckpt, log);
   network.set_training(false);
   network.set_backbone_amp(options.amp);
+  if (!options.amp) network.set_head_amp(false);
   std::optional<TapRecorder> taps;
   if (!options.taps.empty()) taps.emplace(network, options.taps);
   std::optional<HistoryFeatureManager> history_manager;

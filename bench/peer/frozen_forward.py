@@ -1,4 +1,4 @@
-"""The frozen part of step 2 in plain PyTorch, timed as bench/frozen_forward.cpp times it.
+"""The frozen part of step 2 in plain PyTorch, timed: the encoder of `bevgrad bench inference`.
 
     python3 bench/peer/frozen_forward.py [--batch N] [--repeats R] [--amp] [--channels-last] [--points P]
 

@@ -100,6 +100,30 @@ TEST_F(NetworkModes, AmpStaysNearFloat32) {
   EXPECT_GT(relative_error(half.bev_fused, single.bev_fused), 1e-6);
 }
 
+TEST_F(NetworkModes, HeadAmpStaysNearFloat32AndTrains) {
+  const NetworkInput input = golden_input(options, golden);
+  auto network = make(options);
+  NetworkOutput single, half;
+  {
+    const NoGradGuard no_grad;
+    single = network->forward(input);
+    network->set_head_amp(true);
+    half = network->forward(input);
+  }
+  EXPECT_EQ(relative_error(half.bev_fused, single.bev_fused), 0);
+  EXPECT_EQ(half.lane_logits.dtype(), DType::Float32);
+  EXPECT_LT(relative_error(half.lane_logits, single.lane_logits), 5e-2);
+  EXPECT_GT(relative_error(half.lane_logits, single.lane_logits), 1e-6);
+  network->set_training(true);
+  const NetworkOutput out = network->forward(input);
+  backward(out.lane_logits, ones(out.lane_logits.sizes()));
+  for (const auto& [name, parameter] : network->find("bev_static_head")->named_parameters()) {
+    if (!grad(parameter).defined()) continue;
+    EXPECT_EQ(grad(parameter).dtype(), DType::Float32) << name;
+    EXPECT_TRUE(ops::all_finite(grad(parameter))) << name;
+  }
+}
+
 TEST_F(NetworkModes, AmpTrains) {
   options.use_backbone_amp = true;
   auto network = make(options);

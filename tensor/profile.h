@@ -1,0 +1,60 @@
+// Where the time of a piece of work goes: what ran on this thread between start() and stop(), by kernel, operation and
+// module. Nothing is measured, and nothing is slower, while nobody asks.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/backend.h"
+
+namespace bevgrad::profile {
+
+enum class Kind {
+  Forward,   ///< an operation on its way in: from the end of the one before it to its own
+  Backward,  ///< a backward rule
+  Kernel,    ///< a heavy kernel of the backend, within one of the above
+};
+
+struct Event {
+  Kind kind = Kind::Forward;
+  const char* name = "";
+  const void* module = nullptr;  ///< the innermost module that it ran in, or null
+  const char* phase = "";        ///< where there is no module: what mark_phase was told
+  double start = 0;              ///< seconds since start()
+  double seconds = 0;
+  size_t bytes = 0;  ///< of the output; of a kernel all tensors that it reads and writes
+  double flops = 0;  ///< of convolutions and matrix products
+};
+
+/// Begins to record on this thread.
+void start();
+/// Ends it and gives what was recorded.
+std::vector<Event> stop();
+bool is_active();
+
+// For the engine.
+
+/// A forward operation has just ended; gives the number by which its backward rule is known, -1 where nobody asks.
+int64_t operation_done(const char* name, const Tensor& output);
+/// A module's forward has just ended: what ran since the last call belongs to it.
+void module_done(const void* module);
+/// The same for what belongs to no module ("loss", "optimizer").
+void phase_done(const char* phase);
+
+/// A backward rule, from construction to destruction.
+class BackwardScope {
+ public:
+  /// `operation`: the number that operation_done gave.
+  BackwardScope(const char* name, int64_t operation, const Tensor& dy);
+  ~BackwardScope();
+  BackwardScope(const BackwardScope&) = delete;
+  BackwardScope& operator=(const BackwardScope&) = delete;
+
+ private:
+  int64_t event_ = -1;
+};
+
+/// `inner` with every kernel timed.
+const Backend& instrumented(const Backend& inner);
+
+}  // namespace bevgrad::profile

@@ -1,0 +1,80 @@
+// bevgrad bench: how fast this machine is, and how much of it the framework uses.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "tensor/error.h"
+#include "tools/common_options.h"
+#include "tools/subcommands.h"
+#include "train/bench/benches.h"
+#include "train/work_dir.h"
+
+namespace bevgrad {
+namespace {
+
+struct BenchFlags {
+  ConfigFlags config;
+  BenchOptions options;
+  std::string json;
+  bool no_cache = false;
+};
+
+std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags, const MachineLimits& limits) {
+  if (which == "machine") return bench_machine(limits);
+  ConfigFlags config = flags.config;
+  if (config.config.empty()) config.config = which == "step1" ? "hpa_step1" : "hpa_step2_static";
+  const configs::Document document = config.load();
+  BenchOptions options = flags.options;
+  options.cached = !flags.no_cache;
+  if (which == "ops") return bench_ops(document, options, limits);
+  if (which == "modules") return bench_modules(document, options);
+  if (which == "inference") return bench_inference(document, options, limits);
+  if (which == "loading") return bench_loading(document, options);
+  if (which == "checkpoint") return bench_checkpoint(document, std::filesystem::temp_directory_path().string());
+  return bench_training(document, options, limits);
+}
+
+void run(const std::string& which, const BenchFlags& flags) {
+  flags.config.prepare_device();
+  const MachineLimits limits = which == "loading" || which == "checkpoint" ? MachineLimits{} : measure_machine();
+  const std::vector<Figure> figures = figures_of(which, flags, limits);
+  if (flags.json == "-") {
+    fmt::print("{}", to_json(which, figures));
+    return;
+  }
+  fmt::print("{}", to_table(figures));
+  if (!flags.json.empty()) write_text_file(flags.json, to_json(which, figures));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App* command = app.add_subcommand("bench", "time the machine and the framework, each figure with its limit");
+  command->require_subcommand(1);
+  const std::pair<const char*, const char*> benches[] = {
+      {"machine", "multiply-adds, bfloat16 dot products and memory bandwidth"},
+      {"ops", "the convolutions that step 2 trains, each pass; the cost of a small operation"},
+      {"modules", "forward and backward of every outermost module in a training step"},
+      {"step1", "whole training steps of step 1 (hpa_step1 unless --config says otherwise) on synthetic inputs"},
+      {"step2", "whole training steps of step 2 (hpa_step2_static), features given as by a warm cache"},
+      {"inference", "the whole network without gradients"},
+      {"loading", "batches of the config's training lists (needs data)"},
+      {"checkpoint", "writing and reading a checkpoint"}};
+  for (const auto& [name, what] : benches) {
+    CLI::App* sub = command->add_subcommand(name, what);
+    flags->config.add_to(*sub);
+    sub->add_option("--batch", flags->options.batch, "samples a step (default: the config's)")
+        ->check(CLI::Range(1, 4096));
+    sub->add_option("--repeats", flags->options.repeats, "timed runs; the fastest counts")->check(CLI::Range(1, 1000));
+    sub->add_option("--json", flags->json, "also as JSON in this file; -: instead of the table");
+    sub->add_option("--profile", flags->options.trace,
+                    "print a profile of one more run and write its Chrome trace to this file");
+    if (std::string(name) == "step2" || std::string(name) == "modules")
+      sub->add_flag("--no-cache", flags->no_cache, "compute the features in every step");
+    sub->callback([flags, which = std::string(name)] { run(which, *flags); });
+  }
+}
+
+}  // namespace bevgrad

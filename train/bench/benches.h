@@ -1,0 +1,39 @@
+// The sub-benches of `bevgrad bench`: each gives figures, with their share of what the machine could do.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "configs/document.h"
+#include "train/bench/figures.h"
+#include "train/bench/machine_limits.h"
+
+namespace bevgrad {
+
+struct BenchOptions {
+  int64_t batch = 0;  ///< 0: the config's
+  int repeats = 3;    ///< timed runs, after one that warms up; figures are of the fastest
+  /// step2: fused features are given, as a warm cache gives them; else they are computed in every step.
+  bool cached = true;
+  /// A Chrome trace of one more run is written there, and the tables of its profile are printed.
+  std::string trace;
+};
+
+std::vector<Figure> bench_machine(const MachineLimits& limits);
+/// Every pass of the convolutions that step 2 trains, and what one recorded operation costs beyond its elements.
+std::vector<Figure> bench_ops(const configs::Document& document, const BenchOptions& options,
+                              const MachineLimits& limits);
+/// Forward and backward of every outermost module in one training step.
+std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options);
+/// Whole training steps of the config on synthetic inputs: forward, loss, backward, optimizer.
+std::vector<Figure> bench_training(const configs::Document& document, const BenchOptions& options,
+                                   const MachineLimits& limits);
+/// The whole network without gradients.
+std::vector<Figure> bench_inference(const configs::Document& document, const BenchOptions& options,
+                                    const MachineLimits& limits);
+/// Batches of the config's training lists, with and without pictures and points.
+std::vector<Figure> bench_loading(const configs::Document& document, const BenchOptions& options);
+/// Writing and reading a checkpoint of the network, in `folder`.
+std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder);
+
+}  // namespace bevgrad

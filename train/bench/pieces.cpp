@@ -1,0 +1,129 @@
+// The machine, single operations, loading and checkpoints.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "autograd/functions/pointwise.h"
+#include "configs/convert.h"
+#include "data/loader.h"
+#include "models/network.h"
+#include "tensor/backend.h"
+#include "tensor/ops.h"
+#include "train/bench/benches.h"
+#include "train/bench/stopwatch.h"
+#include "train/checkpoint/checkpoint.h"
+
+namespace bevgrad {
+namespace {
+
+struct ConvCase {
+  std::string name;
+  int64_t in, out, rows, columns;
+  int kernel;
+};
+
+/// The convolutions that step 2 trains.
+std::vector<ConvCase> trained_convolutions(const config::Config& proto, int64_t rows, int64_t columns) {
+  const int64_t bev = proto.network().bev_channels();
+  const int64_t half = proto.network().static_head().up1_channels(),
+                full = proto.network().static_head().up2_channels();
+  const int64_t lanes = proto.network().static_head().lane_classes_size();
+  return {{"fusion and trunk", bev, bev, rows, columns, 3},
+          {"up1", bev, half, 2 * rows, 2 * columns, 3},
+          {"up2", half, full, 4 * rows, 4 * columns, 3},
+          {"instance", half, half, 2 * rows, 2 * columns, 3},
+          {"lane", full, lanes, 4 * rows, 4 * columns, 1}};
+}
+
+Tensor activation(const Shape& sizes, DType dtype, Generator& generator) {
+  return ops::contiguous(ops::to(generator.uniform(sizes, -1, 1), dtype), MemoryFormat::ChannelsLast);
+}
+
+}  // namespace
+
+std::vector<Figure> bench_machine(const MachineLimits& limits) {
+  const std::string threads = fmt::format("{} threads", limits.threads);
+  std::vector<Figure> figures = {{"float32 multiply-adds", limits.float32 * 1e-9, "GFLOP/s", 0, threads}};
+  if (limits.bfloat16 > 0) figures.push_back({"bfloat16 dot products", limits.bfloat16 * 1e-9, "GFLOP/s", 0, threads});
+  figures.push_back({"memory, read and written", limits.memory * 1e-9, "GB/s", 0, threads});
+  return figures;
+}
+
+std::vector<Figure> bench_ops(const configs::Document& document, const BenchOptions& options,
+                              const MachineLimits& limits) {
+  const config::Config& proto = document.proto;
+  const int64_t batch = options.batch > 0 ? options.batch : 4;
+  const BevGrid grid = configs::network_options(document).grid;
+  Generator generator(1);
+  std::vector<Figure> figures;
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    const double limit = dtype == DType::BFloat16 ? limits.bfloat16 : limits.float32;
+    for (const ConvCase& c : trained_convolutions(proto, grid.rows(), grid.columns())) {
+      const Tensor x = activation({batch, c.in, c.rows, c.columns}, dtype, generator);
+      const Tensor y = activation({batch, c.out, c.rows, c.columns}, dtype, generator);
+      const Tensor weight = generator.uniform({c.out, c.in, c.kernel, c.kernel}, -1, 1);
+      const ConvOptions conv{.stride = 1, .padding = c.kernel / 2, .keep_weight = false};
+      const Backend& device = backend({});
+      const double flops = 2.0 * static_cast<double>(y.numel() * c.in) * c.kernel * c.kernel;
+      const auto add = [&](const char* pass, const auto& work) {
+        const double rate = flops / fastest_run(options.repeats, work);
+        figures.push_back({fmt::format("conv {}, {}, {}", c.name, pass, name(dtype)), rate * 1e-9, "GFLOP/s",
+                           limit > 0 ? rate / limit : 0, "of the peak"});
+      };
+      add("forward", [&] { device.conv2d_forward(y, x, weight, {}, conv); });
+      add("input gradient", [&] { device.conv2d_backward_input(x, y, weight, conv); });
+      add("weight gradient", [&] { device.conv2d_backward_weight(weight, x, y, conv); });
+    }
+  }
+  const Tensor four = ones({4});
+  set_requires_grad(four, true);
+  constexpr int calls = 20000;
+  const double seconds = fastest_run(options.repeats, [&] {
+    for (int i = 0; i < calls; ++i) add(four, four);
+  });
+  figures.push_back({"a recorded addition of four numbers", seconds / calls * 1e9, "ns", 0, ""});
+  return figures;
+}
+
+std::vector<Figure> bench_loading(const configs::Document& document, const BenchOptions& options) {
+  const config::Config& proto = document.proto;
+  const auto task = proto.tasks().static_task() ? configs::Task::Static : configs::Task::Dynamic;
+  const std::vector<ListGroup> lists = configs::train_lists(proto, task);
+  if (lists.empty()) throw UsageError("bench loading: the config names no training list");
+  const Dataset dataset(configs::lmdb_list(proto), lists, configs::dataset_options(proto, true));
+  const int64_t batch = options.batch > 0 ? options.batch : proto.train().batch_size();
+  std::vector<Figure> figures;
+  for (const bool sensors : {true, false}) {
+    Loader loader(dataset, make_shuffled_sampler(dataset, {.batch_size = batch}),
+                  {.workers = proto.train().num_workers(), .sensors = sensors});
+    loader.next();
+    Stopwatch watch;
+    const int batches = std::max(2, 2 * options.repeats);
+    for (int i = 0; i < batches; ++i) loader.next();
+    const double rate = static_cast<double>(batch * batches) / watch.lap();
+    figures.push_back({sensors ? "samples a second" : "samples a second without pictures and points", rate, "1/s", 0,
+                       fmt::format("{} workers, batch {}", proto.train().num_workers(), batch)});
+  }
+  return figures;
+}
+
+std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder) {
+  Generator generator(document.proto.seed());
+  Network network(configs::network_options(document), generator);
+  Checkpoint checkpoint;
+  checkpoint.state_dict = network.state_dict();
+  const std::string path = fmt::format("{}/bevgrad_bench_{}.h5", folder, ::getpid());
+  Stopwatch watch;
+  save_checkpoint(path, checkpoint);
+  const double writing = watch.lap();
+  load_checkpoint(path);
+  const double reading = watch.lap();
+  const double megabytes = static_cast<double>(std::filesystem::file_size(path)) / 1e6;
+  std::filesystem::remove(path);
+  return {{"size", megabytes, "MB", 0, ""},
+          {"writing", megabytes / writing, "MB/s", 0, "with checksums and sync"},
+          {"reading", megabytes / reading, "MB/s", 0, "with checksums"}};
+}
+
+}  // namespace bevgrad
