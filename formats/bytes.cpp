@@ -15,6 +15,7 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kBufferBytes = 64 << 10;
+constexpr size_t kFirstFill = 256;
 
 class FileSource : public ByteSource {
  public:
@@ -77,7 +78,7 @@ std::shared_ptr<const ByteSource> memory_source(std::string name, std::vector<st
 }
 
 ByteCursor::ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t begin, uint64_t end)
-    : source_(std::move(source)), position_(begin), end_(std::min(end, source_->size())) {
+    : source_(std::move(source)), position_(begin), end_(std::min(end, source_->size())), next_fill_(kFirstFill) {
   check(position_ <= end_, "{}: a part begins at byte {}, past its end {}", source_->name(), position_, end_);
 }
 
@@ -87,7 +88,8 @@ void ByteCursor::need(uint64_t count) const {
 }
 
 void ByteCursor::fill() {
-  buffer_.resize(static_cast<size_t>(std::min<uint64_t>(kBufferBytes, end_ - position_)));
+  buffer_.resize(static_cast<size_t>(std::min<uint64_t>(next_fill_, end_ - position_)));
+  next_fill_ = std::min(kBufferBytes, 8 * next_fill_);
   source_->read(position_, buffer_);
   buffer_begin_ = position_;
   buffer_end_ = position_ + buffer_.size();
@@ -154,6 +156,7 @@ std::string ByteCursor::line(uint64_t limit) {
 void ByteCursor::skip(uint64_t count) {
   need(count);
   position_ += count;
+  if (position_ > buffer_end_) next_fill_ = kFirstFill;
 }
 
 }  // namespace bevgrad

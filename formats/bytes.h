@@ -61,6 +61,8 @@ class ByteCursor {
   uint64_t position_;
   uint64_t end_;
   std::vector<std::byte> buffer_;
+  // Grows while the stream is read on, so that a look at a header does not read what lies behind it.
+  size_t next_fill_;
   uint64_t buffer_begin_ = 0;
   uint64_t buffer_end_ = 0;
 };

@@ -47,7 +47,11 @@ ConvertOptions options_of(const Flags& flags) {
 std::string extension_of(const std::string& format) {
   if (format.empty()) return "";
   const std::string extension = "." + format;
-  output_format("x" + extension);
+  try {
+    output_format("x" + extension);
+  } catch (const UsageError&) {
+    throw UsageError("--format " + format + ": expected h5, ckpt, pt, pth, bin or safetensors");
+  }
   return extension;
 }
 

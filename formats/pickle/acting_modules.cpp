@@ -265,7 +265,15 @@ const GlobalNames& code_makers() {
                                   "IPython",     "ipykernel", "pexpect",   "nltk",     "fire",       "invoke",
                                   "paramiko",    "fabric",    "aiohttp",   "requests", "urllib3",    "flask",
                                   "jinja2",      "twisted",   "pyperclip", "win32api", "win32com",   "shelve",
-                                  "cffi",        "numba",     "keyring",   "asyncssh"};
+                                  "cffi",        "numba",     "keyring",   "test",     "asyncssh"};
+  return kNames;
+}
+
+const GlobalNames& acting_modules() {
+  static const GlobalNames kNames{
+      "numpy.f2py",    "numpy.testing", "numpy.distutils",           "torch.hub",
+      "torch.jit",     "torch.package", "torch.utils.cpp_extension", "torch._inductor",
+      "torch._dynamo", "torch.testing", "torch.utils.bottleneck",    "torch.distributed.elastic"};
   return kNames;
 }
 

@@ -13,5 +13,7 @@ const GlobalNames& plain_globals();
 const GlobalNames& standard_library();
 /// Packages whose purpose is to rebuild or run code.
 const GlobalNames& code_makers();
+/// Modules of PyTorch and NumPy in which classes act too.
+const GlobalNames& acting_modules();
 
 }  // namespace bevgrad

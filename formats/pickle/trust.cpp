@@ -106,6 +106,9 @@ Trust judge_global(std::string_view global) {
   if (leads_elsewhere(global)) return Trust::Harmful;
   const std::string_view package = first_part(global);
   if (standard_library().contains(package) || code_makers().contains(package)) return Trust::Harmful;
+  for (size_t dot = global.find('.'); dot != std::string_view::npos; dot = global.find('.', dot + 1)) {
+    if (acting_modules().contains(global.substr(0, dot))) return Trust::Harmful;
+  }
   // Of PyTorch and NumPy the classes are data; their functions load, compile and run.
   if (package == "torch" || package == "numpy") return is_class_name(global) ? Trust::Inert : Trust::Harmful;
   return Trust::Inert;

@@ -77,7 +77,8 @@ TEST(HostilePickle, PlainDataIsNoHarm) {
     EXPECT_EQ(judge_global(name), Trust::Inert) << name;
   }
   for (const char* name :
-       {"torch.load", "torch.jit.load", "torch._dynamo.config.os.system", "numpy.load", "os.popen", "builtins.exec",
+       {"torch.load", "torch.jit.load", "numpy.f2py.Anything", "torch._inductor.codecache.PyCodeCache",
+        "test.support.run", "torch._dynamo.config.os.system", "numpy.load", "os.popen", "builtins.exec",
         "__builtin__.getattr", "asyncio.unix_events._UnixSubprocessTransport._start",
         "cloudpickle.cloudpickle._make_function", "pip.main", "torch.nn.functional.os.system", "functools.reduce",
         "types.CodeType", "mylib.utils.subprocess.run"}) {
