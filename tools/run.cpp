@@ -24,6 +24,7 @@ struct RunFlags {
   std::string ckpt;
   std::string work_dir;
   std::string resume;
+  bool profile = false;
 };
 
 /// "configs/mini_step1.prototxt" -> "work_dirs/mini_step1"
@@ -72,7 +73,9 @@ void run(const RunFlags& flags) {
   }
   if (const std::string& pretrain = document.proto.train().float_pretrain(); flags.ckpt.empty() && !pretrain.empty())
     require_file(fmt::format("{}: field \"train.float_pretrain\"", document.place("train.float_pretrain")), pretrain);
-  Trainer trainer(document, {.work_dir = work_dir, .resume = flags.resume, .pretrain = flags.ckpt}, *group);
+  Trainer trainer(document,
+                  {.work_dir = work_dir, .resume = flags.resume, .pretrain = flags.ckpt, .profile = flags.profile},
+                  *group);
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();
 }
@@ -90,6 +93,8 @@ void add_run(CLI::App& app) {
   command->add_option("--work-dir,--work_dir", flags->work_dir, "folder of logs, checkpoints and results");
   command->add_option("--resume", flags->resume,
                       "auto: go on from the newest whole checkpoint of the work folder; or a checkpoint file");
+  command->add_flag("--profile", flags->profile,
+                    "train: where the third step's time goes, as profile.txt and as a Chrome trace in the work folder");
   command->callback([flags] { run(*flags); });
 }
 

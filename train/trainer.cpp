@@ -8,6 +8,7 @@
 #include "configs/convert.h"
 #include "configs/load.h"
 #include "tensor/allocator.h"
+#include "train/bench/profile_report.h"
 #include "train/cache/fingerprint.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
@@ -198,11 +199,13 @@ void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const 
 NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
   if (cached_.empty()) {
     batch = sources_[source].next();
+    profile::phase_done("data");
     return forward(sources_[source], batch);
   }
   PreparedBatch prepared = cached_[source]->next(generator_);
   generator_ = prepared.generator;
   batch = std::move(prepared.batch);
+  profile::phase_done("data");
   NetworkOutput output;
   output.bev_fused = prepared.bev_fused;
   network_->decode(output, prepared.history);
@@ -216,6 +219,7 @@ double Trainer::train_batch(size_t source, StepReport& report) {
   NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
   const Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
+  profile::phase_done("loss");
   const double loss = losses.total.item();
   if (!std::isfinite(loss)) {
     const std::vector<std::string> saved = work_dir_.checkpoints();
@@ -266,7 +270,19 @@ StepReport Trainer::step() {
   if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
   optimizer_.step(report.lr);
   optimizer_.zero_grad();
+  profile::phase_done("optimizer");
   ++global_step_;
+  return report;
+}
+
+StepReport Trainer::profiled_step() {
+  profile::start();
+  const StepReport report = step();
+  const std::vector<profile::Event> events = profile::stop();
+  work_dir_.write_text("profile.txt", profile_table(events, *network_));
+  work_dir_.write_text("profile.json", chrome_trace(events, *network_));
+  log_.info(fmt::format("profile of step {}: {} and {}", report.step, work_dir_.file("profile.txt"),
+                        work_dir_.file("profile.json")));
   return report;
 }
 
@@ -355,8 +371,10 @@ void Trainer::run() {
   const StopSignals signals;
   int64_t saved_at = -1;
   if (owes_validation()) validate_now();
+  // By the third step everything is in its place that the first ones prepare.
+  const int64_t profiled = options_.profile ? global_step_ + 2 : -1;
   while (global_step_ < total_steps_ && !watch_.gives_up()) {
-    log_step(step());
+    log_step(global_step_ == profiled ? profiled_step() : step());
     const bool is_last = global_step_ == total_steps_;
     // A checkpoint of this step knows how its validation ended.
     if (owes_validation()) validate_now();
@@ -372,7 +390,7 @@ void Trainer::run() {
   }
   if (watch_.gives_up())
     log_.info(
-        fmt::format("stopped early after step {}: {} validations in a row brought no better {} than {} after step {}",
+        fmt::format("stopped early after step {}: {} validation(s) in a row brought no better {} than {} after step {}",
                     global_step_, watch_.since_best(), watch_.options().metric,
                     watch_.best() ? fmt::format("{:.4f}", *watch_.best()) : "none", watch_.best_step()));
   const std::string path = save();

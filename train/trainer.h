@@ -31,6 +31,8 @@ struct TrainerOptions {
   /// Parameters to begin with; empty: the config's float_pretrain.
   std::string pretrain;
   bool quiet = false;
+  /// The third step of run() is profiled: profile.txt and profile.json (a Chrome trace) in the work folder.
+  bool profile = false;
 };
 
 /// What a step gave.
@@ -86,6 +88,7 @@ class Trainer {
   bool owes_validation() const;
   void validate_now();
   void save_best();
+  StepReport profiled_step();
   double lr_at(int64_t step) const;
 
   configs::Document document_;

@@ -1,0 +1,113 @@
+// Benches and profiles: they run on any config, add up, and say what belongs to which module.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "autograd/functions.h"
+#include "nn/batch_norm.h"
+#include "nn/conv.h"
+#include "train/bench/benches.h"
+#include "train/bench/profile_report.h"
+#include "train/tiny_run.h"
+#include "train/trainer.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::HasSubstr;
+
+double value_of(const std::vector<Figure>& figures, const std::string& name) {
+  for (const Figure& figure : figures)
+    if (figure.name == name) return figure.value;
+  ADD_FAILURE() << "no figure " << name;
+  return 0;
+}
+
+TEST(MachineLimits, ArePlausible) {
+  const MachineLimits limits = measure_machine(1);
+  EXPECT_GT(limits.threads, 0);
+  EXPECT_GT(limits.memory, 1e7);
+  EXPECT_LT(limits.float32, 1e15);
+  for (const Figure& figure : bench_machine(limits)) EXPECT_GT(figure.value, 0) << figure.name;
+}
+
+TEST(Bench, TrainsStepTwoWithAndWithoutFeatures) {
+  for (const char* amp : {"train.use_head_amp=false", "train.use_head_amp=true"}) {
+    const configs::Document document = TinyData::get().document("mini_step2_static", {amp});
+    for (const bool cached : {true, false}) {
+      const std::vector<Figure> figures =
+          bench_training(document, {.batch = 2, .repeats = 1, .cached = cached, .trace = ""}, {.float32 = 1e9});
+      EXPECT_GT(value_of(figures, "samples a second"), 0);
+      EXPECT_GT(value_of(figures, "work of convolutions and products"), 0);
+      EXPECT_GT(value_of(figures, "memory, activations"), 0);
+    }
+  }
+}
+
+TEST(Bench, OtherPiecesRun) {
+  const configs::Document document = TinyData::get().document("mini_step1");
+  EXPECT_GT(value_of(bench_training(document, {.batch = 1, .repeats = 1, .trace = ""}, {}), "backward"), 0);
+  EXPECT_GT(value_of(bench_inference(document, {.repeats = 1, .trace = ""}, {}), "forward"), 0);
+  EXPECT_GT(value_of(bench_loading(document, {.batch = 2, .repeats = 1, .trace = ""}), "samples a second"), 0);
+  EXPECT_GT(value_of(bench_checkpoint(document, TinyData::get().path("")), "writing"), 0);
+  EXPECT_GT(bench_ops(document, {.batch = 1, .repeats = 1, .trace = ""}, {}).size(), 20u);
+  const std::vector<Figure> modules = bench_modules(document, {.batch = 1, .trace = ""});
+  EXPECT_GT(value_of(modules, "stage1_backbone0 forward"), 0);
+  EXPECT_GT(value_of(modules, "stage1_backbone0 backward"), 0);
+  EXPECT_GT(value_of(modules, "bev_static_head backward"), 0);
+  const auto json = nlohmann::json::parse(to_json("modules", modules));
+  EXPECT_EQ(json["figures"].size(), modules.size());
+}
+
+struct Block : Module {
+  Conv2d conv{3, 8, {.kernel = 3, .padding = 1}};
+  Block() { register_module("conv", conv); }
+};
+
+TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
+  Block block;
+  const Tensor x = ones({2, 3, 8, 8}, {.format = MemoryFormat::ChannelsLast});
+  EXPECT_FALSE(profile::is_active());
+  profile::start();
+  const Tensor y = block.conv.forward(x);
+  profile::module_done(&block.conv);
+  const Tensor loss = sum(y);
+  profile::phase_done("loss");
+  backward(loss);
+  const std::vector<profile::Event> events = profile::stop();
+  EXPECT_FALSE(profile::is_active());
+  int kernels = 0;
+  for (const profile::Event& event : events) {
+    EXPECT_GE(event.seconds, 0);
+    if (std::string(event.name).starts_with("conv2d")) EXPECT_EQ(event.module, &block.conv) << event.name;
+    if (event.kind != profile::Kind::Kernel || event.flops == 0) continue;
+    ++kernels;
+    EXPECT_EQ(event.flops, 2.0 * 2 * 8 * 64 * 27) << event.name;
+  }
+  EXPECT_EQ(kernels, 2);  // the input wants no gradient
+  const std::string table = profile_table(events, block);
+  EXPECT_THAT(table, HasSubstr("conv2d backward weight"));
+  EXPECT_THAT(table, HasSubstr("(loss)"));
+  EXPECT_EQ(nlohmann::json::parse(chrome_trace(events, block))["traceEvents"].size(), events.size() + 2);
+}
+
+TEST(Profile, ChangesNoResultOfATraining) {
+  const std::unique_ptr<ProcessGroup> group = make_single_process_group();
+  std::vector<double> losses;
+  for (const bool profiled : {false, true}) {
+    TrainerOptions options;
+    options.work_dir = TinyData::get().path(profiled ? "profiled" : "not_profiled");
+    options.quiet = true;
+    options.profile = profiled;
+    Trainer trainer(TinyData::get().document("mini_step1", {"train.train_steps=4"}), options, *group);
+    trainer.run();
+    losses.push_back(trainer.network().state_dict().front().second.to_vector().front());
+    EXPECT_EQ(std::ifstream(options.work_dir + "/profile.txt").good(), profiled);
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
+}  // namespace
+}  // namespace bevgrad
