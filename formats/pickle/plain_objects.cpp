@@ -29,6 +29,7 @@ class Resolver {
     for (NodeId id = 0, end = static_cast<NodeId>(document_.size()); id < end; ++id) {
       if (document_.node(id).kind == ValueKind::Object) resolve(id);
     }
+    judge_subscripts();
   }
 
  private:
@@ -45,6 +46,24 @@ class Resolver {
   /// The state given by BUILD, where there is exactly one.
   const Node* state(const Node& object) const {
     return object.object && object.object->states.size() == 1 ? &node(object.object->states[0]) : nullptr;
+  }
+
+  /// typing.List[int] is operator.getitem(typing.List, int): plain data where a name of a type is all it subscripts.
+  void judge_subscripts() {
+    std::unordered_map<NodeId, bool> plain;
+    for (NodeId id = 0, end = static_cast<NodeId>(document_.size()); id < end; ++id) {
+      const Node& object = node(id);
+      if (!is_call(object)) continue;
+      const std::string_view name = callable(object);
+      if (name != "_operator.getitem" && name != "operator.getitem") continue;
+      const auto& given = arguments(object);
+      const bool type = given.size() == 2 && node(given[0]).kind == ValueKind::Global &&
+                        (node(given[0]).text.starts_with("typing.") || node(given[0]).text.starts_with("builtins.") ||
+                         node(given[0]).text.starts_with("collections."));
+      const auto known = plain.emplace(object.items[0], true).first;
+      known->second = known->second && type;
+    }
+    for (const auto& [id, all] : plain) document_.node(id).resolved = all;
   }
 
   void become_bytes(NodeId id, std::string bytes) {

@@ -44,6 +44,18 @@ bool is_numpy_scalar(std::string_view name) {
   return kScalars.contains(name) || stored_dtype_named(name).has_value();
 }
 
+bool is_class_name(std::string_view name);
+
+/// typing.List, collections.abc.Mapping: names of types, which do nothing when they are called or subscripted.
+bool is_type_name(std::string_view name) {
+  for (const std::string_view module : {"typing.", "collections.abc."}) {
+    if (name.starts_with(module) && name.find('.', module.size()) == std::string_view::npos) {
+      return is_class_name(name) && name != "typing.ForwardRef";
+    }
+  }
+  return false;
+}
+
 bool is_class_name(std::string_view name) {
   const std::string_view last = last_part(name);
   const size_t letter = last.find_first_not_of('_');
@@ -102,7 +114,7 @@ std::string_view name(Trust trust) {
 
 Trust judge_global(std::string_view global) {
   if (plain_globals().contains(global) || storage_dtype(global) || dtype_global(global)) return Trust::Known;
-  if (is_plain_function(global) || is_numpy_scalar(global)) return Trust::Known;
+  if (is_plain_function(global) || is_numpy_scalar(global) || is_type_name(global)) return Trust::Known;
   if (leads_elsewhere(global)) return Trust::Harmful;
   const std::string_view package = first_part(global);
   if (standard_library().contains(package) || code_makers().contains(package)) return Trust::Harmful;

@@ -247,6 +247,13 @@ void TorchPickler::save_foreign_object(NodeId id, int depth) {
   byte(opcode::SetItems);
 }
 
+/// A call and nothing after it.
+bool is_bare_call(const Node& node) {
+  const auto& parts = node.object;
+  return node.items.size() == 2 &&
+         (!parts || (parts->states.empty() && parts->elements.empty() && parts->entries.empty()));
+}
+
 /// An object of a class of dictionaries (Lightning's AttributeDict) that has entries and nothing else.
 bool TorchPickler::is_plain_mapping(const Node& node) const {
   return node.object && !node.object->entries.empty() && node.object->states.empty() && node.object->elements.empty() &&
@@ -272,7 +279,7 @@ void TorchPickler::save_object(NodeId id, int depth) {
     byte(opcode::EmptyDict);
     put(id);
     save_entries(document_.entries(id), depth);
-  } else if ((type == "torch.Size" || type == "torch.device") && node.items.size() == 2 && !node.object) {
+  } else if ((type == "torch.Size" || type == "torch.device") && is_bare_call(node)) {
     global("torch", std::string(type.substr(6)));
     save(node.items[1], depth + 1);
     byte(opcode::Reduce);

@@ -42,6 +42,10 @@ TEST(HostilePickle, NamesWhatItWouldHaveCalled) {
   EXPECT_THAT(pickle_error(p2("crunpy\n_run_code\n)R.")), HasSubstr("runpy"));
   EXPECT_THAT(pickle_error(p2("coperator\nattrgetter\n)R.")), HasSubstr("operator.attrgetter"));
   EXPECT_THAT(pickle_error(p2("cos\nsystem\n.")), HasSubstr("os.system"));  // named, not called
+  // A subscript is plain data for names of types only.
+  EXPECT_NO_THROW(
+      read_pickle(write_bytes("type.pkl", p2("c_operator\ngetitem\nctyping\nList\nc__builtin__\nint\n\x86R."))));
+  EXPECT_THAT(pickle_error(p2("c_operator\ngetitem\ncsome.package\ntable\nU\x02ls\x86R.")), HasSubstr("getitem"));
 }
 
 TEST(HostilePickle, NothingHidesBesideTheObject) {
@@ -69,7 +73,7 @@ TEST(HostilePickle, NothingHidesBesideTheObject) {
 TEST(HostilePickle, PlainDataIsNoHarm) {
   for (const char* name :
        {"collections.OrderedDict", "torch.FloatStorage", "torch.cuda.HalfStorage", "torch.float8_e5m2", "numpy.float32",
-        "numpy.bool_", "torch.nn.functional.relu", "pathlib.PosixPath"}) {
+        "numpy.bool_", "torch.nn.functional.relu", "pathlib.PosixPath", "typing.Tuple", "collections.abc.Mapping"}) {
     EXPECT_EQ(judge_global(name), Trust::Known) << name;
   }
   for (const char* name : {"torch.optim.adamw.AdamW", "__main__.Config", "mmengine.config.config.ConfigDict",
