@@ -139,7 +139,7 @@ Tensor read_points(const InfoFrame& frame, const std::string& folder) {
     counted += box.box.num_lidar_points;
     found += count_inside(box.box, points);
   }
-  check(counted < kFewPoints || 2 * found >= counted,
+  check(counted < kFewPoints || 5 * found >= 4 * counted,
         "{}: {} points lie in the boxes of {}, where {} were counted: expected a whole file that belongs to them", path,
         found, frame.where, counted);
   return points;

@@ -35,8 +35,8 @@ struct ImportReport {
 /// - Ego frame: nuScenes' own (rear axle, on the ground), at the LiDAR's moment.
 /// - Cameras: intrinsics from cam2img; extrinsics from lidar2ego * inverse(lidar2cam), which holds the vehicle's motion
 ///   between the LiDAR's and the camera's moment, or else cam2ego. JPEGs are kept as they are.
-/// - Points: x, y, z, intensity / 255. A file is refused whose points are not whole, and one that holds less than half
-///   of the points that the annotators counted in the frame's boxes: it is truncated, or belongs to another frame.
+/// - Points: x, y, z, intensity / 255. A file is refused whose points are not whole, and one that holds less than four
+///   fifths of the points that were counted in the frame's boxes: it is truncated, or belongs to another frame.
 /// - Boxes: from the LiDAR's frame into the ego frame, with velocity (absent where the info has NaN) and the number of
 ///   LiDAR points. car -> car; truck, trailer, construction_vehicle -> truck; bus -> bus; pedestrian -> person; bicycle
 ///   and motorcycle -> non_motor, or riderless_non_motor where cam_instances says without_rider (or, where no camera

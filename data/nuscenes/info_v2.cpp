@@ -1,5 +1,6 @@
 // Infos as mmdetection3d's update_infos_to_v2.py writes them.
 #include <algorithm>
+#include <array>
 
 #include "data/nuscenes/info_parts.h"
 #include "tensor/error.h"

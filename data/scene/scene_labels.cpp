@@ -117,6 +117,7 @@ double half_turn(double angle) {
   return wrapped > pi / 2 ? wrapped - pi : wrapped <= -pi / 2 ? wrapped + pi : wrapped;
 }
 
+/// A parking slot's label says which way it leads in; a config that calls it symmetric folds that itself.
 bool is_symmetric(const std::string& instance_class) {
   return instance_class == name(InstanceType::SpeedBump) || instance_class == name(InstanceType::Column);
 }

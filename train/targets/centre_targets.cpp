@@ -19,7 +19,6 @@ class Collector {
  public:
   Collector(int64_t samples, int64_t classes, const CentreGrid& grid)
       : grid_(grid),
-        classes_(classes),
         heatmap_(zeros({samples, classes, grid.rows, grid.columns}, {.format = MemoryFormat::ChannelsLast})) {}
 
   void ignore(int64_t sample) { ops::fill_(ops::select(heatmap_, 0, sample), -1.0); }
@@ -62,7 +61,6 @@ class Collector {
   }
 
   CentreGrid grid_;
-  int64_t classes_;
   Tensor heatmap_;
   std::vector<int64_t> cells_;
   std::vector<float> values_;
