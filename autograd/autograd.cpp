@@ -1,8 +1,13 @@
 #include "autograd/autograd.h"
 
+#include <algorithm>
 #include <atomic>
+#include <numeric>
 #include <queue>
 #include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/gradient_hook.h"
 
 #include "tensor/profile.h"
 
@@ -16,6 +21,7 @@ struct Meta {
   bool requires_grad = false;
   Tensor gradient;             // leaves only
   std::shared_ptr<Node> node;  // what made it; null for a leaf
+  GradientHook hook;           // leaves only
 };
 
 // Where an input's gradient goes: on to the node that made the input, or into a leaf.
@@ -54,6 +60,7 @@ struct Node {
 
 thread_local bool grad_mode = true;
 std::atomic<uint64_t> next_sequence{0};
+std::atomic<int64_t> hooks{0};
 
 std::shared_ptr<Meta> meta_of(const Tensor& tensor) {
   return tensor.defined() ? std::static_pointer_cast<Meta>(tensor.autograd_slot()) : nullptr;
@@ -109,6 +116,39 @@ void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
   }
 }
 
+// Visits every edge into a leaf that a pass from `root` reaches, with the node that it leads to.
+template <class Visit>
+void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
+  std::vector<const Node*> pending = {root.get()};
+  std::unordered_set<const Node*> seen = {root.get()};
+  while (!pending.empty()) {
+    const Node* node = pending.back();
+    pending.pop_back();
+    for (const Edge& edge : node->inputs) {
+      if (edge.leaf) visit(*edge.leaf, *node);
+      if (edge.node && seen.insert(edge.node.get()).second) pending.push_back(edge.node.get());
+    }
+  }
+}
+
+// How many gradients are still to come for each leaf that has a hook.
+class HookCounts {
+ public:
+  explicit HookCounts(const std::shared_ptr<Node>& root) {
+    if (hooks == 0) return;
+    visit_leaves(root, [this](Meta& leaf, const Node&) {
+      if (leaf.hook) ++left_[&leaf];
+    });
+  }
+  void arrived(Meta& leaf) {
+    const auto found = left_.find(&leaf);
+    if (found != left_.end() && --found->second == 0) leaf.hook(leaf.gradient);
+  }
+
+ private:
+  std::unordered_map<Meta*, int64_t> left_;
+};
+
 }  // namespace
 
 bool requires_grad(const Tensor& tensor) {
@@ -131,6 +171,35 @@ Tensor grad(const Tensor& tensor) {
 
 void set_grad(const Tensor& tensor, const Tensor& gradient) {
   make_meta(tensor).gradient = gradient;
+}
+
+void set_gradient_hook(const Tensor& leaf, GradientHook hook) {
+  Meta& meta = make_meta(leaf);
+  check(!meta.node, "set_gradient_hook: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
+  hooks += static_cast<int64_t>(static_cast<bool>(hook)) - static_cast<int64_t>(static_cast<bool>(meta.hook));
+  meta.hook = std::move(hook);
+}
+
+CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves) {
+  // A gradient is complete when the earliest recorded of its consumers has run back.
+  std::unordered_map<const Meta*, uint64_t> earliest;
+  if (const auto root = meta_of(output); root && root->node) {
+    visit_leaves(root->node, [&earliest](const Meta& leaf, const Node& node) {
+      const auto [entry, is_new] = earliest.try_emplace(&leaf, node.sequence);
+      if (!is_new) entry->second = std::min(entry->second, node.sequence);
+    });
+  }
+  CompletionOrder result;
+  result.order.resize(leaves.size());
+  std::iota(result.order.begin(), result.order.end(), size_t{0});
+  std::vector<uint64_t> keys;
+  for (const Tensor& leaf : leaves) {
+    const auto found = earliest.find(meta_of(leaf).get());
+    keys.push_back(found == earliest.end() ? UINT64_MAX : found->second);
+    result.unreached += found == earliest.end();
+  }
+  std::stable_sort(result.order.begin(), result.order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
+  return result;
 }
 
 Tensor detach(const Tensor& tensor) {
@@ -211,8 +280,10 @@ void backward(const Tensor& output, const Tensor& dy) {
   NoGradGuard no_grad;
   if (!root->node) {
     accumulate_into_leaf(*root, std::move(first));
+    if (root->hook) root->hook(root->gradient);
     return;
   }
+  HookCounts hook_counts(root->node);
   // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
   // topological order, and the same one each time.
   auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
@@ -248,6 +319,7 @@ void backward(const Tensor& output, const Tensor& dy) {
       grads[i] = Tensor();
       if (edge.leaf) {
         accumulate_into_leaf(*edge.leaf, std::move(arrived));
+        hook_counts.arrived(*edge.leaf);
       } else {
         auto [slot, is_new] = pending.try_emplace(edge.node.get());
         slot->second.accumulate(arrived);

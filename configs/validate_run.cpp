@@ -172,6 +172,11 @@ void judge_drawing(const Judge& judge, const config::Drawing& drawing) {
               16);
 }
 
+void judge_distributed(const Judge& judge, const config::Distributed& distributed) {
+  judge.within("distributed.bucket_mb", distributed.bucket_mb(), 0.001, 4096.0);
+  judge.within("distributed.timeout", distributed.timeout(), 0.1, 1e6);
+}
+
 void judge_generator(const Judge& judge, const config::Generator& generator) {
   judge.count("generator.sequences", generator.sequences(), 1, 1000000);
   judge.count("generator.val_sequences", generator.val_sequences(), 0, generator.sequences());
@@ -207,6 +212,7 @@ void judge_run(const Judge& judge, const config::Config& proto) {
   judge_eval(judge, proto.eval(), proto.network().static_head());
   judge_drawing(judge, proto.drawing());
   judge_generator(judge, proto.generator());
+  judge_distributed(judge, proto.distributed());
   judge_cache(judge, proto.feature_cache());
   judge.require(proto.train().val_interval() == 0 || proto.data().val_size() > 0, "train.val_interval",
                 "there is no val set in data.val");

@@ -46,18 +46,37 @@ std::vector<int64_t> Sampler::state_at(int64_t position) const {
           position};
 }
 
-void Sampler::restore(std::span<const int64_t> state) {
+std::string Sampler::restore(std::span<const int64_t> state) {
   const std::vector<int64_t> own = this->state();
   check(state.size() == own.size(), "sampler: the saved state has {} numbers, expected {}", state.size(), own.size());
-  for (size_t i = 0; i < kFixedFields; ++i)
+  constexpr size_t batch_size = 4, rank = 5, world = 6;
+  const bool other_ranks = state[world] != own[world];
+  for (size_t i = 0; i < kFixedFields; ++i) {
+    if (i == rank || (other_ranks && (i == batch_size || i == world))) continue;
     check(state[i] == own[i], "sampler: the saved state is of another {} ({}, now {})", kStateFields[i], state[i],
           own[i]);
-  const int64_t position = state[kFixedFields];
-  check(position >= 0, "sampler: the saved state stands at batch {}", position);
+  }
+  int64_t position = state[kFixedFields];
+  constexpr int64_t most = int64_t{1} << 40;
+  check(position >= 0 && position < most && state[batch_size] > 0 && state[batch_size] < most && state[world] > 0 &&
+            state[world] < most,
+        "sampler: the saved state stands at batch {} of {} x {} cases", position, state[world], state[batch_size]);
+  std::string change;
+  if (other_ranks) {
+    const int64_t before = state[world] * state[batch_size], now = options_.world * options_.batch_size;
+    check(position == 0 || before < most / position, "sampler: the saved state stands at batch {} of {} cases",
+          position, before);
+    const int64_t drawn = position * before;
+    position = drawn / now;
+    change = fmt::format("{} rank(s) x {} cases a step were {} x {}", options_.world, options_.batch_size, state[world],
+                         state[batch_size]);
+    if (drawn % now != 0) change += fmt::format("; {} of the cases drawn come again", drawn % now);
+  }
   rewind();
   position_ = 0;
   while (position_ < position)
     check(next().has_value(), "sampler: the saved state stands at batch {}, there are {}", position, position_);
+  return change;
 }
 
 }  // namespace bevgrad

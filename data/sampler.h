@@ -45,8 +45,10 @@ class Sampler {
   std::vector<int64_t> state() const { return state_at(position_); }
   /// The state after `position` batches.
   std::vector<int64_t> state_at(int64_t position) const;
-  /// Goes to a state that a sampler of the same kind, options and data gave; throws where one of them differs.
-  void restore(std::span<const int64_t> state);
+  /// Goes to a state that a sampler of the same kind, options and data gave; throws where one of them differs. The
+  /// number of ranks may be another, and the batch size with it: then it goes on behind the last whole batch (of all
+  /// ranks) that the cases drawn so far fill, and what changed is returned; otherwise "".
+  std::string restore(std::span<const int64_t> state);
 
   /// Cases of an epoch, over all ranks.
   int64_t cases() const { return cases_; }
@@ -73,8 +75,9 @@ std::unique_ptr<Sampler> make_streaming_sampler(const Dataset& dataset, const Sa
 /// Single frames in a new order every epoch, each drawn once an epoch over all ranks. Never ends. For step 1.
 std::unique_ptr<Sampler> make_shuffled_sampler(const Dataset& dataset, const SamplerOptions& options);
 
-/// Every stream once, one after another, frame by frame; rank r takes streams r, r + world, ... With a batch size above
-/// 1 the slots play streams side by side and the last batches are smaller. For validation.
+/// Every stream once, one after another, frame by frame. Each rank takes streams that follow one another, about the
+/// same number of frames each, so that the ranks' results one after another are those of one rank; a rank may get none.
+/// With a batch size above 1 the slots play streams side by side and the last batches are smaller. For validation.
 std::unique_ptr<Sampler> make_sequential_sampler(const Dataset& dataset, const SamplerOptions& options);
 
 }  // namespace bevgrad

@@ -148,12 +148,14 @@ class SequentialSampler final : public Sampler {
   SequentialSampler(const Dataset& dataset, const SamplerOptions& options)
       : Sampler(dataset, options, 3), slots_(static_cast<size_t>(options.batch_size)) {
     const int64_t most = options.num_cases > 0 ? options.num_cases : dataset.size();
-    int64_t number = 0;
+    const int64_t all = std::max<int64_t>(1, std::min(most, dataset.size()));
     for (const Stream& stream : dataset.streams()) {
       Run frames(stream.frames);
       frames = frames.first(static_cast<size_t>(std::min<int64_t>(most - cases_, static_cast<int64_t>(frames.size()))));
+      // A stream belongs to the rank in whose share of all frames its middle lies.
+      const int64_t middle = cases_ + static_cast<int64_t>(frames.size()) / 2;
       cases_ += static_cast<int64_t>(frames.size());
-      if (number++ % options.world != options.rank) continue;
+      if (std::min(middle * options.world / all, options.world - 1) != options.rank) continue;
       auto by_length = [](const auto& a, const auto& b) { return a.size() < b.size(); };
       auto& shortest = *std::min_element(slots_.begin(), slots_.end(), by_length);
       for (size_t i = 0; i < frames.size(); ++i) shortest.push_back({frames[i], i == 0});

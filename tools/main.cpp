@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "configs/near_names.h"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("bevgrad 0.1.0"));
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string(error.what()) + "\n"; });
   bevgrad::add_run(app);
+  bevgrad::add_launch(app);
   bevgrad::add_generate(app);
   bevgrad::add_import_nuscenes(app);
   bevgrad::add_predict(app);
@@ -67,8 +69,14 @@ int main(int argc, char** argv) {
   bevgrad::add_bench(app);
   try {
     check_subcommand(app, argc, argv);
-    app.parse(argc, argv);
+    std::vector<char*> words(argv, argv + argc);
+    // What follows `launch ... --` is another program's: the parser stops at its first word by itself.
+    const auto separator = std::find(words.begin(), words.end(), std::string_view("--"));
+    if (argc > 1 && std::string_view(argv[1]) == "launch" && separator != words.end()) words.erase(separator);
+    app.parse(static_cast<int>(words.size()), words.data());
     return 0;
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();  // what `launch` ran has said why
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     print_error(fmt::format("{} (bevgrad --help)", error.what()));

@@ -8,6 +8,8 @@
 #include "tensor/error.h"
 #include "tools/common_options.h"
 #include "tools/subcommands.h"
+#include "train/distributed/launch/error_file.h"
+#include "train/distributed/mesh.h"
 #include "train/distributed/process_group.h"
 #include "train/network_state.h"
 #include "train/signals.h"
@@ -38,7 +40,8 @@ void require_file(const std::string& flag, const std::string& path) {
     throw UsageError(fmt::format("{}: there is no file {}", flag, path));
 }
 
-void run_validation(const configs::Document& document, const RunFlags& flags, const std::string& work_dir) {
+void run_validation(const configs::Document& document, const RunFlags& flags, const std::string& work_dir,
+                    ProcessGroup& group) {
   if (!flags.resume.empty()) throw UsageError("--resume: only a training resumes, expected --state train");
   std::error_code error;
   std::filesystem::create_directories(work_dir, error);
@@ -47,11 +50,12 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   if (ckpt.empty()) ckpt = work_dir + "/" + document.proto.train().output_checkpoint();
   require_file(flags.ckpt.empty() ? "--ckpt is missing, and" : "--ckpt", ckpt);
   const StopSignals signals;
-  RunLog log(work_dir + "/val.log");
+  const bool is_first = group.rank() == 0;
+  RunLog log(is_first ? work_dir + "/val.log" : "", !is_first);
   // A training's folder keeps the config that it was trained with.
-  if (!std::filesystem::exists(work_dir + "/config.prototxt"))
+  if (is_first && !std::filesystem::exists(work_dir + "/config.prototxt"))
     write_text_file(work_dir + "/config.prototxt", configs::to_text(document.proto));
-  Validator validator(document, {.output_dir = work_dir}, log);
+  Validator validator(document, {.output_dir = work_dir}, log, group);
   Generator generator(document.proto.seed());
   Network network(configs::network_options(document), generator);
   load_network(network, ckpt, log);
@@ -60,24 +64,50 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
                        static_cast<double>(memory_stats().peak) / 1e9));
 }
 
+void run_in_group(const configs::Document& document, const RunFlags& flags, const RankEnvironment& environment,
+                  int threads, ProcessGroup& group) {
+  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(document.source) : flags.work_dir;
+  if (flags.state == "val") {
+    run_validation(document, flags, work_dir, group);
+    return;
+  }
+  // A launcher that starts the processes again means them to go on.
+  const std::string resume = flags.resume.empty() && environment.restart_count > 0 ? "auto" : flags.resume;
+  Trainer trainer(
+      document,
+      {.work_dir = work_dir, .resume = resume, .pretrain = flags.ckpt, .profile = flags.profile && group.rank() == 0},
+      group);
+  trainer.log().info(fmt::format("{} thread(s)", threads));
+  trainer.run();
+}
+
 void run(const RunFlags& flags) {
   const configs::Document document = flags.config.load();
   const int threads = flags.config.prepare_device();
-  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(document.source) : flags.work_dir;
-  const std::unique_ptr<ProcessGroup> group = make_process_group(read_rank_environment());
-  if (!flags.ckpt.empty()) require_file("--ckpt", flags.ckpt);
-  if (!flags.resume.empty() && flags.resume != "auto") require_file("--resume", flags.resume);
-  if (flags.state == "val") {
-    run_validation(document, flags, work_dir);
-    return;
+  const RankEnvironment environment = read_rank_environment();
+  if (environment.rank == 0) {
+    if (!flags.ckpt.empty()) require_file("--ckpt", flags.ckpt);
+    if (!flags.resume.empty() && flags.resume != "auto") require_file("--resume", flags.resume);
+    const std::string& pretrain = document.proto.train().float_pretrain();
+    if (flags.state == "train" && flags.ckpt.empty() && !pretrain.empty())
+      require_file(fmt::format("{}: field \"train.float_pretrain\"", document.place("train.float_pretrain")), pretrain);
   }
-  if (const std::string& pretrain = document.proto.train().float_pretrain(); flags.ckpt.empty() && !pretrain.empty())
-    require_file(fmt::format("{}: field \"train.float_pretrain\"", document.place("train.float_pretrain")), pretrain);
-  Trainer trainer(document,
-                  {.work_dir = work_dir, .resume = flags.resume, .pretrain = flags.ckpt, .profile = flags.profile},
-                  *group);
-  trainer.log().info(fmt::format("{} thread(s)", threads));
-  trainer.run();
+  std::unique_ptr<ProcessGroup> group;
+  try {
+    const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(document.proto.distributed().timeout() * 1000));
+    group = make_process_group(environment, {.timeout = timeout,
+                                             .config = fmt::format("state: {}\nckpt: {}\nresume: {}\nwork_dir: {}\n{}",
+                                                                   flags.state, flags.ckpt, flags.resume,
+                                                                   flags.work_dir, configs::to_text(document.proto))});
+    run_in_group(document, flags, environment, threads, *group);
+    group->leave();
+  } catch (const PeerLost&) {
+    throw;  // the failure is another rank's, which says so itself if it can
+  } catch (const std::exception& error) {
+    write_error_file(error.what());
+    if (group) group->report_failure(error.what());
+    throw;
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 namespace bevgrad {
 
 void add_run(CLI::App& app);
+void add_launch(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_import_nuscenes(CLI::App& app);
 void add_predict(CLI::App& app);

@@ -57,7 +57,7 @@ Batch BatchSource::next() {
 
 int64_t BatchSource::restore(const std::vector<int64_t>& state, int64_t batches_back) {
   const std::unique_ptr<Sampler> sampler = make_sampler();
-  sampler->restore(state);
+  change_ = sampler->restore(state);
   const int64_t back = std::min(batches_back, sampler->position());
   loader_->restore(sampler->state_at(sampler->position() - back));
   return back;

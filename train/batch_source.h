@@ -34,6 +34,8 @@ class BatchSource {
   /// Goes `batches` back from `state` (to the start at most); the next calls of next() give those again. Returns how
   /// many it went back.
   int64_t restore(const std::vector<int64_t>& state, int64_t batches_back = 0);
+  /// What Sampler::restore said of the last one.
+  const std::string& change() const { return change_; }
   /// Cases of an epoch, and seconds spent waiting for batches.
   int64_t cases() const { return loader_->cases(); }
   double waited() const { return loader_->waited(); }
@@ -47,6 +49,7 @@ class BatchSource {
   SamplerOptions sampler_options_;
   bool has_history_ = false;
   bool shuffled_ = false;
+  std::string change_;
   std::unique_ptr<Loader> loader_;
 };
 

@@ -81,20 +81,23 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
     : document_(document),
       options_(options),
       group_(group),
+      parallel_(group, document.proto.distributed()),
       work_dir_(options.work_dir),
-      log_(work_dir_.file("train.log"), options.quiet),
+      log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       generator_(document.proto.seed()),
       optimizer_(adamw_options(document.proto.train())),
       schedule_(schedule_of(document)),
       data_(document),
       watch_(watch_options(document.proto.train())),
       pace_(std::make_unique<Pace>()) {
+  if (!parallel_.is_first()) log_.silence();
   const config::Config& proto = document_.proto;
   total_steps_ = proto.train().train_steps() + proto.train().finetune_steps();
   if (proto.train().lr_scaling() == config::Train::sqrt) lr_factor_ = std::sqrt(group.size() / 8.0);
-  log_.info(fmt::format("config {}, work folder {}, {} rank(s)", document.source, work_dir_.path(), group.size()));
+  log_.info(fmt::format("config {}, work folder {}, {} rank(s), batch {} x {}", document.source, work_dir_.path(),
+                        group.size(), group.size(), proto.train().batch_size()));
   for (const std::string& remark : data_.remarks()) log_.info(remark);
-  work_dir_.write_text("config.prototxt", configs::to_text(proto));
+  if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
 
   network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
   network_->set_training(true);
@@ -103,7 +106,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), proto.train().batch_size());
   if (options_.resume.empty()) {
-    if (const std::string aside = work_dir_.set_checkpoints_aside(); !aside.empty())
+    if (const std::string aside = parallel_.is_first() ? work_dir_.set_checkpoints_aside() : ""; !aside.empty())
       log_.warn(fmt::format("the work folder held checkpoints of an earlier run; they are in {} now", aside));
     load_pretrain(options_.pretrain.empty() ? proto.train().float_pretrain() : options_.pretrain);
     enter_phase();
@@ -115,6 +118,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   for (const OptimizedParameter& parameter : optimizer_.parameters()) trained += parameter.value.numel();
   log_.info(fmt::format("{} parameters, {} of them trained; base lr {:.4g} x {:.4g}", network_->parameter_count(),
                         trained, proto.train().base_lr(), lr_factor_));
+  if (!parallel_.is_first()) return;
   events_ = std::make_unique<EventFile>(work_dir_.path());
   events_->add_text("config", configs::to_text(proto), global_step_);
 }
@@ -122,8 +126,9 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
 Trainer::~Trainer() = default;
 
 void Trainer::load_pretrain(const std::string& path) {
-  if (path.empty()) return;
-  log_.info(load_pretrained(path, network_->state_dict()).summary());
+  // Only rank 0 needs the file: the others get what it has.
+  if (!path.empty() && parallel_.is_first()) log_.info(load_pretrained(path, network_->state_dict()).summary());
+  parallel_.broadcast(network_->state_dict());
 }
 
 void Trainer::prepare_features() {
@@ -167,6 +172,7 @@ void Trainer::apply_freezing() {
   for (const config::GroupLrScale& scale : document_.proto.train().group_lr_scale())
     scales.emplace_back(scale.prefix(), scale.scale());
   optimizer_.set_parameters(optimized_parameters(trainable_parameters(*network_), scales));
+  parallel_.set_parameters(optimizer_.parameters());
   std::string names;
   for (const std::string& name : freezing_->frozen_modules()) names += (names.empty() ? "" : ", ") + name;
   if (!names.empty()) log_.info(fmt::format("step {}: frozen are {}", global_step_, names));
@@ -213,19 +219,22 @@ NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
   return output;
 }
 
-double Trainer::train_batch(size_t source, StepReport& report) {
+double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   const config::Config& proto = document_.proto;
   Batch batch;
   NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
-  const Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
+  Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
   profile::phase_done("loss");
-  const double loss = losses.total.item();
+  double loss = losses.total.item();
+  parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
     const std::vector<std::string> saved = work_dir_.checkpoints();
+    // The sum over the ranks is not finite on any of them: each says what it knows and ends.
+    const bool is_here = !std::isfinite(losses.total.item());
     fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
-         global_step_, loss, find_not_finite(*network_, output, losses), batch.keys.empty() ? "" : batch.keys[0],
-         saved.empty() ? "none" : saved[0]);
+         global_step_, loss, is_here ? find_not_finite(*network_, output, losses) : "on another rank",
+         batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
   }
   const double share = 1.0 / proto.train().accumulate_grad_batches();
   for (const auto& [name, value] : losses.terms) {
@@ -238,7 +247,10 @@ double Trainer::train_batch(size_t source, StepReport& report) {
     }
   }
   output = {};  // what the tape does not need goes before backward
-  backward(share == 1.0 ? losses.total : mul(losses.total, share));
+  const Tensor total = share == 1.0 ? losses.total : mul(losses.total, share);
+  if (is_last) parallel_.begin_backward(total);
+  backward(total);
+  if (is_last) parallel_.end_backward();
   return loss * share;
 }
 
@@ -246,17 +258,15 @@ StepReport Trainer::step() {
   const config::Train& train = document_.proto.train();
   if (global_step_ > 0 && global_step_ == train.train_steps()) enter_phase();
   apply_freezing();
+  parallel_.begin_step(global_step_);
+  const BatchSyncGuard sync(parallel_.sync());
   StepReport report;
   report.step = global_step_;
   report.lr = lr_at(global_step_);
   for (int i = 0; i < train.accumulate_grad_batches(); ++i) {
-    for (size_t source = 0; source < sources_.size(); ++source) report.loss += train_batch(source, report);
-  }
-  if (group_.size() > 1) {
-    for (const OptimizedParameter& parameter : optimizer_.parameters()) {
-      if (const Tensor gradient = grad(parameter.value); gradient.defined())
-        group_.all_reduce(gradient, ReduceOp::Average)->wait();
-    }
+    const bool is_last = i + 1 == train.accumulate_grad_batches();
+    for (size_t source = 0; source < sources_.size(); ++source)
+      report.loss += train_batch(source, report, is_last && source + 1 == sources_.size());
   }
   report.grad_norm = clip_grad_norm(optimizer_.parameters(), train.grad_clip_norm());
   if (!std::isfinite(report.grad_norm)) {
@@ -288,6 +298,7 @@ StepReport Trainer::profiled_step() {
 
 void Trainer::log_step(const StepReport& report) {
   Pace& pace = *pace_;
+  if (!parallel_.is_first()) return;
   ++pace.steps;
   pace.loss += report.loss;
   const bool is_due = global_step_ % document_.proto.train().log_interval() == 0 || global_step_ == total_steps_;
@@ -322,6 +333,7 @@ void Trainer::log_step(const StepReport& report) {
 }
 
 void Trainer::log_histograms() {
+  if (!events_) return;
   for (const OptimizedParameter& parameter : optimizer_.parameters()) {
     events_->add_histogram("weights/" + parameter.name, histogram_of(parameter.value), global_step_ + 1);
     if (const Tensor gradient = grad(parameter.value); gradient.defined())
@@ -338,13 +350,15 @@ bool Trainer::owes_validation() const {
 }
 
 void Trainer::validate_now() try {
-  Validator validator(document_, {.output_dir = work_dir_.file(fmt::format("val_{:08}", global_step_))}, log_);
+  Validator validator(document_, {.output_dir = work_dir_.file(fmt::format("val_{:08}", global_step_))}, log_, group_);
   const std::map<std::string, double> headline = validator.run(*network_);
   network_->set_training(true);
-  for (const auto& [name, value] : headline) events_->add_scalar("val/" + name, value, global_step_);
-  for (const auto& [val_set, path] : validator.first_pictures())
-    events_->add_image("val/" + val_set, read_file(path), global_step_);
-  events_->flush();
+  if (events_) {
+    for (const auto& [name, value] : headline) events_->add_scalar("val/" + name, value, global_step_);
+    for (const auto& [val_set, path] : validator.first_pictures())
+      events_->add_image("val/" + val_set, read_file(path), global_step_);
+    events_->flush();
+  }
   const bool is_best = watch_.see(global_step_, headline);
   if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
     log_.warn(fmt::format("step {}: {} is n/a in this validation", global_step_, metric));
@@ -352,13 +366,16 @@ void Trainer::validate_now() try {
 } catch (const Interrupted& interrupted) {
   // The validation is done again after the resume.
   network_->set_training(true);
+  const std::string path = save();
+  parallel_.barrier();
   throw Interrupted(
       interrupted.exit_status() - 128,
       fmt::format("stopped by a signal in the validation after step {}; saved {}; go on with --resume auto",
-                  global_step_, save()));
+                  global_step_, path));
 }
 
 void Trainer::save_best() {
+  if (!parallel_.is_first()) return;
   const Checkpoint best = checkpoint();
   save_checkpoint(work_dir_.best_checkpoint(), best);
   save_lightning_checkpoint(work_dir_.file("best.ckpt"), best);
@@ -368,6 +385,8 @@ void Trainer::save_best() {
 
 void Trainer::run() {
   const config::Train& train = document_.proto.train();
+  const Clock::time_point start = Clock::now();
+  const int64_t first_step = global_step_;
   const StopSignals signals;
   int64_t saved_at = -1;
   if (owes_validation()) validate_now();
@@ -382,8 +401,9 @@ void Trainer::run() {
       save();
       saved_at = global_step_;
     }
-    if (const int signal = StopSignals::caught(); signal != 0 && !is_last) {
+    if (const int signal = parallel_.signal(); signal != 0 && !is_last) {
       const std::string path = saved_at == global_step_ ? work_dir_.checkpoint_file(global_step_) : save();
+      parallel_.barrier();  // a launcher stops all as soon as one has ended: rank 0 must have saved
       throw Interrupted(signal, fmt::format("stopped by a signal after step {}; saved {}; go on with --resume auto",
                                             global_step_, path));
     }
@@ -394,9 +414,13 @@ void Trainer::run() {
                     global_step_, watch_.since_best(), watch_.options().metric,
                     watch_.best() ? fmt::format("{:.4f}", *watch_.best()) : "none", watch_.best_step()));
   const std::string path = save();
+  if (!parallel_.is_first()) return;
   const std::string output = work_dir_.file(train.output_checkpoint());
   save_lightning_checkpoint(output, checkpoint());
   log_.info(fmt::format("{} steps done; wrote {} and {}", global_step_, output, path));
+  if (const std::string exchange = parallel_.summary(seconds_since(start), global_step_ - first_step);
+      !exchange.empty())
+    log_.info(exchange);
   log_.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
                         static_cast<double>(memory_stats().peak) / 1e9));
 }

@@ -13,6 +13,7 @@
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/distributed/data_parallel.h"
 #include "train/distributed/process_group.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
@@ -72,13 +73,17 @@ class Trainer {
  private:
   void load_pretrain(const std::string& path);
   void resume(const std::string& what);
+  /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
+  std::string find_checkpoint(const std::string& what, Checkpoint& checkpoint);
   void restore(const Checkpoint& checkpoint, const std::string& source);
   void enter_phase();
   /// With a feature cache: opens it for the weights as they are now and computes what it lacks.
   void prepare_features();
   void refill_history(const std::map<std::string, std::vector<int64_t>>& sampler);
+  void warn_of_change(const BatchSource& source);
   void apply_freezing();
-  double train_batch(size_t source, StepReport& report);
+  /// `is_last`: no other batch of this step follows, so that gradients can be exchanged as they are completed.
+  double train_batch(size_t source, StepReport& report, bool is_last);
   NetworkOutput next_output(size_t source, Batch& batch);
   void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
@@ -94,6 +99,7 @@ class Trainer {
   configs::Document document_;
   TrainerOptions options_;
   ProcessGroup& group_;
+  DataParallel parallel_;
   WorkDir work_dir_;
   RunLog log_;
   std::unique_ptr<EventFile> events_;

@@ -53,32 +53,39 @@ Checkpoint Trainer::checkpoint() const {
 
 std::string Trainer::save() {
   const std::string path = work_dir_.checkpoint_file(global_step_);
+  if (!parallel_.is_first()) return path;
   save_checkpoint(path, checkpoint());
   work_dir_.prune_checkpoints(document_.proto.train().keep_checkpoints());
   return path;
 }
 
+std::string Trainer::find_checkpoint(const std::string& what, Checkpoint& checkpoint) {
+  if (what != "auto") {
+    checkpoint = load_checkpoint(what);
+    return what;
+  }
+  const std::vector<std::string> paths = work_dir_.checkpoints();
+  if (paths.empty()) return "";
+  warned_log = &log_;
+  const size_t index =
+      load_newest_checkpoint(paths, checkpoint, [](const std::string& message) { warned_log->warn(message); });
+  // Damaged ones would be the first to be kept from here on.
+  for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
+  return paths[index];
+}
+
 void Trainer::resume(const std::string& what) {
   Checkpoint checkpoint;
-  std::string source = what;
-  if (what == "auto") {
-    const std::vector<std::string> paths = work_dir_.checkpoints();
-    if (paths.empty()) {
-      log_.info("nothing to resume in the work folder: beginning anew");
-      load_pretrain(options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain);
-      enter_phase();
-      return;
-    }
-    warned_log = &log_;
-    const size_t index =
-        load_newest_checkpoint(paths, checkpoint, [](const std::string& message) { warned_log->warn(message); });
-    source = paths[index];
-    // Damaged ones would be the first to be kept from here on.
-    for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
-  } else {
-    checkpoint = load_checkpoint(what);
+  const std::string source = parallel_.broadcast(parallel_.is_first() ? find_checkpoint(what, checkpoint) : "");
+  if (source.empty()) {
+    log_.info("nothing to resume in the work folder: beginning anew");
+    load_pretrain(options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain);
+    enter_phase();
+    return;
   }
+  checkpoint = parallel_.share(source, std::move(checkpoint));
   restore(checkpoint, source);
+  if (!parallel_.is_first()) return;
   // What an explicit file leaves behind it is another future: it must not be taken for this run's newest.
   if (const std::vector<std::string> later = work_dir_.checkpoints();
       what != "auto" && !later.empty() && later.front() > work_dir_.checkpoint_file(global_step_))
@@ -111,6 +118,12 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
   refill_history(checkpoint.sampler);
 }
 
+void Trainer::warn_of_change(const BatchSource& source) {
+  if (source.change().empty()) return;
+  log_.warn(fmt::format("another number of ranks than before: {} ({} data); the learning rate's factor is {:.4g}",
+                        source.change(), source.name(), lr_factor_));
+}
+
 void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& sampler) {
   for (size_t i = 0; i < sources_.size(); ++i) {
     BatchSource& source = sources_[i];
@@ -119,10 +132,12 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
           source.name());
     if (!cached_.empty()) {
       cached_[i]->restore(found->second);
+      warn_of_change(source);
       continue;
     }
     if (!history_ || !source.has_history()) {
       source.restore(found->second);
+      warn_of_change(source);
       continue;
     }
     // The queue is not saved: features of a frozen encoder are made again from the batches that filled it.
@@ -136,6 +151,7 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
       network_->set_training(false);
     }
     const int64_t back = source.restore(found->second, history_->options().max_capacity);
+    warn_of_change(source);
     for (int64_t frame = 0; frame < back; ++frame) {
       const NoGradGuard no_grad;
       const Batch batch = source.next();

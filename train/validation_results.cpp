@@ -49,8 +49,14 @@ bool ValidationResults::wants_picture() {
   return seen % every == every / 2;
 }
 
-void ValidationResults::finish() {
+void ValidationResults::finish(ProcessGroup& group) {
   if (recorder_) recorder_->finish();
+  if (group.size() > 1) {
+    Evaluator all(evaluation_options(proto_));
+    for (const std::string& state : gather_texts(group, evaluator_.state())) all.merge(state);
+    evaluator_ = std::move(all);
+  }
+  if (group.rank() != 0) return;
   write_evaluation(folder_, evaluator_);
   if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
 }

@@ -9,6 +9,7 @@
 #include "configs/document.h"
 #include "data/batch.h"
 #include "models/network_io.h"
+#include "train/distributed/process_group.h"
 #include "train/drawing/drive_recorder.h"
 #include "train/evaluation/evaluator.h"
 
@@ -30,8 +31,9 @@ class ValidationResults {
   ValidationResults(const config::Config& proto, const std::string& folder, int64_t total);
 
   void add(const JudgedBatch& judged);
-  /// Completes animations and maps, writes the metrics and, where pictures are wanted, report.html.
-  void finish();
+  /// Completes animations and maps. Rank 0 takes the counts of all ranks, in their order, and writes the metrics and,
+  /// where pictures are wanted, report.html.
+  void finish(ProcessGroup& group);
 
   const Evaluator& evaluator() const { return evaluator_; }
   int64_t pictures() const { return recorder_ ? recorder_->pictures() : 0; }

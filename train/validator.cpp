@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "autograd/autograd.h"
 #include "configs/convert.h"
@@ -32,14 +33,16 @@ struct Validator::Impl {
   configs::Document document;
   ValidatorOptions options;
   RunLog& log;
+  ProcessGroup& group;
   std::unique_ptr<Dataset> dataset;
   std::map<std::string, std::string> first_pictures = {};
 
   int64_t total() const;
 };
 
-Validator::Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log)
-    : impl_(new Impl{document, options, log, nullptr}) {
+Validator::Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log,
+                     ProcessGroup& group)
+    : impl_(new Impl{document, options, log, group, nullptr}) {
   const config::Config& proto = document.proto;
   if (proto.data().val().empty())
     throw UsageError(fmt::format("{}: field \"data.val\": there is no val set", document.place("data.val")));
@@ -68,12 +71,18 @@ std::map<std::string, double> Validator::run(Network& network) {
   for (const std::string& remark : impl_->dataset->remarks()) log.info(remark);
   const NoGradGuard no_grad;
   network.set_training(false);
-  const int64_t total = impl_->total();
+  ProcessGroup& group = impl_->group;
+  group.set_place("validation");
+  // Of this rank: exact for one alone, about that for several.
+  const int64_t total = (impl_->total() + group.size() - 1) / group.size();
   ValidationResults results(proto, impl_->options.output_dir, total);
   // Metrics and pictures are made beside the network's next batches, in the order of the batches.
   BackgroundWorker worker(kMostWaiting);
   const int64_t slots = proto.eval().batch_size();
-  Loader loader(*impl_->dataset, make_sequential_sampler(*impl_->dataset, {.batch_size = slots}),
+  Loader loader(*impl_->dataset,
+                make_sequential_sampler(
+                    *impl_->dataset,
+                    {.batch_size = slots, .rank = group.rank(), .world = group.size(), .num_cases = impl_->total()}),
                 {.workers = proto.train().num_workers()});
   std::unique_ptr<HistoryFeatureManager> history_manager;
   std::unique_ptr<FeatureSource> features;
@@ -84,7 +93,7 @@ std::map<std::string, double> Validator::run(Network& network) {
   int64_t done = 0;
   double forward_seconds = 0;
   int signal = 0;
-  while (done < total && signal == 0) {
+  while (signal == 0) {
     std::optional<Batch> batch = loader.next();
     if (!batch) break;
     const Clock::time_point forward_start = Clock::now();
@@ -125,25 +134,33 @@ std::map<std::string, double> Validator::run(Network& network) {
       log.progress(progress);
     }
   }
-  worker.push([&results] { results.finish(); });
+  worker.push([&results, &group] { results.finish(group); });
   worker.finish();
   impl_->first_pictures = results.first_pictures();
+  int64_t all_done = 0;
+  for (const std::string& text : gather_texts(group, fmt::format("{} {}", signal, done))) {
+    signal = std::max(signal, std::atoi(text.c_str()));
+    all_done += std::atoll(text.c_str() + text.find(' '));
+  }
   const Evaluator& evaluator = results.evaluator();
   for (const std::string& remark : evaluator.remarks()) log.info(remark);
   for (const Table& table : evaluator.tables()) {
     if (table.name == "iou") log.info(to_text(iou_overview(table)));
   }
-  log.info(fmt::format("{} samples; metrics in {}{}", done, impl_->options.output_dir,
+  log.info(fmt::format("{} samples; metrics in {}{}", all_done, impl_->options.output_dir,
                        results.pictures() > 0
                            ? fmt::format(", {} pictures in {}/pictures", results.pictures(), impl_->options.output_dir)
                            : ""));
   log.info(fmt::format("network {:.1f} s; metrics and pictures {:.1f} s beside it, of which {:.1f} s were waited for",
                        forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
-  if (signal != 0 && done < total)
+  if (signal != 0 && all_done < impl_->total())
     throw Interrupted(
-        signal, fmt::format("stopped by a signal after {} of {} samples; {} holds what was counted so far", done, total,
-                            impl_->options.output_dir));
-  return evaluator.headline();
+        signal, fmt::format("stopped by a signal after {} of {} samples; {} holds what was counted so far", all_done,
+                            impl_->total(), impl_->options.output_dir));
+  if (group.size() == 1) return evaluator.headline();
+  // What is decided by a number is decided alike on every rank.
+  const std::string text = broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluator.headline()).dump() : "");
+  return nlohmann::json::parse(text).get<std::map<std::string, double>>();
 }
 
 }  // namespace bevgrad

@@ -5,6 +5,7 @@
 
 #include "configs/document.h"
 #include "models/network.h"
+#include "train/distributed/process_group.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {
@@ -18,7 +19,9 @@ struct ValidatorOptions {
 class Validator {
  public:
   /// Opens the val sets. Throws UsageError where the config names none, and what Dataset throws.
-  Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log);
+  /// Several ranks share the sequences out; rank 0 gets all counts, in the order in which one rank would have counted,
+  /// and writes the metrics.
+  Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log, ProcessGroup& group);
   ~Validator();
 
   /// Runs the network in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at most. Returns

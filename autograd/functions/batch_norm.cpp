@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/batch_sync.h"
 #include "autograd/checkpoint.h"
 #include "autograd/functions/conv_support.h"
 
@@ -40,7 +41,8 @@ void update_running(const Tensor& running, const Channels& batch, double factor,
 
 struct Statistics {
   Channels mean, inv_std;
-  double count = 0;  // rows behind them; 0: running statistics, which no gradient flows into
+  double count = 0;     // rows behind them; 0: running statistics, which no gradient flows into
+  bool spread = false;  // over the rows of several processes
 };
 
 Tensor rows_like(const Tensor& x) {
@@ -59,6 +61,40 @@ ChannelGradient coefficients(const Statistics& s, const Channels& gamma, const C
   }
   if (s.count == 0) return {channel_tensor(a, like), {}, {}};
   return {channel_tensor(a, like), channel_tensor(b, like), channel_tensor(d, like)};
+}
+
+bool is_spread() {
+  return batch_sync() && batch_sync()->norms;
+}
+
+void sum_over_processes(Channels& a, Channels& b) {
+  Channels both = a;
+  both.insert(both.end(), b.begin(), b.end());
+  batch_sync()->sum(both);
+  std::copy_n(both.begin(), a.size(), a.begin());
+  std::copy_n(both.begin() + static_cast<std::ptrdiff_t>(a.size()), b.size(), b.begin());
+}
+
+// Mean and (biased) variance of this process's rows become those of all processes'. The sums are taken around `around`,
+// which all processes share and which lies near the mean, so that little cancels.
+void merge_over_processes(Statistics& s, const Channels& around) {
+  const size_t channels = around.size();
+  Channels sums(2 * channels + 1);
+  for (size_t c = 0; c < channels; ++c) {
+    const double offset = s.mean[c] - around[c];
+    sums[c] = s.count * offset;
+    sums[channels + c] = s.count * (s.inv_std[c] + offset * offset);
+  }
+  sums.back() = s.count;
+  batch_sync()->sum(sums);
+  s.count = sums.back();
+  s.spread = true;
+  if (s.count == 0) return;
+  for (size_t c = 0; c < channels; ++c) {
+    const double offset = sums[c] / s.count;
+    s.mean[c] = around[c] + offset;
+    s.inv_std[c] = std::max(0.0, sums[channels + c] / s.count - offset * offset);
+  }
 }
 
 Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, const Tensor& gamma, const Statistics& s,
@@ -80,7 +116,7 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
     run_kernel(device.channel_sums, "batch_norm backward", dy.device(), sum_dz, sum_dz_x,
                needs[3] && y.defined() ? dz : Tensor(), gradient, y, x, mean);
   }
-  const Channels sums = sum_dz.to_vector(), products = sum_dz_x.to_vector();
+  Channels sums = sum_dz.to_vector(), products = sum_dz_x.to_vector();
   if (needs[3]) grads[3] = dz;
   if (needs[1]) {
     Channels values = products;
@@ -88,6 +124,7 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
     grads[1] = channel_tensor(values, gamma);
   }
   if (needs[2]) grads[2] = channel_tensor(sums, gamma);
+  if (s.spread) sum_over_processes(sums, products);
   if (!needs[0]) return grads;
   const Channels factors = gamma.to_vector();
   grads[0] = rows_like(dy);
@@ -106,13 +143,18 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
 Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                             const BatchNormOptions& options) {
   const int64_t channels = x.size(1);
-  const double count = static_cast<double>(x.numel() / std::max<int64_t>(channels, 1) - 1 + options.last_row_count);
-  check(count != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
+  const double rows = x.numel() == 0 ? 0 : static_cast<double>(x.numel() / channels - 1 + options.last_row_count);
   const TensorOptions wide{DType::Float64, {}, x.device()};
   const Tensor mean = zeros({channels}, wide), variance = zeros({channels}, wide);
-  run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), mean, variance, x,
-             options.last_row_count);
-  Statistics s{mean.to_vector(), variance.to_vector(), count};
+  if (x.numel() > 0) {
+    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), mean, variance, x,
+               options.last_row_count);
+  }
+  Statistics s{mean.to_vector(), variance.to_vector(), rows};
+  if (is_spread()) merge_over_processes(s, running_mean.to_vector());
+  check(s.count != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
+  const double count = s.count;
+  if (count == 0) return s;
   if (!is_recomputing()) {
     update_running(running_mean, s.mean, 1.0, options.momentum);
     update_running(running_var, s.inv_std, count / (count - 1), options.momentum);
@@ -140,7 +182,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor residual =
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();
-  const bool on_batch = options.training && x.numel() > 0;
+  const bool on_batch = options.training && (x.numel() > 0 || is_spread());
   Statistics s;
   if (on_batch) {
     s = batch_statistics(input, running_mean, running_var, options);

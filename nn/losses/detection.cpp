@@ -7,6 +7,7 @@
 #include "autograd/functions/reduce.h"
 #include "nn/losses.h"
 #include "nn/losses/class_rows.h"
+#include "nn/losses/whole_batch.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 
@@ -90,7 +91,7 @@ Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const Ga
   const auto [total, peaks] = dispatch_floating("gaussian_focal_loss", logits.dtype(), [&]<class T>() {
     return usual ? forward<T, true>(x, t, options) : forward<T, false>(x, t, options);
   });
-  const double normaliser = std::max(1.0, peaks);
+  const double normaliser = std::max(1.0, whole_batch_count(peaks));
   const DType dtype = logits.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   return record("gaussian_focal_loss", scalar(total / normaliser, {dtype, {}, logits.device()}), {logits},
                 [x_ = Saved(x), t_ = Saved(t), options, normaliser, usual](const Tensor& dy, const NeedsGrad&) {
@@ -116,7 +117,7 @@ Tensor indexed_l1_loss(const Tensor& predicted, const Tensor& cells, const Tenso
   // A missing target becomes 0 with no weight.
   const int64_t channels = predicted.size(1);
   std::vector<double> values = targets.to_vector(), factors(values.size());
-  const double share = 1.0 / static_cast<double>(std::max<int64_t>(1, cells.numel()));
+  const double share = 1.0 / std::max(1.0, whole_batch_count(static_cast<double>(cells.numel())));
   for (size_t i = 0; i < values.size(); ++i) {
     const bool missing = std::isnan(values[i]);
     factors[i] = missing ? 0.0 : share * (weights.empty() ? 1.0 : weights[i % static_cast<size_t>(channels)]);

@@ -4,6 +4,7 @@
 
 #include "nn/losses.h"
 #include "nn/losses/class_rows.h"
+#include "nn/losses/whole_batch.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 
@@ -191,7 +192,7 @@ Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& targets, const Foc
     squared ? focal_forward<T, true>(x, t, options, weights, total, positives)
             : focal_forward<T, false>(x, t, options, weights, total, positives);
   });
-  const double normaliser = std::max(1.0, positives);
+  const double normaliser = std::max(1.0, whole_batch_count(positives));
   return record(
       "sigmoid_focal_loss", loss_value(total / normaliser, logits), {logits},
       [x_ = Saved(x), t_ = Saved(t), options, weights, normaliser, squared](const Tensor& dy, const NeedsGrad&) {
@@ -213,7 +214,9 @@ Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOpt
   check(weight_sum > 0, "soft_dice_loss: the class weights add up to {}", weight_sum);
   for (double& weight : weights) weight /= weight_sum;
   const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);
-  const auto sums = dispatch_floating("soft_dice_loss", logits.dtype(), [&]<class T>() { return overlaps<T>(x, t); });
+  auto sums = dispatch_floating("soft_dice_loss", logits.dtype(), [&]<class T>() { return overlaps<T>(x, t); });
+  static_assert(sizeof(Overlap) == 3 * sizeof(double));
+  whole_batch_sums({&sums.data()->both, 3 * sums.size()});
   double loss = 0;
   std::vector<double> base, with_target;
   for (size_t c = 0; c < sums.size(); ++c) {
@@ -223,7 +226,7 @@ Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOpt
     base.push_back(weights[c] * above / (below * below));
     with_target.push_back(-2 * weights[c] / below);
   }
-  return record("soft_dice_loss", loss_value(loss, logits), {logits},
+  return record("soft_dice_loss", loss_value(loss * whole_batch_share(), logits), {logits},
                 [x_ = Saved(x), t_ = Saved(t), base, with_target](const Tensor& dy, const NeedsGrad&) {
                   const Tensor& x = x_.get();
                   Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});

@@ -258,7 +258,8 @@ TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
   const configs::Document document = step_two();
   Generator generator(1);
   Network network(configs::network_options(document), generator);
-  Validator validator(document, {.output_dir = folder}, log);
+  const std::unique_ptr<ProcessGroup> group = make_single_process_group();
+  Validator validator(document, {.output_dir = folder}, log, *group);
   const std::map<std::string, double> headline = validator.run(network);
   EXPECT_TRUE(std::filesystem::exists(folder + "/metrics.json"));
   EXPECT_FALSE(std::filesystem::is_empty(folder + "/pictures"));

@@ -11,8 +11,15 @@ struct RankEnvironment {
   int world_size = 1;
   int local_rank = 0;
   int local_world_size = 1;
+  /// Where the ranks meet. Under Open MPI and Slurm, where MASTER_ADDR and MASTER_PORT are not set: the first machine,
+  /// and a port that follows from the job.
   std::string master_addr;
   int master_port = 0;
+  /// A launcher's agent serves the store at master_addr:master_port; otherwise rank 0 does.
+  bool use_agent_store = false;
+  /// Tells runs that share a store apart, and the tries of one run.
+  std::string run_id = "none";
+  int restart_count = 0;
   /// "" (one process), "torchrun", "Open MPI" or "Slurm".
   std::string launcher;
 };

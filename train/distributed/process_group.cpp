@@ -1,7 +1,11 @@
 #include "train/distributed/process_group.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "tensor/error.h"
 #include "tensor/ops.h"
+#include "train/distributed/gloo_group.h"
 
 namespace bevgrad {
 namespace {
@@ -33,6 +37,12 @@ class SingleProcessGroup : public ProcessGroup {
   }
   void barrier() override {}
 
+  std::unique_ptr<ProcessGroup> duplicate(const std::string&) override { return make_single_process_group(); }
+  void set_place(const std::string&) override {}
+  void report_failure(const std::string&) override {}
+  void leave() override {}
+  GroupTraffic traffic() const override { return {}; }
+
  private:
   static void check_rank(const char* call, int rank) {
     check(rank == 0, "{}: there is no rank {} in a group of one", call, rank);
@@ -45,16 +55,52 @@ class SingleProcessGroup : public ProcessGroup {
   }
 };
 
+Tensor bytes_of(const std::string& text) {
+  const Tensor bytes = empty({static_cast<int64_t>(text.size())}, {DType::UInt8});
+  std::memcpy(bytes.raw_data(), text.data(), text.size());
+  return bytes;
+}
+
+Tensor number(int64_t value) {
+  const Tensor tensor = empty({1}, {DType::Int64});
+  *tensor.data<int64_t>() = value;
+  return tensor;
+}
+
 }  // namespace
 
 std::unique_ptr<ProcessGroup> make_single_process_group() {
   return std::make_unique<SingleProcessGroup>();
 }
 
-std::unique_ptr<ProcessGroup> make_process_group(const RankEnvironment& environment) {
-  if (environment.world_size == 1) return make_single_process_group();
-  throw UsageError(fmt::format("{} started {} ranks, but this build has no transport between processes: start one",
-                               environment.launcher, environment.world_size));
+std::unique_ptr<ProcessGroup> make_process_group(const RankEnvironment& environment, const GroupOptions& options) {
+  return environment.world_size == 1 ? make_single_process_group() : make_gloo_group(environment, options);
+}
+
+std::string broadcast_text(ProcessGroup& group, const std::string& text) {
+  if (group.size() == 1) return text;
+  const Tensor length = number(static_cast<int64_t>(text.size()));
+  group.broadcast(length, 0)->wait();
+  const int64_t size = *length.data<int64_t>();
+  if (size == 0) return "";
+  const Tensor bytes = group.rank() == 0 ? bytes_of(text) : empty({size}, {DType::UInt8});
+  group.broadcast(bytes, 0)->wait();
+  return std::string(static_cast<const char*>(bytes.raw_data()), static_cast<size_t>(size));
+}
+
+std::vector<std::string> gather_texts(ProcessGroup& group, const std::string& text) {
+  if (group.size() == 1) return {text};
+  const Tensor lengths = empty({group.size()}, {DType::Int64});
+  group.all_gather(lengths, number(static_cast<int64_t>(text.size())))->wait();
+  const int64_t* length = lengths.data<int64_t>();
+  const int64_t longest = std::max<int64_t>(1, *std::max_element(length, length + group.size()));
+  const Tensor mine = zeros({longest}, {DType::UInt8}), all = empty({group.size() * longest}, {DType::UInt8});
+  std::memcpy(mine.raw_data(), text.data(), text.size());
+  group.all_gather(all, mine)->wait();
+  std::vector<std::string> texts;
+  for (int rank = 0; rank < group.size(); ++rank)
+    texts.emplace_back(static_cast<const char*>(all.raw_data()) + rank * longest, static_cast<size_t>(length[rank]));
+  return texts;
 }
 
 }  // namespace bevgrad

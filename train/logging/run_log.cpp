@@ -40,6 +40,7 @@ std::string to_string(const Progress& progress) {
 struct RunLog::Impl {
   std::shared_ptr<spdlog::logger> file;
   bool quiet = false;
+  bool silent = false;
   bool live = false;
   bool drawn = false;  // an unfinished progress line stands on the terminal
 
@@ -84,7 +85,13 @@ void RunLog::info(const std::string& text) {
   std::fflush(stdout);
 }
 
+void RunLog::silence() {
+  impl_->quiet = impl_->silent = true;
+  impl_->live = false;
+}
+
 void RunLog::warn(const std::string& text) {
+  if (impl_->silent) return;
   impl_->clear();
   std::fflush(stdout);
   fmt::print(stderr, "warning: {}\n", text);

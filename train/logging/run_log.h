@@ -42,6 +42,8 @@ class RunLog {
   /// Whether progress() draws in place (and so may be called often).
   bool is_live() const;
   void flush();
+  /// From now on it keeps warnings to itself too: for all ranks of a run but the first.
+  void silence();
 
  private:
   struct Impl;

@@ -1,0 +1,28 @@
+// Counts of a batch that may be spread over several processes (autograd/batch_sync.h).
+#pragma once
+#include <span>
+
+#include "autograd/batch_sync.h"
+
+namespace bevgrad {
+
+inline bool batch_is_spread() {
+  return batch_sync() && batch_sync()->losses;
+}
+
+/// Sums over this process's part become sums over the whole batch.
+inline void whole_batch_sums(std::span<double> sums) {
+  if (batch_is_spread()) batch_sync()->sum(sums);
+}
+
+inline double whole_batch_count(double count) {
+  whole_batch_sums({&count, 1});
+  return count;
+}
+
+/// What a value of the whole batch counts for here, so that the processes' values add up to it once.
+inline double whole_batch_share() {
+  return batch_is_spread() ? 1.0 / batch_sync()->processes : 1.0;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,111 @@
+// bevgrad launch: the processes of a run on this machine.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <thread>
+
+#include "tensor/error.h"
+#include "tools/subcommands.h"
+#include "train/distributed/launch/agent.h"
+#include "train/distributed/socket.h"
+
+namespace bevgrad {
+namespace {
+
+struct LaunchFlags {
+  LaunchOptions options;
+  std::string nproc = "1", nnodes = "1", endpoint, backend;
+  bool standalone = false, no_python = false;
+  bool address_given = false;
+  double grace = 30, timeout = 300;
+};
+
+int whole_number(const std::string& flag, const std::string& text, int low, int high) {
+  size_t used = 0;
+  int value = -1;
+  try {
+    value = std::stoi(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used != text.size() || value < low || value > high)
+    throw UsageError(
+        fmt::format("{}: \"{}\" is not possible, expected a whole number from {} to {}", flag, text, low, high));
+  return value;
+}
+
+void run(LaunchFlags& flags, const CLI::App& command) {
+  LaunchOptions& options = flags.options;
+  options.nproc_per_node = flags.nproc == "auto" || flags.nproc == "cpu"
+                               ? std::max(1, static_cast<int>(std::thread::hardware_concurrency()))
+                               : whole_number("--nproc-per-node", flags.nproc, 1, 4096);
+  if (flags.nnodes.find(':') != std::string::npos && flags.nnodes != "1:1")
+    throw UsageError(fmt::format(
+        "--nnodes: \"{}\": a number of machines that changes is not offered, expected one number", flags.nnodes));
+  options.nnodes = flags.nnodes == "1:1" ? 1 : whole_number("--nnodes", flags.nnodes, 1, 65536);
+  if (options.node_rank < 0 || options.node_rank >= options.nnodes)
+    throw UsageError(fmt::format("--node-rank: {} is not possible with {} machine(s), expected 0 to {}",
+                                 options.node_rank, options.nnodes, options.nnodes - 1));
+  if (!flags.backend.empty() && flags.backend != "static" && flags.backend != "c10d")
+    throw UsageError(fmt::format("--rdzv-backend: \"{}\" is not offered, expected static or c10d", flags.backend));
+  if (flags.standalone && options.nnodes > 1) throw UsageError("--standalone: only one machine stands alone");
+  if (!flags.endpoint.empty()) {
+    const bool has_port = flags.endpoint.rfind(':') != std::string::npos && flags.endpoint.back() != ']';
+    try {
+      const Endpoint endpoint = parse_endpoint(has_port ? flags.endpoint : flags.endpoint + ":29400");
+      options.master_addr = endpoint.host;
+      options.master_port = endpoint.port;
+    } catch (const Error& error) {
+      throw UsageError(fmt::format("--rdzv-endpoint: {}", error.what()));
+    }
+  }
+  if (options.nnodes > 1 && flags.endpoint.empty() && command.count("--master-addr") == 0)
+    throw UsageError("--master-addr is missing: with several machines it names the first one");
+  // One machine alone needs no fixed port: another run may be on it.
+  if (options.nnodes == 1 && (flags.standalone || (flags.endpoint.empty() && command.count("--master-port") == 0)))
+    options.master_port = 0;
+  options.grace = std::chrono::milliseconds(static_cast<int64_t>(flags.grace * 1000));
+  options.timeout = std::chrono::milliseconds(static_cast<int64_t>(flags.timeout * 1000));
+  options.command = command.remaining();
+  if (!options.command.empty() && options.command.front() == "--") options.command.erase(options.command.begin());
+  if (options.command.empty()) throw UsageError("launch: nothing to run, expected -- PROGRAM ARGUMENTS...");
+  if (const int status = launch(options); status != 0) throw CLI::RuntimeError(status);
+}
+
+}  // namespace
+
+void add_launch(CLI::App& app) {
+  auto flags = std::make_shared<LaunchFlags>();
+  CLI::App* command =
+      app.add_subcommand("launch", "start the processes of a run: launch [flags] -- PROGRAM ARGUMENTS...");
+  LaunchOptions& options = flags->options;
+  command->add_option("--nproc-per-node,--nproc_per_node", flags->nproc,
+                      "processes on this machine, or auto: one a core");
+  command->add_option("--nnodes", flags->nnodes, "machines");
+  command->add_option("--node-rank,--node_rank", options.node_rank, "which of them this is, from 0");
+  command->add_option("--master-addr,--master_addr", options.master_addr, "an address of the first machine");
+  command
+      ->add_option("--master-port,--master_port", options.master_port,
+                   "a port of it; with one machine any free one is taken unless this is given")
+      ->check(CLI::Range(1, 65535));
+  command->add_option("--rdzv-endpoint,--rdzv_endpoint", flags->endpoint, "both, as host:port");
+  command->add_option("--rdzv-backend,--rdzv_backend", flags->backend, "static or c10d; both mean the same here");
+  command->add_option("--rdzv-id,--rdzv_id", options.run_id, "tells runs apart");
+  command->add_flag("--standalone", flags->standalone, "one machine, any free port");
+  command->add_flag("--no-python,--no_python", flags->no_python,
+                    "taken for torchrun's sake: programs are run as they are");
+  command
+      ->add_option("--max-restarts,--max_restarts", options.max_restarts,
+                   "how often all processes are started again after one has failed; bevgrad run then goes on from its "
+                   "newest checkpoint")
+      ->check(CLI::Range(0, 1000000));
+  command->add_option("--log-dir,--log_dir", options.log_dir, "also write each process's output to files below it");
+  command->add_option("--grace", flags->grace, "seconds that processes have to stop before they are killed")
+      ->check(CLI::Range(0.0, 1e6));
+  command->add_option("--timeout", flags->timeout, "seconds that machines wait for one another")
+      ->check(CLI::Range(0.1, 1e6));
+  command->prefix_command();
+  command->callback([flags, command] { run(*flags, *command); });
+}
+
+}  // namespace bevgrad
