@@ -75,6 +75,26 @@ std::vector<double> moments(Rows shape, const T* x) {
   });
 }
 
+/// Sums of so few channels that they fill no register: sixteen rows are as many whole registers as there are channels,
+/// in which every lane belongs to one channel.
+template <class T>
+std::vector<double> sums_of_few(Rows shape, const T* x) {
+  using C = compute_t<T>;
+  const int64_t channels = shape.channels;
+  return chunked_sums(shape, channels, [=](int64_t first, int64_t last, double* sums) {
+    simd::Vector<double> lanes[simd::kLanes] = {};
+    int64_t r = first;
+    for (; r + simd::kLanes <= last; r += simd::kLanes) {
+      const T* at = x + r * channels;
+      for (int64_t i = 0; i < channels; ++i) lanes[i] += simd::convert<double, C>(simd::load(at + i * simd::kLanes));
+    }
+    for (int64_t i = 0; i < channels * simd::kLanes; ++i)
+      sums[i % channels] += lanes[i / simd::kLanes][i % simd::kLanes];
+    for (int64_t i = r * channels; i < last * channels; ++i)
+      sums[i % channels] += static_cast<double>(static_cast<C>(x[i]));
+  });
+}
+
 /// Runs body(row) over all rows, in parallel where it pays.
 template <class Body>
 void for_each_row_of(Rows shape, const Body& body) {
@@ -175,6 +195,11 @@ void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz
       });
     };
     using std::false_type, std::true_type;
+    if (channels < simd::kLanes && !output && !input && !masked) {
+      const std::vector<double> sums = sums_of_few(shape, gradient);
+      std::copy_n(sums.begin(), channels, sum_dz.data<double>());
+      return;
+    }
     const std::vector<double> sums = output
                                          ? (input ? run(true_type{}, true_type{}) : run(true_type{}, false_type{}))
                                          : (input ? run(false_type{}, true_type{}) : run(false_type{}, false_type{}));
