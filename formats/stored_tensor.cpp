@@ -41,6 +41,33 @@ class SwappedStorage : public StoredStorage {
   size_t unit_;
 };
 
+/// Values with the signs of some units turned over: every `step`-th from `first`.
+class NegatedStorage : public StoredStorage {
+ public:
+  NegatedStorage(std::shared_ptr<const StoredStorage> storage, size_t unit, size_t first, size_t step)
+      : StoredStorage(storage->name(), storage->bytes()),
+        storage_(std::move(storage)),
+        unit_(unit),
+        first_(first),
+        step_(step) {}
+  void verify() const override { storage_->verify(); }
+
+ private:
+  void read_checked(uint64_t offset, std::span<std::byte> out) const override {
+    storage_->read(offset, out);
+    // The sign is the highest bit of a unit's last byte.
+    const uint64_t period = unit_ * step_;
+    const uint64_t sign = unit_ * first_ + unit_ - 1;
+    for (uint64_t i = (sign + period - offset % period) % period; i < out.size(); i += period)
+      out[i] ^= std::byte{0x80};
+  }
+
+  std::shared_ptr<const StoredStorage> storage_;
+  size_t unit_;
+  size_t first_;
+  size_t step_;
+};
+
 class EngineStorage : public StoredStorage {
  public:
   explicit EngineStorage(std::shared_ptr<Storage> storage)
@@ -96,6 +123,11 @@ std::shared_ptr<const StoredStorage> range_storage(std::string name, std::shared
 std::shared_ptr<const StoredStorage> swapped_storage(std::shared_ptr<const StoredStorage> storage, size_t unit) {
   if (unit <= 1) return storage;
   return std::make_shared<SwappedStorage>(std::move(storage), unit);
+}
+
+std::shared_ptr<const StoredStorage> negated_storage(std::shared_ptr<const StoredStorage> storage, size_t unit,
+                                                     size_t first, size_t step) {
+  return std::make_shared<NegatedStorage>(std::move(storage), unit, first, step);
 }
 
 int64_t StoredTensor::numel() const {

@@ -48,6 +48,11 @@ std::shared_ptr<const StoredStorage> range_storage(std::string name, std::shared
 /// The same storage with every unit of `unit` bytes reversed: big-endian files.
 std::shared_ptr<const StoredStorage> swapped_storage(std::shared_ptr<const StoredStorage> storage, size_t unit);
 
+/// The same storage with the signs of floating-point numbers of `unit` bytes turned over: every `step`-th from number
+/// `first`. Conjugated views of complex numbers turn every second one from 1.
+std::shared_ptr<const StoredStorage> negated_storage(std::shared_ptr<const StoredStorage> storage, size_t unit,
+                                                     size_t first, size_t step);
+
 struct StoredTensor {
   std::shared_ptr<const StoredStorage> storage = {};
   StoredDType dtype = StoredDType::Float32;

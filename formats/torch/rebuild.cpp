@@ -1,7 +1,9 @@
 #include "formats/torch/rebuild.h"
 
 #include <array>
+#include <map>
 #include <regex>
+#include <tuple>
 #include <unordered_map>
 
 #include "formats/pickle/numbers.h"
@@ -77,7 +79,8 @@ class Rebuilder {
   void rebuild_parameter(NodeId id);
   void become_tensor(NodeId id, StoredTensor tensor, std::string type);
   void become_flat_tensor(NodeId id);
-  void check_metadata(NodeId id, size_t index) const;
+  /// Conjugated and negated views: PyTorch saves the values as they lie and a bit beside them.
+  void apply_bits(NodeId id, size_t index, StoredTensor& tensor);
 
   Document& document_;
   const StorageOpener& open_;
@@ -87,6 +90,7 @@ class Rebuilder {
     int64_t numel;
   };
   std::unordered_map<std::string, Key> by_key_;
+  std::map<std::tuple<const void*, size_t, size_t>, std::shared_ptr<const StoredStorage>> turned_;
 };
 
 /// Protocol 0 has the reference as Python prints it: ('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 6).
@@ -191,14 +195,26 @@ void Rebuilder::become_flat_tensor(NodeId id) {
   become_tensor(id, std::move(tensor), opened.type);
 }
 
-void Rebuilder::check_metadata(NodeId id, size_t index) const {
+void Rebuilder::apply_bits(NodeId id, size_t index, StoredTensor& tensor) {
   if (index >= argument_count(id)) return;
   const NodeId metadata = argument(id, index);
-  for (const char* bit : {"conj", "neg"}) {
+  const auto is_set = [&](const char* bit) {
     const auto value = document_.is_mapping(metadata) ? document_.find(metadata, bit) : std::nullopt;
-    check(!value || node(*value).integer == 0, "{}: {}: a tensor with its {} bit set; save tensor.resolve_{}()",
-          where(id), document_.type_name(id), bit, bit);
-  }
+    return value && node(*value).integer != 0;
+  };
+  const size_t unit = swap_size(tensor.dtype);
+  const bool is_complex = unit != item_size(tensor.dtype);
+  const auto turn = [&](const char* bit, size_t first, size_t step) {
+    if (!is_set(bit)) return;
+    check(is_floating_point(tensor.dtype) && (is_complex || step == 1), "{}: {}: a {} tensor with its {} bit set",
+          where(id), document_.type_name(id), name(tensor.dtype), bit);
+    // One such storage for all views of it.
+    auto& turned = turned_[{identity(*tensor.storage), unit, step}];
+    if (!turned) turned = negated_storage(tensor.storage, unit, first, step);
+    tensor.storage = turned;
+  };
+  turn("conj", 1, 2);
+  turn("neg", 0, 1);
 }
 
 void Rebuilder::rebuild_from_storage(NodeId id, bool with_dtype) {
@@ -214,8 +230,8 @@ void Rebuilder::rebuild_from_storage(NodeId id, bool with_dtype) {
     check(dtype.has_value(), "{}: dtype {} is not known", where(id), printable(document_.type_name(type), 80));
     tensor.dtype = *dtype;
   }
-  check_metadata(id, with_dtype ? 7 : 6);
   validate(tensor, where(id));
+  apply_bits(id, with_dtype ? 7 : 6, tensor);
   become_tensor(id, std::move(tensor), "");
 }
 

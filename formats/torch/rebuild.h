@@ -32,7 +32,7 @@ struct StorageReference {
 using StorageOpener = std::function<std::shared_ptr<const StoredStorage>(const StorageReference&)>;
 
 /// Turns storages and rebuilt tensors into Tensor nodes, in place. Tensors that no engine holds as plain values
-/// (quantized, sparse, meta, conjugated) are errors where their values would be lost, and stay Objects with reachable
+/// (quantized, sparse, meta) are errors where their values would be lost, and stay Objects with reachable
 /// parts otherwise.
 void resolve_tensors(Document& document, const StorageOpener& open);
 

@@ -375,6 +375,14 @@ TEST(HostileHdf5, ValuesThatAreNotThereTakeNoMemory) {
                 make_dataset(file, "state_dict/b", hsize_t{1} << 40, plan);
               }),
               HasSubstr("state_dict/b"));
+  EXPECT_THAT(hdf5_error([](hid_t file) {
+                const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+                const hsize_t chunk = hsize_t{1} << 29;
+                H5Pset_chunk(plan, 1, &chunk);
+                H5Pset_deflate(plan, 9);
+                make_dataset(file, "state_dict/b", hsize_t{1} << 30, plan);
+              }),
+              HasSubstr("packed chunks"));
   EXPECT_THAT(hdf5_error([](hid_t file) { H5Lcreate_hard(file, "/", file, "state_dict/b", H5P_DEFAULT, H5P_DEFAULT); }),
               HasSubstr("circle"));
 }

@@ -10,7 +10,11 @@ namespace bevgrad::hdf5 {
 namespace {
 
 constexpr uint64_t kCacheBytes = 96 << 20;
+// A chunk is unpacked as a whole; one that is not packed is no larger than the file.
 constexpr uint64_t kMaximumChunk = 256 << 20;
+constexpr uint64_t kMaximumPackedChunk = 1 << 30;
+// Deflate makes its input at most 1032 times larger.
+constexpr uint64_t kDeflateFactor = 1100;
 // A chunk that is packed may be a little larger than its values, not much.
 constexpr uint64_t kPackedSlack = 64 << 10;
 
@@ -90,11 +94,12 @@ void Values::prepare_chunks(const ObjectHeader& object, const Dataspace& space) 
     grid_.counts.push_back(sizes_[d] == 0 ? 0 : (sizes_[d] - 1) / step + 1);
   }
   check(!overflow && bytes <= std::max(kMaximumChunk, bytes_), "{}: its chunks are too large", where_);
+  check(filters_.empty() || bytes <= kMaximumPackedChunk, "{}: packed chunks of {} bytes are too large", where_, bytes);
   grid_.elements = bytes / item_;
   chunks_ = read_chunks(file_, object, layout_, space, grid_, !filters_.empty());
   for (const Chunk& chunk : chunks_) {
-    check(chunk.bytes <= 2 * bytes + kPackedSlack, "{}: damaged: a chunk of {} bytes takes {}", where_, bytes,
-          chunk.bytes);
+    check(chunk.bytes <= 2 * bytes + kPackedSlack && bytes / kDeflateFactor <= chunk.bytes,
+          "{}: damaged: a chunk of {} bytes takes {}", where_, bytes, chunk.bytes);
   }
 }
 

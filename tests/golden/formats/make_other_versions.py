@@ -22,6 +22,7 @@ def flatten(value, name="", out=None):
         value = torch.from_numpy(value)
     if isinstance(value, torch.Tensor):
         value = value.detach()
+        value = value.resolve_conj().resolve_neg().clone()
         raw = bytes(value.contiguous().storage().untyped()) if value.numel() else b""
         raw = raw[:value.numel() * value.element_size()]
         out.append({"name": name, "dtype": str(value.dtype)[6:], "shape": list(value.shape), "hex": raw.hex()})
@@ -54,6 +55,13 @@ def kinds():
         ("parameter", torch.nn.Parameter(torch.ones(2))), ("zero", torch.zeros(())), ("none", torch.zeros(0, 2))])
 
 
+def turned():
+    """Views that carry a bit instead of their values."""
+    value = torch.tensor([1 + 2j, 3 - 4j, -0.5j])
+    return collections.OrderedDict([("plain", value), ("conj", value.conj()), ("part", value.conj()[1:]),
+                                    ("imag", value.clone().conj().imag), ("both", value.conj()[1:].resolve_conj())])
+
+
 def main():
     torch.manual_seed(0)
     with open(os.path.join(HERE, "expected.json")) as f:
@@ -61,6 +69,8 @@ def main():
     files = {"zip.pt": (kinds(), {}), "legacy.pt": (kinds(), {"_use_new_zipfile_serialization": False}),
              "lightning.ckpt": (lightning_1(), {}), "protocol0.pt": (kinds(), {"pickle_protocol": 0}),
              "protocol0_legacy.pt": (kinds(), {"pickle_protocol": 0, "_use_new_zipfile_serialization": False})}
+    if not VERSION.startswith("1_"):  # which lost the bits on the way
+        files["turned.pt"] = (turned(), {})
     for kind, (value, options) in files.items():
         name = f"torch_{VERSION}_{kind}"
         torch.save(value, os.path.join(HERE, name), **options)
