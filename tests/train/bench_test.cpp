@@ -81,7 +81,9 @@ TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
   int kernels = 0;
   for (const profile::Event& event : events) {
     EXPECT_GE(event.seconds, 0);
-    if (std::string(event.name).starts_with("conv2d")) EXPECT_EQ(event.module, &block.conv) << event.name;
+    if (std::string(event.name).starts_with("conv2d")) {
+      EXPECT_EQ(event.module, &block.conv) << event.name;
+    }
     if (event.kind != profile::Kind::Kernel || event.flops == 0) continue;
     ++kernels;
     EXPECT_EQ(event.flops, 2.0 * 2 * 8 * 64 * 27) << event.name;

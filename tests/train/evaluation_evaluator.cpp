@@ -191,6 +191,42 @@ TEST(Evaluator, SaysWhatIsMissingAndWhatDoesNotFit) {
   EXPECT_THROW(Evaluator{options}, UsageError);
 }
 
+TEST(Evaluator, NamesTheMapAndTheSampleThatAreNotFinite) {
+  Evaluator one(small_options()), two(small_options());
+  one.add(perfect_frame("online", 1, 0));
+  auto frame = perfect_frame("online", 1, 1);
+  frame.lane.at(3, 0, 0) = NAN;
+  frame.lane.at(3, 0, 1) = INFINITY;
+  frame.non_finite["instance_heatmap"] = 7;
+  two.add(frame);
+  frame.key = "later";
+  two.add(frame);
+  one.merge(two.state());
+  std::string all;
+  for (const auto& remark : one.remarks()) all += remark + "\n";
+  EXPECT_THAT(all, testing::HasSubstr("online: 4 values of lane are NaN or infinite"));
+  EXPECT_THAT(all, testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
+  EXPECT_THAT(all, testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
+}
+
+TEST(Evaluator, KeepsLittleOfAFrame) {
+  // What grows with the frames is a line a sample and what was detected, not the frames themselves (65 kB each here).
+  Evaluator evaluator(small_options());
+  auto frame = perfect_frame("online", 1, 0);
+  frame.instances.clear();
+  frame.boxes.clear();
+  const auto grow = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      frame.key = std::to_string(i);
+      frame.timestamp = 0.1 * i;
+      evaluator.add(frame);
+    }
+    return evaluator.state().size();
+  };
+  const size_t before = grow(0, 20), after = grow(20, 60);
+  EXPECT_LT(after - before, 40 * 500u);
+}
+
 TEST(Evaluator, WritesTextCsvAndJson) {
   Evaluator evaluator(small_options());
   evaluator.add(perfect_frame("online", 1, 0));

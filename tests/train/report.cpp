@@ -125,6 +125,24 @@ TEST_F(Report, IsOneFileThatAsksForNothing) {
   EXPECT_EQ(data["runs"][0]["samples"][0]["picture"].get<std::string>().rfind("data:image/png;base64,iVBOR", 0), 0u);
 }
 
+TEST_F(Report, ShowsTheMapsOfDrives) {
+  const fs::path drives = fs::path(runs()[0].metrics_path).parent_path() / "drives";
+  fs::create_directories(drives);
+  for (const char* name : {"a_1_map.png", "a_1_label_map.png", "a_1.png", "a_2_map.png", "a_3_map.png"})
+    Canvas(8, 8, rgb(0x336699)).write_png((drives / name).string());
+  std::ofstream(drives / "a_0_map.png");  // empty: left out
+  ReportOptions options;
+  options.drives = 3;
+  const std::string page = html_report(runs(), options);
+  const size_t begin = page.find("id=\"data\">") + 10, end = page.find("</script>", begin);
+  const auto shown = nlohmann::json::parse(page.substr(begin, end - begin))["runs"][0]["drives"];
+  ASSERT_EQ(shown.size(), 2u);
+  EXPECT_EQ(shown[0]["name"], "a_1");
+  EXPECT_EQ(shown[0]["label"].get<std::string>().rfind("data:image/png;base64,iVBOR", 0), 0u);
+  EXPECT_EQ(shown[1]["label"], "");
+  fs::remove_all(drives);
+}
+
 TEST_F(Report, WorksInABrowser) {
   std::string browser;
   for (const char* name : {"chromium-headless-shell", "chromium", "google-chrome"})

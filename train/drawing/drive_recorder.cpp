@@ -51,6 +51,8 @@ struct DriveRecorder::Drive {
     shown.features.clear();
     shown.fusion_weights = {};
     drawing.pixels_per_cell *= 0.75;
+    drawing.least_camera *= 0.75;
+    drawing.widest_camera *= 0.5;
     const Canvas canvas = draw_sample(shown, drawing);
     if (!animation) animation.emplace(stem + ".png");
     animation->add(canvas, std::clamp(pause, 0.1, 1.0));

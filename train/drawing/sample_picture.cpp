@@ -11,7 +11,7 @@
 namespace bevgrad {
 namespace {
 
-constexpr double kMargin = 16, kGap = 14, kTitle = 34, kLeastCamera = 250, kLegendWidth = 190, kScaleWidth = 30;
+constexpr double kMargin = 16, kGap = 14, kTitle = 34, kLegendWidth = 190, kScaleWidth = 30;
 
 /// Largest finite value, for the scale of a row of heat maps.
 double highest(const std::vector<FeaturePanel>& panels) {
@@ -40,7 +40,7 @@ Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size
   // As few rows as cameras of a readable size allow, filled evenly.
   const double room = row_width - 2 * kMargin;
   const size_t count = std::max<size_t>(1, picture.cameras.size());
-  const size_t most = std::max<size_t>(1, static_cast<size_t>(room / kLeastCamera));
+  const size_t most = std::max<size_t>(1, static_cast<size_t>(room / options.least_camera));
   const size_t rows = (count + most - 1) / most;
   layout.cameras_a_row = (count + rows - 1) / rows;
   const double camera_width = std::min(options.widest_camera, room / static_cast<double>(layout.cameras_a_row) - 6);

@@ -29,6 +29,7 @@ struct DrawingOptions {
   bool show_points_in_cameras = false;
   double pixels_per_cell = 1;  ///< of the label grid
   double widest_camera = 480;  ///< pixels
+  double least_camera = 250;   ///< pixels: rather a second row than cameras narrower than this
 
   /// The threshold of a road class by its name ("stopline", "StopLine", "stop_line" are one).
   float threshold_of(const std::string& road_class) const;

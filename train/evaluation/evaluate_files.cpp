@@ -1,5 +1,6 @@
 #include "train/evaluation/evaluate_files.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "formats/hdf5/tensor_file.h"
@@ -49,8 +50,16 @@ Tensor as_float(const Tensor& tensor) {
 
 /// "lane_logits" or "lane" of the predictions, as probabilities.
 ProbabilityRaster probabilities(const FrameFile& file, const std::string& task, int64_t index) {
-  if (file.has(task + "_logits")) return sigmoid_raster(file.frame(task + "_logits", index, DType::Float32));
-  return float_raster(file.frame(task, index, DType::Float32));
+  if (file.has(task + "_logits")) return sigmoid_raster(as_float(file.frame(task + "_logits", index, DType::Float32)));
+  ProbabilityRaster raster = float_raster(as_float(file.frame(task, index, DType::Float32)));
+  const auto wrong = std::find_if(raster.values.begin(), raster.values.end(),
+                                  [](float v) { return std::isfinite(v) && (v < 0 || v > 1); });
+  if (wrong != raster.values.end())
+    throw UsageError(
+        fmt::format("{}: {} holds {:g} in frame {}, expected probabilities from 0 to 1; logits go by the name "
+                    "{}_logits",
+                    file.path(), task, *wrong, index, task));
+  return raster;
 }
 
 std::string prediction_of(const FrameFile& file, const std::string& task) {
@@ -96,13 +105,17 @@ int64_t count_frames(const Files& files) {
   return frames;
 }
 
-void check_classes(const Files& files, const char* task, const std::vector<std::string>& classes) {
+void check_shapes(const Files& files, const char* task, const std::vector<std::string>& classes,
+                  const LabelGrid& grid) {
   if (!files.both(task)) return;
   for (const auto& [file, name] : {std::pair{&files.predictions, prediction_of(files.predictions, task)},
                                    std::pair{&files.labels, std::string(task)}}) {
     const Shape sizes = file->sizes(name);
     if (sizes[1] != static_cast<int64_t>(classes.size()))
       throw UsageError(fmt::format("{}: {} has {} classes, expected {}", file->path(), name, sizes[1], classes.size()));
+    if (sizes[2] != grid.rows() || sizes[3] != grid.columns())
+      throw UsageError(fmt::format("{}: {} has {} x {} cells, expected {} x {}", file->path(), name, sizes[2], sizes[3],
+                                   grid.rows(), grid.columns()));
   }
 }
 
@@ -136,6 +149,11 @@ EvaluationFrame read_frame(const Files& files, int64_t index, const std::string&
     frame.road = probabilities(files.predictions, "road", index);
     frame.road_label = label_raster(files.labels.frame("road", index, DType::UInt8));
   }
+  // What is predicted but not labelled is not judged; a remark of the evaluation says so.
+  if (!frame.lane.empty() != files.predictions.has(prediction_of(files.predictions, "lane")))
+    frame.lane = probabilities(files.predictions, "lane", index);
+  if (!frame.road.empty() != files.predictions.has(prediction_of(files.predictions, "road")))
+    frame.road = probabilities(files.predictions, "road", index);
   if (files.labels.has("visibility"))
     frame.visibility = label_raster(files.labels.frame("visibility", index, DType::UInt8));
   if (files.both("instances")) {
@@ -160,8 +178,8 @@ Evaluator evaluate_files(const std::string& predictions, const std::string& labe
   const int64_t frames = count_frames(files);
   if (files.both("instances") && !files.predictions.has("instance_scores"))
     throw UsageError(fmt::format("{}: there are instances but no instance_scores", predictions));
-  check_classes(files, "lane", options.labels.lane_classes);
-  check_classes(files, "road", options.labels.road_classes);
+  check_shapes(files, "lane", options.labels.lane_classes, options.labels.grid);
+  check_shapes(files, "road", options.labels.road_classes, options.labels.grid);
   Evaluator evaluator(options);
   const std::string val_set = files.labels.val_set();
   for (int64_t i = 0; i < frames; ++i) {

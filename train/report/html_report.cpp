@@ -97,12 +97,44 @@ Json sample_gallery(const RunResults& run, const ReportOptions& options) {
   return gallery;
 }
 
+/// The stitched maps of a run's drives, those of `options.drives` at most.
+Json drive_gallery(const RunResults& run, const ReportOptions& options) {
+  namespace fs = std::filesystem;
+  const std::string predicted = "_map.png", labelled = "_label_map.png";
+  std::vector<std::string> stems;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(fs::path(run.metrics_path).parent_path() / "drives", error)) {
+    const std::string path = entry.path().string();
+    if (path.ends_with(predicted) && !path.ends_with(labelled))
+      stems.push_back(path.substr(0, path.size() - predicted.size()));
+  }
+  std::sort(stems.begin(), stems.end());
+  if (stems.size() > static_cast<size_t>(std::max(options.drives, 0))) stems.resize(std::max(options.drives, 0));
+  Json gallery = Json::array();
+  for (const std::string& stem : stems) {
+    const bool has_label = fs::is_regular_file(stem + labelled, error);
+    const std::string map = picture_data(stem + predicted);
+    if (!map.empty())
+      gallery.push_back({{"name", fs::path(stem).filename().string()},
+                         {"animation", fs::is_regular_file(stem + ".png", error) ? stem + ".png" : ""},
+                         {"predicted", map},
+                         {"label", has_label ? picture_data(stem + labelled) : ""}});
+  }
+  return gallery;
+}
+
 Json run_data(const RunResults& run, const ReportOptions& options) {
-  Json data = {{"name", run.name},         {"source", run.metrics_path},
-               {"frames", run.frames},     {"remarks", run.remarks},
-               {"headline", run.headline}, {"config", run.config},
-               {"log", run.log},           {"tables", Json::array()},
-               {"curves", Json::object()}, {"samples", sample_gallery(run, options)}};
+  Json data = {{"name", run.name},
+               {"source", run.metrics_path},
+               {"frames", run.frames},
+               {"remarks", run.remarks},
+               {"headline", run.headline},
+               {"config", run.config},
+               {"log", run.log},
+               {"tables", Json::array()},
+               {"curves", Json::object()},
+               {"samples", sample_gallery(run, options)},
+               {"drives", drive_gallery(run, options)}};
   for (Table table : run.tables) {
     if (table.rows.size() > options.most_rows) {
       // Whole runs first: the rows of single series go.

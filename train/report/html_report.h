@@ -11,6 +11,8 @@ struct ReportOptions {
   std::string title = "bevgrad report";
   /// The worst and the best so many samples of each run are shown with their pictures.
   int samples = 4;
+  /// The stitched maps of so many drives of each run are shown.
+  int drives = 6;
   /// Rows of one table beyond this many are left to its CSV file; the report says so.
   size_t most_rows = 20000;
 };

@@ -214,6 +214,21 @@ data.runs.forEach(run => {
     })));
   }
 });
+// ---- drives ----
+data.runs.forEach((run, n) => {
+  if (!run.drives.length) return;
+  const s = section("Drives: " + run.name, "drives-" + n);
+  for (const d of run.drives) {
+    const picture = (source, text) => {
+      const image = el("img", {src: source, alt: text, loading: "lazy"});
+      image.onclick = () => image.classList.toggle("large");
+      return el("figure", {}, image, el("figcaption", {}, text));
+    };
+    s.append(el("h3", {}, d.name), el("div", {className: "gallery maps"}, picture(d.predicted, "predicted, laid together"),
+      ...(d.label ? [picture(d.label, "label")] : [])));
+    if (d.animation) s.append(el("p", {className: "note"}, "animated: " + d.animation));
+  }
+});
 // ---- all tables ----
 data.runs.forEach((run, n) => {
   const s = section("Tables: " + run.name, "tables-" + n), bar = el("div", {className: "bar", role: "group"}), holder = el("div");

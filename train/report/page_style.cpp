@@ -30,6 +30,7 @@ svg { max-width:100%; height:auto; } svg text { fill:var(--faint); font-size:11p
 .legend { display:flex; flex-wrap:wrap; gap:4px 12px; font-size:12px; } .legend i { display:inline-block; width:14px; height:3px; margin-right:5px; vertical-align:middle; }
 .gallery { display:grid; grid-template-columns:repeat(auto-fill,minmax(420px,1fr)); gap:12px; } .gallery figure { margin:0; } .gallery img { width:100%; border:1px solid var(--line); border-radius:5px; cursor:zoom-in; }
 .gallery img.large { position:fixed; inset:2vh 2vw; width:96vw; height:96vh; object-fit:contain; background:var(--paper); z-index:9; cursor:zoom-out; }
+.gallery.maps { grid-template-columns:repeat(auto-fill,minmax(300px,1fr)); } .gallery.maps img { max-height:520px; object-fit:contain; background:#f7f7f5; }
 figcaption { font-size:12px; color:var(--faint); }
 td.heat { text-align:center; min-width:74px; }
 )css";
