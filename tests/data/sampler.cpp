@@ -149,15 +149,36 @@ TEST_F(SamplerTest, NumCasesLimitsAnEpoch) {
   EXPECT_EQ(make_streaming_sampler(dataset(), {.num_cases = 1000})->cases(), kFrames);
 }
 
+TEST_F(SamplerTest, AnotherNumberOfRanksGoesOnBehindTheCasesDrawn) {
+  for (const Maker make : {make_streaming_sampler, make_shuffled_sampler}) {
+    auto two = make(dataset(), {.batch_size = 2, .rank = 1, .world = 2, .seed = 9, .num_cases = 0});
+    for (int i = 0; i < 5; ++i) two->next();
+    auto one = make(dataset(), {.batch_size = 4, .rank = 0, .world = 1, .seed = 9, .num_cases = 0});
+    EXPECT_THAT(one->restore(two->state()), HasSubstr("1 rank(s) x 4 cases a step were 2 x 2"));
+    EXPECT_EQ(one->position(), 5);
+    auto three = make(dataset(), {.batch_size = 2, .rank = 2, .world = 3, .seed = 9, .num_cases = 0});
+    EXPECT_THAT(three->restore(two->state()), HasSubstr("2 of the cases drawn come again"));
+    EXPECT_EQ(three->position(), 3);
+    auto same = make(dataset(), {.batch_size = 2, .rank = 0, .world = 2, .seed = 9, .num_cases = 0});
+    EXPECT_EQ(same->restore(two->state()), "");
+  }
+}
+
 TEST_F(SamplerTest, SequentialPlaysEveryStreamOnceInTime) {
+  // The ranks one after another play what one rank plays, however many there are; a rank may get nothing.
+  std::vector<int64_t> of_one;
   std::vector<int64_t> entries;
-  for (int64_t rank = 0; rank < 2; ++rank) {
-    auto sampler = make_sequential_sampler(dataset(), {.rank = rank, .world = 2});
-    std::vector<std::vector<Draw>> batches;
-    while (auto batch = sampler->next()) batches.push_back(*batch);
-    EXPECT_EQ(batches.size(), rank == 0 ? 22u : 9u);
-    expect_streams(dataset(), batches);
-    for (const auto& batch : batches) entries.push_back(batch[0].entry);
+  for (const int64_t world : {1, 2, 3, 50}) {
+    entries.clear();
+    for (int64_t rank = 0; rank < world; ++rank) {
+      auto sampler = make_sequential_sampler(dataset(), {.rank = rank, .world = world});
+      std::vector<std::vector<Draw>> batches;
+      while (auto batch = sampler->next()) batches.push_back(*batch);
+      if (!batches.empty()) expect_streams(dataset(), batches);
+      for (const auto& batch : batches) entries.push_back(batch[0].entry);
+    }
+    if (world == 1) of_one = entries;
+    EXPECT_EQ(entries, of_one) << world;
   }
   std::sort(entries.begin(), entries.end());
   for (int64_t i = 0; i < kFrames; ++i) EXPECT_EQ(entries[static_cast<size_t>(i)], i);

@@ -203,6 +203,23 @@ TEST(Ranks, ResumeOnAnotherNumberSaysWhatChanged) {
   expect_close(last_checkpoint(run_of_one(), 6), last_checkpoint(work_dir, 6));
 }
 
+TEST(Ranks, ValidateTogetherAndGetTheNumbersOfOne) {
+  Words sets = {"eval.eval_with_visualize=false"};
+  const auto validate = [&](const std::string& folder) {
+    Words words = tiny_run(folder, sets);
+    words.insert(words.end(), {"--state", "val", "--ckpt", run_of_one() + "/step1.ckpt"});
+    return words;
+  };
+  // Several sequences, so that each rank has some: the training's.
+  sets.push_back("data.val[0]={ name: \"val\" lists: [\"train.txt\", \"val.txt\"] }");
+  ASSERT_EQ(run(validate(path("val_one"))), 0);
+  for (const int ranks : {2, 4}) {
+    const std::string folder = path(fmt::format("val_{}", ranks));
+    ASSERT_EQ(run(launched(ranks, validate(folder))), 0);
+    EXPECT_EQ(read_text(folder + "/metrics.json"), read_text(path("val_one") + "/metrics.json"));
+  }
+}
+
 /// An unbroken run on two ranks, checkpoints every two steps.
 const Words kLong = steps(12, 1, {"train.checkpoint_interval=2", "train.keep_checkpoints=20"});
 const std::string& unbroken() {

@@ -58,14 +58,52 @@ TEST(RankEnvironment, MpiAndSlurm) {
   EXPECT_EQ(read_rank_environment(from({{"OMPI_COMM_WORLD_RANK", "1"},
                                         {"OMPI_COMM_WORLD_SIZE", "2"},
                                         {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
-                                        {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}}))
+                                        {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
+                                        {"PMIX_NAMESPACE", "job"}}))
                 .rank,
             1);
-  EXPECT_EQ(read_rank_environment(
-                from({{"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "3"}, {"SLURM_LOCALID", "0"}}))
-                .rank,
-            2);
+  const Variables slurm = {{"SLURM_STEP_ID", "0"},
+                           {"SLURM_PROCID", "2"},
+                           {"SLURM_NTASKS", "5"},
+                           {"SLURM_LOCALID", "0"},
+                           {"SLURM_NODEID", "1"},
+                           {"SLURM_JOB_ID", "77"},
+                           {"SLURM_STEP_TASKS_PER_NODE", "2(x2),1"},
+                           {"SLURM_STEP_NODELIST", "node[03-07,09].site,other"}};
+  const RankEnvironment environment = read_rank_environment(from(slurm));
+  EXPECT_EQ(environment.rank, 2);
+  EXPECT_EQ(environment.local_world_size, 2);
+  EXPECT_EQ(environment.master_addr, "node03.site");
+  EXPECT_GE(environment.master_port, 20000);
+  Variables other_job = slurm;
+  other_job["SLURM_JOB_ID"] = "78";
+  EXPECT_NE(read_rank_environment(from(other_job)).master_port, environment.master_port);
+  Variables wrong = slurm;
+  wrong["SLURM_STEP_TASKS_PER_NODE"] = "many";
+  EXPECT_THAT(error_of(wrong), HasSubstr("SLURM_STEP_TASKS_PER_NODE"));
   EXPECT_EQ(read_rank_environment(from({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "3"}})).world_size, 1);
+}
+
+TEST(RankEnvironment, OpenMpiOnSeveralMachinesNeedsAPlaceToMeet) {
+  Variables variables = {{"OMPI_COMM_WORLD_RANK", "1"},
+                         {"OMPI_COMM_WORLD_SIZE", "4"},
+                         {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                         {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}};
+  EXPECT_THAT(error_of(variables), HasSubstr("MASTER_ADDR and MASTER_PORT"));
+  variables["MASTER_ADDR"] = "10.0.0.1";
+  variables["MASTER_PORT"] = "29500";
+  EXPECT_EQ(read_rank_environment(from(variables)).master_addr, "10.0.0.1");
+}
+
+TEST(RankEnvironment, TheAgentsStore) {
+  Variables variables = kTorchrun;
+  EXPECT_FALSE(read_rank_environment(from(variables)).use_agent_store);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+  variables["TORCHELASTIC_RESTART_COUNT"] = "2";
+  EXPECT_TRUE(read_rank_environment(from(variables)).use_agent_store);
+  EXPECT_EQ(read_rank_environment(from(variables)).restart_count, 2);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "maybe";
+  EXPECT_THAT(error_of(variables), HasSubstr("TORCHELASTIC_USE_AGENT_STORE"));
 }
 
 TEST(RankEnvironment, WrongOnesAreNamed) {
