@@ -13,6 +13,7 @@
 #include "tensor/ops.h"
 #include "train/background_worker.h"
 #include "train/cache/feature_source.h"
+#include "train/evaluation/box_overview.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/signals.h"
@@ -145,7 +146,8 @@ std::map<std::string, double> Validator::run(Network& network) {
   const Evaluator& evaluator = results.evaluator();
   for (const std::string& remark : evaluator.remarks()) log.info(remark);
   for (const Table& table : evaluator.tables()) {
-    if (table.name == "iou") log.info(to_text(iou_overview(table)));
+    if (table.name == "iou" && proto.tasks().static_task()) log.info(to_text(iou_overview(table)));
+    if (table.name == "dynamic_ap" && proto.tasks().dynamic_task()) log.info(to_text(box_overview(table)));
   }
   log.info(fmt::format("{} samples; metrics in {}{}", all_done, impl_->options.output_dir,
                        results.pictures() > 0

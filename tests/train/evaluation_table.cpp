@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tensor/error.h"
+#include "train/evaluation/box_overview.h"
 #include "train/evaluation/table.h"
 
 namespace bevgrad {
@@ -59,6 +60,26 @@ TEST(Table, ComparesTwoRuns) {
   EXPECT_EQ(compared.find({"Wall"}, "change"), Cell(0.25));
   EXPECT_EQ(compared.find({"SpeedBump"}, "step 1"), Cell());
   EXPECT_EQ(compared.find({"SpeedBump"}, "step 2"), Cell(0.1));
+}
+
+TEST(BoxOverview, HasARowAClassThatOccurs) {
+  Table ap{
+      "dynamic_ap",
+      "boxes",
+      {{"val set", true}, {"class", true}, {"threshold", true}, {"cells", true}, {"ap"}, {"predictions"}, {"truths"}},
+      {}};
+  const auto add = [&](const char* name, const char* threshold, const char* cells, Cell value, int64_t p, int64_t t) {
+    ap.add_row({std::string("frame"), std::string(name), std::string(threshold), std::string(cells), value, p, t});
+  };
+  add("car", "0.5", "all", 0.25, 4, 5);
+  add("car", "0.5", "seen now", 0.75, 3, 3);
+  add("car", "1", "all", 0.5, 4, 5);
+  add("bus", "0.5", "all", {}, 0, 0);
+  const Table overview = box_overview(ap);
+  ASSERT_EQ(overview.rows.size(), 1u);
+  EXPECT_EQ(overview.find({"frame", "car"}, "0.5 m"), Cell(0.25));
+  EXPECT_EQ(overview.find({"frame", "car"}, "1 m"), Cell(0.5));
+  EXPECT_EQ(overview.find({"frame", "car"}, "truths"), Cell(int64_t{5}));
 }
 
 }  // namespace
