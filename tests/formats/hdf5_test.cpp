@@ -129,6 +129,18 @@ TEST(HostileHdf5, LyingSizesAreNamed) {
   EXPECT_THAT(error_of(spoiled("\x89HDF", 8, little(9, 1))), HasSubstr("version 9"));
 }
 
+TEST(HostileHdf5, ValuesBelongToOneDataset) {
+  // Contiguous layouts of twelve bytes (version 3, class 1, address, length): the second takes the first one's address.
+  std::string file = read_bytes(golden("hdf5_old.h5"));
+  std::vector<size_t> layouts;
+  for (size_t at = 0; at + 18 <= file.size(); ++at) {
+    if (file.compare(at, 2, "\x03\x01") == 0 && file.compare(at + 10, 8, little(12)) == 0) layouts.push_back(at);
+  }
+  ASSERT_GE(layouts.size(), 2u);
+  file.replace(layouts[1] + 2, 8, file.substr(layouts[0] + 2, 8));
+  EXPECT_THAT(error_of(write_bytes("overlap.h5", file)), HasSubstr("overlap"));
+}
+
 TEST(HostileHdf5, HeapOfTexts) {
   const std::string path = golden("hdf5_old.h5");
   const auto text = [](const std::string& bad) {
