@@ -84,7 +84,9 @@ std::map<std::string, double> Validator::run(Network& network) {
                 make_sequential_sampler(
                     *impl_->dataset,
                     {.batch_size = slots, .rank = group.rank(), .world = group.size(), .num_cases = impl_->total()}),
-                {.workers = proto.train().num_workers()});
+                {.workers = proto.train().num_workers(),
+                 // Cached features need no pictures, but a person does.
+                 .sensors = !proto.feature_cache().enabled() || proto.eval().eval_with_visualize()});
   std::unique_ptr<HistoryFeatureManager> history_manager;
   std::unique_ptr<FeatureSource> features;
   if (proto.feature_cache().enabled())

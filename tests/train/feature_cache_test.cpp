@@ -109,6 +109,24 @@ TEST(FeatureCacheRun, DamagedAndMissingFeaturesAreComputedAgain) {
             whole);
 }
 
+TEST(FeatureCacheRun, ValidationGivesTheSameNumbers) {
+  std::map<std::string, double> without, with;
+  for (const bool cached : {false, true, true}) {  // the third run finds everything there
+    const configs::Document document =
+        step_two(cached ? "val" : "", {"feature_cache.storage=float32", "eval.eval_with_visualize=false"});
+    Generator generator(3);
+    Network network(configs::network_options(document), generator);
+    RunLog log("", true);
+    ValidatorOptions options;
+    options.output_dir = TinyData::get().path("cached_val");
+    (cached ? with : without) = Validator(document, options, log, alone()).run(network);
+    if (cached) {
+      EXPECT_EQ(with, without);
+    }
+  }
+  EXPECT_FALSE(without.empty());
+}
+
 TEST(FeatureCacheRun, AnEncoderThatLearnsIsRefused) {
   const configs::Document document =
       step_two("learns", {"train.freeze_module_schedules[6]={ module: \"fuser\" steps: 3 }"});
