@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -90,7 +91,7 @@ void expect_usage_error(const std::vector<std::string>& arguments, const std::st
 TEST(Help, Everywhere) {
   const Outcome outcome = bevgrad({"--help"});
   EXPECT_EQ(outcome.status, 0);
-  for (const char* command : {"run", "generate", "predict", "convert", "inspect", "compare"}) {
+  for (const char* command : {"run", "generate", "predict", "convert", "inspect", "compare", "cache", "bench"}) {
     EXPECT_THAT(outcome.out, HasSubstr(command));
     const Outcome help = bevgrad({command, "--help"});
     EXPECT_EQ(help.status, 0) << command;
@@ -168,6 +169,51 @@ TEST(MainJob, StepOneStepTwoValidation) {
   EXPECT_THAT(outcome.out, HasSubstr("IoU per class"));
   EXPECT_TRUE(std::filesystem::exists(val + "/metrics.json"));
   EXPECT_THAT(read_file(val + "/report.html"), HasSubstr("<html"));
+}
+
+TEST(Cache, FilledListedVerifiedReadAndPruned) {
+  const std::string work = TinyData::get().path("cache_step1"), dir = TinyData::get().path("cli_cache");
+  ASSERT_EQ(bevgrad(tiny({"run", "--work-dir", work}, "mini_step1", {"train.train_steps=1"})).status, 0);
+  const std::string setting = "feature_cache.dir=" + dir;
+  const auto cache = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "cache");
+    return bevgrad(arguments);
+  };
+  EXPECT_EQ(cache({"list", "--dir", dir}).status, 2);
+  const Outcome filled =
+      bevgrad(tiny({"cache", "fill", "--ckpt", work + "/step1.ckpt"}, "mini_step2_static", {setting}));
+  EXPECT_EQ(filled.status, 0) << filled.err;
+  EXPECT_THAT(filled.out, HasSubstr("are missing, they take"));
+  const Outcome listed = cache({"list", "--dir", dir});
+  EXPECT_THAT(listed.out, HasSubstr("1 encoder(s)"));
+  EXPECT_THAT(listed.out, HasSubstr("step1.ckpt"));
+  EXPECT_EQ(cache({"verify", "--dir", dir}).status, 0);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(dir)) {
+    if (entry.path().extension() != ".feat") continue;
+    std::filesystem::resize_file(entry.path(), 100);
+    break;
+  }
+  EXPECT_EQ(cache({"verify", "--dir", dir}).status, 1);
+  EXPECT_EQ(cache({"verify", "--remove", "--dir", dir}).status, 0);
+  const Outcome trained =
+      bevgrad(tiny({"run", "--work-dir", TinyData::get().path("cache_step2"), "--profile"}, "mini_step2_static",
+                   {setting, "feature_cache.enabled=true", "train.finetune_steps=3",
+                    "train.float_pretrain=" + work + "/step1.ckpt"}));
+  EXPECT_EQ(trained.status, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr(": 1 of "));  // only the one that was removed
+  EXPECT_THAT(read_file(TinyData::get().path("cache_step2") + "/profile.txt"), HasSubstr("bev_static_head"));
+  EXPECT_THAT(cache({"prune", "--days", "0", "--dir", dir}).out, HasSubstr("removed "));
+  EXPECT_THAT(cache({"list", "--dir", dir}).out, HasSubstr("0 encoder(s)"));
+}
+
+TEST(Bench, GivesFiguresAsATableAndAsJson) {
+  const Outcome machine = bevgrad({"bench", "machine", "--threads", "1"});
+  EXPECT_EQ(machine.status, 0) << machine.err;
+  EXPECT_THAT(machine.out, HasSubstr("GB/s"));
+  const Outcome step = bevgrad(tiny({"bench", "step2", "--repeats", "1", "--json", "-"}, "mini_step2_static"));
+  EXPECT_EQ(step.status, 0) << step.err;
+  EXPECT_THAT(step.out, HasSubstr("\"samples a second\""));
+  expect_usage_error({"bench", "step3"}, "subcommand");
 }
 
 TEST(Torchrun, OneRankTakesItsPlaceFromTheEnvironment) {
