@@ -557,7 +557,7 @@ TEST_F(TwoMachines, ACutCableEndsBoth) {
   Words sets = kLong;
   sets.push_back("distributed.timeout=2");
   const Words program = tiny_run(path("cable"), sets);
-  Running a(on("a", 0, program)), b(on("b", 1, program));
+  Running a(on("a", 0, program, {"--timeout", "6"})), b(on("b", 1, program, {"--timeout", "6"}));
   ASSERT_TRUE(a.wait_for("train 3/12")) << a.output() << b.output();
   std::system("ip -n bevgrad_a link set bevgrad_va down");
   const auto start = std::chrono::steady_clock::now();

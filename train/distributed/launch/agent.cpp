@@ -323,7 +323,7 @@ class Agent {
         changed = now;
       }
       // One that has not come at all may take as long as a rendezvous may.
-      const milliseconds most = last.empty() ? options_.timeout : kSilence;
+      const milliseconds most = last.empty() ? options_.timeout : silence_;
       if (now - changed > most && !store_->has(fmt::format("/launch/{}/left/{}", options_.run_id, node)))
         return fmt::format("no sign of life from the launcher of node {} for {} s", node,
                            static_cast<double>(most.count()) / 1000);
@@ -335,7 +335,7 @@ class Agent {
   void meet(int attempt, Outcome& outcome) {
     std::string lost;
     watch_store([&] { store_->set(key(attempt, fmt::format("stopped/{}", options_.node_rank)), "1"); }, lost);
-    const auto give_up = Clock::now() + options_.grace + kSilence;
+    const auto give_up = Clock::now() + options_.grace + silence_;
     for (int node = 0; node < options_.nnodes && lost.empty();) {
       watch_store([&] { node += store_->has(key(attempt, fmt::format("stopped/{}", node))); }, lost);
       watch_store([&] { silent_launcher(); }, lost);
@@ -364,6 +364,7 @@ class Agent {
   }
 
   const LaunchOptions options_;
+  const milliseconds silence_ = std::min(kSilence, options_.timeout);
   Signals signals_;  // before any thread starts
   ScratchFolder scratch_;
   std::unique_ptr<StoreServer> server_;
