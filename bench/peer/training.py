@@ -82,8 +82,9 @@ class Encoder:
     def lidar(self):
         network, clouds = self.network, self.clouds
         rows, columns = (4 * s for s in reference.grid_size(self.o))
-        features = network.lidar_vfe(torch.cat([c[0] for c in clouds]), torch.cat([c[1] for c in clouds]),
-                                     np.concatenate([c[2] for c in clouds]), np.concatenate([c[3] for c in clouds]))
+        with torch.autocast("cpu", enabled=False):  # pillars stay float32, as in bevgrad
+            features = network.lidar_vfe(torch.cat([c[0] for c in clouds]), torch.cat([c[1] for c in clouds]),
+                                         np.concatenate([c[2] for c in clouds]), np.concatenate([c[3] for c in clouds]))
         owners = torch.cat([torch.full((len(c[2]),), n) for n, c in enumerate(clouds)])
         y = torch.from_numpy(np.concatenate([c[2] for c in clouds]))
         x = torch.from_numpy(np.concatenate([c[3] for c in clouds]))
