@@ -1,5 +1,5 @@
-// Per-element operations, copies and reductions against the machine's copy bandwidth (bevgrad bench machine). Bytes are those
-// that the operation must move at least.
+// Per-element operations, copies and reductions against the machine's copy bandwidth (bevgrad bench machine). Bytes are
+// those that the operation must move at least.
 #include <benchmark/benchmark.h>
 
 #include "autograd/functions/pointwise.h"

@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <memory>
 
-#include "tools/subcommands.h"
 #include "tensor/error.h"
+#include "tools/subcommands.h"
 #include "train/evaluation/comparison_text.h"
 #include "train/report/html_report.h"
 

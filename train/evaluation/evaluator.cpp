@@ -198,8 +198,8 @@ std::vector<Table> Evaluator::tables() const {
 }
 
 std::vector<std::string> headline_names() {
-  return {"miou",        "lane_miou",        "road_miou", "miou_hidden", "lane_miou_hidden", "road_miou_hidden",
-          "lane_f1",     "instance_map",     "dynamic_map"};
+  return {"miou",    "lane_miou",    "road_miou",  "miou_hidden", "lane_miou_hidden", "road_miou_hidden",
+          "lane_f1", "instance_map", "dynamic_map"};
 }
 
 std::map<std::string, double> Evaluator::headline() const {
