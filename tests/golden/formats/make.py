@@ -18,6 +18,8 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from flatten import flatten
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 FLOAT8 = [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz, torch.float8_e8m0fnu]
@@ -72,24 +74,6 @@ def numpy_values():
             "u8": np.uint64(2**63 + 5), "counts": np.array([3, 4], dtype=np.int16),
             "mapping": collections.defaultdict(list, {"a": [1]}), "set": {3}, "frozen": frozenset({4}),
             "bytes": b"\x00\xff", "big_int": -2**80, "text": "naïve \u20ac", "tuple": (1, 2.5, None, True)}
-
-
-def flatten(value, name="", out=None):
-    out = [] if out is None else out
-    if isinstance(value, np.ndarray):
-        value = torch.from_numpy(value.astype(value.dtype.newbyteorder("=")))
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        data = value.contiguous().reshape(-1)
-        raw = b"" if data.numel() == 0 else data.view(torch.uint8).numpy().tobytes()
-        out.append({"name": name, "dtype": str(value.dtype)[6:], "shape": list(value.shape), "hex": raw.hex()})
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            flatten(inner, f"{name}.{key}" if name else str(key), out)
-    elif isinstance(value, (list, tuple)):
-        for i, inner in enumerate(value):
-            flatten(inner, f"{name}.{i}" if name else str(i), out)
-    return out
 
 
 def note(name, value):

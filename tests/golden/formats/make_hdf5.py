@@ -7,7 +7,8 @@ import json
 import h5py
 import numpy as np
 
-from make import flatten, path
+from flatten import flatten
+from make import path
 
 FILTERS = [{}, {"compression": "gzip", "shuffle": True, "fletcher32": True}, {"compression": "lzf"}]
 

@@ -12,27 +12,10 @@ import pickle
 import numpy as np
 import torch
 
+from flatten import flatten
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 VERSION = "_".join(torch.__version__.split("+")[0].split(".")[:2])
-
-
-def flatten(value, name="", out=None):
-    out = [] if out is None else out
-    if isinstance(value, np.ndarray):
-        value = torch.from_numpy(value)
-    if isinstance(value, torch.Tensor):
-        value = value.detach()
-        value = value.resolve_conj().resolve_neg().clone()
-        raw = bytes(value.contiguous().storage().untyped()) if value.numel() else b""
-        raw = raw[:value.numel() * value.element_size()]
-        out.append({"name": name, "dtype": str(value.dtype)[6:], "shape": list(value.shape), "hex": raw.hex()})
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            flatten(inner, f"{name}.{key}" if name else str(key), out)
-    elif isinstance(value, (list, tuple)):
-        for i, inner in enumerate(value):
-            flatten(inner, f"{name}.{i}" if name else str(i), out)
-    return out
 
 
 def lightning_1():
