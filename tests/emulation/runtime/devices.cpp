@@ -1,0 +1,57 @@
+// The calls about devices and versions.
+#include <cstring>
+
+#include "runtime/machine.h"
+
+using namespace bevgrad::emulation;
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  Call call("cudaGetDeviceCount");
+  *count = static_cast<int>(machine().devices.size());
+  return call.result(machine().problem);
+}
+
+cudaError_t cudaGetDevice(int* device) {
+  Call call("cudaGetDevice");
+  if (call.refused()) return call.result();
+  *device = current_device();
+  return call.result();
+}
+
+cudaError_t cudaSetDevice(int device) {
+  Call call("cudaSetDevice");
+  if (call.refused()) return call.result();
+  if (device < 0 || device >= static_cast<int>(machine().devices.size())) return call.result(cudaErrorInvalidDevice);
+  current_device() = device;
+  return call.result();
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  Call call("cudaGetDeviceProperties");
+  if (call.refused()) return call.result();
+  if (device < 0 || device >= static_cast<int>(machine().devices.size())) return call.result(cudaErrorInvalidDevice);
+  *properties = {};
+  std::strcpy(properties->name, "emulated device");
+  properties->totalGlobalMem = machine().devices[static_cast<size_t>(device)]->memory;
+  properties->sharedMemPerBlock = 48 * 1024;
+  properties->warpSize = 32;
+  properties->maxThreadsPerBlock = 1024;
+  properties->major = 9;
+  properties->minor = 0;
+  properties->multiProcessorCount = 2;
+  properties->l2CacheSize = 1 << 20;
+  return call.result();
+}
+
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  Call call("cudaRuntimeGetVersion");
+  *version = CUDART_VERSION;
+  return call.result();
+}
+
+// 0 where there is no driver.
+cudaError_t cudaDriverGetVersion(int* version) {
+  Call call("cudaDriverGetVersion");
+  *version = machine().problem == cudaErrorInsufficientDriver ? 0 : CUDART_VERSION;
+  return call.result();
+}
