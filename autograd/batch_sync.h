@@ -3,12 +3,16 @@
 #include <functional>
 #include <span>
 
+#include "tensor/tensor.h"
+
 namespace bevgrad {
 
 /// Every process calls it at the same places in the same order.
 struct BatchSync {
   /// Adds the numbers up over all processes, in place; the same bits on each.
   std::function<void(std::span<double>)> sum;
+  /// The same for a contiguous float64 tensor on any device. On CUDA the device's stream waits, not the caller.
+  std::function<void(const Tensor&)> sum_tensor;
   int processes = 1;
   /// Batch normalisation takes its statistics over all processes.
   bool norms = true;

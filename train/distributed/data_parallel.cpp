@@ -33,6 +33,7 @@ std::string megabytes(double bytes) {
 DataParallel::DataParallel(ProcessGroup& group, const config::Distributed& options) : group_(group) {
   if (group.size() == 1) return;
   sync_ = {.sum = [&group](std::span<double> values) { bevgrad::sum(group, values); },
+           .sum_tensor = [&group](const Tensor& values) { group.all_reduce(values, ReduceOp::Sum)->wait(); },
            .processes = group.size(),
            .norms = options.sync_batch_norm(),
            .losses = options.sync_losses()};
