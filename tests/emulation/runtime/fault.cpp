@@ -24,30 +24,20 @@ void say(const char* text, size_t length) {
   if (write(STDERR_FILENO, text, length) < 0) return;  // there is nobody left to tell
 }
 
-// In a signal handler: no locks that may be held, no memory. The process is about to end.
+// In a signal handler, where a lock may be held already; the process is about to end.
 void refuse(uintptr_t address, const char* operation) {
-  char line[512];
-  int length = 0;
   Machine& all = machine();
   const std::unique_lock lock(all.mutex, std::try_to_lock);
   const int device = all.device_number(address);
   const Slot* slot = all.device_at(address)->arena.find(address);
   if (operation) {
-    length = snprintf(line, sizeof(line),
-                      "emulated device: access outside of all allocations: %s touched 0x%lx of device %d\n", operation,
-                      address, device);
+    fault("access outside of all allocations: {} touched {:#x} of device {}", readable(operation), address, device);
   } else if (slot && slot->allocation) {
     const Allocation& allocation = *slot->allocation;
-    length =
-        snprintf(line, sizeof(line),
-                 "emulated device: host access to device memory: byte %lu of %s allocation of %lu bytes on device %d\n",
-                 address - slot->base, allocation.given_back ? "a freed" : "an", allocation.bytes, device);
-  } else {
-    length = snprintf(line, sizeof(line), "emulated device: host access to device memory: 0x%lx of device %d\n",
-                      address, device);
+    fault("host access to device memory: byte {} of {} allocation of {} bytes on device {}", address - slot->base,
+          allocation.given_back ? "a freed" : "an", allocation.bytes, device);
   }
-  say(line, static_cast<size_t>(length));
-  abort();
+  fault("host access to device memory: {:#x} of device {}", address, device);
 }
 
 void on_bad_access(int signal, siginfo_t* info, void* context) {
@@ -55,10 +45,9 @@ void on_bad_access(int signal, siginfo_t* info, void* context) {
   const char* operation = running_operation;
   if (machine().device_at(address)) refuse(address, operation);
   if (operation) {
-    char line[512];
-    const int length = snprintf(
-        line, sizeof(line), "emulated device: access outside of device memory: %s touched 0x%lx\n", operation, address);
-    say(line, static_cast<size_t>(length));
+    const std::string line = fmt::format("emulated device: access outside of device memory: {} touched {:#x}\n",
+                                         readable(operation), address);
+    say(line.data(), line.size());
   }
   if (previous_action.sa_flags & SA_SIGINFO) {
     previous_action.sa_sigaction(signal, info, context);

@@ -10,17 +10,25 @@
 namespace bevgrad::emulation {
 namespace {
 
-// Whether an operation of unknown intent wrote to an allocation is seen from some of its words. (What it reaches
-// through pointers that lie in device memory themselves is not known at all.)
+// Whether an operation of unknown intent wrote to an allocation is seen from some of its words: those that the
+// operation got pointers to, the first, the last, and some between. (What it reaches through pointers that lie in
+// device memory themselves is not known at all.)
 class Watch {
  public:
   Watch(Allocation& allocation, size_t offset) : allocation_(&allocation) {
+    constexpr size_t kEvenly = 32;
     const size_t words = allocation.bytes / 8;
-    stride_ = std::max<size_t>(1, words / kWords);
-    first_ = offset % stride_;
-    count_ = words == 0 ? 0 : std::min(kWords, (words - first_ + stride_ - 1) / stride_);
-    for (size_t i = 0; i < count_; ++i) before_[i] = *word(i);
+    const size_t stride = std::max<size_t>(1, words / kEvenly);
+    for (size_t word = offset % stride; word < words && count_ < kEvenly; word += stride) add(word);
+    if (words > 0) add(words - 1);
+    if (words > 0) add(0);
     tail_ = tail();
+  }
+
+  /// The operation has a pointer to this.
+  void add_pointer(uintptr_t pointer) {
+    const size_t word = (pointer - allocation_->base) / 8;
+    if (count_ < words_.size() && word < allocation_->bytes / 8) add(word);
   }
 
   /// The hull of what has changed; empty where nothing has.
@@ -30,8 +38,9 @@ class Watch {
       hull = {std::min(hull.first, begin), std::max(hull.second, end)};
     };
     for (size_t i = 0; i < count_; ++i) {
-      const auto address = reinterpret_cast<uintptr_t>(word(i));
-      if (*word(i) != before_[i]) widen(address, address + 8);
+      if (*words_[i] == before_[i]) continue;
+      const auto address = reinterpret_cast<uintptr_t>(words_[i]);
+      widen(address, address + 8);
     }
     if (tail() != tail_) widen(allocation_->end() - allocation_->bytes % 8, allocation_->end());
     return hull;
@@ -40,10 +49,10 @@ class Watch {
   Allocation& allocation() const { return *allocation_; }
 
  private:
-  static constexpr size_t kWords = 32;
-
-  const uint64_t* word(size_t i) const {
-    return reinterpret_cast<const uint64_t*>(allocation_->base) + first_ + i * stride_;
+  void add(size_t word) {
+    words_[count_] = reinterpret_cast<const uint64_t*>(allocation_->base) + word;
+    before_[count_] = *words_[count_];
+    ++count_;
   }
   uint64_t tail() const {
     uint64_t result = 0;
@@ -53,11 +62,12 @@ class Watch {
     return result;
   }
 
+  static constexpr size_t kMost = 48;
+
   Allocation* allocation_;
-  size_t stride_ = 1;
-  size_t first_ = 0;
   size_t count_ = 0;
-  std::array<uint64_t, kWords> before_{};
+  std::array<const uint64_t*, kMost> words_;
+  std::array<uint64_t, kMost> before_;
   uint64_t tail_ = 0;
 };
 
@@ -122,9 +132,12 @@ void perform(const Task& task, const Moment& moment) {
       continue;
     }
     check(1, false);
-    const bool watched = std::any_of(watches.begin(), watches.end(),
-                                     [&](const Watch& watch) { return &watch.allocation() == &allocation; });
-    if (!watched) watches.emplace_back(allocation, static_cast<size_t>(machine().random.next()));
+    auto watch = std::find_if(watches.begin(), watches.end(),
+                              [&](const Watch& other) { return &other.allocation() == &allocation; });
+    if (watch == watches.end()) {
+      watch = watches.emplace(watches.end(), allocation, static_cast<size_t>(machine().random.next()));
+    }
+    watch->add_pointer(touch.pointer);
   }
   task.run(moment);
   for (const Watch& watch : watches) {
