@@ -11,6 +11,10 @@
 
 #include "tensor/error.h"
 
+#ifdef BEVGRAD_CUDA
+#include "cuda/memory.h"
+#endif
+
 namespace bevgrad {
 namespace {
 
@@ -122,14 +126,41 @@ HostCache& host_cache() {
 }  // namespace
 
 std::shared_ptr<void> allocate(size_t bytes, Device device) {
-  check(device.is_cpu(), "allocate: this build has no backend for {}", to_string(device));
   if (bytes == 0) return {};
-  check(bytes < (size_t{1} << 47), "out of memory on cpu: {} bytes were asked for, {} bytes are in use", bytes,
-        memory_stats(device).in_use);
+  check(bytes < (size_t{1} << 47), "out of memory on {}: {} bytes were asked for, {} bytes are in use",
+        to_string(device), bytes, memory_stats(device).in_use);
+  if (!device.is_cpu()) {
+#ifdef BEVGRAD_CUDA
+    return cuda::allocate(bytes, device.index);
+#else
+    fail("allocate: {}", cuda_problem());
+#endif
+  }
   const size_t bin = bin_size(bytes);
   void* block = host_cache().take(bin);
   return {block, [bin](void* p) { host_cache().give(p, bin); }};
 }
+
+std::shared_ptr<void> allocate_pinned(size_t bytes) {
+#ifdef BEVGRAD_CUDA
+  if (bytes > 0 && cuda_device_count() > 0) return cuda::allocate_pinned(bytes);
+#endif
+  return allocate(bytes, {});
+}
+
+#ifdef BEVGRAD_CUDA
+
+MemoryStats memory_stats(Device device) {
+  return device.is_cpu() ? host_cache().stats() : cuda::memory_stats(device.index);
+}
+void reset_peak_memory(Device device) {
+  device.is_cpu() ? host_cache().reset_peak() : cuda::reset_peak_memory(device.index);
+}
+void empty_cache(Device device) {
+  device.is_cpu() ? host_cache().flush() : cuda::empty_cache(device.index);
+}
+
+#else
 
 MemoryStats memory_stats(Device) {
   return host_cache().stats();
@@ -140,5 +171,7 @@ void reset_peak_memory(Device) {
 void empty_cache(Device) {
   host_cache().flush();
 }
+
+#endif
 
 }  // namespace bevgrad

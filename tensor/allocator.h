@@ -17,6 +17,9 @@ struct MemoryStats {
 /// allocation retried once; then it throws Error with the size, the device and the bytes in use.
 /// The block returns to the cache when the last owner lets go. Thread-safe.
 std::shared_ptr<void> allocate(size_t bytes, Device device);
+/// Host memory that a CUDA device copies from while the host goes on (page-locked); plain host memory where there is no
+/// device. Whoever copies from it keeps it as it is until the copy is done.
+std::shared_ptr<void> allocate_pinned(size_t bytes);
 
 MemoryStats memory_stats(Device device = {});
 void reset_peak_memory(Device device = {});

@@ -1,13 +1,21 @@
 #include "tensor/backend.h"
 
 #include "cpu/backend.h"
+#ifdef BEVGRAD_CUDA
+#include "cuda/backend.h"
+#endif
 #include "tensor/profile.h"
 
 namespace bevgrad {
 
 const Backend& backend(Device device) {
-  check(device.is_cpu(), "this build has no backend for {}", to_string(device));
-  return profile::is_active() ? profile::instrumented(cpu::backend()) : cpu::backend();
+#ifdef BEVGRAD_CUDA
+  const Backend& table = device.is_cpu() ? cpu::backend() : cuda::backend();
+#else
+  check(device.is_cpu(), "{}: {}", to_string(device), cuda_problem());
+  const Backend& table = cpu::backend();
+#endif
+  return profile::is_active() ? profile::instrumented(table) : table;
 }
 
 }  // namespace bevgrad

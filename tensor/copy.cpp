@@ -5,13 +5,17 @@
 #include "tensor/ops.h"
 #include "tensor/walk.h"
 
+#ifdef BEVGRAD_CUDA
+#include "cuda/memory.h"
+#endif
+
 namespace bevgrad::ops {
 namespace {
 
 constexpr int64_t kTile = 16;
 
 template <class To, class From>
-void convert(To* to, int64_t i, const From* from, int64_t j) {
+BEVGRAD_HD void convert(To* to, int64_t i, const From* from, int64_t j) {
   if constexpr (std::is_same_v<To, From>) {
     to[i] = from[j];
   } else {
@@ -65,11 +69,26 @@ void copy_transposed(const Walk& walk, int dense, To* to, const From* from) {
       copy_tile(to + to_offset, walk.inner(0), to_jump, from + from_offset, from_jump, across, length);
     }
   };
-  launch({}, groups * tiles, one, std::max<int64_t>(1, across * width));
+  launch_host(groups * tiles, one, std::max<int64_t>(1, across * width));
 }
 
+template <class T>
+struct FillElement {
+  T* to;
+  T value;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 1>& offsets) const { to[offsets[0]] = value; }
+};
+
 template <class To, class From>
-void copy_elements(const Walk& walk, To* to, const From* from) {
+struct CopyElement {
+  To* to;
+  const From* from;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 2>& offsets) const { convert(to, offsets[0], from, offsets[1]); }
+};
+
+template <class To, class From>
+void copy_elements(Device device, const Walk& walk, To* to, const From* from) {
+  if (!device.is_cpu()) return launch(device, walk.count, WalkElement<2, CopyElement<To, From>>{walk, {to, from}});
   if (const int dense = transposed_dimension(walk); dense >= 0) {
     copy_transposed(walk, dense, to, from);
     return;
@@ -108,29 +127,75 @@ void dispatch_bits(DType dtype, F&& f) {
 
 }  // namespace
 
+#ifdef BEVGRAD_CUDA
+
+namespace {
+
+// Both dense in one layout and of one dtype, on different devices.
+void copy_bytes(const Tensor& target, const Tensor& source) {
+  const Device to = target.device(), from = source.device();
+  if (from.is_cpu()) {
+    cuda::copy_from_host(target.raw_data(), source.raw_data(), source.nbytes(), to.index);
+    // Whoever let go of page-locked memory before it was read would change the copy.
+    if (source.storage()->pinned) synchronize(to);
+    return;
+  }
+  check(to.is_cpu(), "copy_: {} to {} goes by way of the cpu", to_string(from), to_string(to));
+  cuda::copy_to_host(target.raw_data(), source.raw_data(), source.nbytes(), from.index);
+}
+
+// Bytes cross as they are; layout and dtype change on the target's side.
+void copy_across(const Tensor& target, const Tensor& source) {
+  if (!target.device().is_cpu() && !source.device().is_cpu()) return copy_(target, to(source, Device{}));
+  const MemoryFormat format = source.suggested_format();
+  const Tensor dense = contiguous(source, format);
+  if (target.dtype() == dense.dtype() && target.sizes() == dense.sizes() && target.is_contiguous(format))
+    return copy_bytes(target, dense);
+  const Tensor arrived = empty(dense.sizes(), {dense.dtype(), format, target.device()});
+  copy_bytes(arrived, dense);
+  copy_(target, arrived);
+}
+
+}  // namespace
+
+#else
+
+static void copy_across(const Tensor& target, const Tensor& source) {
+  fail("copy_: target is {}, source {}: {}", describe(target), describe(source), cuda_problem());
+}
+
+#endif
+
 void copy_(const Tensor& target, const Tensor& source) {
-  check(target.device() == source.device(), "copy_: target is {}, source {}", describe(target), describe(source));
-  check(target.device().is_cpu(), "copy_: this build has no backend for {}", to_string(target.device()));
   check(broadcast_shapes("copy_", target.sizes(), source.sizes()) == target.sizes(),
         "copy_: source {} does not broadcast to target {}", to_string(source.sizes()), to_string(target.sizes()));
   ++target.storage()->version;
   if (target.numel() == 0) return;
+  if (target.device() != source.device()) return copy_across(target, source);
+  const Device device = target.device();
   const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}, {source.sizes(), source.strides()}});
   if (target.dtype() == source.dtype()) {
     dispatch_bits(target.dtype(), [&]<class T>() {
-      copy_elements(walk, static_cast<T*>(target.raw_data()), static_cast<const T*>(source.raw_data()));
+      copy_elements(device, walk, static_cast<T*>(target.raw_data()), static_cast<const T*>(source.raw_data()));
     });
     return;
   }
   dispatch_all(target.dtype(), [&]<class To>() {
     dispatch_all(source.dtype(), [&]<class From>() {
-      if constexpr (!std::is_same_v<To, From>) copy_elements(walk, target.data<To>(), source.data<From>());
+      if constexpr (!std::is_same_v<To, From>) copy_elements(device, walk, target.data<To>(), source.data<From>());
     });
   });
 }
 
 void fill_(const Tensor& target, double value) {
-  copy_(target, full(Shape(target.sizes().size(), 1), value, {target.dtype(), {}, target.device()}));
+  if (target.device().is_cpu())
+    return copy_(target, full(Shape(target.sizes().size(), 1), value, {target.dtype(), {}, target.device()}));
+  ++target.storage()->version;
+  const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}});
+  dispatch_all(target.dtype(), [&]<class T>() {
+    const T filled = static_cast<T>(static_cast<compute_t<T>>(value));
+    launch(target.device(), walk.count, WalkElement<1, FillElement<T>>{walk, {target.data<T>(), filled}});
+  });
 }
 
 Tensor clone(const Tensor& x) {
@@ -142,6 +207,13 @@ Tensor clone(const Tensor& x) {
 Tensor contiguous(const Tensor& x, MemoryFormat format) {
   if (x.is_contiguous(format)) return x;
   Tensor result = empty(x.sizes(), {x.dtype(), format, x.device()});
+  copy_(result, x);
+  return result;
+}
+
+Tensor to(const Tensor& x, Device device) {
+  if (x.device() == device) return x;
+  Tensor result = empty(x.sizes(), {x.dtype(), x.suggested_format(), device});
   copy_(result, x);
   return result;
 }

@@ -34,7 +34,9 @@ Tensor contiguous(const Tensor& x, MemoryFormat format = MemoryFormat::Contiguou
 Tensor reshape(const Tensor& x, Shape sizes);
 /// Conversion; `x` itself where the dtype is the same already.
 Tensor to(const Tensor& x, DType dtype);
-/// Copies (and converts) `source`, broadcast, into `target`.
+/// On that device; `x` itself where it is there already. Copies to the host wait, copies to a device are queued.
+Tensor to(const Tensor& x, Device device);
+/// Copies (and converts) `source`, broadcast, into `target`; they may lie on different devices.
 void copy_(const Tensor& target, const Tensor& source);
 void fill_(const Tensor& target, double value);
 Tensor cat(const std::vector<Tensor>& tensors, int dim);

@@ -43,6 +43,39 @@ void strided_row(T* out, int64_t so, const T* a, int64_t sa, const T* b, int64_t
   for (int64_t i = 0; i < n; ++i) out[i * so] = static_cast<T>(f(static_cast<C>(a[i * sa]), static_cast<C>(b[i * sb])));
 }
 
+// One element on a device that runs an index a thread.
+template <class T, class F>
+struct MapElement {
+  T* out;
+  const T* a;
+  F f;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const { store(out, o[0], f(load(a, o[1]))); }
+};
+template <class T, class F>
+struct ZipElement {
+  T* out;
+  const T* a;
+  const T* b;
+  F f;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
+    store(out, o[0], f(load(a, o[1]), load(b, o[2])));
+  }
+};
+template <class T, class F>
+struct UpdateElement {
+  T* out;
+  const T* b;
+  F f;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
+    store(out, o[0], f(load(out, o[0]), load(b, o[1])));
+  }
+};
+
+template <int N, class F>
+void queue(Device device, const Walk& walk, const F& f) {
+  launch(device, walk.count, WalkElement<N, F>{walk, f});
+}
+
 }  // namespace detail
 
 /// result[i] = f(x[i]). `cost`: rough nanoseconds of one element.
@@ -54,6 +87,7 @@ Tensor map(std::string_view op, const Tensor& x, const F& f, int64_t cost = 1) {
     const Walk walk = plan_walk(x.sizes(), {{result.sizes(), result.strides()}, {in.sizes(), in.strides()}});
     T* out = result.data<T>();
     const T* a = in.data<T>();
+    if (!x.device().is_cpu()) return detail::queue<2>(x.device(), walk, detail::MapElement<T, F>{out, a, f});
     const int64_t sa = walk.inner(1);
     for_each_row<2>(
         walk,
@@ -82,6 +116,7 @@ Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f, in
     T* out = result.data<T>();
     const T* px = x.data<T>();
     const T* py = y.data<T>();
+    if (!a.device().is_cpu()) return detail::queue<3>(a.device(), walk, detail::ZipElement<T, F>{out, px, py, f});
     const int64_t sx = walk.inner(1), sy = walk.inner(2);
     for_each_row<3>(
         walk,
@@ -114,6 +149,8 @@ void update(std::string_view op, const Tensor& target, const Tensor& source, con
     const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}, {y.sizes(), y.strides()}});
     T* out = target.data<T>();
     const T* py = y.data<T>();
+    if (!target.device().is_cpu())
+      return detail::queue<2>(target.device(), walk, detail::UpdateElement<T, F>{out, py, f});
     const int64_t so = walk.inner(0), sy = walk.inner(1);
     for_each_row<2>(walk, [&](const std::array<int64_t, 2>& o, int64_t n) {
       using detail::One, detail::Zero;

@@ -4,7 +4,9 @@
 #include <limits>
 #include <numeric>
 
+#include "tensor/element.h"
 #include "tensor/ops.h"
+#include "tensor/sums.h"
 #include "tensor/walk.h"
 
 namespace bevgrad::ops {
@@ -31,13 +33,32 @@ Tensor in_memory_order(const Tensor& x) {
   return contiguous(permute(x, order));
 }
 
+struct Itself {
+  BEVGRAD_HD double operator()(double v) const { return v; }
+};
+struct Square {
+  BEVGRAD_HD double operator()(double v) const { return v * v; }
+};
+// Zero times anything finite is zero; infinities and NaN become NaN.
+struct TimesZero {
+  BEVGRAD_HD double operator()(double v) const { return v * 0.0; }
+};
+
+template <class T, class F>
+struct ElementTerm {
+  const T* data;
+  F f;
+  BEVGRAD_HD double operator()(int64_t i) const { return f(static_cast<double>(load(data, i))); }
+};
+
 // Sum of f(element) over n elements in memory, chunk by chunk.
 template <class T, class F>
-double chunked_sum(const T* data, int64_t n, const F& f) {
+double chunked_sum(Device device, const T* data, int64_t n, const F& f) {
+  if (!device.is_cpu()) return device_sum(device, n, ElementTerm<T, F>{data, f});
   const int64_t chunks = (n + kChunk - 1) / kChunk;
   std::vector<double> partial(static_cast<size_t>(chunks), 0.0);
-  launch(
-      {}, chunks,
+  launch_host(
+      chunks,
       [&](int64_t chunk) {
         const T* p = data + chunk * kChunk;
         const int64_t length = std::min(kChunk, n - chunk * kChunk);
@@ -56,11 +77,11 @@ double chunked_sum(const T* data, int64_t n, const F& f) {
 template <class T>
 void sum_rows(T* out, const T* in, int64_t outer, int64_t n) {
   if (outer == 1) {
-    out[0] = static_cast<T>(static_cast<compute_t<T>>(chunked_sum(in, n, [](double v) { return v; })));
+    out[0] = static_cast<T>(static_cast<compute_t<T>>(chunked_sum({}, in, n, Itself{})));
     return;
   }
-  launch(
-      {}, outer,
+  launch_host(
+      outer,
       [&](int64_t row) {
         const T* p = in + row * n;
         double total = 0;
@@ -79,8 +100,8 @@ void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
   const int64_t rows = std::max<int64_t>(1, 4 * kChunk / block);
   const int64_t chunks = std::max<int64_t>(1, (n + rows - 1) / rows);
   std::vector<double> partial(static_cast<size_t>(outer * chunks * inner), 0.0);
-  launch(
-      {}, outer * chunks * blocks,
+  launch_host(
+      outer * chunks * blocks,
       [&](int64_t task) {
         const int64_t b = task % blocks, chunk = task / blocks % chunks, o = task / blocks / chunks;
         const int64_t width = std::min(block, inner - b * block);
@@ -92,8 +113,8 @@ void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
         }
       },
       std::max<int64_t>(1, std::min(n, rows) * block / 4));
-  launch(
-      {}, outer * inner,
+  launch_host(
+      outer * inner,
       [&](int64_t i) {
         const int64_t o = i / inner, column = i % inner;
         double total = 0;
@@ -101,6 +122,47 @@ void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
         out[i] = static_cast<T>(static_cast<compute_t<T>>(total));
       },
       chunks);
+}
+
+// One partial sum of an element (o, i) of the result: every `parts`-th row, so that neighbouring indices read
+// neighbouring elements.
+template <class T>
+struct PartialSum {
+  double* partial;  // [outer, parts, inner]
+  const T* in;      // [outer, n, inner]
+  int64_t n, inner, parts;
+
+  BEVGRAD_HD void operator()(int64_t index) const {
+    const int64_t i = index % inner, part = index / inner % parts, o = index / inner / parts;
+    double total = 0;
+    for (int64_t r = part; r < n; r += parts) total += static_cast<double>(load(in, (o * n + r) * inner + i));
+    partial[index] = total;
+  }
+};
+
+template <class T>
+struct CombineSums {
+  T* out;                 // [outer, inner]
+  const double* partial;  // [outer, parts, inner]
+  int64_t inner, parts;
+
+  BEVGRAD_HD void operator()(int64_t index) const {
+    const int64_t i = index % inner, o = index / inner;
+    double total = 0;
+    for (int64_t part = 0; part < parts; ++part) total += partial[(o * parts + part) * inner + i];
+    store(out, index, static_cast<compute_t<T>>(total));
+  }
+};
+
+// [outer, n, inner] -> [outer, inner]: enough partial sums to fill a device, then their sums.
+template <class T>
+void sum_on_device(Device device, T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
+  constexpr int64_t kEnoughThreads = 65536, kRowsWorthAThread = 16;
+  const int64_t wanted = (kEnoughThreads + outer * inner - 1) / (outer * inner);
+  const int64_t parts = std::clamp<int64_t>(n / kRowsWorthAThread, 1, wanted);
+  const Tensor partial = empty({outer, parts, inner}, {DType::Float64, {}, device});
+  launch(device, partial.numel(), PartialSum<T>{partial.data<double>(), in, n, inner, parts});
+  launch(device, outer * inner, CombineSums<T>{out, partial.data<double>(), inner, parts});
 }
 
 // Sum over the marked dimensions; sizes of 1 stay in their place.
@@ -151,7 +213,9 @@ Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
   }
   Tensor result = empty(permuted, {x.dtype(), {}, x.device()});
   dispatch_floating("sum", x.dtype(), [&]<class T>() {
-    if (inner == 1) {
+    if (!x.device().is_cpu()) {
+      sum_on_device(x.device(), result.data<T>(), dense.data<T>(), outer, reduced, inner);
+    } else if (inner == 1) {
       sum_rows(result.data<T>(), dense.data<T>(), outer, reduced);
     } else {
       sum_columns(result.data<T>(), dense.data<T>(), outer, reduced, inner);
@@ -161,6 +225,30 @@ Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
   for (size_t i = 0; i < order.size(); ++i) inverse[order[i]] = static_cast<int>(i);
   return permute(result, inverse);
 }
+
+// The first maximum along n elements wins; a NaN is the maximum.
+template <class T>
+struct MaxElement {
+  T* out;
+  int64_t* where;
+  const T* in;
+  int64_t n, step;
+
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& offsets) const {
+    const T* p = in + offsets[2];
+    compute_t<T> best = load(p, 0);
+    int64_t best_index = 0;
+    for (int64_t j = 1; j < n; ++j) {
+      const compute_t<T> value = load(p, j * step);
+      if (value > best || (value != value && best == best)) {
+        best = value;
+        best_index = j;
+      }
+    }
+    store(out, offsets[0], best);
+    where[offsets[1]] = best_index;
+  }
+};
 
 Tensor drop(const Tensor& x, const std::vector<bool>& mask) {
   Shape sizes, strides;
@@ -213,26 +301,7 @@ std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dim
     T* out = values.data<T>();
     int64_t* where = index.data<int64_t>();
     const Walk walk = plan_walk(kept, {{kept, values.strides()}, {kept, index.strides()}, {kept, first.strides()}});
-    for_each_row<3>(
-        walk,
-        [&](const std::array<int64_t, 3>& offsets, int64_t length) {
-          for (int64_t i = 0; i < length; ++i) {
-            const T* p = in + offsets[2] + i * walk.inner(2);
-            compute_t<T> best = p[0];
-            int64_t best_index = 0;
-            for (int64_t j = 1; j < n; ++j) {
-              const compute_t<T> value = p[j * step];
-              // The first maximum wins; a NaN is the maximum.
-              if (value > best || (value != value && best == best)) {
-                best = value;
-                best_index = j;
-              }
-            }
-            out[offsets[0] + i * walk.inner(0)] = static_cast<T>(best);
-            where[offsets[1] + i * walk.inner(1)] = best_index;
-          }
-        },
-        n);
+    launch_elements<3>(x.device(), walk, MaxElement<T>{out, where, in, n, step}, n);
   });
   if (keep_dims) return {values, index};
   return {drop(values, mask), drop(index, mask)};
@@ -244,16 +313,14 @@ Tensor max(const Tensor& x, int dim, bool keep_dims) {
 
 double sum_of_squares(const Tensor& x) {
   const Tensor dense = in_memory_order(x);
-  return dispatch_floating("sum_of_squares", x.dtype(), [&]<class T>() {
-    return chunked_sum(dense.data<T>(), x.numel(), [](double v) { return v * v; });
-  });
+  return dispatch_floating("sum_of_squares", x.dtype(),
+                           [&]<class T>() { return chunked_sum(x.device(), dense.data<T>(), x.numel(), Square{}); });
 }
 
 bool all_finite(const Tensor& x) {
   const Tensor dense = in_memory_order(x);
-  // Zero times anything finite is zero; infinities and NaN become NaN.
   const double zero = dispatch_floating("all_finite", x.dtype(), [&]<class T>() {
-    return chunked_sum(dense.data<T>(), x.numel(), [](double v) { return v * 0.0; });
+    return chunked_sum(x.device(), dense.data<T>(), x.numel(), TimesZero{});
   });
   return zero == 0.0;
 }

@@ -3,6 +3,11 @@
 #include <cstring>
 
 #include "tensor/allocator.h"
+#include "tensor/ops.h"
+
+#ifdef BEVGRAD_CUDA
+#include "cuda/memory.h"
+#endif
 
 namespace bevgrad {
 namespace {
@@ -75,7 +80,7 @@ double Tensor::item() const {
 }
 
 std::vector<double> Tensor::to_vector() const {
-  check(device().is_cpu(), "to_vector: copy the tensor to the cpu first, it is on {}", to_string(device()));
+  if (!device().is_cpu()) return ops::to(*this, Device{}).to_vector();
   std::vector<double> values(static_cast<size_t>(numel()));
   dispatch_all(dtype(), [&]<class T>() {
     const T* source = data<T>();
@@ -95,7 +100,11 @@ Tensor empty(const Shape& sizes, const TensorOptions& options) {
   check(!__builtin_mul_overflow(numel(sizes), static_cast<int64_t>(item_size(options.dtype)), &bytes),
         "empty: {} is too large", to_string(sizes));
   auto storage = std::make_shared<Storage>();
-  storage->block = allocate(static_cast<size_t>(bytes), options.device);
+  check(!options.pinned || options.device.is_cpu(), "empty: only host memory is pinned, not {}",
+        to_string(options.device));
+  storage->block = options.pinned ? allocate_pinned(static_cast<size_t>(bytes))
+                                  : allocate(static_cast<size_t>(bytes), options.device);
+  storage->pinned = options.pinned;
   storage->bytes = static_cast<size_t>(bytes);
   storage->device = options.device;
   return Tensor(std::move(storage), 0, sizes, dense_strides(sizes, options.format), options.dtype);
@@ -107,7 +116,14 @@ Tensor empty_like(const Tensor& like) {
 
 Tensor zeros(const Shape& sizes, const TensorOptions& options) {
   Tensor result = empty(sizes, options);
-  if (result.numel()) std::memset(result.raw_data(), 0, result.nbytes());
+  if (result.numel() == 0) return result;
+#ifdef BEVGRAD_CUDA
+  if (!options.device.is_cpu()) {
+    cuda::set_zero(result.raw_data(), result.nbytes(), options.device.index);
+    return result;
+  }
+#endif
+  std::memset(result.raw_data(), 0, result.nbytes());
   return result;
 }
 
@@ -121,6 +137,10 @@ Tensor ones(const Shape& sizes, const TensorOptions& options) {
 
 Tensor full(const Shape& sizes, double value, const TensorOptions& options) {
   Tensor result = empty(sizes, options);
+  if (!options.device.is_cpu()) {
+    ops::fill_(result, value);
+    return result;
+  }
   dispatch_all(options.dtype, [&]<class T>() {
     T* out = result.data<T>();
     const T filled = static_cast<T>(static_cast<compute_t<T>>(value));
@@ -130,6 +150,8 @@ Tensor full(const Shape& sizes, double value, const TensorOptions& options) {
 }
 
 Tensor from_values(std::span<const double> values, const Shape& sizes, const TensorOptions& options) {
+  if (!options.device.is_cpu())
+    return ops::to(from_values(values, sizes, {options.dtype, options.format}), options.device);
   Tensor result = empty(sizes, options);
   check(static_cast<int64_t>(values.size()) == result.numel(), "from_values: {} values do not fill {}", values.size(),
         to_string(sizes));

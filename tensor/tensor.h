@@ -22,6 +22,7 @@ struct Storage {
   std::shared_ptr<void> block;
   size_t bytes = 0;
   Device device;
+  bool pinned = false;  // host memory from allocate_pinned()
   uint64_t version = 0;
 };
 
@@ -29,6 +30,8 @@ struct TensorOptions {
   DType dtype = DType::Float32;
   MemoryFormat format = MemoryFormat::Contiguous;
   Device device = {};
+  /// Of a host tensor: in memory that a CUDA device copies from without stopping the host (allocate_pinned()).
+  bool pinned = false;
 };
 
 class Tensor {
@@ -60,16 +63,18 @@ class Tensor {
   /// closest together; else Contiguous.
   MemoryFormat suggested_format() const;
 
-  /// Pointer to the first element. T must be the tensor's dtype (throws otherwise).
+  /// Pointer to the first element. T must be the tensor's dtype (throws otherwise). On CUDA it is a device pointer: for
+  /// functors that are launched there, never for the host.
   template <class T>
   T* data() const {
     check(dtype_of<T>() == dtype(), "data<{}>: the tensor holds {}", name(dtype_of<T>()), name(dtype()));
     return static_cast<T*>(raw_data());
   }
   void* raw_data() const;
-  /// The value of a tensor of one element, converted to double.
+  /// The value of a tensor of one element, converted to double. On CUDA it waits for it.
   double item() const;
-  /// All elements in logical (row-major) order, converted to double: for tests, logs and small tensors.
+  /// All elements in logical (row-major) order, converted to double: for tests, logs and small tensors. On CUDA it
+  /// waits for them.
   std::vector<double> to_vector() const;
 
   /// The opaque place where autograd/ keeps what it knows of this tensor. Views and copies made by tensor/ start

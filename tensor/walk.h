@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "tensor/host_device.h"
 #include "tensor/launch.h"
 #include "tensor/tensor.h"
 
@@ -80,6 +81,38 @@ void for_each_row(const Walk& walk, const Row& row, int64_t cost = 1) {
     const int64_t thread = omp_get_thread_num();
     run(items * thread / threads, items * (thread + 1) / threads);
   }
+}
+
+/// One element of a walk: where index i lies in each operand.
+template <int N, class F>
+struct WalkElement {
+  Walk walk;
+  F f;
+
+  BEVGRAD_HD void operator()(int64_t i) const {
+    std::array<int64_t, N> offsets{};
+    for (int d = 0; d < walk.rank; ++d) {
+      const int64_t index = d + 1 < walk.rank ? i % walk.sizes[d] : i;
+      if (d + 1 < walk.rank) i /= walk.sizes[d];
+      for (int k = 0; k < N; ++k) offsets[k] += index * walk.strides[k][d];
+    }
+    f(offsets);
+  }
+};
+
+/// Calls `f(offsets)` once an element, on any device; `f` is a functor as launch() takes them.
+template <int N, class F>
+void launch_elements(Device device, const Walk& walk, const F& f, int64_t cost = 1) {
+  if (!device.is_cpu()) return launch(device, walk.count, WalkElement<N, F>{walk, f}, cost);
+  for_each_row<N>(
+      walk,
+      [&](std::array<int64_t, N> offsets, int64_t length) {
+        for (int64_t i = 0; i < length; ++i) {
+          f(offsets);
+          for (int k = 0; k < N; ++k) offsets[k] += walk.inner(k);
+        }
+      },
+      cost);
 }
 
 }  // namespace bevgrad

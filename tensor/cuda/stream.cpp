@@ -1,0 +1,85 @@
+#include <array>
+#include <mutex>
+
+#include "tensor/cuda_stream.h"
+#include "tensor/error.h"
+
+namespace bevgrad::cuda {
+namespace {
+
+constexpr int kMaxDevices = 64;
+
+struct Streams {
+  std::once_flag made;
+  cudaStream_t compute = nullptr;
+  cudaStream_t copy = nullptr;
+};
+
+// Never destroyed: tensors in static storage may be let go after any of our objects.
+Streams& streams(int device) {
+  static auto& all = *new std::array<Streams, kMaxDevices>;
+  bevgrad::check(device >= 0 && device < kMaxDevices, "cuda:{} is not a device", device);
+  Streams& mine = all[device];
+  std::call_once(mine.made, [&] {
+    const DeviceGuard guard(device);
+    check(cudaStreamCreateWithFlags(&mine.compute, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    check(cudaStreamCreateWithFlags(&mine.copy, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  });
+  return mine;
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  fail("{}: {} (CUDA error {})", call, cudaGetErrorString(status), static_cast<int>(status));
+}
+
+DeviceGuard::DeviceGuard(int device) {
+  check(cudaGetDevice(&previous_), "cudaGetDevice");
+  if (device == previous_) return;
+  check(cudaSetDevice(device), "cudaSetDevice");
+}
+
+DeviceGuard::~DeviceGuard() {
+  // A destructor has nobody to tell; a device that cannot be made current fails the next call.
+  static_cast<void>(cudaSetDevice(previous_));
+}
+
+cudaStream_t compute_stream(int device) {
+  return streams(device).compute;
+}
+cudaStream_t copy_stream(int device) {
+  return streams(device).copy;
+}
+
+Event::Event(int device) : device_(device) {
+  const DeviceGuard guard(device);
+  check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+}
+
+Event::~Event() {
+  if (event_) static_cast<void>(cudaEventDestroy(event_));
+}
+
+void Event::record(cudaStream_t stream) {
+  const DeviceGuard guard(device_);
+  check(cudaEventRecord(event_, stream), "cudaEventRecord");
+}
+
+void Event::wait(cudaStream_t stream) const {
+  check(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
+}
+
+void Event::synchronize() const {
+  check(cudaEventSynchronize(event_), "cudaEventSynchronize");
+}
+
+bool Event::ready() const {
+  const cudaError_t status = cudaEventQuery(event_);
+  if (status == cudaErrorNotReady) return false;
+  check(status, "cudaEventQuery");
+  return true;
+}
+
+}  // namespace bevgrad::cuda
