@@ -1,0 +1,32 @@
+// From a convolution to a plan that cuDNN can run: engines are asked for by its heuristics, those that the switches
+// forbid are dropped, and the first that can be built within the workspace's cap is kept.
+#pragma once
+#include <memory>
+
+#include "cuda/conv_graph.h"
+#include "tensor/tensor.h"
+
+namespace bevgrad::cuda {
+
+/// Bytes of scratch memory that a plan may want.
+inline constexpr int64_t kMaxWorkspace = int64_t{1} << 30;
+
+struct ConvPlan {
+  ConvGraph graph;
+  Descriptor engine_config;
+  Descriptor plan;
+  int64_t workspace_bytes;
+};
+
+/// Null where cuDNN has no plan for it. Plans are kept, those that there are not as well.
+std::shared_ptr<const ConvPlan> find_conv_plan(const ConvProblem& problem, int device);
+
+/// Operands of a run, in the problem's layouts; `shift` and `residual` undefined where the problem has none.
+struct ConvTensors {
+  Tensor x, weight, y, shift, residual;
+};
+
+/// Queues the plan on the device's compute stream.
+void run_conv_plan(const ConvPlan& plan, const ConvTensors& tensors);
+
+}  // namespace bevgrad::cuda
