@@ -248,8 +248,8 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
     const P* b = pointer<P>(shift);
     const T* add = pointer<T>(residual);
     if (fits_packs<T>(channels, y, x, residual))
-      return launch(x.device(), x.numel() / kLanes,
-                    Affine<T, kLanes>{out, in, a, b, add, relu, channels / kLanes}, kLanes);
+      return launch(x.device(), x.numel() / kLanes, Affine<T, kLanes>{out, in, a, b, add, relu, channels / kLanes},
+                    kLanes);
     launch(x.device(), x.numel(), Affine<T, 1>{out, in, a, b, add, relu, channels});
   });
 }

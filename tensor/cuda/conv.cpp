@@ -38,29 +38,39 @@ bool run(const ConvProblem& problem, const ConvTensors& tensors) {
   return plan != nullptr;
 }
 
-bool forward_by_cudnn(const ConvTensors& tensors, bool relu, ConvOptions options) {
+/// The convolution and what follows it as one graph.
+bool run_fused(const ConvTensors& tensors, bool relu, ConvOptions options) {
   ConvProblem problem = problem_of(ConvPass::Forward, tensors, options);
-  ConvProblem fused = problem;
-  fused.has_shift = tensors.shift.defined();
-  fused.has_residual = tensors.residual.defined();
-  fused.relu = relu;
-  if (fused.has_shift) fused.shift_alignment = alignment(tensors.shift);
-  if (fused.has_residual) fused.residual_alignment = alignment(tensors.residual);
-  if (run(fused, tensors)) {
+  problem.has_shift = tensors.shift.defined();
+  problem.has_residual = tensors.residual.defined();
+  problem.relu = relu;
+  if (problem.has_shift) problem.shift_dtype = tensors.shift.dtype();
+  if (problem.has_shift) problem.shift_alignment = alignment(tensors.shift);
+  if (problem.has_residual) problem.residual_alignment = alignment(tensors.residual);
+  return run(problem, tensors);
+}
+
+bool forward_by_cudnn(const ConvTensors& tensors, bool relu, ConvOptions options) {
+  const auto& [x, weight, y, shift, residual] = tensors;
+  // Engines that are compiled when they are asked for take the shift as it is; cuDNN's ready-made ones want it in the
+  // type of the activations.
+  const bool other_shift = shift.defined() && shift.dtype() != x.dtype();
+  if (run_fused(tensors, relu, options) ||
+      (other_shift &&
+       run_fused({x, weight, y, prepare_shift(shift, x.dtype(), options.keep_weight), residual}, relu, options))) {
     ++fused_count;
     return true;
   }
-  if (!fused.has_shift && !fused.has_residual && !relu) return false;
-  if (!run(problem, {tensors.x, tensors.weight, tensors.y, {}, {}})) return false;
-  channel_affine(tensors.y, tensors.y, {}, tensors.shift, tensors.residual, relu);
+  if (!shift.defined() && !residual.defined() && !relu) return false;
+  if (!run_fused({x, weight, y, {}, {}}, false, options)) return false;
+  channel_affine(y, y, {}, shift, residual, relu);
   ++apart_count;
   return true;
 }
 
 /// `result` in `dtype`: itself, or memory for a conversion that follows.
 Tensor as(const Tensor& result, DType dtype) {
-  return result.dtype() == dtype ? result
-                                 : empty(result.sizes(), {dtype, MemoryFormat::ChannelsLast, result.device()});
+  return result.dtype() == dtype ? result : empty(result.sizes(), {dtype, MemoryFormat::ChannelsLast, result.device()});
 }
 
 bool backward_input_by_cudnn(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
@@ -76,10 +86,12 @@ bool backward_input_by_cudnn(const Tensor& dx, const Tensor& dy, const Tensor& w
 
 bool backward_weight_by_cudnn(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
   const bool in_place = layouts_coincide(dweight);
-  const ConvTensors exact{x, in_place ? dweight
-                                      : empty(dweight.sizes(),
-                                              {DType::Float32, MemoryFormat::ChannelsLast, dweight.device()}),
-                          dy, {}, {}};
+  const ConvTensors exact{
+      x,
+      in_place ? dweight : empty(dweight.sizes(), {DType::Float32, MemoryFormat::ChannelsLast, dweight.device()}),
+      dy,
+      {},
+      {}};
   if (run(problem_of(ConvPass::BackwardWeight, exact, options), exact)) {
     if (!in_place) restore_weight(dweight, exact.weight);
     return true;

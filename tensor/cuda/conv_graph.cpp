@@ -101,7 +101,7 @@ class Builder {
       last = &add_pointwise(CUDNN_POINTWISE_ADD, *last, &keep(tensor(kUidResidual, residual)), ++step, steps);
     }
     if (problem_.has_shift) {
-      const ConvOperand shift{{1, problem_.y.sizes[1], 1, 1}, DType::Float32, problem_.shift_alignment};
+      const ConvOperand shift{{1, problem_.y.sizes[1], 1, 1}, problem_.shift_dtype, problem_.shift_alignment};
       last = &add_pointwise(CUDNN_POINTWISE_ADD, *last, &keep(tensor(kUidShift, shift)), ++step, steps);
     }
     if (problem_.relu) last = &add_pointwise(CUDNN_POINTWISE_RELU_FWD, *last, nullptr, ++step, steps);
@@ -164,8 +164,13 @@ class Builder {
 }  // namespace
 
 PlanKey ConvProblem::key() const {
-  PlanKey key{static_cast<int64_t>(pass), stride, padding, has_shift + 2 * has_residual + 4 * relu,
-              has_shift ? shift_alignment : 0, has_residual ? residual_alignment : 0};
+  PlanKey key{static_cast<int64_t>(pass),
+              stride,
+              padding,
+              has_shift + 2 * has_residual + 4 * relu,
+              static_cast<int64_t>(shift_dtype),
+              has_shift ? shift_alignment : 0,
+              has_residual ? residual_alignment : 0};
   for (const ConvOperand* operand : {&x, &weight, &y}) {
     key.insert(key.end(), operand->sizes.begin(), operand->sizes.end());
     key.push_back(static_cast<int64_t>(operand->dtype));

@@ -19,12 +19,13 @@ struct ConvOperand {
 };
 
 /// x and y are the activations at the convolution's two ends, or their gradients. Forward may go on with
-/// y = relu?(conv + residual + shift[c]); residual is laid out as y, shift is float32.
+/// y = relu?(conv + residual + shift[c]); residual is laid out as y.
 struct ConvProblem {
   ConvPass pass = ConvPass::Forward;
   ConvOperand x, weight, y;
   int stride = 1, padding = 0;
   bool has_shift = false, has_residual = false, relu = false;
+  DType shift_dtype = DType::Float32;
   int64_t shift_alignment = 4, residual_alignment = 16;
 
   PlanKey key() const;

@@ -25,7 +25,8 @@ struct Policy {
   bool tensor_cores;
 
   explicit Policy(const ConvProblem& problem)
-      : deterministic(bevgrad::deterministic()), tensor_cores(problem.input_dtype() != DType::Float32 || allow_tf32()) {}
+      : deterministic(bevgrad::deterministic()),
+        tensor_cores(problem.input_dtype() != DType::Float32 || allow_tf32()) {}
 
   bool forbids(cudnnBackendNumericalNote_t note) const {
     switch (note) {
@@ -49,8 +50,8 @@ bool is_allowed(const Descriptor& config, const Policy& policy) {
   cudnnBackendDescriptor_t raw = engine.raw();
   config.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
-  const int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(),
-                                   notes.data());
+  const int64_t count =
+      engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(), notes.data());
   return std::none_of(notes.begin(), notes.begin() + count, [&](auto note) { return policy.forbids(note); });
 }
 
@@ -64,8 +65,7 @@ std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeur
   const int64_t count = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   std::vector<Descriptor> configs;
   std::vector<cudnnBackendDescriptor_t> raw;
-  for (int64_t i = 0; i < count; ++i)
-    raw.push_back(configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).raw());
+  for (int64_t i = 0; i < count; ++i) raw.push_back(configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).raw());
   const int64_t found = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, raw.data());
   configs.erase(configs.begin() + std::min(found, count), configs.end());
   return configs;

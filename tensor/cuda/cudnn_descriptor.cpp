@@ -29,16 +29,14 @@ Descriptor::~Descriptor() {
 void Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
                      const void* values) {
   const cudnnStatus_t status = cudnnBackendSetAttribute(descriptor_, name, type, count, values);
-  if (status != CUDNN_STATUS_SUCCESS)
-    fail("cudnnBackendSetAttribute({}): {}", static_cast<int>(name), explain(status));
+  if (status != CUDNN_STATUS_SUCCESS) fail("cudnnBackendSetAttribute({}): {}", static_cast<int>(name), explain(status));
 }
 
 int64_t Descriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
                         void* values) const {
   int64_t found = 0;
   const cudnnStatus_t status = cudnnBackendGetAttribute(descriptor_, name, type, count, &found, values);
-  if (status != CUDNN_STATUS_SUCCESS)
-    fail("cudnnBackendGetAttribute({}): {}", static_cast<int>(name), explain(status));
+  if (status != CUDNN_STATUS_SUCCESS) fail("cudnnBackendGetAttribute({}): {}", static_cast<int>(name), explain(status));
   return found;
 }
 

@@ -137,8 +137,8 @@ void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& wei
     using P = parameter_t<T>;
     const int64_t cost = s.k * s.kh * s.kw;
     if (dx.dtype() == dy.dtype())
-      return launch(dy.device(), dx.numel(),
-                    BackwardInput<T, T>{s, dx.data<T>(), dy.data<T>(), weight.data<P>()}, cost);
+      return launch(dy.device(), dx.numel(), BackwardInput<T, T>{s, dx.data<T>(), dy.data<T>(), weight.data<P>()},
+                    cost);
     launch(dy.device(), dx.numel(), BackwardInput<T, P>{s, dx.data<P>(), dy.data<T>(), weight.data<P>()}, cost);
   });
 }

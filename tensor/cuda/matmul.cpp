@@ -100,7 +100,7 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t name
 
 Operation operation(const Problem& p) {
   const bool wide = p.a.dtype() == DType::Float64;
-  const cublasComputeType_t compute = wide ? CUBLAS_COMPUTE_64F
+  const cublasComputeType_t compute = wide                                            ? CUBLAS_COMPUTE_64F
                                       : p.a.dtype() == DType::Float32 && allow_tf32() ? CUBLAS_COMPUTE_32F_FAST_TF32
                                                                                       : CUBLAS_COMPUTE_32F;
   cublasLtMatmulDesc_t raw = nullptr;
@@ -148,9 +148,9 @@ Plan make_plan(const Problem& p, const Operation& operation, const Layouts& layo
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(p.c));
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      handle, operation.get(), layouts.b.get(), layouts.a.get(), layouts.c.get(), layouts.c.get(), preference.get(), 1,
-      &result, &found);
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle, operation.get(), layouts.b.get(), layouts.a.get(), layouts.c.get(),
+                                     layouts.c.get(), preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return {};
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return {};

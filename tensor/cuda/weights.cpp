@@ -3,6 +3,7 @@
 #include "tensor/element.h"
 #include "tensor/kept_copies.h"
 #include "tensor/launch.h"
+#include "tensor/ops.h"
 
 namespace bevgrad::cuda {
 namespace {
@@ -60,6 +61,14 @@ Tensor prepare_weight(const Tensor& weight, const Tensor& scale, DType dtype, bo
     launch(weight.device(), weight.numel(), Prepare<BFloat16>{prepared.data<BFloat16>(), in, factors, channels, taps});
   }
   if (keep) weight_cache().keep(weight, scale, dtype, prepared);
+  return prepared;
+}
+
+Tensor prepare_shift(const Tensor& shift, DType dtype, bool keep) {
+  if (!keep) return ops::to(shift, dtype);
+  if (Tensor found = weight_cache().find(shift, {}, dtype); found.defined()) return found;
+  const Tensor prepared = ops::to(shift, dtype);
+  weight_cache().keep(shift, {}, dtype, prepared);
   return prepared;
 }
 

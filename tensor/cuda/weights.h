@@ -8,6 +8,9 @@ namespace bevgrad::cuda {
 /// bfloat16); `weight` itself where that is the same. With `keep` the result stays in a cache bounded in bytes.
 Tensor prepare_weight(const Tensor& weight, const Tensor& scale, DType dtype, bool keep);
 
+/// `shift` in `dtype`; kept likewise.
+Tensor prepare_shift(const Tensor& shift, DType dtype, bool keep);
+
 /// True where the channels-last layout of [out,in,kh,kw] is the contiguous one.
 bool layouts_coincide(const Tensor& weight);
 
