@@ -21,7 +21,8 @@ struct ConvOptions {
   bool keep_weight = false;
 };
 
-/// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual).
+/// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual). A NaN passes
+/// through relu, except in oneDNN's kernels for processors without AVX-512.
 struct ConvEpilogue {
   Tensor scale = {};     // [out] or undefined
   Tensor shift = {};     // [out] or undefined

@@ -20,8 +20,8 @@ struct Walk {
 
   int rank = 0;  // after merging; at least 1
   int64_t count = 0;
-  std::array<int64_t, kMaxRank> sizes{};                              // fastest first
-  std::array<std::array<int64_t, kMaxRank>, kMaxOperands> strides{};  // [operand][dimension], in elements
+  std::array<int64_t, kMaxRank> sizes{};         // fastest first
+  int64_t strides[kMaxOperands][kMaxRank] = {};  // [operand][dimension], in elements
 
   int64_t inner(int operand) const { return strides[operand][0]; }
 };

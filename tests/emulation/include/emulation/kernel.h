@@ -36,11 +36,12 @@ class Kernel {
 
 cudaError_t launch(const cudaLaunchConfig_t& config, std::shared_ptr<const Kernel> kernel);
 
+// What padding happens to hold must not be taken for a pointer. GCC 12 clears wrong bytes of arrays of classes, so a
+// kernel runs on arguments that this has not touched.
 template <class T>
 void clear_padding(T& value) {
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
-  // What padding happens to hold must not be taken for a pointer.
   __builtin_clear_padding(&value);
 #endif
 #endif
@@ -52,8 +53,9 @@ class CapturedKernel final : public Kernel {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...), "arguments of a kernel are copied bit by bit");
 
  public:
-  CapturedKernel(void (*kernel)(Parameters...), Parameters... arguments) : kernel_(kernel), arguments_(arguments...) {
-    std::apply([](auto&... argument) { (clear_padding(argument), ...); }, arguments_);
+  CapturedKernel(void (*kernel)(Parameters...), Parameters... arguments)
+      : kernel_(kernel), arguments_(arguments...), seen_(arguments...) {
+    std::apply([](auto&... argument) { (clear_padding(argument), ...); }, seen_);
   }
 
   std::vector<Bytes> arguments() const override {
@@ -61,7 +63,7 @@ class CapturedKernel final : public Kernel {
         [](const auto&... argument) {
           return std::vector<Bytes>{{&argument, sizeof(argument)}...};
         },
-        arguments_);
+        seen_);
   }
 
   const char* name() const override { return typeid(std::tuple<Parameters...>).name(); }
@@ -94,6 +96,7 @@ class CapturedKernel final : public Kernel {
 
   void (*kernel_)(Parameters...);
   std::tuple<Parameters...> arguments_;
+  std::tuple<Parameters...> seen_;  // the same without padding
 };
 
 template <class... Parameters>
