@@ -15,7 +15,7 @@
 
 // --- Errors ---------------------------------------------------------------------------------------------------------
 
-enum cudaError_t {
+enum cudaError_t : int {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,

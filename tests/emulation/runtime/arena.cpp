@@ -15,6 +15,8 @@ constexpr size_t kGranule = 512;
 constexpr size_t kRedZone = 128;
 constexpr size_t kPage = size_t{2} << 20;
 constexpr size_t kQuarantine = size_t{32} << 20;
+// Sizes that are no longer asked for keep no more memory than this.
+constexpr size_t kKept = size_t{512} << 20;
 
 size_t round_up(size_t value, size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -32,21 +34,26 @@ Arena::Arena(size_t span) : span_(round_up(span, kPage)) {
   void* memory = mmap(nullptr, span_ + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) fault("cannot reserve {} bytes of address space for a device's memory", span_);
   begin_ = round_up(reinterpret_cast<uintptr_t>(memory), kPage);
-  used_end_ = poisoned_end_ = begin_;
+  used_end_ = begin_;
   madvise(reinterpret_cast<void*>(begin_), span_, MADV_HUGEPAGE);
 }
 
 Slot* Arena::take(size_t bytes) {
   const size_t capacity = capacity_for(bytes);
+  Slot* slot = nullptr;
   if (auto& fitting = free_[capacity]; !fitting.empty()) {
-    Slot* slot = fitting.back();
+    slot = fitting.back();
     fitting.pop_back();
-    return slot;
+    if (slot->has_pages) kept_ -= capacity;
+  } else if (capacity <= begin_ + span_ - used_end_) {
+    auto fresh = std::make_unique<Slot>();
+    fresh->base = used_end_;
+    fresh->capacity = capacity;
+    used_end_ += capacity;
+    slot = slots_.emplace(fresh->base, std::move(fresh)).first->second.get();
   }
-  if (capacity > begin_ + span_ - used_end_) return nullptr;
-  auto slot = std::make_unique<Slot>(Slot{used_end_, capacity, nullptr});
-  used_end_ += capacity;
-  return slots_.emplace(slot->base, std::move(slot)).first->second.get();
+  if (slot && !slot->has_pages) unpoisoned_.push_back(slot);
+  return slot;
 }
 
 void Arena::give(Slot* slot) {
@@ -58,8 +65,22 @@ void Arena::give(Slot* slot) {
     Slot* oldest = quarantine_.front();
     quarantine_.pop_front();
     quarantined_ -= oldest->capacity;
-    free_[oldest->capacity].push_back(oldest);
+    set_free(oldest);
   }
+}
+
+void Arena::set_free(Slot* slot) {
+  if (kept_ + slot->capacity > kKept) {
+    // Pages that it shares with its neighbours stay, and are poisoned already.
+    const uintptr_t begin = round_up(slot->base, kPage);
+    const uintptr_t end = (slot->base + slot->capacity) / kPage * kPage;
+    if (begin < end) {
+      madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+      slot->has_pages = false;
+    }
+  }
+  if (slot->has_pages) kept_ += slot->capacity;
+  free_[slot->capacity].push_back(slot);
 }
 
 const Slot* Arena::find(uintptr_t address) const {
@@ -73,8 +94,11 @@ void Arena::open() {
   if (is_open_) return;
   is_open_ = true;
   protect(PROT_READ | PROT_WRITE);
-  poison(poisoned_end_, used_end_);
-  poisoned_end_ = used_end_;
+  for (Slot* slot : unpoisoned_) {
+    poison(slot->base, slot->base + slot->capacity);
+    slot->has_pages = true;
+  }
+  unpoisoned_.clear();
 }
 
 void Arena::close() {

@@ -23,6 +23,21 @@ uint64_t setting(const char* name, uint64_t otherwise) {
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+// Memory that static objects give back later still counts: who asks for this has none.
+void refuse_leaks() {
+  Machine& all = machine();
+  const std::lock_guard lock(all.mutex);
+  std::string first;
+  size_t count = 0;
+  const auto add = [&](const Allocation& allocation) {
+    if (count++ == 0) first = allocation.describe();
+  };
+  for (const auto& device : all.devices) device->arena.for_each_in_use(add);
+  for (const auto& [base, allocation] : all.pinned) add(*allocation);
+  if (count > 0)
+    fault("leak: at the end of the process {} allocations were not given back, among them {}", count, first);
+}
+
 // A call that answers a question about the machine, or about errors, works without a device.
 bool needs_device(const char* function) {
   for (const char* free : {"cudaGetDeviceCount", "cudaDriverGetVersion", "cudaRuntimeGetVersion"}) {
@@ -81,6 +96,8 @@ Stream& Machine::new_stream(int device) {
 
 Machine& machine() {
   static Machine& all = *new Machine;
+  static const bool refuses_leaks = setting("BEVGRAD_EMULATION_LEAKS", 0) != 0 && std::atexit(refuse_leaks) == 0;
+  static_cast<void>(refuses_leaks);
   return all;
 }
 

@@ -111,6 +111,8 @@ int device_of(const void* pointer) {
 }
 
 size_t bytes_behind(const void* pointer) {
+  std::unique_lock lock(machine().mutex, std::defer_lock);
+  if (!inside_call) lock.lock();
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   DeviceState* owner = machine().device_at(address);
   const Slot* slot = owner ? owner->arena.find(address) : nullptr;

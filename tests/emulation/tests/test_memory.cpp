@@ -92,6 +92,24 @@ TEST(Reuse, MemoryComesBackUnwritten) {
   EXPECT_TRUE(again);
 }
 
+// Sizes that come and go do not pile up, and what the system took back in between is unwritten again, too.
+TEST(Reuse, LargeMemoryOfManySizesComesBackUnwritten) {
+  Stream stream;
+  for (int round = 0; round < 2; ++round) {
+    for (size_t megabytes = 50; megabytes < 250; megabytes += 50) {
+      const size_t bytes = megabytes << 20;
+      void* data = nullptr;
+      ASSERT_OK(cudaMallocAsync(&data, bytes, stream));
+      bool fresh = false;
+      ASSERT_OK(enqueue(stream, {"a look", {}, [&] { fresh = unwritten(data, bytes); }, {}}));
+      ASSERT_OK(cudaMemsetAsync(data, 0, bytes, stream));
+      ASSERT_OK(cudaFreeAsync(data, stream));
+      ASSERT_OK(cudaStreamSynchronize(stream));
+      EXPECT_TRUE(fresh) << round << " " << megabytes;
+    }
+  }
+}
+
 TEST(ReadBeforeWrite, IsNanInEveryKernel) {
   Stream stream;
   Array<float> fresh(16);
@@ -183,6 +201,19 @@ TEST(Limits, ComeFromTheEnvironment) {
         exit(good ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Leaks, AreRefusedWhereAskedFor) {
+  const auto end_with = [](bool leak) {
+    setenv("BEVGRAD_EMULATION_LEAKS", "1", 1);
+    void* data = nullptr;
+    EXPECT_OK(cudaMalloc(&data, 64));
+    if (!leak) static_cast<void>(cudaFree(data));
+    exit(0);
+  };
+  EXPECT_DEATH(end_with(true),
+               "leak: at the end of the process 1 allocations were not given back, among them an allocation of 64");
+  EXPECT_EXIT(end_with(false), ::testing::ExitedWithCode(0), "");
 }
 
 uint64_t figure(cudaMemPool_t pool, cudaMemPoolAttr attribute) {
