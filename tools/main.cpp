@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   bevgrad::add_report(app);
   bevgrad::add_cache(app);
   bevgrad::add_bench(app);
+  bevgrad::add_info(app);
   try {
     check_subcommand(app, argc, argv);
     std::vector<char*> words(argv, argv + argc);

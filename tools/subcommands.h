@@ -17,5 +17,6 @@ void add_compare(CLI::App& app);
 void add_report(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_info(CLI::App& app);
 
 }  // namespace bevgrad

@@ -1,0 +1,30 @@
+// bevgrad info: what this program was built with and what it finds on this machine.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+
+#include "tensor/build_info.h"
+#include "tools/subcommands.h"
+#include "train/distributed/collective_libraries.h"
+
+namespace bevgrad {
+namespace {
+
+void print(const std::string& what, const std::string& which) {
+  fmt::print("{:<14} {}\n", what, which);
+}
+
+void info() {
+  print("bevgrad", "0.1.0");
+  for (const auto& [what, which] : build_info()) print(what, which);
+  for (const auto& [what, which] : collective_libraries()) print(what, which);
+}
+
+}  // namespace
+
+void add_info(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("info", "devices, libraries and their versions");
+  command->callback(info);
+}
+
+}  // namespace bevgrad
