@@ -9,30 +9,6 @@
 #include "tensor/dtype.h"
 #include "tensor/host_device.h"
 
-#ifdef __CUDACC__
-
-namespace bevgrad::simd {
-
-struct One {
-  template <class T>
-  BEVGRAD_HD compute_t<T> load(const T* from) const {
-    return static_cast<compute_t<T>>(*from);
-  }
-  template <class T>
-  BEVGRAD_HD void store(T* to, compute_t<T> v) const {
-    *to = static_cast<T>(v);
-  }
-};
-
-template <class Body>
-BEVGRAD_HD void for_each_block(int64_t count, const Body& body) {
-  for (int64_t i = 0; i < count; ++i) body(i, One{});
-}
-
-}  // namespace bevgrad::simd
-
-#else
-
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"  // every function here is inlined
 
@@ -40,8 +16,26 @@ namespace bevgrad::simd {
 
 inline constexpr int kLanes = 16;
 
+// One by one: nvcc's front end knows no vector types of a size that depends on a parameter.
 template <class C>
-using Vector __attribute__((vector_size(kLanes * sizeof(C)))) = C;
+struct VectorOf;
+#define BEVGRAD_VECTOR_OF(C)                                         \
+  template <>                                                        \
+  struct VectorOf<C> {                                               \
+    typedef C type __attribute__((vector_size(kLanes * sizeof(C)))); \
+  };
+BEVGRAD_VECTOR_OF(float)
+BEVGRAD_VECTOR_OF(double)
+BEVGRAD_VECTOR_OF(int8_t)
+BEVGRAD_VECTOR_OF(uint8_t)
+BEVGRAD_VECTOR_OF(uint16_t)
+BEVGRAD_VECTOR_OF(uint32_t)
+BEVGRAD_VECTOR_OF(int32_t)
+BEVGRAD_VECTOR_OF(int64_t)
+#undef BEVGRAD_VECTOR_OF
+
+template <class C>
+using Vector = typename VectorOf<C>::type;
 
 template <class To, class From>
 [[gnu::always_inline]] inline Vector<To> convert(Vector<From> v) {
@@ -112,16 +106,30 @@ struct Some {
   }
 };
 
-/// Calls body(first, lanes) for blocks of kLanes of [0, count) and for what is left.
+/// One value: a thread of a device.
+struct One {
+  template <class T>
+  BEVGRAD_HD compute_t<T> load(const T* from) const {
+    return static_cast<compute_t<T>>(*from);
+  }
+  template <class T>
+  BEVGRAD_HD void store(T* to, compute_t<T> v) const {
+    *to = static_cast<T>(v);
+  }
+};
+
+/// Calls body(first, lanes) for blocks of kLanes of [0, count) and for what is left; on a device, for every value.
 template <class Body>
-[[gnu::always_inline]] inline void for_each_block(int64_t count, const Body& body) {
+[[gnu::always_inline]] BEVGRAD_HD inline void for_each_block(int64_t count, const Body& body) {
+#ifdef __CUDA_ARCH__
+  for (int64_t i = 0; i < count; ++i) body(i, One{});
+#else
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) body(i, Whole{});
   if (i < count) body(i, Some{count - i});
+#endif
 }
 
 }  // namespace bevgrad::simd
 
 #pragma GCC diagnostic pop
-
-#endif

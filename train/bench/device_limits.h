@@ -1,0 +1,12 @@
+// What a CUDA device reaches at best, for other figures to be read against.
+#pragma once
+#include "tensor/device.h"
+#include "train/bench/machine_limits.h"
+
+namespace bevgrad {
+
+/// FLOP/s of large matrix products through the vendor's library in float32 (without TF32) and bfloat16, and bytes/s that
+/// a copy within the device's memory reads and writes: the best of `repeats`.
+MachineLimits measure_device(Device device, int repeats = 5);
+
+}  // namespace bevgrad
