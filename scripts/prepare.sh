@@ -36,11 +36,12 @@ BUILD_PACKAGES="g++ cmake ninja-build pkg-config libdnnl-dev protobuf-compiler l
   zlib1g-dev libgloo-dev"
 TEST_PACKAGES="libgtest-dev libgmock-dev iproute2 clang-format"
 
-# build TESTS TARGET...: configures once and builds the targets.
+# build TESTS TARGET [CMAKE_OPTION...]: configures once and builds the target.
 build() {
   tests=$1
-  shift
+  target=$2
+  shift 2
   say "building into $BUILD_DIR"
-  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS="$tests" >/dev/null
-  cmake --build "$BUILD_DIR" --target "$@" -- --quiet
+  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS="$tests" "$@" >/dev/null
+  cmake --build "$BUILD_DIR" --target "$target" -- --quiet
 }
