@@ -39,8 +39,8 @@ std::string instructions(dnnl::cpu_isa isa) {
 
 Lines cpu_lines() {
   const dnnl_version_t* version = dnnl_version();
-  return {{"processor", fmt::format("{} cores, {} threads for OpenMP", std::thread::hardware_concurrency(),
-                                    omp_get_max_threads())},
+  return {{"processor",
+           fmt::format("{} cores, {} threads for OpenMP", std::thread::hardware_concurrency(), omp_get_max_threads())},
           {"oneDNN", fmt::format("{}.{}.{}, kernels for {}", version->major, version->minor, version->patch,
                                  instructions(dnnl::get_effective_cpu_isa()))}};
 }
