@@ -4,6 +4,7 @@
 #include "cpu/backend.h"
 #include "cpu/conv_loops.h"
 #include "cpu/weight_cache.h"
+#include "cpu/winograd.h"
 #include "tensor/ops.h"
 
 namespace bevgrad::cpu {
@@ -191,8 +192,11 @@ void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, cons
   }
   const bool wide = x.dtype() == DType::Float64;
   if (!wide && x.size(1) > 0) {
+    const bool winograd = winograd_pays(x, y, weight, options);
+    if (winograd && x.dtype() == DType::Float32) return conv2d_forward_by_winograd(y, x, weight, epilogue, options);
     if (forward_by_onednn(y, x, weight, epilogue, options)) return;
     if (x.dtype() == DType::BFloat16) {
+      if (winograd) return conv2d_forward_by_winograd(y, x, weight, epilogue, options);
       const Tensor result = empty(y.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});
       ConvEpilogue widened_epilogue = epilogue;
       widened_epilogue.residual = widened(epilogue.residual);
@@ -222,6 +226,8 @@ void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& wei
   }
   const bool wide = dy.dtype() == DType::Float64;
   if (!wide) {
+    if (dx.dtype() == DType::Float32 && dy.dtype() == DType::Float32 && winograd_pays(dx, dy, weight, options))
+      return conv2d_backward_input_by_winograd(dx, dy, weight, options);
     if (backward_input_by_onednn(dx, dy, weight, options)) return;
     if (dy.dtype() == DType::BFloat16) {
       const Tensor result = empty(dx.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});

@@ -31,17 +31,24 @@ void reorder(const dnnl::memory& from, const dnnl::memory& to) {
   execute(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
+Tensor prepare_weight(const Tensor& weight, const Tensor& scale, const dnnl::memory::desc& wanted, bool keep,
+                      const std::function<Tensor()>& make) {
+  if (!keep) return make();
+  if (Tensor found = weight_cache().find(weight, scale, wanted); found.defined()) return found;
+  Tensor prepared = make();
+  weight_cache().keep(weight, scale, wanted, prepared);
+  return prepared;
+}
+
 Tensor prepare_weight(const Tensor& weight, const Tensor& scale, const dnnl::memory::desc& wanted, bool keep) {
-  if (keep) {
-    if (Tensor found = weight_cache().find(weight, scale, wanted); found.defined()) return found;
-  }
-  const Tensor source = scale.defined() ? scaled(weight, scale) : weight;
   const dnnl::memory::desc plain(weight.sizes(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::oihw);
   if (plain == wanted && !scale.defined()) return weight;
-  Tensor prepared = allocate_for(wanted);
-  reorder(wrap(plain, source), wrap(wanted, prepared));
-  if (keep) weight_cache().keep(weight, scale, wanted, prepared);
-  return prepared;
+  return prepare_weight(weight, scale, wanted, keep, [&] {
+    const Tensor source = scale.defined() ? scaled(weight, scale) : weight;
+    Tensor prepared = allocate_for(wanted);
+    reorder(wrap(plain, source), wrap(wanted, prepared));
+    return prepared;
+  });
 }
 
 size_t kept_weight_bytes() {

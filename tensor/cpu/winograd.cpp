@@ -1,0 +1,288 @@
+// Input transform, 36 matrix products, output transform, for a block of tiles at a time: what lies between stays in the
+// caches of the core that works on the block. The products are oneDNN's 1x1 convolutions, its one product of matrices
+// that reads weights laid out beforehand on every processor.
+#include "cpu/winograd.h"
+
+#include <omp.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "cpu/register.h"
+#include "cpu/weight_cache.h"
+#include "cpu/winograd_transform.h"
+#include "cpu/winograd_weight.h"
+
+namespace bevgrad::cpu {
+namespace {
+
+using namespace winograd;
+using dnnl::memory;
+using V = Register<float>;
+
+constexpr int64_t kMaxRows = 64;  // tiles a block
+constexpr int64_t kMinRows = 8;
+constexpr int64_t kLine = 16;  // floats in a line of the cache
+
+constexpr int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+struct Plan {
+  int64_t images, height, width, channels;      // of x
+  int64_t out_height, out_width, out_channels;  // of y
+  int padding;
+  int64_t tile_rows = 0, tile_columns = 0, tiles = 0;
+  int64_t inner = 0, outer = 0;  // channels and out_channels, rounded up to whole lines
+  int64_t blocks = 0, rows = 0;  // rows: tiles in the largest block
+
+  // Frequencies lie a line further apart than their size: at a power of two all 36 would compete for the same few
+  // places of the cache.
+  int64_t input_stride() const { return rows * inner + kLine; }
+  int64_t output_stride() const { return rows * outer + kLine; }
+  int64_t scratch() const { return kFrequencies * (input_stride() + output_stride()); }
+};
+
+Plan make_plan(const Tensor& x, const Tensor& y, int padding, int64_t threads) {
+  Plan p{.images = x.size(0),
+         .height = x.size(2),
+         .width = x.size(3),
+         .channels = x.size(1),
+         .out_height = y.size(2),
+         .out_width = y.size(3),
+         .out_channels = y.size(1),
+         .padding = padding};
+  p.tile_rows = divide_up(p.out_height, kOut);
+  p.tile_columns = divide_up(p.out_width, kOut);
+  p.tiles = p.images * p.tile_rows * p.tile_columns;
+  p.inner = divide_up(p.channels, kLine) * kLine;
+  p.outer = divide_up(p.out_channels, kLine) * kLine;
+  // As many blocks for each thread as for the others.
+  const int64_t even = divide_up(divide_up(p.tiles, kMaxRows), threads) * threads;
+  p.blocks = std::min(even, divide_up(p.tiles, kMinRows));
+  p.rows = divide_up(p.tiles, p.blocks);
+  return p;
+}
+
+// Where a tile lies.
+struct Tile {
+  int64_t image, row, column;
+};
+
+Tile tile_at(const Plan& p, int64_t index) {
+  const int64_t column = index % p.tile_columns, rest = index / p.tile_columns;
+  return {rest / p.tile_rows, rest % p.tile_rows * kOut, column * kOut};
+}
+
+// One tile's inputs to its 36 frequencies. `zeros` stands in for pixels beyond the border.
+template <class T>
+void transform_input(const Plan& p, Tile tile, const T* x, const T* zeros, float* to) {
+  const T* pixels[kIn][kIn];
+  for (int64_t i = 0; i < kIn; ++i) {
+    const int64_t h = tile.row - p.padding + i;
+    for (int64_t j = 0; j < kIn; ++j) {
+      const int64_t w = tile.column - p.padding + j;
+      const bool inside = h >= 0 && h < p.height && w >= 0 && w < p.width;
+      pixels[i][j] = inside ? x + ((tile.image * p.height + h) * p.width + w) * p.channels : zeros;
+    }
+  }
+  const int64_t stride = p.input_stride();
+  for_each_register(p.channels, [&](int64_t c, auto lanes) {
+    V half[kIn][kIn];
+#pragma GCC unroll 6
+    for (int j = 0; j < kIn; ++j) {
+      V column[kIn], out[kIn];
+#pragma GCC unroll 6
+      for (int i = 0; i < kIn; ++i) column[i] = lanes.load(pixels[i][j] + c);
+      input_line(column, out);
+#pragma GCC unroll 6
+      for (int i = 0; i < kIn; ++i) half[i][j] = out[i];
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) {
+      V out[kIn];
+      input_line(half[i], out);
+#pragma GCC unroll 6
+      for (int j = 0; j < kIn; ++j) store_register(to + (i * kIn + j) * stride + c, out[j]);
+    }
+  });
+}
+
+template <class T>
+struct Epilogue {
+  const float* shift;
+  const T* residual;
+  bool relu;
+};
+
+// One tile's 36 frequencies to its outputs, and what follows the convolution.
+template <class T>
+void transform_output(const Plan& p, Tile tile, const float* from, const Epilogue<T>& epilogue, T* y) {
+  const int64_t height = std::min<int64_t>(kOut, p.out_height - tile.row);
+  const int64_t width = std::min<int64_t>(kOut, p.out_width - tile.column);
+  const int64_t first = (tile.image * p.out_height + tile.row) * p.out_width + tile.column;
+  const int64_t stride = p.output_stride();
+  for_each_register(p.out_channels, [&](int64_t k, auto lanes) {
+    V half[kOut][kIn];
+#pragma GCC unroll 6
+    for (int j = 0; j < kIn; ++j) {
+      V column[kIn], out[kOut];
+#pragma GCC unroll 6
+      for (int i = 0; i < kIn; ++i) column[i] = load_register(from + (i * kIn + j) * stride + k);
+      output_line(column, out);
+#pragma GCC unroll 4
+      for (int i = 0; i < kOut; ++i) half[i][j] = out[i];
+    }
+    const V shift = epilogue.shift ? lanes.load(epilogue.shift + k) : V{};
+#pragma GCC unroll 4
+    for (int i = 0; i < kOut; ++i) {
+      if (i >= height) break;
+      V out[kOut];
+      output_line(half[i], out);
+#pragma GCC unroll 4
+      for (int j = 0; j < kOut; ++j) {
+        if (j >= width) break;
+        const int64_t at = (first + i * p.out_width + j) * p.out_channels + k;
+        V value = out[j] + shift;
+        if (epilogue.residual) value += lanes.load(epilogue.residual + at);
+        if (epilogue.relu) value = value < 0.0f ? V{} : value;
+        lanes.store(y + at, value);
+      }
+    }
+  });
+}
+
+// oneDNN plans a primitive's work for the number of threads that it is created under; here each thread runs its own.
+class OneThread {
+ public:
+  OneThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(threads_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int threads_;
+};
+
+// [rows, inner] x [inner, outer] for one frequency.
+class Product {
+ public:
+  Product(int64_t rows, int64_t inner, int64_t outer)
+      : from_({1, inner, 1, rows}, memory::data_type::f32, memory::format_tag::nhwc),
+        to_({1, outer, 1, rows}, memory::data_type::f32, memory::format_tag::nhwc) {
+    constexpr int64_t kWinograd = 200;
+    const OneThread one;
+    primitive_ = primitive_cache().find({kWinograd, rows, inner, outer}, [&]() -> Primitive {
+      const memory::desc weight({outer, inner, 1, 1}, memory::data_type::f32, memory::format_tag::any);
+      const dnnl::convolution_forward::primitive_desc description({dnnl::prop_kind::forward_inference,
+                                                                   dnnl::algorithm::convolution_direct,
+                                                                   from_,
+                                                                   weight,
+                                                                   to_,
+                                                                   {1, 1},
+                                                                   {0, 0},
+                                                                   {0, 0}},
+                                                                  user_scratchpad(), engine());
+      return {true, dnnl::convolution_forward(description), description.weights_desc(), description.scratchpad_desc()};
+    });
+    check(primitive_->usable, "winograd: oneDNN has no 1x1 convolution from {} to {} channels", inner, outer);
+  }
+
+  const memory::desc& weight() const { return primitive_->weight; }
+
+  // For all frequencies, which lie `from_stride` and `to_stride` floats apart.
+  void run(float* from, int64_t from_stride, const Tensor& weight, float* to, int64_t to_stride) const {
+    thread_local dnnl::stream stream(engine());
+    const int64_t weight_stride = static_cast<int64_t>(primitive_->weight.get_size());
+    memory source(from_, engine(), nullptr), matrix(primitive_->weight, engine(), nullptr),
+        result(to_, engine(), nullptr);
+    std::unordered_map<int, memory> arguments{
+        {DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, matrix}, {DNNL_ARG_DST, result}};
+    Tensor scratchpad;
+    if (primitive_->scratchpad.get_size() > 0) {
+      scratchpad = allocate_for(primitive_->scratchpad);
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, wrap(primitive_->scratchpad, scratchpad));
+    }
+    for (int64_t f = 0; f < kFrequencies; ++f) {
+      source.set_data_handle(from + f * from_stride);
+      matrix.set_data_handle(weight.data<uint8_t>() + f * weight_stride);
+      result.set_data_handle(to + f * to_stride);
+      primitive_->primitive.execute(stream, arguments);
+    }
+    stream.wait();
+  }
+
+ private:
+  memory::desc from_, to_;
+  std::shared_ptr<const Primitive> primitive_;
+};
+
+// `prepare` gives the matrices in the layout that the products want.
+template <class T, class Prepare>
+void run(const Tensor& y, const Tensor& x, const ConvEpilogue& epilogue, int padding, const Prepare& prepare) {
+  const int64_t threads = omp_get_max_threads();
+  const Plan p = make_plan(x, y, padding, threads);
+  // Blocks differ by one tile at the most.
+  const Product large(p.rows, p.inner, p.outer), small(p.tiles / p.blocks, p.inner, p.outer);
+  const Tensor matrices = prepare(large.weight());
+  const Epilogue<T> after{epilogue.shift.defined() ? epilogue.shift.data<float>() : nullptr,
+                          epilogue.residual.defined() ? epilogue.residual.data<T>() : nullptr, epilogue.relu};
+  const T* in = x.data<T>();
+  T* out = y.data<T>();
+  const std::vector<T> zeros(static_cast<size_t>(p.channels));
+  const Tensor scratch = empty({std::min(threads, p.blocks), p.scratch()});
+#pragma omp parallel num_threads(static_cast <int>(std::min(threads, p.blocks)))
+  {
+    float* frequencies = scratch.data<float>() + omp_get_thread_num() * p.scratch();
+    float* products = frequencies + kFrequencies * p.input_stride();
+    // Channels that only fill up a line are read by the products, against weights of 0: they must not be NaN.
+    if (p.inner != p.channels) std::fill(frequencies, products, 0.0f);
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < p.blocks; ++block) {
+      const int64_t begin = block * p.tiles / p.blocks, end = (block + 1) * p.tiles / p.blocks;
+      for (int64_t t = begin; t < end; ++t)
+        transform_input(p, tile_at(p, t), in, zeros.data(), frequencies + (t - begin) * p.inner);
+      const Product& product = end - begin == p.rows ? large : small;
+      product.run(frequencies, p.input_stride(), matrices, products, p.output_stride());
+      for (int64_t t = begin; t < end; ++t)
+        transform_output(p, tile_at(p, t), products + (t - begin) * p.outer, after, out);
+    }
+  }
+}
+
+// For comparisons: BEVGRAD_WINOGRAD=0 in the environment leaves every convolution to the direct kernels.
+bool winograd_is_on() {
+  static const bool on = [] {
+    const char* value = std::getenv("BEVGRAD_WINOGRAD");
+    return value == nullptr || std::string_view(value) != "0";
+  }();
+  return on;
+}
+
+}  // namespace
+
+bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
+  constexpr int64_t kMinChannels = 32, kMinPixels = 256, kMinPixelsUnkept = 1024;
+  const bool fits =
+      winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 && options.padding <= 2;
+  const int64_t pixels = y.size(0) * y.size(2) * y.size(3);
+  return fits && std::min(weight.size(0), weight.size(1)) >= kMinChannels &&
+         pixels >= (options.keep_weight ? kMinPixels : kMinPixelsUnkept) && x.dtype() != DType::Float64;
+}
+
+void conv2d_forward_by_winograd(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                                ConvOptions options) {
+  const auto prepare = [&](const memory::desc& wanted) {
+    return prepare_weight(weight, epilogue.scale, wanted, options.keep_weight,
+                          [&] { return transform_weight(weight, epilogue.scale, wanted); });
+  };
+  if (x.dtype() == DType::BFloat16) return run<BFloat16>(y, x, epilogue, options.padding, prepare);
+  run<float>(y, x, epilogue, options.padding, prepare);
+}
+
+void conv2d_backward_input_by_winograd(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
+  run<float>(dx, dy, {}, kIn - kOut - options.padding,
+             [&](const memory::desc& wanted) { return transform_gradient_weight(weight, wanted); });
+}
+
+}  // namespace bevgrad::cpu
