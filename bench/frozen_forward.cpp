@@ -1,13 +1,16 @@
 // How long the frozen part of step 2 takes: everything up to the fused BEV feature, on random frames, stage by stage.
 // bench/peer/frozen_forward.py runs the same network in PyTorch.
 //
-//   frozen_forward [--batch N] [--repeats R] [--amp] [--points P]
+//   frozen_forward [--batch N] [--repeats R] [--amp] [--points P] [--processor-time]
+//
+// --processor-time counts what the process's threads used: for one thread (OMP_NUM_THREADS=1) on a machine that others
+// share.
 #include <sys/resource.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "autograd/autocast.h"
@@ -22,8 +25,12 @@
 namespace bevgrad {
 namespace {
 
+clockid_t clock_kind = CLOCK_MONOTONIC;
+
 double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  timespec time{};
+  clock_gettime(clock_kind, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 // The fastest of `repeats` runs, in milliseconds, after one that warms up.
@@ -98,8 +105,10 @@ int bench(int argc, char** argv) {
       points = value();
     else if (flag == "--amp")
       options.use_backbone_amp = true;
+    else if (flag == "--processor-time")
+      clock_kind = CLOCK_PROCESS_CPUTIME_ID;
     else
-      throw UsageError("frozen_forward [--batch N] [--repeats R] [--points P] [--amp]");
+      throw UsageError("frozen_forward [--batch N] [--repeats R] [--points P] [--amp] [--processor-time]");
   }
   Generator generator(1);
   Network network(options, generator);
