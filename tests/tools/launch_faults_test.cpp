@@ -1,0 +1,159 @@
+// What becomes of a run whose processes are killed, stopped, cut off or started wrongly.
+#include "tools/launched_runs.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(Faults, AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbrokenRun) {
+  for (const size_t victim : {0, 1}) {
+    const std::string work_dir = path(fmt::format("killed_{}", victim));
+    Running running(launched(2, tiny_run(work_dir, kLong), {"--max-restarts", "1"}));
+    ASSERT_TRUE(running.wait_for(victim == 0 ? "train 5/12" : "train 8/12")) << running.output();
+    const std::vector<pid_t> ranks = children_of(running.process());
+    ASSERT_EQ(ranks.size(), 2u);
+    kill(ranks[victim], SIGKILL);
+    EXPECT_EQ(running.finish(), 0) << running.output();
+    EXPECT_THAT(running.output(), AllOf(HasSubstr(fmt::format("rank{}", victim)), HasSubstr("signal 9"),
+                                        HasSubstr("starting again (1 of 1)"), HasSubstr("resumed from")));
+    expect_same_bits(last_checkpoint(unbroken(), 12), last_checkpoint(work_dir, 12));
+  }
+}
+
+TEST(Faults, WithoutRestartsTheOthersEndAndTheCheckpointIsWhole) {
+  const std::string work_dir = path("not_restarted");
+  Running running(launched(3, tiny_run(work_dir, kLong)));
+  ASSERT_TRUE(running.wait_for("train 5/12")) << running.output();
+  const std::vector<pid_t> ranks = children_of(running.process());
+  ASSERT_EQ(ranks.size(), 3u);
+  kill(ranks[2], SIGKILL);
+  EXPECT_EQ(running.finish(), 128 + SIGKILL);
+  EXPECT_THAT(running.output(), AllOf(HasSubstr("rank 2"), HasSubstr("step ")));
+  EXPECT_EQ(last_checkpoint(work_dir, 4).global_step, 4);
+  for (const pid_t rank : ranks) EXPECT_NE(kill(rank, 0), 0) << "process " << rank << " is still there";
+}
+
+TEST(Faults, AStoppedRankIsNoticedWithinTheTimeout) {
+  Words sets = kLong;
+  sets.push_back("distributed.timeout=2");
+  Running running(launched(2, tiny_run(path("stopped"), sets)));
+  ASSERT_TRUE(running.wait_for("train 3/12")) << running.output();
+  const std::vector<pid_t> ranks = children_of(running.process());
+  ASSERT_EQ(ranks.size(), 2u);
+  kill(ranks[1], SIGSTOP);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(running.finish(), 1) << running.output();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_THAT(running.output(), AllOf(HasSubstr("nothing from rank 1 within 2 s"),
+                                      HasSubstr("no sign of life from rank 1"), HasSubstr("rank 0 at step")));
+}
+
+TEST(Faults, TheLauncherTakesItsProcessesAlong) {
+  Running running(launched(2, tiny_run(path("launcher"), kLong)));
+  ASSERT_TRUE(running.wait_for("train 2/12")) << running.output();
+  const std::vector<pid_t> ranks = children_of(running.process());
+  kill(running.process(), SIGKILL);
+  running.finish();
+  for (const pid_t rank : ranks) {
+    for (int i = 0; i < 200 && fs::exists(fmt::format("/proc/{}/exe", rank)) &&
+                    !read_text(fmt::format("/proc/{}/cmdline", rank)).empty();
+         ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(read_text(fmt::format("/proc/{}/cmdline", rank)).empty()) << rank;
+  }
+}
+
+TEST(Faults, SignalsArePassedOnAndTheRunGoesOnFromThere) {
+  for (const auto& [number, status] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    const std::string work_dir = path(fmt::format("signal_{}", number));
+    Running running(launched(2, tiny_run(work_dir, kLong)));
+    ASSERT_TRUE(running.wait_for("train 3/12")) << running.output();
+    kill(running.process(), number);
+    EXPECT_EQ(running.finish(), status) << running.output();
+    EXPECT_THAT(running.output(), HasSubstr("go on with --resume auto"));
+    Words again = tiny_run(work_dir, kLong);
+    again.insert(again.end(), {"--resume", "auto"});
+    ASSERT_EQ(run(launched(2, again)), 0);
+    expect_same_bits(last_checkpoint(unbroken(), 12), last_checkpoint(work_dir, 12));
+  }
+}
+
+/// Two ranks without a launcher, so that each can be started in its own way.
+struct Pair {
+  Pair(const Words& first, const Words& second, const Variables& more_first = {}, const Variables& more_second = {})
+      : port(std::to_string(listen_on({"127.0.0.1", 0}).local().port)),
+        zero(first, variables("0", more_first)),
+        one(second, variables("1", more_second)) {}
+  Variables variables(const std::string& rank, const Variables& more) const {
+    Variables all = {{"RANK", rank},
+                     {"LOCAL_RANK", rank},
+                     {"WORLD_SIZE", "2"},
+                     {"LOCAL_WORLD_SIZE", "2"},
+                     {"MASTER_ADDR", "127.0.0.1"},
+                     {"MASTER_PORT", port}};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  std::string port;
+  Running zero, one;
+};
+
+TEST(Faults, AnotherConfigIsRefusedByBoth) {
+  Pair pair(tiny_run(path("config_a"), steps(3, 1)), tiny_run(path("config_a"), steps(3, 1, {"train.gamma=0.3"})));
+  EXPECT_EQ(pair.zero.finish(), 1);
+  EXPECT_EQ(pair.one.finish(), 1);
+  for (const std::string& output : {pair.zero.output(), pair.one.output()})
+    EXPECT_THAT(output, AllOf(HasSubstr("rank 1"), HasSubstr("another config"), HasSubstr("gamma")));
+}
+
+TEST(Faults, AnotherBuildIsRefusedByBoth) {
+  const std::string other = path("other_build");
+  fs::copy_file(BEVGRAD_BINARY, other);
+  std::ofstream(other, std::ios::app | std::ios::binary) << "changed";
+  const Words words = tiny_run(path("build"), steps(3, 1));
+  Words changed = words;
+  changed[0] = other;
+  Pair pair(words, changed, {{"GOMP_SPINCOUNT", "2000"}}, {{"GOMP_SPINCOUNT", "2000"}});
+  EXPECT_EQ(pair.zero.finish(), 1);
+  EXPECT_EQ(pair.one.finish(), 1);
+  EXPECT_THAT(pair.zero.output(), AllOf(HasSubstr("rank 1"), HasSubstr("another build")));
+  EXPECT_EQ(pair.zero.output().find('\n'), pair.zero.output().size() - 1);  // one line
+}
+
+TEST(Faults, ARankThatDoesNotComeIsNamed) {
+  const std::string port = std::to_string(listen_on({"127.0.0.1", 0}).local().port);
+  std::string output;
+  const Variables variables = {{"RANK", "0"},
+                               {"LOCAL_RANK", "0"},
+                               {"WORLD_SIZE", "2"},
+                               {"LOCAL_WORLD_SIZE", "2"},
+                               {"MASTER_ADDR", "127.0.0.1"},
+                               {"MASTER_PORT", port}};
+  EXPECT_EQ(run(tiny_run(path("late"), steps(3, 1, {"distributed.timeout=1"})), &output, variables), 1);
+  EXPECT_THAT(output, HasSubstr("rank 1 has not come within 1 s"));
+}
+
+TEST(Faults, AFullDiskEndsAllAndLeavesWholeCheckpoints) {
+  const std::string disk = path("disk");
+  fs::create_directories(disk);
+  if (std::system(fmt::format("mount -t tmpfs -o size=1600k tmpfs {} 2>/dev/null", disk).c_str()) != 0)
+    GTEST_SKIP() << "SKIPPED: no right to mount a small disk";
+  Running running(launched(2, tiny_run(disk + "/w", kLong)));
+  const int status = running.finish();
+  const std::string output = running.output();
+  int whole = 0;
+  for (const auto& entry : fs::directory_iterator(disk + "/w/checkpoints")) {
+    if (entry.path().extension() != ".h5") continue;
+    EXPECT_NO_THROW(load_checkpoint(entry.path().string())) << entry.path();
+    ++whole;
+  }
+  std::system(fmt::format("umount -l {}", disk).c_str());
+  EXPECT_EQ(status, 1) << output;
+  EXPECT_GT(whole, 0) << output;
+  EXPECT_THAT(output, AllOf(HasSubstr("step_0"), HasSubstr("rank0")));
+}
+
+}  // namespace
+}  // namespace bevgrad
