@@ -3,6 +3,7 @@
 #pragma once
 #include <cuda_runtime.h>
 
+#include <exception>
 #include <utility>
 
 namespace bevgrad::cuda {
@@ -26,6 +27,12 @@ class DeviceGuard {
 cudaStream_t compute_stream(int device);
 /// Where batches are copied while the compute stream works.
 cudaStream_t copy_stream(int device);
+
+/// The host waits for the compute stream, for results that it wants to read.
+void finish(int device);
+/// From now on every wait of the host for the device ends in `reason`: a collective was broken off, and whatever is
+/// computed from its half result is nonsense. Null: the device is to be trusted again. Any thread.
+void distrust(int device, std::exception_ptr reason);
 
 /// A point in a stream.
 class Event {

@@ -43,7 +43,7 @@ std::string cuda_problem() {
   return found().problem;
 }
 void synchronize(Device device) {
-  if (!device.is_cpu()) cuda::check(cudaStreamSynchronize(cuda::compute_stream(device.index)), "cudaStreamSynchronize");
+  if (!device.is_cpu()) cuda::finish(device.index);
 }
 
 #else

@@ -165,7 +165,7 @@ void copy_from_host(void* to, const void* from, size_t bytes, int device) {
 }
 void copy_to_host(void* to, const void* from, size_t bytes, int device) {
   copy(to, from, bytes, cudaMemcpyDeviceToHost, device);
-  check(cudaStreamSynchronize(compute_stream(device)), "cudaStreamSynchronize");
+  finish(device);
 }
 
 }  // namespace bevgrad::cuda

@@ -13,6 +13,8 @@ struct Streams {
   std::once_flag made;
   cudaStream_t compute = nullptr;
   cudaStream_t copy = nullptr;
+  std::mutex mutex;
+  std::exception_ptr distrusted;
 };
 
 // Never destroyed: tensors in static storage may be let go after any of our objects.
@@ -26,6 +28,12 @@ Streams& streams(int device) {
     check(cudaStreamCreateWithFlags(&mine.copy, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   });
   return mine;
+}
+
+void check_trust(int device) {
+  Streams& mine = streams(device);
+  const std::lock_guard lock(mine.mutex);
+  if (mine.distrusted) std::rethrow_exception(mine.distrusted);
 }
 
 }  // namespace
@@ -53,6 +61,17 @@ cudaStream_t copy_stream(int device) {
   return streams(device).copy;
 }
 
+void finish(int device) {
+  check(cudaStreamSynchronize(compute_stream(device)), "cudaStreamSynchronize");
+  check_trust(device);
+}
+
+void distrust(int device, std::exception_ptr reason) {
+  Streams& mine = streams(device);
+  const std::lock_guard lock(mine.mutex);
+  mine.distrusted = std::move(reason);
+}
+
 Event::Event(int device) : device_(device) {
   const DeviceGuard guard(device);
   check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -73,6 +92,7 @@ void Event::wait(cudaStream_t stream) const {
 
 void Event::synchronize() const {
   check(cudaEventSynchronize(event_), "cudaEventSynchronize");
+  check_trust(device_);
 }
 
 bool Event::ready() const {

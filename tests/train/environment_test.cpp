@@ -8,6 +8,7 @@
 
 #include "tensor/error.h"
 #include "train/distributed/process_group.h"
+#include "train/distributed/rank_device.h"
 
 namespace bevgrad {
 namespace {
@@ -134,6 +135,32 @@ TEST(Threads, AShareOfTheCores) {
   EXPECT_EQ(threads_per_rank(0, two, 8, from({{"OMP_NUM_THREADS", "1"}})), 4);
   EXPECT_EQ(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "1"}})), 1);
   EXPECT_THROW(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "many"}})), UsageError);
+}
+
+std::string device_of(int local_rank, const VisibleDevices& devices, DeviceKind kind = DeviceKind::CUDA) {
+  RankEnvironment environment;
+  environment.local_rank = local_rank;
+  environment.local_world_size = 4;
+  try {
+    return to_string(rank_device(environment, kind, devices));
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+}
+
+TEST(RankDevice, IsTheLocalRanks) {
+  EXPECT_EQ(device_of(3, {0, "no NVIDIA driver (CUDA error 35)", false}, DeviceKind::CPU), "cpu");
+  EXPECT_EQ(device_of(0, {4, "", false}), "cuda:0");
+  EXPECT_EQ(device_of(3, {4, "", false}), "cuda:3");
+  // Each process sees one of its own: all have the local rank 0 (torchrun --virtual-local-rank), or keep theirs
+  // (Slurm).
+  EXPECT_EQ(device_of(0, {1, "", true}), "cuda:0");
+  EXPECT_EQ(device_of(2, {1, "", true}), "cuda:0");
+  EXPECT_EQ(device_of(0, {0, "no NVIDIA driver (CUDA error 35)", false}),
+            "--device cuda: no NVIDIA driver (CUDA error 35)");
+  EXPECT_THAT(device_of(2, {2, "", false}),
+              HasSubstr("no cuda:2 for local rank 2: this process sees 2 CUDA device(s)"));
+  EXPECT_THAT(device_of(1, {1, "", false}), HasSubstr("expected one for each of the 4 processes"));
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <gloo/broadcast.h>
 
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -16,9 +15,7 @@
 
 #include "tensor/error.h"
 #include "tensor/ops.h"
-#include "train/distributed/build_digest.h"
 #include "train/distributed/gloo_transport.h"
-#include "train/distributed/meeting.h"
 
 namespace bevgrad {
 namespace {
@@ -92,6 +89,8 @@ Reduce reduce_function(DType dtype, bool larger) {
 void check_dense(const char* call, const Tensor& tensor) {
   check(tensor.defined() && tensor.is_contiguous(), "{}: {} is not contiguous", call,
         tensor.defined() ? describe(tensor) : "an undefined tensor");
+  check(tensor.device().is_cpu(), "{}: {}, expected a tensor on the CPU: this run's ranks have no other device", call,
+        describe(tensor));
 }
 
 /// Gloo counts elements by the size of a C++ type.
@@ -336,13 +335,8 @@ class GlooGroup final : public ProcessGroup {
 
 }  // namespace
 
-std::unique_ptr<ProcessGroup> make_gloo_group(const RankEnvironment& environment, const GroupOptions& options) {
-  const char* interface = std::getenv("BEVGRAD_INTERFACE");
-  auto meeting = std::make_shared<Meeting>(environment, MeetingOptions{.timeout = options.timeout,
-                                                                       .build = build_digest(),
-                                                                       .config = options.config,
-                                                                       .interface = interface ? interface : ""});
-  return std::make_unique<GlooGroup>(std::move(meeting), "main");
+std::unique_ptr<ProcessGroup> make_gloo_group(std::shared_ptr<Meeting> meeting, const std::string& name) {
+  return std::make_unique<GlooGroup>(std::move(meeting), name);
 }
 
 }  // namespace bevgrad

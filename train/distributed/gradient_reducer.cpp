@@ -1,7 +1,7 @@
 #include "train/distributed/gradient_reducer.h"
 
 #include <algorithm>
-#include <chrono>
+#include <utility>
 
 #include "autograd/autograd.h"
 #include "autograd/gradient_hook.h"
@@ -55,22 +55,19 @@ void GradientReducer::lay_out(const std::vector<size_t>& order) {
   }
   for (size_t b = 0; b < buckets_.size(); ++b) {
     Bucket& bucket = buckets_[b];
-    bucket.values = zeros({lengths[b] + static_cast<int64_t>(bucket.parameters.size())});
-    int64_t offset = 0, flag = lengths[b];
+    bucket.values = zeros({lengths[b]}, {.device = parameters_[bucket.parameters[0]].value.device()});
+    int64_t offset = 0;
     for (const size_t parameter : bucket.parameters) {
       const Tensor& value = parameters_[parameter].value;
       const Tensor like = empty_like(value);
       places_[parameter].view = Tensor(bucket.values.storage(), offset, like.sizes(), like.strides(), DType::Float32);
-      places_[parameter].flag = flag++;
       offset += value.numel();
     }
   }
 }
 
 void GradientReducer::put(size_t parameter, const Tensor& gradient) {
-  const Place& place = places_[parameter];
-  ops::copy_(place.view, gradient);
-  buckets_[place.bucket].values.data<float>()[place.flag] = 1;
+  ops::copy_(places_[parameter].view, gradient);
 }
 
 void GradientReducer::complete(size_t parameter) {
@@ -95,7 +92,12 @@ void GradientReducer::begin(const Tensor& loss, ReduceOp op) {
     bucket.missing = bucket.parameters.size();
     ops::fill_(bucket.values, 0);
   }
-  // What this pass does not reach is complete already: the gradient of an earlier pass of this step, or none.
+  // Known before the pass, so that it travels beside it. What the pass does not reach is complete already: the gradient
+  // of an earlier pass of this step, or none.
+  present_ = ones({static_cast<int64_t>(parameters_.size())}, {DType::UInt8});
+  for (size_t i = 0; i < completion.unreached; ++i)
+    present_.data<uint8_t>()[completion.order[i]] = grad(parameters_[completion.order[i]].value).defined();
+  present_work_ = group_->all_reduce(present_, ReduceOp::Max);
   for (size_t i = 0; i < completion.unreached; ++i) {
     const size_t parameter = completion.order[i];
     if (const Tensor gradient = grad(parameters_[parameter].value); gradient.defined()) put(parameter, gradient);
@@ -109,17 +111,13 @@ void GradientReducer::finish() {
   active_ = false;
   for (size_t i = 0; i < parameters_.size(); ++i)
     check(completed_[i], "gradients: the backward pass did not complete the one of {}", parameters_[i].name);
-  const auto start = std::chrono::steady_clock::now();
   for (Bucket& bucket : buckets_) {
     bucket.work->wait();
     bucket.work.reset();
   }
-  exposed_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Place& place = places_[i];
-    const bool has_one = buckets_[place.bucket].values.data<float>()[place.flag] > 0;
-    set_grad(parameters_[i].value, has_one ? place.view : Tensor());
-  }
+  std::exchange(present_work_, nullptr)->wait();
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    set_grad(parameters_[i].value, present_.data<uint8_t>()[i] ? places_[i].view : Tensor());
 }
 
 std::vector<int64_t> GradientReducer::bucket_sizes() const {

@@ -12,7 +12,8 @@ namespace bevgrad {
 
 /// Gathers gradients in flat buckets, in the order in which backward completes them, and reduces each bucket over the
 /// ranks as soon as it is full, while backward goes on (Li et al., "PyTorch Distributed", VLDB 2020). Buckets go out in
-/// the same order on every rank. A parameter that has a gradient on no rank keeps none.
+/// the same order on every rank. A parameter that has a gradient on no rank keeps none. On CUDA the buckets travel on
+/// the group's stream beside the compute stream, and the host waits for none of them.
 class GradientReducer {
  public:
   /// `group` is the reducer's own: other collectives of the run do not wait behind its buckets.
@@ -26,11 +27,11 @@ class GradientReducer {
 
   /// Before the last backward pass of a step, which will start at `loss`: what it completes is sent on at once.
   void begin(const Tensor& loss, ReduceOp op);
-  /// After it: waits for what is still on its way, then every parameter's gradient is the reduced one.
+  /// After it: whoever uses the parameters' gradients finds the reduced ones.
   void finish();
 
-  /// Seconds in which finish() waited, of all.
-  double exposed() const { return exposed_; }
+  /// Seconds in which the caller, or on CUDA the device, waited for buckets, of all.
+  double exposed() const { return group_->traffic().waited; }
   GroupTraffic traffic() const { return group_->traffic(); }
   /// Bytes of every bucket, in the order in which they go out. Empty before the first step.
   std::vector<int64_t> bucket_sizes() const;
@@ -39,10 +40,9 @@ class GradientReducer {
   struct Place {
     size_t bucket = 0;
     Tensor view;  ///< of the bucket, with the parameter's sizes and strides
-    int64_t flag = 0;
   };
   struct Bucket {
-    Tensor values;  ///< gradients, then one number a parameter: on how many ranks it has one
+    Tensor values;
     std::vector<size_t> parameters;
     size_t missing = 0;
     WorkHandle work;
@@ -58,11 +58,12 @@ class GradientReducer {
   std::vector<OptimizedParameter> parameters_;
   std::vector<Place> places_;
   std::vector<bool> completed_;
+  Tensor present_;  ///< uint8 on the CPU, one a parameter: whether it has a gradient on any rank
+  WorkHandle present_work_;
   std::vector<Bucket> buckets_;
   size_t next_ = 0;  // the first bucket that is not out yet
   ReduceOp op_ = ReduceOp::Average;
   bool active_ = false;
-  double exposed_ = 0;
 };
 
 }  // namespace bevgrad

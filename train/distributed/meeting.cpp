@@ -172,13 +172,20 @@ std::string Meeting::place() const {
   return place_;
 }
 
+void Meeting::set_progress(int64_t begun, const std::string& call) {
+  const std::lock_guard lock(mutex_);
+  begun_ = begun;
+  call_ = call;
+}
+
 void Meeting::beat() {
   std::unique_lock lock(mutex_);
   for (int64_t count = 0; !stop_; ++count) {
-    const std::string pulse = fmt::format("{} {}", count, place_);
+    const json pulse = {{"count", count}, {"begun", begun_}, {"place", place_}, {"call", call_}};
     lock.unlock();
     try {
-      pulse_store_->set(key(fmt::format("pulse/{}", rank())), pulse);
+      pulse_store_->set(key(fmt::format("pulse/{}", rank())),
+                        pulse.dump(-1, ' ', false, json::error_handler_t::replace));
     } catch (const Error&) {
       return;  // the store is gone: whoever waits for a rank notices by its own time-out
     }
@@ -198,26 +205,35 @@ void Meeting::report_failure(const std::string& message) {
   }
 }
 
-std::string Meeting::ranks_that_stand_still() {
-  std::vector<std::string> before, now;
-  const auto pulses = [this] {
-    std::vector<std::string> all;
-    for (int peer = 0; peer < size(); ++peer) all.push_back(pulse_store_->peek(key(fmt::format("pulse/{}", peer))));
-    return all;
-  };
-  before = pulses();
+std::vector<Meeting::Pulse> Meeting::pulses() {
+  std::vector<Pulse> all;
+  for (int peer = 0; peer < size(); ++peer) {
+    const json pulse = json::parse(pulse_store_->peek(key(fmt::format("pulse/{}", peer))), nullptr, false);
+    Pulse& one = all.emplace_back();
+    one.place = "the start";
+    if (!pulse.is_object()) continue;
+    one = {pulse.value("count", int64_t{-1}), pulse.value("begun", int64_t{0}), pulse.value("place", ""),
+           pulse.value("call", ""), false};
+  }
+  return all;
+}
+
+std::vector<Meeting::Pulse> Meeting::feel_pulses() {
+  const std::vector<Pulse> before = pulses();
   std::this_thread::sleep_for(3 * kBeat);
-  now = pulses();
+  std::vector<Pulse> now = pulses();
+  for (size_t i = 0; i < now.size(); ++i)
+    now[i].is_still = static_cast<int>(i) != rank() && now[i].count == before[i].count;
+  return now;
+}
+
+std::string Meeting::reason(const std::vector<Pulse>& pulses) const {
   std::vector<std::string> still, busy;
-  const auto place_of = [](const std::string& pulse) {
-    return pulse.empty() ? std::string("the start") : pulse.substr(pulse.find(' ') + 1);
-  };
   for (int peer = 0; peer < size(); ++peer) {
     if (peer == rank()) continue;
-    const auto i = static_cast<size_t>(peer);
-    if (before[i] == now[i]) still.push_back(fmt::format("rank {} at {}", peer, place_of(now[i])));
-    if (before[i] != now[i] && place_of(now[i]) != place())
-      busy.push_back(fmt::format("rank {} at {}", peer, place_of(now[i])));
+    const Pulse& pulse = pulses[static_cast<size_t>(peer)];
+    if (pulse.is_still) still.push_back(fmt::format("rank {} at {}", peer, pulse.place));
+    if (!pulse.is_still && pulse.place != place()) busy.push_back(fmt::format("rank {} at {}", peer, pulse.place));
   }
   if (!still.empty()) return fmt::format("no sign of life from {}", fmt::join(still, ", "));
   if (!busy.empty()) return fmt::format("still busy: {}", fmt::join(busy, ", "));
@@ -225,6 +241,10 @@ std::string Meeting::ranks_that_stand_still() {
 }
 
 std::string Meeting::explain(const PeerLost& lost, const std::string& call) {
+  return explain(lost, call, {});
+}
+
+std::string Meeting::explain(const PeerLost& lost, const std::string& call, const std::vector<Pulse>& pulses) {
   std::string line = fmt::format("rank {} at {}, {}: {}", rank(), place(), call, lost.what());
   try {
     // A rank that fails by itself says so before it closes; give that a moment.
@@ -233,9 +253,9 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call) {
       failure = pulse_store_->peek(key("failure"));
     if (!failure.empty()) return fmt::format("{}; the first to fail was {}", line, failure);
     if (lost.silent()) {
-      const std::string reason = ranks_that_stand_still();
+      const std::string why = reason(pulses.empty() ? feel_pulses() : pulses);
       failure = pulse_store_->peek(key("failure"));  // somebody else may know by now
-      line += "; " + reason;
+      line += "; " + why;
       if (!failure.empty()) return line;
     }
     pulse_store_->compare_set(key("failure"), "", fmt::format("rank {} at {}: {}", rank(), place(), lost.what()));
@@ -243,6 +263,33 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call) {
     line += fmt::format("; and the {}", error.what());
   }
   return line;
+}
+
+PeerLost Meeting::find_missing(const std::string& call) {
+  std::vector<Pulse> now;
+  std::string what = fmt::format("no end within {} s", seconds(options_.timeout));
+  int missing = -1;
+  try {
+    now = feel_pulses();
+    const Pulse& own = now[static_cast<size_t>(rank())];
+    std::vector<int> still, behind, different;
+    for (int peer = 0; peer < size(); ++peer) {
+      const Pulse& pulse = now[static_cast<size_t>(peer)];
+      if (pulse.is_still) still.push_back(peer);
+      if (pulse.begun < own.begun) behind.push_back(peer);
+      if (pulse.begun == own.begun && pulse.call != own.call) different.push_back(peer);
+    }
+    const std::vector<int>& to_blame = !still.empty() ? still : !behind.empty() ? behind : different;
+    if (!to_blame.empty()) {
+      missing = to_blame.front();
+      what = fmt::format("nothing from rank {} within {} s", fmt::join(to_blame, ", "), seconds(options_.timeout));
+      if (&to_blame == &different)
+        what += fmt::format(", which does something else: {}", now[static_cast<size_t>(missing)].call);
+    }
+  } catch (const Error&) {
+    now.clear();  // the store is gone, as the line will say
+  }
+  return PeerLost(missing, true, explain(PeerLost(missing, true, what), call, now));
 }
 
 void Meeting::leave() {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "train/distributed/environment.h"
 #include "train/distributed/mesh.h"
@@ -41,11 +42,16 @@ class Meeting {
   /// Where this rank is ("step 17"), for its own messages and those of ranks that wait for it.
   void set_place(const std::string& place);
   std::string place() const;
+  /// How far this rank is, for those that wait for it: how many collectives of its device it has begun, and the last.
+  void set_progress(int64_t begun, const std::string& call);
 
   /// Tells the others why this rank ends, before its connections close. The first failure of a run stays.
   void report_failure(const std::string& message);
   /// One line about a lost peer: what this rank was doing, who is gone, and what is known of the reason.
   std::string explain(const PeerLost& lost, const std::string& call);
+  /// The same where a wait for the device did not end in time, which does not tell who is missing: it follows from what
+  /// the ranks say of themselves. Takes some seconds.
+  PeerLost find_missing(const std::string& call);
   /// Returns when every rank has called it, so that none closes a connection that another still uses.
   void leave();
 
@@ -59,7 +65,16 @@ class Meeting {
   void agree();
   std::string judge();
   void beat();
-  std::string ranks_that_stand_still();
+  /// What the ranks say of themselves, and who has stopped saying anything.
+  struct Pulse {
+    int64_t count = -1, begun = 0;
+    std::string place, call;
+    bool is_still = false;
+  };
+  std::vector<Pulse> pulses();
+  std::vector<Pulse> feel_pulses();
+  std::string reason(const std::vector<Pulse>& pulses) const;
+  std::string explain(const PeerLost& lost, const std::string& call, const std::vector<Pulse>& pulses);
 
   RankEnvironment environment_;
   MeetingOptions options_;
@@ -70,6 +85,8 @@ class Meeting {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::string place_ = "the start";
+  int64_t begun_ = 0;
+  std::string call_;
   bool stop_ = false;
   std::thread pulse_;
 };

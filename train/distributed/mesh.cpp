@@ -214,6 +214,17 @@ std::vector<int> Mesh::waited_for() const {
   return ranks;
 }
 
+std::vector<int> Mesh::hung_up() const {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < options_.size; ++rank) {
+    const Peer& peer = peers_[static_cast<size_t>(rank)];
+    char byte;
+    const ssize_t got = peer.socket.is_open() ? recv(peer.socket.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 1;
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) ranks.push_back(rank);
+  }
+  return ranks;
+}
+
 void Mesh::move(Deadline deadline, std::chrono::milliseconds time) {
   std::vector<pollfd> waits;
   std::vector<int> ranks;

@@ -58,6 +58,9 @@ class Mesh {
   void wait_sent(const Tally& tally, int64_t count, std::chrono::milliseconds time);
   void wait_received(const Tally& tally, int64_t count, std::chrono::milliseconds time);
 
+  /// Ranks that have closed their connection, or that the system has given up. Only where nothing is being received.
+  std::vector<int> hung_up() const;
+
   int rank() const { return options_.rank; }
   int size() const { return options_.size; }
   std::chrono::milliseconds timeout() const { return options_.timeout; }

@@ -1,11 +1,17 @@
 #include "train/distributed/process_group.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "tensor/error.h"
 #include "tensor/ops.h"
+#include "train/distributed/build_digest.h"
 #include "train/distributed/gloo_group.h"
+
+#ifdef BEVGRAD_CUDA
+#include "train/distributed/nccl_group.h"
+#endif
 
 namespace bevgrad {
 namespace {
@@ -74,7 +80,21 @@ std::unique_ptr<ProcessGroup> make_single_process_group() {
 }
 
 std::unique_ptr<ProcessGroup> make_process_group(const RankEnvironment& environment, const GroupOptions& options) {
-  return environment.world_size == 1 ? make_single_process_group() : make_gloo_group(environment, options);
+  if (environment.world_size == 1) return make_single_process_group();
+  const char* interface = std::getenv("BEVGRAD_INTERFACE");
+  auto meeting = std::make_shared<Meeting>(
+      environment,
+      MeetingOptions{.timeout = options.timeout,
+                     .build = build_digest(),
+                     .config = fmt::format("device: {}\n{}", options.device.is_cpu() ? "cpu" : "cuda", options.config),
+                     .interface = interface ? interface : ""});
+  std::unique_ptr<ProcessGroup> group = make_gloo_group(meeting, "main");
+  if (options.device.is_cpu()) return group;
+#ifdef BEVGRAD_CUDA
+  return make_nccl_group(std::move(meeting), std::move(group), options.device);
+#else
+  fail("a group on {}: {}", to_string(options.device), cuda_problem());
+#endif
 }
 
 std::string broadcast_text(ProcessGroup& group, const std::string& text) {

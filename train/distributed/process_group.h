@@ -1,5 +1,5 @@
 // What ranks that train together say to one another. One interface; behind it the group of a process that trains alone,
-// and the group of several processes on Gloo's collectives.
+// that of several processes on Gloo's collectives, and that of several devices on NCCL's.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace bevgrad {
 
 enum class ReduceOp { Sum, Average, Max };
 
-/// A collective under way. wait() returns when the tensors that were given hold the result; it throws PeerLost (see
-/// mesh.h) naming the rank that was lost, and may be called once. A handle that is dropped waits.
+/// A collective under way. When wait() has returned, whatever uses the tensors that were given finds the result: on the
+/// CPU it is there, on CUDA the device's stream waits for it, and the caller does not. It throws PeerLost (see mesh.h)
+/// naming the rank that was lost, and may be called once. A handle that is dropped waits.
 class Work {
  public:
   virtual ~Work() = default;
@@ -26,14 +27,17 @@ using WorkHandle = std::unique_ptr<Work>;
 /// What a group has done so far.
 struct GroupTraffic {
   int64_t calls = 0;
-  int64_t bytes_sent = 0;
-  double busy = 0;    ///< seconds in which a collective ran
-  double waited = 0;  ///< seconds that callers of Work::wait() and of the blocking calls spent waiting
+  int64_t bytes_sent = 0;  ///< on CUDA: what a ring of the ranks sends for it
+  double busy = 0;         ///< seconds in which a collective ran
+  /// Seconds that callers of Work::wait() and of the blocking calls, or on CUDA the device's stream, spent waiting.
+  double waited = 0;
 };
 
 /// Every rank calls the same functions in the same order with the same shapes and dtypes. Tensors are contiguous.
 /// Collectives of one group run one after another in the order of the calls, beside the caller; those of another group
-/// do not wait for them. Every one ends within the time-out, with its result or by throwing PeerLost.
+/// do not wait for them. Every one ends within the time-out, with its result or by throwing PeerLost. On CUDA the time
+/// counts from when the device comes to it, and once a collective has failed every copy from the device to the host
+/// throws that PeerLost too, so that nothing that was computed from half a result is taken for one.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;
@@ -72,10 +76,14 @@ struct GroupOptions {
   std::chrono::milliseconds timeout{300000};
   /// What all ranks must have in common, as text. The program itself must be the same too.
   std::string config;
+  /// Where the run's tensors lie (train/distributed/rank_device.h).
+  Device device = {};
 };
 
-/// The group that the environment asks for: several processes meet at MASTER_ADDR:MASTER_PORT. Throws UsageError for a
-/// variable that is wrong, Error where a rank runs another program or config, PeerLost where one does not come in time.
+/// The group that the environment asks for: several processes meet at MASTER_ADDR:MASTER_PORT. On a CUDA device tensors
+/// of that device go through NCCL, those of the CPU through Gloo; on the CPU all go through Gloo. Throws UsageError for
+/// a variable that is wrong, Error where a rank runs another program or config, PeerLost where one does not come in
+/// time.
 std::unique_ptr<ProcessGroup> make_process_group(const RankEnvironment& environment, const GroupOptions& options = {});
 
 /// A string from rank 0 to all.

@@ -1,4 +1,5 @@
-// The process group over real sockets: results, determinism, and what a lost, late, silent or strange rank leads to.
+// The process group over real sockets, on the CPU and on CUDA devices: results, determinism, and what a lost, late,
+// silent or strange rank leads to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,20 +20,19 @@ using std::chrono::milliseconds;
 using testing::AllOf;
 using testing::HasSubstr;
 
-Tensor values_of(int rank, int64_t count) {
+Tensor values_of(int rank, int64_t count, Device device = {}) {
   Generator generator(static_cast<uint64_t>(rank) + 1);
-  return generator.normal({count});
+  return ops::to(generator.normal({count}), device);
 }
 
-class Sizes : public testing::TestWithParam<int> {};
+class Sizes : public testing::TestWithParam<Setting> {};
 
 TEST_P(Sizes, AllReduce) {
-  const int size = GetParam();
   std::mutex mutex;
   std::vector<std::vector<double>> results;
-  expect_no_errors(run_ranks(size, [&](ProcessGroup& group) {
+  expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device device) {
     for (const int64_t count : {1, 2, 7, 1000, 400000}) {
-      Tensor sum = values_of(group.rank(), count), average = ops::clone(sum), largest = ops::clone(sum);
+      Tensor sum = values_of(group.rank(), count, device), average = ops::clone(sum), largest = ops::clone(sum);
       const WorkHandle first = group.all_reduce(sum, ReduceOp::Sum),
                        second = group.all_reduce(average, ReduceOp::Average);
       group.all_reduce(largest, ReduceOp::Max)->wait();
@@ -60,16 +60,17 @@ TEST_P(Sizes, AllReduce) {
 }
 
 TEST_P(Sizes, TheOthers) {
-  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
     const int rank = group.rank(), size = group.size();
+    const TensorOptions at{.device = device};
     for (int root = 0; root < size; ++root) {
-      const Tensor tensor = full({3, 5}, rank == root ? 7 + root : 0);
+      const Tensor tensor = full({3, 5}, rank == root ? 7 + root : 0, at);
       group.broadcast(tensor, root)->wait();
       EXPECT_EQ(tensor.to_vector(), std::vector<double>(15, 7 + root));
     }
-    const Tensor all = zeros({2 * size, 3}), mine = full({2, 3}, rank);
+    const Tensor all = zeros({2 * size, 3}, at), mine = full({2, 3}, rank, at);
     group.all_gather(all, mine)->wait();
-    const Tensor part = zeros({2, 3});
+    const Tensor part = zeros({2, 3}, at);
     group.reduce_scatter(part, all, ReduceOp::Sum)->wait();
     for (int other = 0; other < size; ++other)
       EXPECT_EQ(ops::narrow(all, 0, 2 * other, 2).to_vector(), std::vector<double>(6, other));
@@ -80,44 +81,57 @@ TEST_P(Sizes, TheOthers) {
       EXPECT_EQ(texts[static_cast<size_t>(other)].size(), static_cast<size_t>(other));
     EXPECT_EQ(broadcast_text(group, rank == 0 ? "words" : "others"), "words");
     if (size > 1) {
-      const Tensor message = full({4}, rank), got = zeros({4});
+      const Tensor message = full({4}, rank, at), got = zeros({4}, at);
       const WorkHandle sending = group.send(message, (rank + 1) % size);
       group.receive(got, (rank + size - 1) % size)->wait();
       sending->wait();
       EXPECT_EQ(got.to_vector(), std::vector<double>(4, (rank + size - 1) % size));
     }
     const auto other = group.duplicate("other");
-    const Tensor one = ones({1});
+    const Tensor one = ones({1}, at);
     other->all_reduce(one, ReduceOp::Sum)->wait();
     EXPECT_EQ(one.item(), size);
   }));
 }
 
 TEST_P(Sizes, EveryType) {
-  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
     for (const DType dtype :
          {DType::Float32, DType::Float64, DType::BFloat16, DType::Int32, DType::Int64, DType::UInt8}) {
-      const Tensor tensor = full({5}, group.rank() + 1, {dtype});
+      const Tensor tensor = full({5}, group.rank() + 1, {dtype, {}, device});
       group.all_reduce(tensor, ReduceOp::Sum)->wait();
       EXPECT_EQ(tensor.to_vector(), std::vector<double>(5, group.size() * (group.size() + 1) / 2));
     }
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, Sizes, testing::Values(1, 2, 3, 4));
+INSTANTIATE_TEST_SUITE_P(Ranks, Sizes, testing::ValuesIn(settings({1, 2, 3, 4})), setting_name);
 
 GroupOptions quick(int) {
   return {.timeout = milliseconds(1000), .config = "same"};
 }
 
-TEST(Faults, ARankThatIsGoneIsNamedWithTheStep) {
+class Faults : public testing::TestWithParam<DeviceKind> {
+ protected:
+  static Setting on(int size) { return {size, GetParam()}; }
+};
+
+/// Returns when all ranks have called it, and their devices have come to it.
+void wait_for_all(ProcessGroup& group, Device device) {
+  const Tensor tensor = ones({10}, {.device = device});
+  group.all_reduce(tensor, ReduceOp::Sum)->wait();
+  tensor.to_vector();
+}
+
+TEST_P(Faults, ARankThatIsGoneIsNamedWithTheStep) {
   const auto errors = run_ranks(
-      3,
-      [](ProcessGroup& group) {
+      on(3),
+      [](ProcessGroup& group, Device device) {
         group.set_place("step 17");
         if (group.rank() == 2) throw Error("out of luck");
-        const Tensor tensor = ones({10});
+        const Tensor tensor = ones({10}, {.device = device});
         group.all_reduce(tensor, ReduceOp::Sum)->wait();
+        tensor.to_vector();
       },
       quick);
   EXPECT_EQ(errors[2], "out of luck");
@@ -125,26 +139,26 @@ TEST(Faults, ARankThatIsGoneIsNamedWithTheStep) {
     EXPECT_THAT(errors[static_cast<size_t>(rank)], AllOf(HasSubstr("step 17"), HasSubstr("rank 2")));
 }
 
-TEST(Faults, TheReasonTravels) {
+TEST_P(Faults, TheReasonTravels) {
   const auto errors = run_ranks(
-      2,
-      [](ProcessGroup& group) {
+      on(2),
+      [](ProcessGroup& group, Device device) {
         group.set_place("step 3");
         if (group.rank() == 1) {
           group.report_failure("no space left on device");
           throw Error("no space left on device");
         }
-        group.barrier();
+        wait_for_all(group, device);
       },
       quick);
   EXPECT_THAT(errors[0], AllOf(HasSubstr("rank 1 at step 3"), HasSubstr("no space left on device")));
 }
 
-TEST(Faults, ASilentRankEndsTheWait) {
+TEST_P(Faults, ASilentRankEndsTheWait) {
   std::atomic<bool> over = false;
   const auto errors = run_ranks(
-      2,
-      [&](ProcessGroup& group) {
+      on(2),
+      [&](ProcessGroup& group, Device device) {
         group.set_place(group.rank() == 0 ? "step 9" : "step 8");
         if (group.rank() == 1) {
           while (!over) std::this_thread::sleep_for(milliseconds(10));
@@ -152,7 +166,7 @@ TEST(Faults, ASilentRankEndsTheWait) {
         }
         const auto start = std::chrono::steady_clock::now();
         try {
-          group.barrier();
+          wait_for_all(group, device);
           ADD_FAILURE() << "nobody came, but it went on";
         } catch (const PeerLost& lost) {
           EXPECT_EQ(lost.peer(), 1);
@@ -166,7 +180,13 @@ TEST(Faults, ASilentRankEndsTheWait) {
       quick);
 }
 
-TEST(Faults, ALateRankIsNamed) {
+INSTANTIATE_TEST_SUITE_P(Devices, Faults,
+                         testing::ValuesIn(cuda_device_count() < 3
+                                               ? std::vector<DeviceKind>{DeviceKind::CPU}
+                                               : std::vector<DeviceKind>{DeviceKind::CPU, DeviceKind::CUDA}),
+                         [](const auto& info) { return info.param == DeviceKind::CPU ? "Cpu" : "Cuda"; });
+
+TEST(Meetings, ALateRankIsNamed) {
   const int port = free_port();
   try {
     make_process_group(rank_environment(0, 3, port), quick(0));
@@ -182,9 +202,9 @@ TEST(Faults, ALateRankIsNamed) {
   }
 }
 
-TEST(Faults, AnotherConfigIsRefusedOnEveryRank) {
+TEST_P(Faults, AnotherConfigIsRefusedOnEveryRank) {
   const auto errors = run_ranks(
-      3, [](ProcessGroup&) { ADD_FAILURE() << "it ran"; },
+      on(3), [](ProcessGroup&, Device) { ADD_FAILURE() << "it ran"; },
       [](int rank) {
         return GroupOptions{.timeout = milliseconds(5000), .config = rank == 2 ? "a: 1\nb: 3\n" : "a: 1\nb: 2\n"};
       });
@@ -192,10 +212,10 @@ TEST(Faults, AnotherConfigIsRefusedOnEveryRank) {
     EXPECT_THAT(error, AllOf(HasSubstr("rank 2"), HasSubstr("another config"), HasSubstr("b: 3"), HasSubstr("b: 2")));
 }
 
-TEST(Faults, RanksThatDoNotDoTheSameAreTold) {
+TEST(GlooFaults, RanksThatDoNotDoTheSameAreTold) {
   const auto errors = run_ranks(
-      2,
-      [](ProcessGroup& group) {
+      {2, DeviceKind::CPU},
+      [](ProcessGroup& group, Device) {
         const Tensor tensor = ones({group.rank() == 0 ? 10000 : 20000});
         group.all_reduce(tensor, ReduceOp::Sum)->wait();
       },
@@ -203,7 +223,7 @@ TEST(Faults, RanksThatDoNotDoTheSameAreTold) {
   EXPECT_THAT(errors[0] + errors[1], HasSubstr("do not do the same"));
 }
 
-TEST(Faults, AStrangerDoesNotJoin) {
+TEST(Meetings, AStrangerDoesNotJoin) {
   const StoreServer server({"127.0.0.1", 0});
   const MeshOptions options = {.name = "m",
                                .prefix = "/p/",

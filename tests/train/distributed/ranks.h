@@ -1,12 +1,15 @@
-// Ranks as threads of one process: each makes its own group, over real sockets.
+// Ranks as threads of one process: each makes its own group, over real sockets, and has a CUDA device of its own where
+// the test runs on CUDA.
 #pragma once
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tensor/device.h"
 #include "train/distributed/process_group.h"
 #include "train/distributed/socket.h"
 
@@ -27,19 +30,45 @@ inline RankEnvironment rank_environment(int rank, int size, int port) {
   return environment;
 }
 
-/// Runs `body` on `size` ranks; returns what each threw ("" where nothing).
-inline std::vector<std::string> run_ranks(int size, const std::function<void(ProcessGroup&)>& body,
+/// How many ranks, and where their tensors lie.
+struct Setting {
+  int size = 1;
+  DeviceKind kind = DeviceKind::CPU;
+
+  friend std::ostream& operator<<(std::ostream& stream, const Setting& setting) {
+    return stream << setting.size << (setting.kind == DeviceKind::CPU ? "Cpu" : "Cuda");
+  }
+};
+
+/// The numbers of ranks on the CPU, and on as many CUDA devices where there are so many.
+inline std::vector<Setting> settings(const std::vector<int>& sizes) {
+  std::vector<Setting> all;
+  for (const int size : sizes) all.push_back({size, DeviceKind::CPU});
+  for (const int size : sizes)
+    if (size <= cuda_device_count()) all.push_back({size, DeviceKind::CUDA});
+  return all;
+}
+
+inline std::string setting_name(const testing::TestParamInfo<Setting>& info) {
+  return testing::PrintToString(info.param);
+}
+
+using RankBody = std::function<void(ProcessGroup&, Device)>;
+
+/// Runs `body` on every rank; returns what each threw ("" where nothing).
+inline std::vector<std::string> run_ranks(Setting setting, const RankBody& body,
                                           const std::function<GroupOptions(int rank)>& options = {}) {
   const int port = free_port();
-  std::vector<std::string> errors(static_cast<size_t>(size));
+  std::vector<std::string> errors(static_cast<size_t>(setting.size));
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank) {
+  for (int rank = 0; rank < setting.size; ++rank) {
     threads.emplace_back([&, rank] {
       try {
-        const GroupOptions own =
+        GroupOptions own =
             options ? options(rank) : GroupOptions{.timeout = std::chrono::seconds(20), .config = "same"};
-        const auto group = make_process_group(rank_environment(rank, size, port), own);
-        body(*group);
+        if (setting.kind == DeviceKind::CUDA) own.device = {DeviceKind::CUDA, rank};
+        const auto group = make_process_group(rank_environment(rank, setting.size, port), own);
+        body(*group, own.device);
         group->leave();
       } catch (const std::exception& error) {
         errors[static_cast<size_t>(rank)] = error.what();
