@@ -10,17 +10,19 @@ namespace {
 TEST(Devices, AreDescribed) {
   int count = 0;
   ASSERT_OK(cudaGetDeviceCount(&count));
-  EXPECT_EQ(count, 1);
+  EXPECT_EQ(count, 4);  // main.cpp asks for them
   int device = -1;
+  ASSERT_OK(cudaSetDevice(3));
   ASSERT_OK(cudaGetDevice(&device));
-  EXPECT_EQ(device, 0);
-  EXPECT_EQ(cudaSetDevice(1), cudaErrorInvalidDevice);
+  EXPECT_EQ(device, 3);
+  ASSERT_OK(cudaSetDevice(0));
+  EXPECT_EQ(cudaSetDevice(4), cudaErrorInvalidDevice);
   EXPECT_EQ(cudaSetDevice(-1), cudaErrorInvalidDevice);
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidDevice);
   cudaDeviceProp properties{};
   ASSERT_OK(cudaGetDeviceProperties(&properties, 0));
   EXPECT_STREQ(properties.name, "emulated device");
-  EXPECT_EQ(cudaGetDeviceProperties(&properties, 1), cudaErrorInvalidDevice);
+  EXPECT_EQ(cudaGetDeviceProperties(&properties, 4), cudaErrorInvalidDevice);
   int version = 0;
   ASSERT_OK(cudaRuntimeGetVersion(&version));
   EXPECT_EQ(version, 13000);

@@ -226,7 +226,7 @@ TEST(Pool, CountsWhatIsUsedAndKept) {
   Stream stream;
   cudaMemPool_t pool = nullptr;
   ASSERT_OK(cudaDeviceGetDefaultMemPool(&pool, 0));
-  EXPECT_EQ(cudaDeviceGetDefaultMemPool(&pool, 1), cudaErrorInvalidDevice);
+  EXPECT_EQ(cudaDeviceGetDefaultMemPool(&pool, 4), cudaErrorInvalidDevice);
   uint64_t everything = UINT64_MAX;
   ASSERT_OK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &everything));
   ASSERT_OK(cudaMemPoolTrimTo(pool, 0));
