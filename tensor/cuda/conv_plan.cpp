@@ -52,7 +52,8 @@ bool is_allowed(const Descriptor& config, const Policy& policy) {
   std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
   const int64_t count =
       engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(), notes.data());
-  return std::none_of(notes.begin(), notes.begin() + count, [&](auto note) { return policy.forbids(note); });
+  return std::none_of(notes.begin(), notes.begin() + std::min<int64_t>(count, notes.size()),
+                      [&](auto note) { return policy.forbids(note); });
 }
 
 std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeurMode_t mode) {

@@ -11,11 +11,16 @@
 namespace bevgrad::cuda {
 namespace {
 
+struct Bound {
+  cudnnHandle_t handle = nullptr;
+  cudaStream_t stream = nullptr;
+};
+
 // Handles that no thread uses. They are costly to make and may not outlive the driver, so they are kept and never
 // destroyed: at exit the order is unknown.
 struct Pool {
   std::mutex mutex;
-  std::multimap<int, cudnnHandle_t> idle;
+  std::multimap<int, Bound> idle;
   std::map<int, cublasLtHandle_t> cublaslt;
 };
 
@@ -26,7 +31,7 @@ Pool& pool() {
 
 // What a thread holds; it goes back to the pool when the thread ends.
 struct Held {
-  std::map<int, cudnnHandle_t> handles;
+  std::map<int, Bound> handles;
 
   ~Held() {
     std::lock_guard lock(pool().mutex);
@@ -34,28 +39,31 @@ struct Held {
   }
 };
 
-cudnnHandle_t borrow(int device) {
+Bound borrow(int device) {
   {
     std::lock_guard lock(pool().mutex);
     if (const auto found = pool().idle.find(device); found != pool().idle.end()) {
-      const cudnnHandle_t handle = found->second;
+      const Bound bound = found->second;
       pool().idle.erase(found);
-      return handle;
+      return bound;
     }
   }
-  cudnnHandle_t handle = nullptr;
-  check(cudnnCreate(&handle), "cudnnCreate");
-  check(cudnnSetStream(handle, compute_stream(device)), "cudnnSetStream");
-  return handle;
+  Bound bound;
+  check(cudnnCreate(&bound.handle), "cudnnCreate");
+  return bound;
 }
 
 }  // namespace
 
 cudnnHandle_t cudnn_handle(int device) {
   thread_local Held held;
-  cudnnHandle_t& handle = held.handles[device];
-  if (!handle) handle = borrow(device);
-  return handle;
+  Bound& bound = held.handles[device];
+  if (!bound.handle) bound = borrow(device);
+  if (const cudaStream_t stream = compute_stream(device); bound.stream != stream) {
+    check(cudnnSetStream(bound.handle, stream), "cudnnSetStream");
+    bound.stream = stream;
+  }
+  return bound.handle;
 }
 
 cublasLtHandle_t cublaslt_handle(int device) {
