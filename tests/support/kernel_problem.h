@@ -22,16 +22,22 @@ inline DType parameters_of(DType activations) {
   return activations == DType::Float64 ? DType::Float64 : DType::Float32;
 }
 
-/// Largest difference as a share of the largest expected value.
-inline double largest_error(const Tensor& actual, const Tensor& expected) {
+inline double largest_value(const Tensor& x) {
+  double largest = 1e-30;
+  for (double value : x.to_vector()) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+/// Largest difference as a share of the largest expected value, or of `magnitude` where that is more: terms of that
+/// size may have cancelled out.
+inline double largest_error(const Tensor& actual, const Tensor& expected, double magnitude = 0) {
   const std::vector<double> a = actual.to_vector(), e = expected.to_vector();
-  double largest = 1e-30, difference = a.size() == e.size() ? 0 : INFINITY;
+  double difference = a.size() == e.size() ? 0 : INFINITY;
   for (size_t i = 0; i < std::min(a.size(), e.size()); ++i) {
-    largest = std::max(largest, std::abs(e[i]));
     const double d = std::abs(a[i] - e[i]);
     difference = d <= difference ? difference : d;  // a NaN stays
   }
-  return difference / largest;
+  return difference / std::max(largest_value(expected), magnitude);
 }
 
 /// What rounding to `dtype` may cost.

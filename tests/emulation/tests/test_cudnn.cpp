@@ -133,30 +133,29 @@ TEST(CudnnExecute, RunsAndChecksThePack) {
   EXPECT_EQ(plan.run({1, 2, 3}, {x.data, nullptr, y.data}), CUDNN_STATUS_BAD_PARAM_NULL_POINTER);
 }
 
-TEST(CudnnDeathTest, MemoryThatIsNotTheDevices) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(
-      {
-        Plan plan;
-        Array<float> x(16), w(16);
-        alignas(16) std::array<float, 16> host{};
-        plan.run({1, 2, 3}, {x.data, w.data, host.data()});
-      },
-      "operand 3 does not lie on device 0");
-  EXPECT_DEATH(
-      {
-        Plan plan;
-        Array<float> x(16), w(8), y(16);
-        plan.run({1, 2, 3}, {x.data, w.data, y.data});
-      },
-      "operand 2 has 64 bytes, 32 behind its pointer");
-  EXPECT_DEATH(
-      {
-        Made tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-        cudnnBackendDestroyDescriptor(tensor.raw);
-        tensor.finalize();
-      },
-      "destroyed before");
+void run_with_an_output_on_the_host() {
+  Plan plan;
+  Array<float> x(16), w(16);
+  alignas(16) std::array<float, 16> host{};
+  plan.run({1, 2, 3}, {x.data, w.data, host.data()});
+}
+
+void run_with_a_weight_that_is_too_small() {
+  Plan plan;
+  Array<float> x(16), w(8), y(16);
+  plan.run({1, 2, 3}, {x.data, w.data, y.data});
+}
+
+void finalize_what_is_gone() {
+  Made tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  cudnnBackendDestroyDescriptor(tensor.raw);
+  tensor.finalize();
+}
+
+TEST(CudnnDeathTest, MemoryAndDescriptors) {
+  EXPECT_DEATH(run_with_an_output_on_the_host(), "operand 3 does not lie on device 0");
+  EXPECT_DEATH(run_with_a_weight_that_is_too_small(), "operand 2 has 64 bytes, 32 behind its pointer");
+  EXPECT_DEATH(finalize_what_is_gone(), "destroyed before");
 }
 
 }  // namespace
