@@ -26,14 +26,14 @@ double dot(const Tensor& a, const Tensor& b) {
   return ops::sum(ops::mul(a, b)).item();
 }
 
-// Offset of element i (logical order) from the first.
-int64_t offset_of(const Tensor& x, int64_t i) {
-  int64_t offset = 0;
+// Element i (logical order) as a tensor that shares its memory.
+Tensor element_of(const Tensor& x, int64_t i) {
+  int64_t offset = x.offset();
   for (int d = x.dim(); d-- > 0;) {
     offset += i % x.size(d) * x.stride(d);
     i /= x.size(d);
   }
-  return offset;
+  return Tensor(x.storage(), offset, {}, {}, x.dtype());
 }
 
 std::string index_text(const Tensor& x, int64_t i) {
@@ -63,7 +63,7 @@ std::string gradcheck(const std::string& op, const std::function<Tensor(const st
   const Tensor y = function(leaves);
   if (y.dtype() != DType::Float64) return fmt::format("{}: the output is {}, expected float64", op, describe(y));
   if (!requires_grad(y)) return fmt::format("{}: the output does not require a gradient", op);
-  const Tensor direction = Generator(options.seed).uniform(y.sizes(), -1.0, 1.0, {DType::Float64});
+  const Tensor direction = ops::to(Generator(options.seed).uniform(y.sizes(), -1.0, 1.0, {DType::Float64}), y.device());
   backward(y, direction);
 
   NoGradGuard no_grad;
@@ -74,16 +74,14 @@ std::string gradcheck(const std::string& op, const std::function<Tensor(const st
     if (!dx.defined()) return fmt::format("{}: input {} got no gradient", op, k);
     if (dx.sizes() != x.sizes() || dx.dtype() != x.dtype())
       return fmt::format("{}: the gradient of input {} is {}, expected {}", op, k, describe(dx), describe(x));
-    const std::vector<double> analytic = dx.to_vector();
-    double* data = x.data<double>();
+    const std::vector<double> analytic = dx.to_vector(), values = x.to_vector();
     for (int64_t i = 0; i < x.numel(); ++i) {
-      double& element = data[offset_of(x, i)];
-      const double value = element;
-      element = value + options.step;
+      const Tensor element = element_of(x, i);
+      ops::fill_(element, values[i] + options.step);
       const double above = dot(function(leaves), direction);
-      element = value - options.step;
+      ops::fill_(element, values[i] - options.step);
       const double below = dot(function(leaves), direction);
-      element = value;
+      ops::fill_(element, values[i]);
       const double numeric = (above - below) / (2 * options.step);
       const double tolerance = options.absolute_tolerance + options.relative_tolerance * std::abs(numeric);
       if (!(std::abs(analytic[i] - numeric) <= tolerance))

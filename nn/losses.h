@@ -1,5 +1,5 @@
 // The losses of the network. Each is a scalar; logits are [N,C,H,W] of any floating dtype, computed in float32 (float64
-// for float64).
+// for float64). Targets may be on the CPU where the logits are on a GPU; cells must be.
 #pragma once
 #include <vector>
 

@@ -7,6 +7,19 @@ std::string join(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : prefix + "." + name;
 }
 
+// Gives the tensor's storage another block of memory, with the same layout.
+void move(const Tensor& tensor, Device device) {
+  Storage& storage = *tensor.storage();
+  if (storage.device == device) return;
+  const auto count = static_cast<int64_t>(storage.bytes / item_size(tensor.dtype()));
+  const Tensor whole(tensor.storage(), 0, {count}, {1}, tensor.dtype());
+  const Tensor moved = ops::to(whole, device);
+  storage.block = moved.storage()->block;
+  storage.device = device;
+  ++storage.version;
+  if (const Tensor gradient = grad(tensor); gradient.defined()) set_grad(tensor, ops::to(gradient, device));
+}
+
 }  // namespace
 
 NamedTensors Module::named_parameters(const std::string& prefix) const {
@@ -59,6 +72,25 @@ void Module::visit(const std::function<void(const std::string&, Module&)>& visit
 void Module::set_training(bool training) {
   training_ = training;
   for (const auto& [name, child] : children_) child->set_training(training);
+}
+
+void Module::move_to(Device device) {
+  for (const auto& [name, tensor] : parameters_) move(tensor, device);
+  for (const auto& [name, tensor] : buffers_)
+    if (is_floating_point(tensor.dtype())) move(tensor, device);
+  for (const auto& [name, child] : children_) child->move_to(device);
+}
+
+Device Module::device() const {
+  const Tensor* first = first_parameter();
+  return first ? first->device() : Device();
+}
+
+const Tensor* Module::first_parameter() const {
+  if (!parameters_.empty()) return &parameters_.front().second;
+  for (const auto& [name, child] : children_)
+    if (const Tensor* found = child->first_parameter()) return found;
+  return nullptr;
 }
 
 void Module::set_frozen(bool frozen) {

@@ -42,6 +42,12 @@ class Module {
 
   bool training() const { return training_; }
   void set_training(bool training);
+  /// Moves parameters, their gradients and floating-point buffers of this module and all below it to a device, in
+  /// place: handles and views that others hold move along. Counters stay on the CPU, where they are counted.
+  void move_to(Device device);
+  /// Where the first parameter is; the CPU where there is none.
+  Device device() const;
+
   /// Frozen: no gradients, and normalisation uses its running statistics whatever training() says.
   bool frozen() const { return frozen_; }
   void set_frozen(bool frozen);
@@ -54,6 +60,7 @@ class Module {
 
  private:
   void check_name(const std::string& name) const;
+  const Tensor* first_parameter() const;
 
   NamedTensors parameters_;
   NamedTensors buffers_;

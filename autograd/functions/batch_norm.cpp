@@ -5,17 +5,138 @@
 #include "autograd/batch_sync.h"
 #include "autograd/checkpoint.h"
 #include "autograd/functions/conv_support.h"
+#include "tensor/launch.h"
 
 namespace bevgrad {
 namespace {
 
-// One number per channel, in double, on the way between kernels.
-using Channels = std::vector<double>;
+// What is known of every channel stays on the device, float64 [C]; one index of the functors below is one channel.
+// P: the parameters' type.
 
-Tensor channel_tensor(const Channels& values, const Tensor& like_parameter) {
-  return from_values(values, {static_cast<int64_t>(values.size())},
-                     {like_parameter.dtype(), {}, like_parameter.device()});
-}
+// running = (1 - momentum) running + momentum batch, the variance made unbiased.
+template <class P>
+struct UpdateRunning {
+  P* running_mean;
+  P* running_var;
+  const double* mean;
+  const double* variance;
+  const double* spread_count;  // null: `count`
+  double count, momentum;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double n = spread_count ? *spread_count : count;
+    if (n == 0) return;
+    const double factor = n / (n - 1);
+    running_mean[c] = static_cast<P>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * mean[c]);
+    running_var[c] =
+        static_cast<P>((1 - momentum) * static_cast<double>(running_var[c]) + momentum * factor * variance[c]);
+  }
+};
+
+template <class V>
+struct InverseDeviation {
+  const V* variance;
+  double* inv_std;
+  double eps;
+
+  BEVGRAD_HD void operator()(int64_t c) const { inv_std[c] = 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps); }
+};
+
+// The normalisation as a factor and a summand.
+template <class P>
+struct Affine {
+  const P* gamma;
+  const P* beta;
+  const double* mean;
+  const double* inv_std;
+  P* scale;
+  P* shift;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double factor = static_cast<double>(gamma[c]) * inv_std[c];
+    scale[c] = static_cast<P>(factor);
+    shift[c] = static_cast<P>(static_cast<double>(beta[c]) - mean[c] * factor);
+  }
+};
+
+template <class P>
+struct Fold {
+  const P* gamma;
+  const P* beta;
+  const P* running_mean;
+  const P* running_var;
+  P* scale;
+  P* shift;
+  double eps;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double factor = static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(running_var[c]) + eps);
+    scale[c] = static_cast<P>(factor);
+    shift[c] = static_cast<P>(static_cast<double>(beta[c]) - static_cast<double>(running_mean[c]) * factor);
+  }
+};
+
+// dx = gamma inv_std (dz - sum_dz / n - (x - mean) inv_std^2 sum_dz_x / n), as coefficients of dz, x and 1.
+template <class P>
+struct Coefficients {
+  const P* gamma;
+  const double* mean;
+  const double* inv_std;
+  const double* sum_dz;
+  const double* sum_dz_x;
+  const double* spread_count;  // null: `count`
+  double count, row_count;
+  P* a;
+  P* b;  // null: the statistics are constants
+  P* d;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double factor = static_cast<double>(gamma[c]) * inv_std[c];
+    a[c] = static_cast<P>(factor);
+    if (!b) return;
+    const double n = spread_count ? *spread_count : count;
+    const double of_x = -factor * inv_std[c] * inv_std[c] * sum_dz_x[c] / n * row_count;
+    b[c] = static_cast<P>(of_x);
+    d[c] = static_cast<P>(-factor * sum_dz[c] / n * row_count - of_x * mean[c]);
+  }
+};
+
+// Sums of this process's rows around a value that all processes share and that lies near the mean, so that little
+// cancels; the number of rows comes last.
+template <class P>
+struct SumsOfRows {
+  const double* mean;
+  const double* variance;
+  const P* around;
+  double* sums;  // [2 channels + 1]
+  int64_t channels;
+  double count;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double offset = mean[c] - static_cast<double>(around[c]);
+    sums[c] = count * offset;
+    sums[channels + c] = count * (variance[c] + offset * offset);
+    if (c == 0) sums[2 * channels] = count;
+  }
+};
+
+template <class P>
+struct StatisticsOfSums {
+  const double* sums;
+  const P* around;
+  double* mean;
+  double* variance;
+  int64_t channels;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double count = sums[2 * channels];
+    if (count == 0) return;
+    const double offset = sums[c] / count;
+    const double spread = sums[channels + c] / count - offset * offset;
+    mean[c] = static_cast<double>(around[c]) + offset;
+    variance[c] = spread > 0.0 ? spread : 0.0;
+  }
+};
 
 void check_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options) {
@@ -25,6 +146,8 @@ void check_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
     check(parameter->defined() && parameter->sizes() == Shape{x.size(1)} && parameter->dtype() == gamma.dtype(),
           "batch_norm: input {} has {} channels, a parameter is {}", to_string(x.sizes()), x.size(1),
           describe(*parameter));
+  check(running_mean.is_contiguous() && running_var.is_contiguous(),
+        "batch_norm: the running statistics must be contiguous");
   check(!options.residual.defined() || (options.residual.sizes() == x.sizes() && options.residual.dtype() == x.dtype()),
         "batch_norm: input is {}, residual {}", describe(x), describe(options.residual));
   check(options.last_row_count >= 0 && (options.last_row_count == 1 || x.dim() == 2),
@@ -32,69 +155,77 @@ void check_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
         to_string(x.sizes()));
 }
 
-// running = (1 - momentum) running + momentum batch, the variance made unbiased.
-void update_running(const Tensor& running, const Channels& batch, double factor, double momentum) {
-  Channels values = running.to_vector();
-  for (size_t c = 0; c < values.size(); ++c) values[c] = (1 - momentum) * values[c] + momentum * factor * batch[c];
-  ops::copy_(running, channel_tensor(values, running));
-}
-
 struct Statistics {
-  Channels mean, inv_std;
-  double count = 0;     // rows behind them; 0: running statistics, which no gradient flows into
-  bool spread = false;  // over the rows of several processes
+  Tensor mean, inv_std;      // float64 [C]
+  double count = 0;          // rows behind them, here; 0: running statistics, which no gradient flows into
+  Tensor spread_count = {};  // float64 [1]: rows of all processes, where the batch is spread over several
+
+  bool of_batch() const { return count > 0 || spread_count.defined(); }
+  const double* all_rows() const { return spread_count.defined() ? spread_count.data<double>() : nullptr; }
 };
 
 Tensor rows_like(const Tensor& x) {
   return empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
 }
 
-// dx = gamma inv_std (dz - sum_dz / n - (x - mean) inv_std^2 sum_dz_x / n), as coefficients of dz, x and 1.
-ChannelGradient coefficients(const Statistics& s, const Channels& gamma, const Channels& sum_dz,
-                             const Channels& sum_dz_x, double row_count, const Tensor& like) {
-  Channels a(gamma.size()), b(gamma.size()), d(gamma.size());
-  for (size_t c = 0; c < gamma.size(); ++c) {
-    a[c] = gamma[c] * s.inv_std[c];
-    if (s.count == 0) continue;
-    b[c] = -a[c] * s.inv_std[c] * s.inv_std[c] * sum_dz_x[c] / s.count * row_count;
-    d[c] = -a[c] * sum_dz[c] / s.count * row_count - b[c] * s.mean[c];
+Tensor channels_wide(int64_t channels, Device device) {
+  return empty({channels}, {DType::Float64, {}, device});
+}
+
+// Calls f with the parameters' type; they are contiguous.
+template <class F>
+void dispatch_parameters(const Tensor& parameter, const F& f) {
+  if (parameter.dtype() == DType::Float64) {
+    f.template operator()<double>();
+  } else {
+    f.template operator()<float>();
   }
-  if (s.count == 0) return {channel_tensor(a, like), {}, {}};
-  return {channel_tensor(a, like), channel_tensor(b, like), channel_tensor(d, like)};
+}
+
+Tensor inverse_deviation(const Tensor& variance, double eps) {
+  const Tensor inv_std = channels_wide(variance.numel(), variance.device());
+  dispatch_parameters(variance, [&]<class V>() {
+    launch(variance.device(), variance.numel(), InverseDeviation<V>{variance.data<V>(), inv_std.data<double>(), eps});
+  });
+  return inv_std;
+}
+
+ChannelGradient coefficients(const Statistics& s, const Tensor& gamma, const Tensor& sum_dz, const Tensor& sum_dz_x,
+                             double row_count) {
+  ChannelGradient result{empty_like(gamma), {}, {}};
+  if (s.of_batch()) {
+    result.b = empty_like(gamma);
+    result.d = empty_like(gamma);
+  }
+  dispatch_parameters(gamma, [&]<class P>() {
+    launch(gamma.device(), gamma.numel(),
+           Coefficients<P>{gamma.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(), sum_dz.data<double>(),
+                           sum_dz_x.data<double>(), s.all_rows(), s.count, row_count, result.a.data<P>(),
+                           s.of_batch() ? result.b.data<P>() : nullptr, s.of_batch() ? result.d.data<P>() : nullptr});
+  });
+  return result;
 }
 
 bool is_spread() {
   return batch_sync() && batch_sync()->norms;
 }
 
-void sum_over_processes(Channels& a, Channels& b) {
-  Channels both = a;
-  both.insert(both.end(), b.begin(), b.end());
-  batch_sync()->sum(both);
-  std::copy_n(both.begin(), a.size(), a.begin());
-  std::copy_n(both.begin() + static_cast<std::ptrdiff_t>(a.size()), b.size(), b.begin());
-}
-
-// Mean and (biased) variance of this process's rows become those of all processes'. The sums are taken around `around`,
-// which all processes share and which lies near the mean, so that little cancels.
-void merge_over_processes(Statistics& s, const Channels& around) {
-  const size_t channels = around.size();
-  Channels sums(2 * channels + 1);
-  for (size_t c = 0; c < channels; ++c) {
-    const double offset = s.mean[c] - around[c];
-    sums[c] = s.count * offset;
-    sums[channels + c] = s.count * (s.inv_std[c] + offset * offset);
-  }
-  sums.back() = s.count;
-  batch_sync()->sum(sums);
-  s.count = sums.back();
-  s.spread = true;
-  if (s.count == 0) return;
-  for (size_t c = 0; c < channels; ++c) {
-    const double offset = sums[c] / s.count;
-    s.mean[c] = around[c] + offset;
-    s.inv_std[c] = std::max(0.0, sums[channels + c] / s.count - offset * offset);
-  }
+// Mean and (biased) variance of this process's rows become those of all processes'.
+void merge_over_processes(Statistics& s, const Tensor& variance, const Tensor& around) {
+  const int64_t channels = around.numel();
+  const Tensor sums = zeros({2 * channels + 1}, {DType::Float64, {}, around.device()});
+  dispatch_parameters(around, [&]<class P>() {
+    launch(around.device(), channels,
+           SumsOfRows<P>{s.mean.data<double>(), variance.data<double>(), around.data<P>(), sums.data<double>(),
+                         channels, s.count});
+  });
+  batch_sync()->sum_tensor(sums);
+  dispatch_parameters(around, [&]<class P>() {
+    launch(around.device(), channels,
+           StatisticsOfSums<P>{sums.data<double>(), around.data<P>(), s.mean.data<double>(), variance.data<double>(),
+                               channels});
+  });
+  s.spread_count = ops::narrow(sums, 0, 2 * channels, 1);
 }
 
 Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, const Tensor& gamma, const Statistics& s,
@@ -102,40 +233,35 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
   const Backend& device = backend(dy.device());
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
   const int64_t channels = dy.size(1);
-  const TensorOptions wide{DType::Float64, {}, dy.device()};
-  const Tensor sum_dz = zeros({channels}, wide), sum_dz_x = zeros({channels}, wide);
+  // Side by side, so that processes add them up at once.
+  const Tensor sums = zeros({2 * channels}, {DType::Float64, {}, dy.device()});
+  const Tensor sum_dz = ops::narrow(sums, 0, 0, channels), sum_dz_x = ops::narrow(sums, 0, channels, channels);
   Grads grads(4);  // x, gamma, beta, residual
   Tensor dz = gradient, mask = y;
   if (needs[3] && y.defined()) {
     dz = rows_like(dy);
     mask = Tensor();
   }
-  const bool batch = s.count > 0;
+  const bool batch = s.of_batch();
   if (dy.numel() > 0 && (batch || needs[1] || needs[2] || needs[3])) {
-    const Tensor mean = from_values(s.mean, {channels}, wide);
-    run_kernel(device.channel_sums, "batch_norm backward", dy.device(), sum_dz, sum_dz_x,
-               needs[3] && y.defined() ? dz : Tensor(), gradient, y, x, mean);
+    run_kernel(device.channel_sums, "batch_norm backward", dy.device(), sum_dz, x.defined() ? sum_dz_x : Tensor(),
+               needs[3] && y.defined() ? dz : Tensor(), gradient, y, x, x.defined() ? s.mean : Tensor());
   }
-  Channels sums = sum_dz.to_vector(), products = sum_dz_x.to_vector();
   if (needs[3]) grads[3] = dz;
-  if (needs[1]) {
-    Channels values = products;
-    for (size_t c = 0; c < values.size(); ++c) values[c] *= s.inv_std[c];
-    grads[1] = channel_tensor(values, gamma);
-  }
-  if (needs[2]) grads[2] = channel_tensor(sums, gamma);
-  if (s.spread) sum_over_processes(sums, products);
+  if (needs[1]) grads[1] = ops::to(ops::mul(sum_dz_x, s.inv_std), gamma.dtype());
+  // A copy: the processes' sums are written over it.
+  if (needs[2]) grads[2] = gamma.dtype() == DType::Float64 ? ops::clone(sum_dz) : ops::to(sum_dz, gamma.dtype());
+  if (s.spread_count.defined()) batch_sync()->sum_tensor(sums);
   if (!needs[0]) return grads;
-  const Channels factors = gamma.to_vector();
   grads[0] = rows_like(dy);
   const Tensor input = batch ? x : Tensor();
   run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), grads[0], dz, mask, input,
-             coefficients(s, factors, sums, products, 1, gamma));
+             coefficients(s, gamma, sum_dz, sum_dz_x, 1));
   if (batch && last_row_count != 1 && dy.size(0) > 0) {
     // The last row stands for several: their gradients' sum.
     auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dy.size(0) - 1, 1) : Tensor(); };
     run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), last(grads[0]), last(dz), last(mask),
-               last(input), coefficients(s, factors, sums, products, static_cast<double>(last_row_count), gamma));
+               last(input), coefficients(s, gamma, sum_dz, sum_dz_x, static_cast<double>(last_row_count)));
   }
   return grads;
 }
@@ -145,21 +271,26 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
   const int64_t channels = x.size(1);
   const double rows = x.numel() == 0 ? 0 : static_cast<double>(x.numel() / channels - 1 + options.last_row_count);
   const TensorOptions wide{DType::Float64, {}, x.device()};
-  const Tensor mean = zeros({channels}, wide), variance = zeros({channels}, wide);
+  Statistics s{zeros({channels}, wide), {}, rows};
+  const Tensor variance = zeros({channels}, wide);
   if (x.numel() > 0) {
-    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), mean, variance, x,
+    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), s.mean, variance, x,
                options.last_row_count);
   }
-  Statistics s{mean.to_vector(), variance.to_vector(), rows};
-  if (is_spread()) merge_over_processes(s, running_mean.to_vector());
-  check(s.count != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
-  const double count = s.count;
-  if (count == 0) return s;
+  if (is_spread()) merge_over_processes(s, variance, running_mean);
+  // Where this process has several rows, so have all together: only then need nobody wait for the number.
+  const double least = s.spread_count.defined() && rows <= 1 ? s.spread_count.item() : rows;
+  check(least != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
   if (!is_recomputing()) {
-    update_running(running_mean, s.mean, 1.0, options.momentum);
-    update_running(running_var, s.inv_std, count / (count - 1), options.momentum);
+    dispatch_parameters(running_mean, [&]<class P>() {
+      launch(x.device(), channels,
+             UpdateRunning<P>{running_mean.data<P>(), running_var.data<P>(), s.mean.data<double>(),
+                              variance.data<double>(), s.all_rows(), s.count, options.momentum});
+    });
+    ++running_mean.storage()->version;
+    ++running_var.storage()->version;
   }
-  for (double& value : s.inv_std) value = 1.0 / std::sqrt(value + options.eps);
+  s.inv_std = inverse_deviation(variance, options.eps);
   return s;
 }
 
@@ -167,13 +298,13 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
 
 FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                            const Tensor& running_var, double eps) {
-  Channels scale = gamma.to_vector(), shift = beta.to_vector();
-  const Channels mean = running_mean.to_vector(), variance = running_var.to_vector();
-  for (size_t c = 0; c < scale.size(); ++c) {
-    scale[c] /= std::sqrt(variance[c] + eps);
-    shift[c] -= mean[c] * scale[c];
-  }
-  return {channel_tensor(scale, gamma), channel_tensor(shift, gamma)};
+  const FoldedNorm folded{empty_like(gamma), empty_like(gamma)};
+  dispatch_parameters(gamma, [&]<class P>() {
+    launch(gamma.device(), gamma.numel(),
+           Fold<P>{gamma.data<P>(), beta.data<P>(), running_mean.data<P>(), running_var.data<P>(),
+                   folded.scale.data<P>(), folded.shift.data<P>(), eps});
+  });
+  return folded;
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
@@ -182,29 +313,31 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor residual =
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();
+  const Tensor factors = ops::contiguous(detach(gamma)), summands = ops::contiguous(detach(beta));
   const bool on_batch = options.training && (x.numel() > 0 || is_spread());
   Statistics s;
   if (on_batch) {
     s = batch_statistics(input, running_mean, running_var, options);
   } else {
-    s = {running_mean.to_vector(), running_var.to_vector(), 0};
-    for (double& value : s.inv_std) value = 1.0 / std::sqrt(value + options.eps);
+    s = {channels_wide(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
+    ops::copy_(s.mean, running_mean);
   }
-  Channels scale = gamma.to_vector(), shift = beta.to_vector();
-  for (size_t c = 0; c < scale.size(); ++c) {
-    scale[c] *= s.inv_std[c];
-    shift[c] -= s.mean[c] * scale[c];
-  }
+  const Tensor scale = empty_like(factors), shift = empty_like(factors);
+  dispatch_parameters(factors, [&]<class P>() {
+    launch(x.device(), factors.numel(),
+           Affine<P>{factors.data<P>(), summands.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
+                     scale.data<P>(), shift.data<P>()});
+  });
   Tensor y = rows_like(x);
-  run_kernel(backend(x.device()).channel_affine, "batch_norm", x.device(), y, input, channel_tensor(scale, gamma),
-             channel_tensor(shift, gamma), residual, options.relu);
+  run_kernel(backend(x.device()).channel_affine, "batch_norm", x.device(), y, input, scale, shift, residual,
+             options.relu);
   if (!will_record({x, gamma, beta, options.residual})) return y;
 
   const bool input_needed = on_batch || requires_grad(gamma);
   auto rule = [input_ = input_needed ? Saved(input) : Saved(), gamma_ = Saved(gamma),
                y_ = options.relu ? Saved(y) : Saved(), s = std::move(s),
                last_row_count = options.last_row_count](const Tensor& dy, const NeedsGrad& needs) {
-    return batch_norm_backward(dy, y_.get(), input_.get(), gamma_.get(), s, last_row_count, needs);
+    return batch_norm_backward(dy, y_.get(), input_.get(), ops::contiguous(gamma_.get()), s, last_row_count, needs);
   };
   return record("batch_norm", y, {x, gamma, beta, options.residual}, std::move(rule));
 }

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/functions/channel_blocks.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"
 
 namespace bevgrad {
 namespace {
-
-// One index of a launch is one pixel and one block of its channels: wide enough for vector instructions, narrow enough
-// for a device with many small threads to be given a smaller block.
-constexpr int64_t kBlock = 64;
 
 // Where an output position along one axis reads: positions `low` and `high` with weights 1 - fraction and fraction.
 struct Source {
@@ -37,20 +34,22 @@ struct Bilinear {
 };
 
 struct Sizes {
-  int64_t channels, blocks, h, w, oh, ow;
+  int64_t channels, h, w, oh, ow;
 };
 
-// y pixel = weighted sum of up to four x pixels (+ the pixel of `addend`).
-template <class T, class Rule>
+// y pixel = weighted sum of up to four x pixels (+ the pixel of `addend`). One index is one pixel and one block of its
+// channels.
+template <class T, class Rule, int64_t kBlock>
 struct Forward {
   T* y;
   const T* x;
   const T* addend;
   Sizes s;
+  int64_t blocks;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using C = compute_t<T>;
-    const int64_t pixel = i / s.blocks, first = i % s.blocks * kBlock;
+    const int64_t pixel = i / blocks, first = i % blocks * kBlock;
     const int64_t count = s.channels - first < kBlock ? s.channels - first : kBlock;
     const int64_t ow = pixel % s.ow, oh = pixel / s.ow % s.oh, n = pixel / s.ow / s.oh;
     const Source row = Rule{}(oh, s.h, s.oh), column = Rule{}(ow, s.w, s.ow);
@@ -92,15 +91,16 @@ BEVGRAD_HD inline double weight_of(const Source& source, int64_t i) {
 }
 
 // dx pixel gathers from the y pixels that read it.
-template <class T, class Rule>
+template <class T, class Rule, int64_t kBlock>
 struct Backward {
   T* dx;
   const T* dy;
   Sizes s;
+  int64_t blocks;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using C = compute_t<T>;
-    const int64_t pixel = i / s.blocks, first = i % s.blocks * kBlock;
+    const int64_t pixel = i / blocks, first = i % blocks * kBlock;
     const int64_t count = s.channels - first < kBlock ? s.channels - first : kBlock;
     const int64_t w = pixel % s.w, h = pixel / s.w % s.h, n = pixel / s.w / s.h;
     // Enlarging by 2 has at most 4 readers along an axis; more are taken in turns.
@@ -132,7 +132,7 @@ struct Backward {
 };
 
 Sizes sizes_of(const Shape& x, int64_t height, int64_t width) {
-  return {x[1], (x[1] + kBlock - 1) / kBlock, x[2], x[3], height, width};
+  return {x[1], x[2], x[3], height, width};
 }
 
 template <class Rule>
@@ -141,8 +141,11 @@ Tensor resize_backward(const char* op, const Tensor& dy, const Shape& x_sizes) {
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
   const Sizes s = sizes_of(x_sizes, dy.size(2), dy.size(3));
   dispatch_floating(op, dy.dtype(), [&]<class T>() {
-    const Backward<T, Rule> kernel{dx.data<T>(), gradient.data<T>(), s};
-    launch(dy.device(), x_sizes[0] * s.h * s.w * s.blocks, kernel, 100);
+    with_channel_block(dy.device(), [&]<int64_t kBlock>() {
+      const int64_t blocks = blocks_of(s.channels, kBlock);
+      const Backward<T, Rule, kBlock> kernel{dx.data<T>(), gradient.data<T>(), s, blocks};
+      launch(dy.device(), x_sizes[0] * s.h * s.w * blocks, kernel, 100);
+    });
   });
   return dx;
 }
@@ -157,8 +160,12 @@ Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, co
   const Tensor y = empty({x.size(0), x.size(1), height, width}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Sizes s = sizes_of(x.sizes(), height, width);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    const Forward<T, Rule> kernel{y.data<T>(), input.data<T>(), add.defined() ? add.data<T>() : nullptr, s};
-    launch(x.device(), x.size(0) * height * width * s.blocks, kernel, 50);
+    with_channel_block(x.device(), [&]<int64_t kBlock>() {
+      const int64_t blocks = blocks_of(s.channels, kBlock);
+      const Forward<T, Rule, kBlock> kernel{y.data<T>(), input.data<T>(), add.defined() ? add.data<T>() : nullptr, s,
+                                            blocks};
+      launch(x.device(), x.size(0) * height * width * blocks, kernel, 50);
+    });
   });
   std::vector<Tensor> inputs{x};
   if (addend.defined()) inputs.push_back(addend);

@@ -9,60 +9,73 @@
 namespace bevgrad {
 namespace {
 
-// One index is one segment.
+// How rows of channels are shared out to indices: whole rows on the CPU, one channel an index on a GPU.
+struct RowParts {
+  int64_t channels, width, parts;
+
+  RowParts(Device device, int64_t channels)
+      : channels(channels), width(device.is_cpu() ? channels : 1), parts(device.is_cpu() ? 1 : channels) {}
+};
+
+// One index is one segment's part.
 template <class T>
 struct SegmentMax {
   const T* x;
   const T* floor;  // null: none
   const int64_t* offsets;
-  int64_t slots, channels;
+  int64_t slots;
+  RowParts p;
   T* y;
   int32_t* winner;  // row within the segment, -1 for the floor
 
-  BEVGRAD_HD void operator()(int64_t s) const {
+  BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
+    const int64_t s = i / p.parts, from = i % p.parts * p.width;
     const int64_t begin = offsets[s], count = offsets[s + 1] - begin;
-    T* out = y + s * channels;
-    int32_t* best = winner + s * channels;
+    T* out = y + s * p.channels + from;
+    int32_t* best = winner + s * p.channels + from;
+    const T* lowest = floor ? floor + from : nullptr;
     const bool floored = floor && count < slots;
-    const T* first = count > 0 ? x + begin * channels : floor;
+    const T* first = count > 0 ? x + begin * p.channels + from : lowest;
 #pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t c = 0; c < p.width; ++c) {
       out[c] = first[c];
       best[c] = count > 0 ? 0 : -1;
     }
     for (int64_t r = 1; r < count; ++r) {
-      const T* row = x + (begin + r) * channels;
+      const T* row = x + (begin + r) * p.channels + from;
 #pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t c = 0; c < p.width; ++c) {
         const bool larger = static_cast<R>(row[c]) > static_cast<R>(out[c]);
         out[c] = larger ? row[c] : out[c];
         best[c] = larger ? static_cast<int32_t>(r) : best[c];
       }
     }
     if (!floored || count == 0) return;
-    for (int64_t c = 0; c < channels; ++c)
-      if (static_cast<R>(floor[c]) > static_cast<R>(out[c])) {
-        out[c] = floor[c];
+    for (int64_t c = 0; c < p.width; ++c)
+      if (static_cast<R>(lowest[c]) > static_cast<R>(out[c])) {
+        out[c] = lowest[c];
         best[c] = -1;
       }
   }
 };
 
-// One index is one segment; it writes all of its rows.
+// One index is one segment's part; it writes all of its rows.
 template <class T>
 struct SegmentMaxBackward {
   const T* dy;
   const int32_t* winner;
   const int64_t* offsets;
-  int64_t channels;
+  RowParts p;
   T* dx;
 
-  BEVGRAD_HD void operator()(int64_t s) const {
-    for (int64_t i = offsets[s] * channels; i < offsets[s + 1] * channels; ++i) dx[i] = T(0.0f);
-    for (int64_t c = 0; c < channels; ++c) {
-      const int32_t row = winner[s * channels + c];
-      if (row >= 0) dx[(offsets[s] + row) * channels + c] = dy[s * channels + c];
+  BEVGRAD_HD void operator()(int64_t i) const {
+    const int64_t s = i / p.parts, from = i % p.parts * p.width;
+    for (int64_t row = offsets[s]; row < offsets[s + 1]; ++row)
+      for (int64_t c = from; c < from + p.width; ++c) dx[row * p.channels + c] = T(0.0f);
+    for (int64_t c = from; c < from + p.width; ++c) {
+      const int32_t row = winner[s * p.channels + c];
+      if (row >= 0) dx[(offsets[s] + row) * p.channels + c] = dy[s * p.channels + c];
     }
   }
 };
@@ -78,6 +91,7 @@ struct FloorWon {
 };
 
 void check_offsets(const Tensor& x, const Tensor& offsets, bool has_floor) {
+  check(offsets.device().is_cpu(), "segment_max: the offsets are {}, expected them on the cpu", describe(offsets));
   check(offsets.dim() == 1 && offsets.dtype() == DType::Int64 && offsets.numel() >= 1 && offsets.is_contiguous(),
         "segment_max: the offsets are {}, expected int64 [segments+1]", describe(offsets));
   const int64_t* o = offsets.data<int64_t>();
@@ -92,6 +106,7 @@ void check_offsets(const Tensor& x, const Tensor& offsets, bool has_floor) {
 void check_cells(const char* op, const Tensor& cells, int64_t count, bool unique) {
   check(cells.dim() == 1 && cells.dtype() == DType::Int64, "{}: the cells are {}, expected int64 [rows]", op,
         describe(cells));
+  check(cells.device().is_cpu(), "{}: the cells are {}, expected them on the cpu", op, describe(cells));
   std::vector<bool> taken(unique ? static_cast<size_t>(count) : 0, false);
   const int64_t* cell = cells.data<int64_t>();
   for (int64_t i = 0; i < cells.numel(); ++i) {
@@ -108,22 +123,24 @@ struct CopyRows {
   const T* from;
   T* to;
   const int64_t* cells;
-  int64_t channels;
+  RowParts p;
   bool to_cells;
 
   BEVGRAD_HD void operator()(int64_t i) const {
-    const T* source = from + (to_cells ? i : cells[i]) * channels;
-    T* target = to + (to_cells ? cells[i] : i) * channels;
-    for (int64_t c = 0; c < channels; ++c) target[c] = source[c];
+    const int64_t row = i / p.parts, part = i % p.parts * p.width;
+    const T* source = from + (to_cells ? row : cells[row]) * p.channels + part;
+    T* target = to + (to_cells ? cells[row] : row) * p.channels + part;
+    for (int64_t c = 0; c < p.width; ++c) target[c] = source[c];
   }
 };
 
 Tensor rows_to_cells(const Tensor& x, const Tensor& cells, const Shape& sizes) {
   Tensor y = zeros(sizes, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Tensor dense = ops::contiguous(x);
+  const RowParts parts(x.device(), sizes[1]);
   dispatch_floating("scatter_cells", x.dtype(), [&]<class T>() {
-    launch(x.device(), cells.numel(), CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), sizes[1], true},
-           sizes[1] / 4 + 1);
+    launch(x.device(), cells.numel() * parts.parts,
+           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), parts, true}, parts.width / 4 + 1);
   });
   return y;
 }
@@ -131,9 +148,10 @@ Tensor rows_to_cells(const Tensor& x, const Tensor& cells, const Shape& sizes) {
 Tensor cells_to_rows(const Tensor& x, const Tensor& cells) {
   Tensor y = empty({cells.numel(), x.size(1)}, {x.dtype(), {}, x.device()});
   const Tensor dense = ops::contiguous(x, MemoryFormat::ChannelsLast);
+  const RowParts parts(x.device(), x.size(1));
   dispatch_floating("gather_cells", x.dtype(), [&]<class T>() {
-    launch(x.device(), cells.numel(),
-           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), x.size(1), false}, x.size(1) / 4 + 1);
+    launch(x.device(), cells.numel() * parts.parts,
+           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), parts, false}, parts.width / 4 + 1);
   });
   return y;
 }
@@ -162,31 +180,33 @@ Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, 
   check(!floor.defined() || (floor.sizes() == Shape{x.size(1)} && floor.dtype() == x.dtype()),
         "segment_max: the floor is {}, expected {} [{}]", describe(floor), name(x.dtype()), x.size(1));
   check_offsets(x, offsets, floor.defined() && slots > 0);
+  const Tensor starts = ops::to(offsets, x.device());
   const int64_t segments = offsets.numel() - 1, channels = x.size(1);
   Tensor y = empty({segments, channels}, {x.dtype(), {}, x.device()});
   Tensor winner = empty({segments, channels}, {DType::Int32, {}, x.device()});
   const Tensor dense = ops::contiguous(x);
   const Tensor dense_floor = floor.defined() ? ops::contiguous(floor) : Tensor();
-  const int64_t cost = (x.size(0) / std::max<int64_t>(segments, 1) + 1) * channels / 4 + 1;
+  const RowParts parts(x.device(), channels);
+  const int64_t cost = (x.size(0) / std::max<int64_t>(segments, 1) + 1) * parts.width / 4 + 1;
   dispatch_floating("segment_max", x.dtype(), [&]<class T>() {
-    launch(x.device(), segments,
-           SegmentMax<T>{dense.data<T>(), floor.defined() ? dense_floor.data<T>() : nullptr, offsets.data<int64_t>(),
-                         slots, channels, y.data<T>(), winner.data<int32_t>()},
+    launch(x.device(), segments * parts.parts,
+           SegmentMax<T>{dense.data<T>(), floor.defined() ? dense_floor.data<T>() : nullptr, starts.data<int64_t>(),
+                         slots, parts, y.data<T>(), winner.data<int32_t>()},
            cost);
   });
   return record(
       "segment_max", y, {x, floor},
-      [winner_ = Saved(winner), offsets_ = Saved(offsets), sizes = x.sizes(), cost](const Tensor& dy,
-                                                                                    const NeedsGrad& needs) {
+      [winner_ = Saved(winner), offsets_ = Saved(starts), sizes = x.sizes(), parts, cost](const Tensor& dy,
+                                                                                          const NeedsGrad& needs) {
         const Tensor& winner = winner_.get();
         const Tensor gradient = ops::contiguous(dy);
         Grads grads(2);
         dispatch_floating("segment_max", dy.dtype(), [&]<class T>() {
           if (needs[0]) {
             grads[0] = empty(sizes, {dy.dtype(), {}, dy.device()});
-            launch(dy.device(), winner.size(0),
+            launch(dy.device(), winner.size(0) * parts.parts,
                    SegmentMaxBackward<T>{gradient.data<T>(), winner.data<int32_t>(), offsets_.get().data<int64_t>(),
-                                         sizes[1], grads[0].data<T>()},
+                                         parts, grads[0].data<T>()},
                    cost);
           }
           if (needs[1]) {
@@ -202,8 +222,9 @@ Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, 
 Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t height, int64_t width) {
   check(x.dim() == 2 && x.size(0) == cells.numel(), "scatter_cells: the input is {}, expected [{}, channels]",
         describe(x), cells.numel());
-  const Tensor index = ops::contiguous(cells);
-  check_cells("scatter_cells", index, numel({n, height, width}), true);
+  const Tensor on_host = ops::contiguous(cells);
+  check_cells("scatter_cells", on_host, numel({n, height, width}), true);
+  const Tensor index = ops::to(on_host, x.device());
   return record(
       "scatter_cells", rows_to_cells(x, index, {n, x.size(1), height, width}), {x},
       [index_ = Saved(index)](const Tensor& dy, const NeedsGrad&) { return Grads{cells_to_rows(dy, index_.get())}; });
@@ -211,8 +232,9 @@ Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t he
 
 Tensor gather_cells(const Tensor& x, const Tensor& cells) {
   check(x.dim() == 4, "gather_cells: the input is {}, expected [N,C,H,W]", describe(x));
-  const Tensor index = ops::contiguous(cells);
-  check_cells("gather_cells", index, x.size(0) * x.size(2) * x.size(3), false);
+  const Tensor on_host = ops::contiguous(cells);
+  check_cells("gather_cells", on_host, x.size(0) * x.size(2) * x.size(3), false);
+  const Tensor index = ops::to(on_host, x.device());
   return record("gather_cells", cells_to_rows(x, index), {x},
                 [index_ = Saved(index), sizes = x.sizes()](const Tensor& dy, const NeedsGrad&) {
                   const Tensor gradient = ops::contiguous(dy);

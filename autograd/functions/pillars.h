@@ -1,5 +1,5 @@
 // What a pillar encoder needs: the maximum over each pillar's points, and moving pillar rows to the cells of a map and
-// back.
+// back. Offsets and cells are tensors on the CPU, where they are checked, whatever device the data is on.
 #pragma once
 #include "autograd/autograd.h"
 

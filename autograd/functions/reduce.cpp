@@ -20,22 +20,27 @@ std::vector<int> all_dims(const Tensor& x) {
   return dims;
 }
 
+// One element of dy into its place: offsets into out, dy and index.
+template <class T>
+struct PlaceAt {
+  T* out;
+  const T* dy;
+  const int64_t* index;
+  int64_t step;  // between neighbours of `out` along the reduced dimension
+
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const { out[o[0] + index[o[2]] * step] = dy[o[1]]; }
+};
+
 // dx of a maximum: dy where the index says so, 0 elsewhere.
 Tensor place_at(const Tensor& dy, const Tensor& index, const Shape& sizes, int axis) {
   Tensor dx = zeros(sizes, {dy.dtype(), {}, dy.device()});
   const Tensor first = ops::narrow(dx, axis, 0, 1);
   const int64_t step = dx.strides()[axis];
   dispatch_floating("max", dy.dtype(), [&]<class T>() {
-    T* out = first.data<T>();
-    const T* in = dy.data<T>();
-    const int64_t* where = index.data<int64_t>();
     const Walk walk =
         plan_walk(first.sizes(),
                   {{first.sizes(), first.strides()}, {dy.sizes(), dy.strides()}, {index.sizes(), index.strides()}});
-    for_each_row<3>(walk, [&](const std::array<int64_t, 3>& o, int64_t n) {
-      for (int64_t i = 0; i < n; ++i)
-        out[o[0] + i * walk.inner(0) + where[o[2] + i * walk.inner(2)] * step] = in[o[1] + i * walk.inner(1)];
-    });
+    launch_elements<3>(dy.device(), walk, PlaceAt<T>{first.data<T>(), dy.data<T>(), index.data<int64_t>(), step});
   });
   return dx;
 }

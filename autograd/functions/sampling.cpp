@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
+#include "autograd/functions/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -72,53 +74,63 @@ BevSampling::BevSampling(const BevSamplingTable& table)
 
 namespace {
 
+constexpr int64_t kMaxImages = 64;
+
+// The bytes of a table as a tensor on a device.
+template <class E>
+Tensor copy_of(const std::vector<E>& table, Device device) {
+  const Tensor bytes = empty({static_cast<int64_t>(table.size() * sizeof(E))}, {DType::UInt8});
+  if (!table.empty()) std::memcpy(bytes.raw_data(), table.data(), table.size() * sizeof(E));
+  return ops::to(bytes, device);
+}
+
 template <class T, class R>
-void add_scaled(R* out, const T* in, R weight, int64_t channels) {
+BEVGRAD_HD inline void add_scaled(R* out, const T* in, R weight, int64_t channels) {
 #pragma omp simd
   for (int64_t c = 0; c < channels; ++c) out[c] += weight * static_cast<R>(load(in, c));
 }
 
-// One index is one point of one sample. T: features, R: result.
-template <class T, class R>
+// One index is one block of channels of one point of one sample. T: features, R: result.
+template <class T, class R, int64_t kBlock>
 struct SampleForward {
   const int64_t* tap_offsets;
   const BevSampling::Tap* taps;
-  const T* const* images;  // of this sample
-  R* out;                  // [rows * columns, heights * channels] of this sample
-  int64_t cells, heights, channels;
+  const T* images[kMaxImages];  // of this sample
+  R* out;                       // [rows * columns, heights * channels] of this sample
+  int64_t cells, heights, channels, blocks;
 
   BEVGRAD_HD void operator()(int64_t index) const {
-    const int64_t z = index % heights, cell = index / heights;
+    const int64_t begin = index % blocks * kBlock, z = index / blocks % heights, cell = index / blocks / heights;
+    const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
     const int64_t point = z * cells + cell;
-    R* y = out + (cell * heights + z) * channels;
-    for (int64_t c = 0; c < channels; ++c) y[c] = R(0);
+    R* y = out + (cell * heights + z) * channels + begin;
+    R sum[kBlock] = {};
     for (int64_t i = tap_offsets[point]; i < tap_offsets[point + 1]; ++i)
-      add_scaled(y, images[taps[i].image] + taps[i].pixel * channels, static_cast<R>(taps[i].weight), channels);
+      add_scaled(sum, images[taps[i].image] + taps[i].pixel * channels + begin, static_cast<R>(taps[i].weight), width);
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) y[c] = sum[c];
   }
 };
 
-// One index is one pixel of one image.
-template <class T, class R>
+// One index is one block of channels of one pixel, counted over the images of one group of one sample.
+template <class T, class R, int64_t kBlock>
 struct SampleBackward {
-  const int64_t* back_offsets;  // of this image
+  const int64_t* back_offsets;  // of these images
   const BevSampling::BackTap* taps;
   const R* dy;  // [rows * columns, heights * channels] of this sample
-  T* dx;        // [pixels, channels] of this image
-  int64_t cells, heights, channels;
+  T* dx;        // [pixels, channels] of these images
+  int64_t cells, heights, channels, blocks;
 
-  BEVGRAD_HD void operator()(int64_t pixel) const {
-    constexpr int64_t kBlock = 64;
-    for (int64_t c = 0; c < channels; c += kBlock) {
-      const int64_t width = channels - c < kBlock ? channels - c : kBlock;
-      R sum[kBlock];
-      for (int64_t j = 0; j < kBlock; ++j) sum[j] = R(0);
-      for (int64_t i = back_offsets[pixel]; i < back_offsets[pixel + 1]; ++i) {
-        const int64_t z = taps[i].point / cells, cell = taps[i].point % cells;
-        add_scaled(sum, dy + (cell * heights + z) * channels + c, static_cast<R>(taps[i].weight), width);
-      }
-#pragma omp simd
-      for (int64_t j = 0; j < width; ++j) store(dx, pixel * channels + c + j, static_cast<compute_t<T>>(sum[j]));
+  BEVGRAD_HD void operator()(int64_t index) const {
+    const int64_t pixel = index / blocks, begin = index % blocks * kBlock;
+    const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
+    R sum[kBlock] = {};
+    for (int64_t i = back_offsets[pixel]; i < back_offsets[pixel + 1]; ++i) {
+      const int64_t z = taps[i].point / cells, cell = taps[i].point % cells;
+      add_scaled(sum, dy + (cell * heights + z) * channels + begin, static_cast<R>(taps[i].weight), width);
     }
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) store(dx, pixel * channels + begin + j, static_cast<compute_t<T>>(sum[j]));
   }
 };
 
@@ -141,11 +153,14 @@ int64_t batch_of(const std::vector<Tensor>& features,
     check(equal, "bev_sample: the samplings of the samples differ in their grid or groups, or are not for {} groups",
           features.size());
   }
+  const auto images = static_cast<int64_t>(first.pixel_offsets().size()) - 1;
+  check(images <= kMaxImages, "bev_sample: {} cameras, at most {} are taken", images, kMaxImages);
   for (size_t g = 0; g < features.size(); ++g) {
     const Tensor& x = features[g];
     const BevSamplingGroup& group = first.groups()[g];
     check(x.dim() == 4 && x.size(0) == n * group.cameras && x.size(1) == features[0].size(1) &&
-              x.size(2) == group.height && x.size(3) == group.width && x.dtype() == features[0].dtype(),
+              x.size(2) == group.height && x.size(3) == group.width && x.dtype() == features[0].dtype() &&
+              x.device() == features[0].device(),
           "bev_sample: features of group {} are {}, expected {} [{},{},{},{}]", g, describe(x),
           name(features[0].dtype()), n * group.cameras, features[0].dim() == 4 ? features[0].size(1) : 0, group.height,
           group.width);
@@ -154,6 +169,20 @@ int64_t batch_of(const std::vector<Tensor>& features,
 }
 
 }  // namespace
+
+BevSampling::Tables BevSampling::tables(Device device) const {
+  if (device.is_cpu()) return {tap_offsets_.data(), taps_.data(), back_offsets_.data(), back_taps_.data()};
+  const std::lock_guard lock(mutex_);
+  auto found = std::ranges::find_if(copies_, [&](const DeviceCopy& copy) { return copy.device == device; });
+  if (found == copies_.end()) {
+    copies_.push_back({device, copy_of(tap_offsets_, device), copy_of(taps_, device), copy_of(back_offsets_, device),
+                       copy_of(back_taps_, device)});
+    found = copies_.end() - 1;
+  }
+  return {static_cast<const int64_t*>(found->tap_offsets.raw_data()), static_cast<const Tap*>(found->taps.raw_data()),
+          static_cast<const int64_t*>(found->back_offsets.raw_data()),
+          static_cast<const BackTap*>(found->back_taps.raw_data())};
+}
 
 Tensor bev_sample(const std::vector<Tensor>& features,
                   const std::vector<std::shared_ptr<const BevSampling>>& samplings) {
@@ -169,18 +198,23 @@ Tensor bev_sample(const std::vector<Tensor>& features,
 
   dispatch_floating("bev_sample", dtype, [&]<class T>() {
     using R = result_t<T>;
-    for (int64_t n = 0; n < batch; ++n) {
-      std::vector<const T*> images;
-      for (size_t g = 0; g < dense.size(); ++g)
-        for (int64_t camera = 0; camera < grid.groups()[g].cameras; ++camera)
-          images.push_back(dense[g].data<T>() + (n * grid.groups()[g].cameras + camera) * grid.groups()[g].height *
-                                                    grid.groups()[g].width * channels);
-      const BevSampling& sampling = *samplings[n];
-      launch(device, heights * cells,
-             SampleForward<T, R>{sampling.tap_offsets().data(), sampling.taps().data(), images.data(),
-                                 y.data<R>() + n * heights * cells * channels, cells, heights, channels},
-             channels / 2 + 1);
-    }
+    with_channel_block(device, [&]<int64_t kBlock>() {
+      const int64_t blocks = blocks_of(channels, kBlock);
+      for (int64_t n = 0; n < batch; ++n) {
+        const BevSampling::Tables tables = samplings[n]->tables(device);
+        SampleForward<T, R, kBlock> functor{
+            tables.tap_offsets, tables.taps, {}, y.data<R>() + n * heights * cells * channels, cells, heights,
+            channels,           blocks};
+        int64_t image = 0;
+        for (size_t g = 0; g < dense.size(); ++g) {
+          const BevSamplingGroup& group = grid.groups()[g];
+          for (int64_t camera = 0; camera < group.cameras; ++camera)
+            functor.images[image++] =
+                dense[g].data<T>() + (n * group.cameras + camera) * group.height * group.width * channels;
+        }
+        launch(device, heights * cells * blocks, functor, std::min(channels, kBlock) / 2 + 1);
+      }
+    });
   });
 
   std::vector<Shape> sizes;
@@ -198,18 +232,22 @@ Tensor bev_sample(const std::vector<Tensor>& features,
         grads[g] = empty(sizes[g], {dtype, MemoryFormat::ChannelsLast, dy.device()});
         dispatch_floating("bev_sample", dtype, [&]<class T>() {
           using R = result_t<T>;
-          for (size_t n = 0; n < samplings.size(); ++n)
-            for (int64_t camera = 0; camera < group.cameras; ++camera) {
+          with_channel_block(dy.device(), [&]<int64_t kBlock>() {
+            const int64_t blocks = blocks_of(channels, kBlock), count = group.cameras * pixels;
+            for (int64_t n = 0; n < static_cast<int64_t>(samplings.size()); ++n) {
               const BevSampling& sampling = *samplings[n];
-              const int64_t image = static_cast<int64_t>(n) * group.cameras + camera;
-              launch(
-                  dy.device(), pixels,
-                  SampleBackward<T, R>{sampling.back_offsets().data() + sampling.pixel_offsets()[first_image + camera],
-                                       sampling.back_taps().data(),
-                                       gradient.data<R>() + static_cast<int64_t>(n) * heights * cells * channels,
-                                       grads[g].data<T>() + image * pixels * channels, cells, heights, channels},
-                  channels);
+              const BevSampling::Tables tables = sampling.tables(dy.device());
+              const SampleBackward<T, R, kBlock> functor{tables.back_offsets + sampling.pixel_offsets()[first_image],
+                                                         tables.back_taps,
+                                                         gradient.data<R>() + n * heights * cells * channels,
+                                                         grads[g].data<T>() + n * count * channels,
+                                                         cells,
+                                                         heights,
+                                                         channels,
+                                                         blocks};
+              launch(dy.device(), count * blocks, functor, std::min(channels, kBlock));
             }
+          });
         });
       }
       first_image += group.cameras;

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "autograd/autograd.h"
@@ -55,15 +56,26 @@ class BevSampling {
     int32_t point;
     float weight;
   };
-  /// Taps of point p: taps[tap_offsets[p]] .. taps[tap_offsets[p + 1]].
-  const std::vector<int64_t>& tap_offsets() const { return tap_offsets_; }
-  const std::vector<Tap>& taps() const { return taps_; }
-  /// Points that tapped pixel i of an image, i counted over all images from pixel_offsets[image].
+  /// Where a device reads the tables.
+  struct Tables {
+    /// Taps of point p: taps[tap_offsets[p]] .. taps[tap_offsets[p + 1]].
+    const int64_t* tap_offsets;
+    const Tap* taps;
+    /// Points that tapped pixel i of an image, i counted over all images from pixel_offsets[image].
+    const int64_t* back_offsets;
+    const BackTap* back_taps;
+  };
+  /// A GPU gets a copy with the first call, which is kept as long as this lives.
+  Tables tables(Device device) const;
+  /// [images + 1]
   const std::vector<int64_t>& pixel_offsets() const { return pixel_offsets_; }
-  const std::vector<int64_t>& back_offsets() const { return back_offsets_; }
-  const std::vector<BackTap>& back_taps() const { return back_taps_; }
 
  private:
+  struct DeviceCopy {
+    Device device;
+    Tensor tap_offsets, taps, back_offsets, back_taps;
+  };
+
   int64_t heights_, rows_, columns_;
   std::vector<BevSamplingGroup> groups_;
   std::vector<int64_t> tap_offsets_;
@@ -71,12 +83,14 @@ class BevSampling {
   std::vector<int64_t> pixel_offsets_;  // [images + 1]
   std::vector<int64_t> back_offsets_;   // [all pixels + 1]
   std::vector<BackTap> back_taps_;
+  mutable std::mutex mutex_;
+  mutable std::vector<DeviceCopy> copies_;
 };
 
 /// features: per group [N * cameras, C, h, w], sample-major; samplings: one per sample, of equal grid and groups.
 /// -> [N, heights * C, rows, columns], channel z * C + c: the mean over the cameras that see the point of the
 /// bilinearly sampled features, 0 where none does. bfloat16 features give a float32 result. The backward pass sums each
-/// pixel's contributions in a fixed order.
+/// pixel's contributions in a fixed order. At most 64 cameras.
 Tensor bev_sample(const std::vector<Tensor>& features,
                   const std::vector<std::shared_ptr<const BevSampling>>& samplings);
 

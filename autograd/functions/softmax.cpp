@@ -1,5 +1,6 @@
 #include "autograd/functions/softmax.h"
 
+#include "autograd/functions/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 #include "tensor/walk.h"
@@ -7,11 +8,18 @@
 namespace bevgrad {
 namespace {
 
-// y along one line of n elements `step` apart.
+// One line of n elements, each so many steps apart; offsets of its first element in y, x and the mask.
 template <class T>
 struct SoftmaxLine {
+  T* ys;
+  const T* xs;
+  const bool* masks;  // null: none
   int64_t n, x_step, y_step, mask_step;
-  BEVGRAD_HD void operator()(const T* x, const bool* mask, T* y) const {
+
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
+    T* y = ys + o[0];
+    const T* x = xs + o[1];
+    const bool* mask = masks ? masks + o[2] : nullptr;
     using R = compute_t<T>;
     bool any = false;
     R largest = R(0);
@@ -33,8 +41,15 @@ struct SoftmaxLine {
 
 template <class T>
 struct SoftmaxLineBackward {
+  T* dxs;
+  const T* ys;
+  const T* dys;
   int64_t n, y_step, dy_step, dx_step;
-  BEVGRAD_HD void operator()(const T* y, const T* dy, T* dx) const {
+
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
+    T* dx = dxs + o[0];
+    const T* y = ys + o[1];
+    const T* dy = dys + o[2];
     using R = compute_t<T>;
     R dot = R(0);
     for (int64_t k = 0; k < n; ++k) dot += static_cast<R>(y[k * y_step]) * static_cast<R>(dy[k * dy_step]);
@@ -52,18 +67,10 @@ Tensor softmax_forward(const Tensor& x, int axis, const Tensor& mask) {
   const Walk walk =
       plan_walk(y0.sizes(), {{y0.sizes(), y0.strides()}, {x0.sizes(), x0.strides()}, {x0.sizes(), mask_strides}});
   dispatch_floating("softmax", x.dtype(), [&]<class T>() {
-    const SoftmaxLine<T> line{x.size(axis), x.strides()[axis], y.strides()[axis], mask_strides[axis]};
-    const T* in = x0.data<T>();
-    T* out = y0.data<T>();
-    const bool* valid = mask.defined() ? mask0.data<bool>() : nullptr;
-    for_each_row<3>(
-        walk,
-        [&](const std::array<int64_t, 3>& o, int64_t length) {
-          for (int64_t i = 0; i < length; ++i)
-            line(in + o[1] + i * walk.inner(1), valid ? valid + o[2] + i * walk.inner(2) : nullptr,
-                 out + o[0] + i * walk.inner(0));
-        },
-        8 * x.size(axis));
+    const SoftmaxLine<T> line{y0.data<T>(),      x0.data<T>(),      mask.defined() ? mask0.data<bool>() : nullptr,
+                              x.size(axis),      x.strides()[axis], y.strides()[axis],
+                              mask_strides[axis]};
+    launch_elements<3>(x.device(), walk, line, 8 * x.size(axis));
   });
   return y;
 }
@@ -75,50 +82,40 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y, int axis) {
   const Walk walk =
       plan_walk(y0.sizes(), {{dx0.sizes(), dx0.strides()}, {y0.sizes(), y0.strides()}, {dy0.sizes(), dy0.strides()}});
   dispatch_floating("softmax", y.dtype(), [&]<class T>() {
-    const SoftmaxLineBackward<T> line{y.size(axis), y.strides()[axis], dy.strides()[axis], dx.strides()[axis]};
-    T* out = dx0.data<T>();
-    const T* py = y0.data<T>();
-    const T* pdy = dy0.data<T>();
-    for_each_row<3>(
-        walk,
-        [&](const std::array<int64_t, 3>& o, int64_t length) {
-          for (int64_t i = 0; i < length; ++i)
-            line(py + o[1] + i * walk.inner(1), pdy + o[2] + i * walk.inner(2), out + o[0] + i * walk.inner(0));
-        },
-        2 * y.size(axis));
+    const SoftmaxLineBackward<T> line{dx0.data<T>(),     y0.data<T>(),       dy0.data<T>(),     y.size(axis),
+                                      y.strides()[axis], dy.strides()[axis], dx.strides()[axis]};
+    launch_elements<3>(y.device(), walk, line, 2 * y.size(axis));
   });
   return dx;
 }
 
-// One index is one pixel; frames are channels-last, weights [N,K,H,W] of any strides.
 constexpr int kMaxFrames = 16;
 
-template <class T>
+// One index is one pixel and one block of its channels; frames are channels-last.
+template <class T, int64_t kBlock>
 struct WeightedSum {
   const T* frames[kMaxFrames];
   const T* weights;  // [pixels, K]
   T* y;
-  int64_t count, channels;
+  int64_t count, channels, blocks;
 
-  BEVGRAD_HD void operator()(int64_t pixel) const {
+  BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
-    constexpr int64_t kBlock = 64;
-    for (int64_t begin = 0; begin < channels; begin += kBlock) {
-      const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
-      R sum[kBlock] = {};
-      for (int64_t k = 0; k < count; ++k) {
-        const R weight = static_cast<R>(weights[pixel * count + k]);
-        const T* frame = frames[k] + pixel * channels + begin;
+    const int64_t pixel = i / blocks, begin = i % blocks * kBlock;
+    const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
+    R sum[kBlock] = {};
+    for (int64_t k = 0; k < count; ++k) {
+      const R weight = static_cast<R>(weights[pixel * count + k]);
+      const T* frame = frames[k] + pixel * channels + begin;
 #pragma omp simd
-        for (int64_t c = 0; c < width; ++c) sum[c] += weight * load(frame, c);
-      }
-#pragma omp simd
-      for (int64_t c = 0; c < width; ++c) store(y, pixel * channels + begin + c, sum[c]);
+      for (int64_t c = 0; c < width; ++c) sum[c] += weight * load(frame, c);
     }
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) store(y, pixel * channels + begin + c, sum[c]);
   }
 };
 
-// dweights[pixel, k] = sum over channels of dy * frame k.
+// dweights[pixel, k] = sum over channels of dy * frame k. One index is one pixel.
 template <class T>
 struct WeightedSumWeights {
   const T* frames[kMaxFrames];
@@ -171,9 +168,12 @@ Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights) {
   const int64_t pixels = sizes[0] * sizes[2] * sizes[3], channels = sizes[1];
   Tensor y = empty(sizes, {weights.dtype(), MemoryFormat::ChannelsLast, weights.device()});
   dispatch_floating("weighted_sum", weights.dtype(), [&]<class T>() {
-    WeightedSum<T> functor{{}, w.data<T>(), y.data<T>(), count, channels};
-    for (int64_t k = 0; k < count; ++k) functor.frames[k] = dense[k].data<T>();
-    launch(weights.device(), pixels, functor, count * channels / 4 + 1);
+    with_channel_block(weights.device(), [&]<int64_t kBlock>() {
+      const int64_t blocks = blocks_of(channels, kBlock);
+      WeightedSum<T, kBlock> functor{{}, w.data<T>(), y.data<T>(), count, channels, blocks};
+      for (int64_t k = 0; k < count; ++k) functor.frames[k] = dense[k].data<T>();
+      launch(weights.device(), pixels * blocks, functor, count * std::min(channels, kBlock) / 4 + 1);
+    });
   });
 
   std::vector<Tensor> inputs = frames;

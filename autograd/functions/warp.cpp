@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/functions/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -82,7 +83,7 @@ BEVGRAD_HD Taps<R> taps_at(Position<G> p, Interpolation mode, int64_t height, in
   return taps;
 }
 
-// One index is one output cell of one sample; x and y are channels-last.
+// One index is a part of one output cell of one sample; x and y are channels-last.
 template <class T, class P>
 struct WarpForward {
   P positions;
@@ -90,17 +91,20 @@ struct WarpForward {
   const T* x;
   T* y;
   int64_t channels, height, width, rows, columns;
+  int64_t part, parts;  // channels of a part, parts of a cell
 
-  BEVGRAD_HD void operator()(int64_t index) const {
+  BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
+    const int64_t index = i / parts, first = i % parts * part;
+    const int64_t count = channels - first < part ? channels - first : part;
     const int64_t n = index / (rows * columns), cell = index % (rows * columns);
     const auto taps = taps_at<R>(positions(n, cell / columns, cell % columns), mode, height, width);
-    T* out = y + index * channels;
-    const T* in = x + n * height * width * channels;
+    T* out = y + index * channels + first;
+    const T* in = x + n * height * width * channels + first;
     if (taps.count == 1 && taps.weight[0] == R(1)) {
       const T* from = in + taps.pixel[0] * channels;
 #pragma omp simd
-      for (int64_t c = 0; c < channels; ++c) store(out, c, load(from, c));
+      for (int64_t c = 0; c < count; ++c) store(out, c, load(from, c));
       return;
     }
     const T* from[4];
@@ -110,13 +114,13 @@ struct WarpForward {
       weight[k] = k < taps.count ? taps.weight[k] : R(0);
     }
     if (taps.count == 0) {
-      for (int64_t c = 0; c < channels; ++c) out[c] = T(0.0f);
+      for (int64_t c = 0; c < count; ++c) out[c] = T(0.0f);
       return;
     }
     // Unused taps repeat the first one with no weight, so that what is not sampled cannot leak a NaN.
     for (int k = taps.count; k < 4; ++k) from[k] = from[0];
 #pragma omp simd
-    for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t c = 0; c < count; ++c) {
       R sum = weight[0] * load(from[0], c);
       sum += weight[1] * load(from[1], c);
       sum += weight[2] * load(from[2], c);
@@ -129,18 +133,18 @@ struct WarpForward {
 // One index is a block of channels of one sample, which it owns: it visits the cells in order.
 template <class T, class P>
 struct WarpBackward {
-  static constexpr int64_t kBlock = 16;
   P positions;
   Interpolation mode;
   const T* dy;
   compute_t<T>* dx;  // zeroed
   int64_t channels, height, width, rows, columns;
+  int64_t block;
 
   BEVGRAD_HD void operator()(int64_t index) const {
     using R = compute_t<T>;
-    const int64_t blocks = (channels + kBlock - 1) / kBlock;
-    const int64_t n = index / blocks, begin = index % blocks * kBlock;
-    const int64_t end = begin + kBlock < channels ? begin + kBlock : channels;
+    const int64_t blocks = (channels + block - 1) / block;
+    const int64_t n = index / blocks, begin = index % blocks * block;
+    const int64_t end = begin + block < channels ? begin + block : channels;
     for (int64_t cell = 0; cell < rows * columns; ++cell) {
       const auto taps = taps_at<R>(positions(n, cell / columns, cell % columns), mode, height, width);
       const T* from = dy + (n * rows * columns + cell) * channels;
@@ -173,10 +177,12 @@ Tensor sample(const char* op, const Tensor& x, int64_t rows, int64_t columns, In
   Tensor y = empty({batch, channels, rows, columns}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Tensor dense = ops::contiguous(x, MemoryFormat::ChannelsLast);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    const auto positions = make();
-    launch(x.device(), batch * rows * columns,
-           WarpForward<T, decltype(make())>{positions, mode, dense.data<T>(), y.data<T>(), channels, height, width,
-                                            rows, columns},
+    // On the CPU a cell at once, so that its position is found once.
+    const int64_t part = x.device().is_cpu() ? std::max<int64_t>(channels, 1) : kDeviceChannelBlock;
+    const int64_t parts = blocks_of(channels, part);
+    launch(x.device(), batch * rows * columns * parts,
+           WarpForward<T, decltype(make())>{make(), mode, dense.data<T>(), y.data<T>(), channels, height, width, rows,
+                                            columns, part, parts},
            channels / 4 + 1);
   });
   return record(op, y, {x}, [=, sizes = x.sizes(), dtype = x.dtype()](const Tensor& dy, const NeedsGrad&) {
@@ -184,11 +190,11 @@ Tensor sample(const char* op, const Tensor& x, int64_t rows, int64_t columns, In
     const DType compute = dtype == DType::Float64 ? dtype : DType::Float32;
     Tensor dx = zeros(sizes, {compute, MemoryFormat::ChannelsLast, dy.device()});
     dispatch_floating(op, dtype, [&]<class T>() {
-      using Backward = WarpBackward<T, decltype(make())>;
-      launch(
-          dy.device(), batch * ((channels + Backward::kBlock - 1) / Backward::kBlock),
-          Backward{make(), mode, gradient.data<T>(), dx.data<compute_t<T>>(), channels, height, width, rows, columns},
-          rows * columns);
+      const int64_t block = dy.device().is_cpu() ? 16 : 1;
+      launch(dy.device(), batch * blocks_of(channels, block),
+             WarpBackward<T, decltype(make())>{make(), mode, gradient.data<T>(), dx.data<compute_t<T>>(), channels,
+                                               height, width, rows, columns, block},
+             rows * columns);
     });
     return Grads{ops::to(dx, dtype)};
   });
@@ -210,7 +216,7 @@ Tensor grid_sample(const Tensor& x, const Tensor& grid, Interpolation mode) {
   check(grid.dtype() == DType::Float32 || grid.dtype() == DType::Float64,
         "grid_sample: the grid is {}, expected float32 or float64", describe(grid));
   check(!requires_grad(grid), "grid_sample: the grid requires a gradient, which is not provided");
-  const Tensor dense = ops::contiguous(detach(grid));
+  const Tensor dense = ops::to(ops::contiguous(detach(grid)), x.device());
   const int64_t rows = grid.size(1), columns = grid.size(2), height = x.size(2), width = x.size(3);
   if (grid.dtype() == DType::Float64)
     return sample("grid_sample", x, rows, columns, mode, [=] {
@@ -225,7 +231,7 @@ Tensor warp_bev(const Tensor& x, const Tensor& matrices, const BevRange& range, 
   check_matrices("warp_bev", matrices, range);
   check(x.dim() == 4 && x.size(0) == matrices.size(0), "warp_bev: input {} and matrices {} do not fit",
         to_string(x.sizes()), to_string(matrices.sizes()));
-  const Tensor dense = ops::contiguous(detach(matrices));
+  const Tensor dense = ops::to(ops::contiguous(detach(matrices)), x.device());
   const int64_t height = x.size(2), width = x.size(3);
   return sample("warp_bev", x, height, width, mode, [=] {
     return MatrixPositions{dense.data<double>(), range, height, width};

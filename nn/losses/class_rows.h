@@ -1,6 +1,7 @@
-// How the dense losses visit their elements: channels-last, so that an element's class is its position modulo C. Blocks
-// hold whole pixels and a few thousand elements, so that per-class numbers are repeated once over a block and the loops
-// stay plain vector code. Chunks of a fixed number of blocks make the sums independent of the number of threads.
+// How the dense losses visit their elements on the CPU: channels-last, so that an element's class is its position
+// modulo C. Blocks hold whole pixels and a few thousand elements, so that per-class numbers are repeated once over a
+// block and the loops stay plain vector code. Chunks of a fixed number of blocks make the sums independent of the
+// number of threads.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -35,9 +36,9 @@ struct ClassRows {
 
   /// Calls `visit(chunk, begin, length)` for every block; the blocks of one chunk by one thread, in order.
   template <class Visit>
-  void for_each_block(Device device, const Visit& visit, int64_t cost = 2) const {
-    launch(
-        device, chunks(),
+  void for_each_block(const Visit& visit, int64_t cost = 2) const {
+    launch_host(
+        chunks(),
         [&](int64_t chunk) {
           const int64_t end = std::min(count, (chunk + 1) * chunk_length());
           for (int64_t begin = chunk * chunk_length(); begin < end; begin += block)

@@ -1,10 +1,11 @@
-// Values and gradients have the same bits whatever the number of threads.
+// Values and gradients have the same bits whatever the number of threads, and each time on a GPU.
 #include <gtest/gtest.h>
 #include <omp.h>
 
 #include <functional>
 
 #include "autograd/functions.h"
+#include "support/devices.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -13,16 +14,17 @@ namespace {
 using Tensors = std::vector<Tensor>;
 
 // The output and the gradients of all inputs, as numbers.
-std::vector<double> run(const std::function<Tensor(const Tensors&)>& function, const std::vector<Shape>& sizes) {
+std::vector<double> run(const std::function<Tensor(const Tensors&)>& function, const std::vector<Shape>& sizes,
+                        Device device = {}) {
   Generator generator(11);
   Tensors inputs;
   for (const Shape& size : sizes) {
-    inputs.push_back(ops::contiguous(generator.uniform(size, -1, 1), MemoryFormat::ChannelsLast));
+    inputs.push_back(ops::to(ops::contiguous(generator.uniform(size, -1, 1), MemoryFormat::ChannelsLast), device));
     set_requires_grad(inputs.back(), true);
   }
   const Tensor y = function(inputs);
   std::vector<double> numbers = y.to_vector();
-  backward(y, generator.uniform(y.sizes(), -1, 1));
+  backward(y, ops::to(generator.uniform(y.sizes(), -1, 1), device));
   for (const Tensor& x : inputs)
     for (double value : grad(x).to_vector()) numbers.push_back(value);
   return numbers;
@@ -37,6 +39,7 @@ void expect_same_bits(const std::function<Tensor(const Tensors&)>& function, con
     EXPECT_EQ(run(function, sizes), expected) << count << " threads";
   }
   omp_set_num_threads(threads);
+  for (const Device device : test_devices()) EXPECT_EQ(run(function, sizes, device), run(function, sizes, device));
 }
 
 TEST(Determinism, BevSample) {

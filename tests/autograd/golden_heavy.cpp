@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "autograd/functions.h"
+#include "support/devices.h"
 #include "support/golden.h"
 
 namespace bevgrad::testing {
@@ -16,20 +17,23 @@ struct Input {
 
 class HeavyGolden : public ::testing::Test {
  protected:
-  // Runs `function` on the case's inputs and compares its result and the inputs' gradients.
+  // Runs `function` on the case's inputs, on every device, and compares its result and the inputs' gradients.
   void check_case(const std::string& name, const std::vector<Input>& inputs,
                   const std::function<Tensor(const Tensors&)>& function) {
-    Tensors leaves;
-    for (const Input& input : inputs) {
-      leaves.push_back(golden_tensor(name + "." + input.name, input.sizes));
-      set_requires_grad(leaves.back(), true);
+    for (const Device device : test_devices()) {
+      SCOPED_TRACE(to_string(device));
+      Tensors leaves;
+      for (const Input& input : inputs) {
+        leaves.push_back(ops::to(golden_tensor(name + "." + input.name, input.sizes), device));
+        set_requires_grad(leaves.back(), true);
+      }
+      const Tensor y = function(leaves);
+      EXPECT_LT(relative_error(y, golden_[name + ".y"]), 2e-6) << name;
+      backward(y, ops::to(golden_tensor(name + ".dy", y.sizes()), device));
+      for (size_t i = 0; i < inputs.size(); ++i)
+        EXPECT_LT(relative_error(grad(leaves[i]), golden_[name + ".d" + inputs[i].name]), 5e-6)
+            << name << ", gradient of " << inputs[i].name;
     }
-    const Tensor y = function(leaves);
-    EXPECT_LT(relative_error(y, golden_[name + ".y"]), 2e-6) << name;
-    backward(y, golden_tensor(name + ".dy", y.sizes()));
-    for (size_t i = 0; i < inputs.size(); ++i)
-      EXPECT_LT(relative_error(grad(leaves[i]), golden_[name + ".d" + inputs[i].name]), 5e-6)
-          << name << ", gradient of " << inputs[i].name;
   }
 
   std::map<std::string, Tensor> golden_ = load_golden("autograd/heavy.golden");
@@ -64,25 +68,28 @@ TEST_F(HeavyGolden, Resizing) {
 TEST_F(HeavyGolden, BatchNorm) {
   for (const bool training : {true, false}) {
     const std::string name = training ? "batch_norm" : "batch_norm_evaluation";
-    const Tensor mean = golden_tensor(name + ".running_mean", {5});
-    const Tensor variance = golden_tensor(name + ".running_var", {5}, 0.25, 1.0);
     check_case(
         name, {{"x", {3, 5, 4, 3}}, {"gamma", {5}}, {"beta", {5}}, {"residual", {3, 5, 4, 3}}}, [&](const Tensors& t) {
-          return batch_norm(t[0], t[1], t[2], mean, variance, {.training = training, .residual = t[3], .relu = true});
+          const Tensor mean = ops::to(golden_tensor(name + ".running_mean", {5}), t[0].device());
+          const Tensor variance = ops::to(golden_tensor(name + ".running_var", {5}, 0.25, 1.0), t[0].device());
+          const Tensor y =
+              batch_norm(t[0], t[1], t[2], mean, variance, {.training = training, .residual = t[3], .relu = true});
+          EXPECT_LT(relative_error(mean, golden_[name + ".running_mean"]), 1e-6);
+          EXPECT_LT(relative_error(variance, golden_[name + ".running_var"]), 1e-6);
+          return y;
         });
-    EXPECT_LT(relative_error(mean, golden_[name + ".running_mean"]), 1e-6);
-    EXPECT_LT(relative_error(variance, golden_[name + ".running_var"]), 1e-6);
   }
 }
 
 TEST_F(HeavyGolden, BatchNormWithEmptySlots) {
-  const Tensor mean = zeros({5}), variance = ones({5});
   check_case("batch_norm_rows", {{"x", {7, 5}}, {"gamma", {5}}, {"beta", {5}}}, [&](const Tensors& t) {
-    return batch_norm(t[0], t[1], t[2], mean, variance,
-                      {.momentum = 0.01, .eps = 1e-3, .relu = true, .last_row_count = 12});
+    const Tensor mean = zeros({5}, {.device = t[0].device()}), variance = ones({5}, {.device = t[0].device()});
+    const Tensor y = batch_norm(t[0], t[1], t[2], mean, variance,
+                                {.momentum = 0.01, .eps = 1e-3, .relu = true, .last_row_count = 12});
+    EXPECT_LT(relative_error(mean, golden_["batch_norm_rows.running_mean"]), 1e-6);
+    EXPECT_LT(relative_error(variance, golden_["batch_norm_rows.running_var"]), 1e-6);
+    return y;
   });
-  EXPECT_LT(relative_error(mean, golden_["batch_norm_rows.running_mean"]), 1e-6);
-  EXPECT_LT(relative_error(variance, golden_["batch_norm_rows.running_var"]), 1e-6);
 }
 
 }  // namespace

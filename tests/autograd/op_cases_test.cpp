@@ -9,6 +9,7 @@
 
 #include "autograd/gradcheck.h"
 #include "autograd/op_cases.h"
+#include "support/devices.h"
 
 namespace bevgrad::testing {
 namespace {
@@ -32,6 +33,12 @@ std::vector<Tensor> converted(const std::vector<Tensor>& inputs, DType dtype) {
   return result;
 }
 
+std::vector<Tensor> moved(const std::vector<Tensor>& inputs, Device device) {
+  std::vector<Tensor> result;
+  for (const Tensor& x : inputs) result.push_back(ops::to(x, device));
+  return result;
+}
+
 void expect_close(const Tensor& actual, const Tensor& expected, double tolerance, const std::string& what) {
   ASSERT_EQ(actual.sizes(), expected.sizes()) << what;
   const auto a = actual.to_vector(), e = expected.to_vector();
@@ -46,33 +53,74 @@ TEST_P(Ops, AgreesWithReference) {
   if (!row.reference) return;
   const auto inputs = make_inputs(row);
   const Tensor expected = row.reference(inputs);
-  expect_close(row.function(inputs), expected, row.float64_tolerance, "float64");
-  expect_close(row.function(converted(inputs, DType::Float32)), expected, row.float32_tolerance, "float32");
-  if (row.bfloat16_tolerance >= 0)
-    expect_close(row.function(converted(inputs, DType::BFloat16)), expected, row.bfloat16_tolerance, "bfloat16");
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    const auto result = [&](DType dtype) { return row.function(moved(converted(inputs, dtype), device)); };
+    EXPECT_EQ(result(DType::Float64).device(), device);
+    expect_close(result(DType::Float64), expected, row.float64_tolerance, "float64");
+    expect_close(result(DType::Float32), expected, row.float32_tolerance, "float32");
+    if (row.bfloat16_tolerance >= 0)
+      expect_close(result(DType::BFloat16), expected, row.bfloat16_tolerance, "bfloat16");
+  }
 }
 
 TEST_P(Ops, Gradcheck) {
   const OpCase& row = GetParam();
-  const auto inputs = make_inputs(row);
-  EXPECT_EQ(gradcheck(row.op, row.function, inputs), "");
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    EXPECT_EQ(gradcheck(row.op, row.function, moved(make_inputs(row), device)), "");
+  }
+}
+
+// Values and gradients of every dtype are the CPU's, but for the order in which numbers are added.
+TEST_P(Ops, DevicesAgree) {
+  if (test_devices().size() == 1) return;
+  const OpCase& row = GetParam();
+  for (const DType dtype : {DType::Float64, DType::Float32, DType::BFloat16}) {
+    if (dtype == DType::BFloat16 && row.bfloat16_tolerance < 0) continue;
+    const auto run = [&](Device device) {
+      const auto inputs = moved(converted(make_inputs(row), dtype), device);
+      for (const Tensor& x : inputs) set_requires_grad(x, true);
+      const Tensor y = row.function(inputs);
+      const Tensor dy = Generator(5).uniform(y.sizes(), -1, 1, {y.dtype()});
+      backward(y, ops::to(dy, device));
+      std::vector<Tensor> results = {y};
+      for (const Tensor& x : inputs) results.push_back(grad(x));
+      return results;
+    };
+    const std::vector<Tensor> expected = run({});
+    const double tolerance = dtype == DType::Float64   ? 10 * row.float64_tolerance
+                             : dtype == DType::Float32 ? 10 * row.float32_tolerance
+                                                       : 2 * row.bfloat16_tolerance;
+    for (const Device device : test_devices()) {
+      if (device.is_cpu()) continue;
+      const std::vector<Tensor> results = run(device);
+      for (size_t i = 0; i < results.size(); ++i)
+        expect_close(results[i], expected[i], tolerance,
+                     fmt::format("{} on {}, {}", name(dtype), to_string(device),
+                                 i == 0 ? "values" : fmt::format("gradient {}", i - 1)));
+    }
+  }
 }
 
 TEST_P(Ops, StridedInputs) {
-  const OpCase& row = GetParam();
-  const auto inputs = make_inputs(row);
-  const Tensor expected = row.function(inputs);
-  std::vector<Tensor> transposed, sliced, channels_last;
-  for (const Tensor& x : inputs) {
-    transposed.push_back(transposed_copy(x));
-    sliced.push_back(sliced_copy(x));
-    channels_last.push_back(ops::contiguous(x, MemoryFormat::ChannelsLast));
+  for (const Device device : test_devices()) {
+    const OpCase& row = GetParam();
+    SCOPED_TRACE(to_string(device));
+    const auto inputs = moved(make_inputs(row), device);
+    const Tensor expected = row.function(inputs);
+    std::vector<Tensor> transposed, sliced, channels_last;
+    for (const Tensor& x : inputs) {
+      transposed.push_back(transposed_copy(x));
+      sliced.push_back(sliced_copy(x));
+      channels_last.push_back(ops::contiguous(x, MemoryFormat::ChannelsLast));
+    }
+    expect_close(row.function(transposed), expected, 1e-12, "transposed");
+    expect_close(row.function(sliced), expected, 1e-12, "sliced");
+    expect_close(row.function(channels_last), expected, 1e-12, "channels last");
+    EXPECT_EQ(gradcheck(row.op, row.function, transposed), "");
+    EXPECT_EQ(gradcheck(row.op, row.function, sliced), "");
   }
-  expect_close(row.function(transposed), expected, 1e-12, "transposed");
-  expect_close(row.function(sliced), expected, 1e-12, "sliced");
-  expect_close(row.function(channels_last), expected, 1e-12, "channels last");
-  EXPECT_EQ(gradcheck(row.op, row.function, transposed), "");
-  EXPECT_EQ(gradcheck(row.op, row.function, sliced), "");
 }
 
 TEST_P(Ops, EmptyInputs) {
@@ -80,11 +128,14 @@ TEST_P(Ops, EmptyInputs) {
   if (row.empty.empty()) return;
   OpCase without = row;
   for (size_t k = 0; k < row.empty.size(); ++k) without.inputs[k].sizes = row.empty[k];
-  std::vector<Tensor> inputs = make_inputs(without);
-  for (const Tensor& x : inputs) set_requires_grad(x, true);
-  const Tensor y = row.function(inputs);
-  backward(y, ones(y.sizes(), {y.dtype()}));
-  for (const Tensor& x : inputs) EXPECT_EQ(grad(x).sizes(), x.sizes());
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    const std::vector<Tensor> inputs = moved(make_inputs(without), device);
+    for (const Tensor& x : inputs) set_requires_grad(x, true);
+    const Tensor y = row.function(inputs);
+    backward(y, ones(y.sizes(), {y.dtype(), {}, device}));
+    for (const Tensor& x : inputs) EXPECT_EQ(grad(x).sizes(), x.sizes());
+  }
 }
 
 TEST_P(Ops, Errors) {

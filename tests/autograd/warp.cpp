@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/functions/warp.h"
+#include "support/devices.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -36,8 +37,17 @@ Tensor coordinates() {
 }
 
 TEST(WarpBev, IdentityIsAnExactCopy) {
-  const Tensor x = Generator(1).normal({1, 3, kRows, kColumns});
-  EXPECT_EQ(warp_bev(x, matrix(0, 0, 0), kRange, Interpolation::Nearest).to_vector(), x.to_vector());
+  for (const Device device : test_devices()) {
+    const Tensor x = ops::to(Generator(1).normal({1, 3, kRows, kColumns}), device);
+    EXPECT_EQ(warp_bev(x, matrix(0, 0, 0), kRange, Interpolation::Nearest).to_vector(), x.to_vector());
+  }
+}
+
+TEST(WarpMask, IsTheSameOnEveryDevice) {
+  const Tensor m = matrix(0.3, 5, 1);
+  for (const Device device : test_devices())
+    EXPECT_EQ(warp_mask(ops::to(m, device), kRange, kRows, kColumns).to_vector(),
+              warp_mask(m, kRange, kRows, kColumns).to_vector());
 }
 
 class WarpReadsItsPlace : public ::testing::TestWithParam<std::tuple<double, double, double>> {};

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "nn/losses.h"
+#include "support/devices.h"
 #include "support/golden.h"
 
 namespace bevgrad::testing {
@@ -12,12 +13,15 @@ const Shape kSizes = {2, 3, 7, 9};
 template <class Loss>
 void expect_golden(const std::string& name, const Loss& loss) {
   const auto golden = load_golden("autograd/sampling.golden");
-  const Tensor x = golden_tensor("loss.x", kSizes, 5.0);
-  set_requires_grad(x, true);
-  const Tensor y = loss(x);
-  EXPECT_LT(relative_error(ops::reshape(y, {1}), golden.at(name)), 1e-6) << name;
-  backward(y);
-  EXPECT_LT(relative_error(grad(x), golden.at(name + ".d0")), 2e-6) << name;
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    const Tensor x = ops::to(golden_tensor("loss.x", kSizes, 5.0), device);
+    set_requires_grad(x, true);
+    const Tensor y = loss(x);
+    EXPECT_LT(relative_error(ops::reshape(y, {1}), golden.at(name)), 1e-6) << name;
+    backward(y);
+    EXPECT_LT(relative_error(grad(x), golden.at(name + ".d0")), 2e-6) << name;
+  }
 }
 
 Tensor labels() {

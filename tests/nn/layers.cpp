@@ -10,6 +10,7 @@
 #include "nn/init.h"
 #include "nn/linear.h"
 #include "nn/sequential.h"
+#include "support/devices.h"
 
 namespace bevgrad {
 namespace {
@@ -160,6 +161,36 @@ TEST(Sequential, NumbersItsModulesAndChainsThem) {
   EXPECT_THAT(names(layers.state_dict()), ::testing::ElementsAre("0.weight", "0.bias", "1.weight", "1.bias"));
   EXPECT_EQ(layers.forward(zeros({3, 4})).sizes(), (Shape{3, 2}));
   EXPECT_EQ(layers[1].weight.size(0), 2);
+}
+
+// A layer's parameters, their gradients and statistics move; views that others hold move along.
+TEST(MoveTo, TheLayerComputesThere) {
+  for (const Device device : test_devices()) {
+    ConvNorm here, there;
+    const Tensor x = random({2, 8, 9, 7}, 1), dy = random({2, 16, 9, 7}, 2);
+    backward(here.bn.forward(here.conv.forward(x), {.relu = true}), dy);
+    set_grad(there.conv.weight, zeros(there.conv.weight.sizes()));
+    const Tensor view = ops::select(there.conv.weight, 0, 3);
+    there.move_to(device);
+    EXPECT_EQ(there.device(), device);
+    EXPECT_EQ(view.device(), device);
+    EXPECT_EQ(view.to_vector(), ops::select(here.conv.weight, 0, 3).to_vector());
+    EXPECT_EQ(there.bn.running_var.device(), device);
+    EXPECT_TRUE(there.bn.num_batches_tracked.device().is_cpu());
+    EXPECT_EQ(grad(there.conv.weight).device(), device);
+    backward(there.bn.forward(there.conv.forward(ops::to(x, device)), {.relu = true}), ops::to(dy, device));
+    EXPECT_LT(largest_difference(grad(there.conv.weight), grad(here.conv.weight)), 1e-4);
+    EXPECT_LT(largest_difference(grad(there.bn.weight), grad(here.bn.weight)), 1e-4);
+    EXPECT_LT(largest_difference(there.bn.running_var, here.bn.running_var), 1e-5);
+    there.set_training(false);
+    here.set_training(false);
+    const NoGradGuard no_grad;
+    EXPECT_LT(
+        largest_difference(conv_bn_relu(there.conv, there.bn, ops::to(x, device)), conv_bn_relu(here.conv, here.bn, x)),
+        1e-5);
+    there.move_to({});
+    EXPECT_EQ(there.conv.weight.to_vector(), here.conv.weight.to_vector());
+  }
 }
 
 }  // namespace

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
+#include "autograd/functions/pointwise.h"
 #include "autograd/gradcheck.h"
+#include "support/devices.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -231,6 +234,82 @@ TEST(Losses, SayWhatIsWrong) {
                 indexed_l1_loss(logits, from_values({9}, {1}, {DType::Int64}), zeros({1, 2}));
               }),
               HasSubstr("gather_cells: row 0 goes to cell 9 of 9"));
+}
+
+// Values and gradients of every loss are the CPU's, with targets on either side.
+TEST(Losses, DevicesAgree) {
+  using Loss = std::function<Tensor(const Tensor&, const Tensor&)>;
+  const Example labels = example({2, 5, 33, 29}), heat = heat_map_example({2, 3, 27, 31});
+  const std::vector<double> weights = {1, 2, 0.5, 1, 3};
+  const std::pair<Example, Loss> losses[] = {
+      {labels,
+       [&](const Tensor& x, const Tensor& t) {
+         return sigmoid_focal_loss(x, t, {0.25, 2.0, weights});
+       }},
+      {labels,
+       [&](const Tensor& x, const Tensor& t) {
+         return sigmoid_focal_loss(x, t, {0.25, 1.5, {}});
+       }},
+      {labels,
+       [&](const Tensor& x, const Tensor& t) {
+         return soft_dice_loss(x, t, {1.0, weights});
+       }},
+      {heat, [](const Tensor& x, const Tensor& t) { return gaussian_focal_loss(x, t); }},
+      {heat, [](const Tensor& x, const Tensor& t) {
+         return gaussian_focal_loss(x, t, {2.0, 3.0});
+       }}};
+  for (const auto& [example, loss] : losses) {
+    for (const DType dtype : {DType::Float64, DType::Float32, DType::BFloat16}) {
+      std::vector<std::vector<double>> results;
+      for (const Device device : test_devices()) {
+        for (const Device targets : {Device(), device}) {
+          const Tensor x = ops::to(ops::to(example.logits, dtype), device);
+          set_requires_grad(x, true);
+          const Tensor y = loss(x, ops::to(example.targets, targets));
+          EXPECT_EQ(y.device(), device);
+          backward(mul(y, 3.0));
+          results.push_back(grad(x).to_vector());
+          results.back().push_back(y.item());
+        }
+      }
+      const double tolerance = dtype == DType::Float64 ? 1e-12 : dtype == DType::Float32 ? 1e-5 : 1e-2;
+      for (const auto& result : results) {
+        ASSERT_EQ(result.size(), results[0].size());
+        for (size_t i = 0; i < result.size(); ++i)
+          ASSERT_NEAR(result[i], results[0][i], tolerance * std::max(1e-3, std::abs(results[0][i]))) << name(dtype);
+      }
+    }
+  }
+}
+
+TEST(Losses, AWrongLabelIsNamedOnEveryDevice) {
+  for (const Device device : test_devices()) {
+    const Tensor logits = zeros({1, 2, 3, 3}, {.device = device});
+    for (const auto& loss : {+[](const Tensor&x, const Tensor&t) { return sigmoid_focal_loss(x, t); },
+                             +[](const Tensor&x, const Tensor&t) { return soft_dice_loss(x, t); }}) {
+      try {
+        loss(logits, full({1, 2, 3, 3}, 7, {DType::UInt8}));
+        ADD_FAILURE() << "no error on " << to_string(device);
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), ::testing::HasSubstr("a label is 7, expected 0, 1 or 255"));
+      }
+    }
+  }
+}
+
+TEST(IndexedL1Loss, DevicesAgree) {
+  const Tensor cells = from_values({0, 5, 5}, {3}, {DType::Int64});
+  const Tensor targets = from_values({0, 1, 2, 3, NAN, 5, -3, -4, -5}, {3, 3}, kDouble);
+  std::vector<std::vector<double>> results;
+  for (const Device device : test_devices()) {
+    const Tensor predicted = ops::to(Generator(2).uniform({2, 3, 2, 2}, -1, 1, kDouble), device);
+    set_requires_grad(predicted, true);
+    const Tensor loss = indexed_l1_loss(predicted, cells, targets, {1, 0.5, 0.2});
+    backward(loss);
+    results.push_back(grad(predicted).to_vector());
+    results.back().push_back(loss.item());
+    for (size_t i = 0; i < results[0].size(); ++i) EXPECT_NEAR(results.back()[i], results[0][i], 1e-12);
+  }
 }
 
 }  // namespace

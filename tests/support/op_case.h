@@ -28,6 +28,7 @@ struct OpError {
   std::string expected;
 };
 
+/// On any device, where its inputs are; tables that go with them (offsets, masks) may be on the CPU.
 using OpFunction = std::function<Tensor(const std::vector<Tensor>&)>;
 
 struct OpCase {
@@ -79,7 +80,7 @@ inline Tensor transposed_copy(const Tensor& x) {
 inline Tensor sliced_copy(const Tensor& x) {
   Shape sizes = x.sizes();
   for (int64_t& size : sizes) size += 2;
-  Tensor slice = full(sizes, 777.0, {x.dtype()});
+  Tensor slice = full(sizes, 777.0, {x.dtype(), {}, x.device()});
   for (int d = 0; d < x.dim(); ++d) slice = ops::narrow(slice, d, 1, x.size(d));
   ops::copy_(slice, x);
   return slice;

@@ -53,8 +53,9 @@ OpCase norm_case(const std::string& variant, const Shape& x, BatchNormOptions o,
     const DType dtype = parameter_dtype(t[0]);
     const int64_t channels = t[0].size(1);
     if (t.size() > 3) options.residual = t[3];
-    return batch_norm(t[0], to(t[1], dtype), to(t[2], dtype), full({channels}, kMean, {dtype}),
-                      full({channels}, kVariance, {dtype}), options);
+    const TensorOptions running{dtype, {}, t[0].device()};
+    return batch_norm(t[0], to(t[1], dtype), to(t[2], dtype), full({channels}, kMean, running),
+                      full({channels}, kVariance, running), options);
   };
   row.reference = [o](const Tensors& t) { return plain_batch_norm(t, o, kMean, kVariance); };
   row.bfloat16_tolerance = 0.08;

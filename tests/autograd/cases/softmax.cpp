@@ -52,7 +52,7 @@ std::vector<OpCase> softmax_cases() {
       {.op = "softmax",
        .variant = "masked",
        .inputs = {{{2, 4, 3, 2}, -2, 2}},
-       .function = [](const Tensors& x) { return softmax(x[0], 1, example_mask()); },
+       .function = [](const Tensors& x) { return softmax(x[0], 1, ops::to(example_mask(), x[0].device())); },
        .reference = [](const Tensors& x) { return softmax_reference(x[0], example_mask()); },
        .errors = {{[] {
                      softmax(zeros({2, 3}), 2);

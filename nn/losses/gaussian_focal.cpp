@@ -1,12 +1,10 @@
-// The losses of heat maps and of boxes at objects' centres.
+// The focal loss of heat maps.
 #include <cmath>
 #include <numeric>
 
-#include "autograd/functions/pillars.h"
-#include "autograd/functions/pointwise.h"
-#include "autograd/functions/reduce.h"
-#include "nn/losses.h"
 #include "nn/losses/class_rows.h"
+#include "nn/losses/class_sums.h"
+#include "nn/losses/raster_targets.h"
 #include "nn/losses/whole_batch.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
@@ -50,14 +48,49 @@ void add_block(const T* x, const T* t, int64_t length, R alpha, R beta, double& 
   peaks += count;
 }
 
+// The terms of one element for class_sums: loss, peaks.
+template <class T, bool kUsual>
+struct GaussianTerms {
+  using R = compute_t<T>;
+  const T* x;
+  const T* t;
+  R alpha, beta;
+
+  BEVGRAD_HD void operator()(int64_t i, int64_t, R* sums) const {
+    const R target = load(t, i);
+    sums[0] += gaussian_focal_term<kUsual>(load(x, i), target, alpha, beta).value;
+    sums[1] += target == R(1) ? R(1) : R(0);
+  }
+};
+
+// The gradient of one element.
+template <class T, bool kUsual>
+struct GaussianSlope {
+  using R = compute_t<T>;
+  const T* x;
+  const T* t;
+  const double* scale;
+  T* dx;
+  R alpha, beta;
+
+  BEVGRAD_HD void operator()(int64_t i) const {
+    store(dx, i, static_cast<R>(*scale) * gaussian_focal_term<kUsual>(load(x, i), load(t, i), alpha, beta).slope);
+  }
+};
+
 template <class T, bool kUsual>
 std::pair<double, double> forward(const Tensor& logits, const Tensor& targets, const GaussianFocalOptions& options) {
   using R = compute_t<T>;
+  const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta);
+  if (!logits.device().is_cpu()) {
+    const GaussianTerms<T, kUsual> terms{logits.data<T>(), targets.data<T>(), alpha, beta};
+    const std::vector<double> sums = class_sums<2, R>(logits, terms);
+    return {total_of(sums, 0, logits.size(1)), total_of(sums, 1, logits.size(1))};
+  }
   const ClassRows rows(logits);
   std::vector<double> sums(static_cast<size_t>(rows.chunks()), 0.0), counts(sums);
   const T *x = logits.data<T>(), *t = targets.data<T>();
-  const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta);
-  rows.for_each_block(logits.device(), [&](int64_t chunk, int64_t begin, int64_t length) {
+  rows.for_each_block([&](int64_t chunk, int64_t begin, int64_t length) {
     add_block<kUsual>(x + begin, t + begin, length, alpha, beta, sums[chunk], counts[chunk]);
   });
   return {std::accumulate(sums.begin(), sums.end(), 0.0), std::accumulate(counts.begin(), counts.end(), 0.0)};
@@ -65,13 +98,18 @@ std::pair<double, double> forward(const Tensor& logits, const Tensor& targets, c
 
 template <class T, bool kUsual>
 void backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, const GaussianFocalOptions& options,
-              double scale) {
+              const Tensor& scale) {
   using R = compute_t<T>;
-  const ClassRows rows(logits);
   const T *x = logits.data<T>(), *t = targets.data<T>();
   T* out = dx.data<T>();
-  const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta), factor = static_cast<R>(scale);
-  rows.for_each_block(logits.device(), [&](int64_t, int64_t begin, int64_t length) {
+  const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta);
+  if (!logits.device().is_cpu()) {
+    launch(logits.device(), logits.numel(), GaussianSlope<T, kUsual>{x, t, scale.data<double>(), out, alpha, beta});
+    return;
+  }
+  const ClassRows rows(logits);
+  const R factor = static_cast<R>(scale.item());
+  rows.for_each_block([&](int64_t, int64_t begin, int64_t length) {
 #pragma omp simd
     for (int64_t i = 0; i < length; ++i)
       store(out, begin + i,
@@ -86,47 +124,24 @@ Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const Ga
         "gaussian_focal_loss: logits {} and targets {}, expected [N,C,H,W] and floating of the same shape",
         describe(logits), describe(targets));
   const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);
-  const Tensor t = ops::contiguous(ops::to(detach(targets), logits.dtype()), MemoryFormat::ChannelsLast);
+  const Tensor t =
+      ops::contiguous(ops::to(ops::to(detach(targets), logits.device()), logits.dtype()), MemoryFormat::ChannelsLast);
   const bool usual = options.alpha == 2.0 && options.beta == 4.0;
   const auto [total, peaks] = dispatch_floating("gaussian_focal_loss", logits.dtype(), [&]<class T>() {
     return usual ? forward<T, true>(x, t, options) : forward<T, false>(x, t, options);
   });
   const double normaliser = std::max(1.0, whole_batch_count(peaks));
-  const DType dtype = logits.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
-  return record("gaussian_focal_loss", scalar(total / normaliser, {dtype, {}, logits.device()}), {logits},
+  return record("gaussian_focal_loss", loss_value(total / normaliser, logits), {logits},
                 [x_ = Saved(x), t_ = Saved(t), options, normaliser, usual](const Tensor& dy, const NeedsGrad&) {
                   const Tensor& x = x_.get();
                   Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
-                  const double scale = dy.item() / normaliser;
+                  const Tensor scale = gradient_scale(dy, normaliser);
                   dispatch_floating("gaussian_focal_loss", x.dtype(), [&]<class T>() {
                     usual ? backward<T, true>(dx, x, t_.get(), options, scale)
                           : backward<T, false>(dx, x, t_.get(), options, scale);
                   });
                   return Grads{dx};
                 });
-}
-
-Tensor indexed_l1_loss(const Tensor& predicted, const Tensor& cells, const Tensor& targets,
-                       const std::vector<double>& weights) {
-  check(predicted.dim() == 4 && cells.dim() == 1 && targets.sizes() == Shape({cells.numel(), predicted.size(1)}) &&
-            targets.dtype() == predicted.dtype(),
-        "indexed_l1_loss: predicted {}, cells {}, targets {}; expected [N,C,H,W], int64 [M] and [M,C]",
-        describe(predicted), describe(cells), describe(targets));
-  check(weights.empty() || static_cast<int64_t>(weights.size()) == predicted.size(1),
-        "indexed_l1_loss: {} weights were given for {} channels", weights.size(), predicted.size(1));
-  // A missing target becomes 0 with no weight.
-  const int64_t channels = predicted.size(1);
-  std::vector<double> values = targets.to_vector(), factors(values.size());
-  const double share = 1.0 / std::max(1.0, whole_batch_count(static_cast<double>(cells.numel())));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const bool missing = std::isnan(values[i]);
-    factors[i] = missing ? 0.0 : share * (weights.empty() ? 1.0 : weights[i % static_cast<size_t>(channels)]);
-    if (missing) values[i] = 0;
-  }
-  const TensorOptions like = {predicted.dtype(), {}, predicted.device()};
-  const Tensor wanted = from_values(values, targets.sizes(), like);
-  const Tensor factor = from_values(factors, targets.sizes(), like);
-  return sum(mul(abs(sub(gather_cells(predicted, cells), wanted)), factor));
 }
 
 }  // namespace bevgrad

@@ -1,0 +1,178 @@
+// The sigmoid focal loss of label rasters.
+#include <cmath>
+#include <numeric>
+
+#include "nn/losses/class_rows.h"
+#include "nn/losses/class_sums.h"
+#include "nn/losses/raster_targets.h"
+#include "nn/losses/whole_batch.h"
+#include "tensor/element.h"
+#include "tensor/elementary.h"
+
+namespace bevgrad {
+namespace {
+
+template <class R>
+struct Term {
+  R value, slope;  // of one element, and its derivative by the logit
+};
+
+// kSquared keeps a call to pow out of the loop for the usual gamma of 2.
+template <bool kSquared, class R>
+[[gnu::always_inline]] BEVGRAD_HD inline Term<R> focal_term(R x, uint8_t target, R alpha, R gamma) {
+  // With s = x at a positive and -x at a negative both cases are -a (1-q)^gamma log q, q = sigmoid(s).
+  const bool positive = target == 1;
+  const R s = positive ? x : -x;
+  const R a = target == kIgnoredTarget ? R(0) : (positive ? alpha : R(1) - alpha);
+  const R e = elementary::exp(s < R(0) ? s : -s);  // exp(-|s|)
+  const R q = (s < R(0) ? e : R(1)) / (R(1) + e);
+  const R rest = (s < R(0) ? R(1) : e) / (R(1) + e);  // 1 - q without cancellation
+  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p(e);
+  const R modulation = kSquared ? rest * rest : std::pow(rest, gamma);
+  const R slope = a * modulation * (gamma * q * log_q - rest);
+  return {-a * modulation * log_q, positive ? slope : -slope};
+}
+
+// Adds a block's loss and positives. A function of its own: only then does the compiler turn the loop into vector code.
+template <bool kSquared, class T, class R>
+void add_focal_block(const T* x, const uint8_t* t, const R* weight, int64_t length, R alpha, R gamma, double& total,
+                     double& positives) {
+  R sum = 0, count = 0;
+#pragma omp simd reduction(+ : sum, count)
+  for (int64_t i = 0; i < length; ++i) {
+    sum += weight[i] * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
+    count += t[i] == 1 ? R(1) : R(0);
+  }
+  total += sum;
+  positives += count;
+}
+
+// The terms of one element for class_sums: loss, positives, wrong labels.
+template <class T, bool kSquared>
+struct FocalTerms {
+  using R = compute_t<T>;
+  const T* x;
+  const uint8_t* t;
+  const double* weights;
+  R alpha, gamma;
+
+  BEVGRAD_HD void operator()(int64_t i, int64_t c, R* sums) const {
+    sums[0] += static_cast<R>(weights[c]) * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
+    sums[1] += t[i] == 1 ? R(1) : R(0);
+    sums[2] += is_wrong_label(t[i]) ? R(1) : R(0);
+  }
+};
+
+// The gradient of one element.
+template <class T, bool kSquared>
+struct FocalSlope {
+  using R = compute_t<T>;
+  const T* x;
+  const uint8_t* t;
+  const double* weights;
+  const double* scale;
+  T* dx;
+  R alpha, gamma;
+  int64_t classes;
+
+  BEVGRAD_HD void operator()(int64_t i) const {
+    const R weight = static_cast<R>(weights[i % classes]);
+    store(dx, i, static_cast<R>(*scale) * weight * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).slope);
+  }
+};
+
+template <class T, bool kSquared>
+void focal_forward_on_device(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
+                             const std::vector<double>& weights, double& total, double& positives) {
+  if (!logits.device().is_cpu())
+    return focal_forward_on_device<T, kSquared>(logits, targets, options, weights, total, positives);
+  using R = compute_t<T>;
+  const Tensor numbers = class_numbers(weights, logits);
+  const FocalTerms<T, kSquared> terms{logits.data<T>(), targets.data<uint8_t>(), numbers.data<double>(),
+                                      static_cast<R>(options.alpha), static_cast<R>(options.gamma)};
+  const std::vector<double> sums = class_sums<3, R>(logits, terms);
+  total = total_of(sums, 0, logits.size(1));
+  positives = total_of(sums, 1, logits.size(1));
+  if (total_of(sums, 2, logits.size(1)) > 0) fail_on_labels("sigmoid_focal_loss", targets);
+}
+
+template <class T, bool kSquared>
+void focal_backward_on_device(const Tensor& dx, const Tensor& logits, const Tensor& targets,
+                              const FocalOptions& options, const std::vector<double>& weights, const Tensor& scale) {
+  using R = compute_t<T>;
+  const Tensor numbers = class_numbers(weights, logits);
+  launch(logits.device(), logits.numel(),
+         FocalSlope<T, kSquared>{logits.data<T>(), targets.data<uint8_t>(), numbers.data<double>(),
+                                 scale.data<double>(), dx.data<T>(), static_cast<R>(options.alpha),
+                                 static_cast<R>(options.gamma), logits.size(1)});
+}
+
+template <class T, bool kSquared>
+void focal_forward(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
+                   const std::vector<double>& weights, double& total, double& positives) {
+  if (!logits.device().is_cpu())
+    return focal_forward_on_device<T, kSquared>(logits, targets, options, weights, total, positives);
+  using R = compute_t<T>;
+  const ClassRows rows(logits);
+  const std::vector<R> pattern = rows.repeated<R>(weights);
+  std::vector<double> sums(static_cast<size_t>(rows.chunks()), 0.0), counts(sums);
+  const T* x = logits.data<T>();
+  const uint8_t* t = targets.data<uint8_t>();
+  const R alpha = static_cast<R>(options.alpha), gamma = static_cast<R>(options.gamma);
+  rows.for_each_block([&](int64_t chunk, int64_t begin, int64_t length) {
+    add_focal_block<kSquared>(x + begin, t + begin, pattern.data(), length, alpha, gamma, sums[chunk], counts[chunk]);
+  });
+  total = std::accumulate(sums.begin(), sums.end(), 0.0);
+  positives = std::accumulate(counts.begin(), counts.end(), 0.0);
+}
+
+template <class T, bool kSquared>
+void focal_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, const FocalOptions& options,
+                    const std::vector<double>& weights, const Tensor& scale) {
+  if (!logits.device().is_cpu())
+    return focal_backward_on_device<T, kSquared>(dx, logits, targets, options, weights, scale);
+  using R = compute_t<T>;
+  const ClassRows rows(logits);
+  const std::vector<R> pattern = rows.repeated<R>(weights);
+  const T* x = logits.data<T>();
+  const uint8_t* t = targets.data<uint8_t>();
+  T* out = dx.data<T>();
+  const R alpha = static_cast<R>(options.alpha), gamma = static_cast<R>(options.gamma),
+          factor = static_cast<R>(scale.item());
+  rows.for_each_block([&](int64_t, int64_t begin, int64_t length) {
+    const R* weight = pattern.data();
+#pragma omp simd
+    for (int64_t i = 0; i < length; ++i)
+      store(out, begin + i,
+            factor * weight[i] * focal_term<kSquared>(load(x, begin + i), t[begin + i], alpha, gamma).slope);
+  });
+}
+
+}  // namespace
+
+Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& targets, const FocalOptions& options) {
+  const Tensor t = checked_targets("sigmoid_focal_loss", logits, targets);
+  const auto weights = weights_or_ones("sigmoid_focal_loss", options.class_weights, logits.size(1));
+  const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);
+  const bool squared = options.gamma == 2.0;
+  double total = 0, positives = 0;
+  dispatch_floating("sigmoid_focal_loss", logits.dtype(), [&]<class T>() {
+    squared ? focal_forward<T, true>(x, t, options, weights, total, positives)
+            : focal_forward<T, false>(x, t, options, weights, total, positives);
+  });
+  const double normaliser = std::max(1.0, whole_batch_count(positives));
+  return record(
+      "sigmoid_focal_loss", loss_value(total / normaliser, logits), {logits},
+      [x_ = Saved(x), t_ = Saved(t), options, weights, normaliser, squared](const Tensor& dy, const NeedsGrad&) {
+        const Tensor& x = x_.get();
+        Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+        const Tensor scale = gradient_scale(dy, normaliser);
+        dispatch_floating("sigmoid_focal_loss", x.dtype(), [&]<class T>() {
+          squared ? focal_backward<T, true>(dx, x, t_.get(), options, weights, scale)
+                  : focal_backward<T, false>(dx, x, t_.get(), options, weights, scale);
+        });
+        return Grads{dx};
+      });
+}
+
+}  // namespace bevgrad
