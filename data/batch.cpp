@@ -11,11 +11,16 @@ std::string of_sample(const Sample& sample) {
   return fmt::format("collate: sample '{}'", sample.key);
 }
 
+Tensor empty_bytes(const Shape& sizes, MemoryFormat format, bool pinned) {
+  const TensorOptions options{.dtype = DType::UInt8, .format = format};
+  return pinned ? empty_pinned(sizes, options) : empty(sizes, options);
+}
+
 /// uint8 [N*n_g,3,H,W], channels-last: the pictures lie one after another as they are.
-Tensor stack_images(const std::vector<Sample>& samples, const CameraGroupOptions& group, size_t first_camera) {
+Tensor stack_images(const std::vector<Sample>& samples, const CameraGroupOptions& group, size_t first_camera,
+                    bool pinned) {
   const auto cameras = static_cast<int64_t>(group.cameras.size()), count = static_cast<int64_t>(samples.size());
-  Tensor stacked = empty({count * cameras, 3, group.height, group.width},
-                         {.dtype = DType::UInt8, .format = MemoryFormat::ChannelsLast});
+  Tensor stacked = empty_bytes({count * cameras, 3, group.height, group.width}, MemoryFormat::ChannelsLast, pinned);
   const int64_t picture = 3 * group.height * group.width;
   uint8_t* out = stacked.data<uint8_t>();
   for (const Sample& sample : samples)
@@ -35,12 +40,12 @@ Tensor stack_images(const std::vector<Sample>& samples, const CameraGroupOptions
 }
 
 /// [N] of [C,H,W] -> [N,C,H,W]; undefined where any of them is.
-Tensor stack_rasters(const std::vector<Sample>& samples, Tensor Labels::*raster) {
+Tensor stack_rasters(const std::vector<Sample>& samples, Tensor Labels::*raster, bool pinned) {
   const Tensor& first = samples.front().labels.*raster;
   if (!std::all_of(samples.begin(), samples.end(), [&](const Sample& s) { return (s.labels.*raster).defined(); }))
     return {};
-  Tensor stacked = empty({static_cast<int64_t>(samples.size()), first.size(0), first.size(1), first.size(2)},
-                         {.dtype = DType::UInt8});
+  Tensor stacked = empty_bytes({static_cast<int64_t>(samples.size()), first.size(0), first.size(1), first.size(2)},
+                               MemoryFormat::Contiguous, pinned);
   uint8_t* out = stacked.data<uint8_t>();
   for (const Sample& sample : samples) {
     const Tensor& layers = sample.labels.*raster;
@@ -83,13 +88,13 @@ Batch collate(const std::vector<Sample>& samples, const std::vector<bool>& start
   if (options.load_images) {
     size_t first_camera = 0;
     for (const CameraGroupOptions& group : options.groups) {
-      batch.images.push_back(stack_images(samples, group, first_camera));
+      batch.images.push_back(stack_images(samples, group, first_camera, options.pinned));
       first_camera += group.cameras.size();
     }
   }
-  batch.lane = stack_rasters(samples, &Labels::lane);
-  batch.road = stack_rasters(samples, &Labels::road);
-  batch.visibility = stack_rasters(samples, &Labels::visibility);
+  batch.lane = stack_rasters(samples, &Labels::lane, options.pinned);
+  batch.road = stack_rasters(samples, &Labels::road, options.pinned);
+  batch.visibility = stack_rasters(samples, &Labels::visibility, options.pinned);
   return batch;
 }
 

@@ -1,9 +1,11 @@
 // N samples side by side, as the network takes them.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "data/batch_copies.h"
 #include "data/label_schema.h"
 #include "data/sample.h"
 
@@ -32,6 +34,9 @@ struct Batch {
   std::vector<std::vector<Instance>> instances;
   std::vector<bool> has_boxes;  ///< [N]
   std::vector<std::vector<Box3d>> boxes;
+
+  /// Images, lane and road on a device, where the loader was asked for them.
+  std::shared_ptr<BatchCopies> on_device;
 
   int64_t size() const { return static_cast<int64_t>(timestamps.size()); }
 };

@@ -44,6 +44,8 @@ struct DatasetOptions {
   LabelSchema labels;
   bool load_images = true;
   bool load_points = true;
+  /// Images and rasters of a batch lie in page-locked memory, from which a GPU copies while the host goes on.
+  bool pinned = false;
   /// Training: cells that no frame of the window has seen become 255 in the lane and road rasters.
   bool ignore_never_seen = false;
   /// Seconds between two frames of a sequence beyond which a new stream begins. 0: a gap never splits a sequence.

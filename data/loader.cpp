@@ -25,13 +25,14 @@ struct Work {
   std::exception_ptr error;
 };
 
-Batch put_together(Work& work, const DatasetOptions& options) {
+Batch put_together(Work& work, const DatasetOptions& options, Device device) {
   for (const std::exception_ptr& error : work.errors)
     if (error) std::rethrow_exception(error);
   std::vector<bool> starts;
   for (const Draw& draw : work.draws) starts.push_back(draw.starts);
   Batch batch = collate(work.samples, starts, options);
   for (const Draw& draw : work.draws) batch.entries.push_back(draw.entry);
+  if (!device.is_cpu()) batch.on_device = std::make_shared<BatchCopies>(batch, device);
   return batch;
 }
 
@@ -54,6 +55,7 @@ struct Loader::Impl {
 
   Impl(const Dataset& data, std::unique_ptr<Sampler> order, const LoaderOptions& how)
       : dataset(data), sampler(std::move(order)), options(how), read(data.options()), delivered(sampler->position()) {
+    read.pinned = !options.device.is_cpu();
     if (options.sensors) return;
     read.load_images = false;
     read.load_points = false;
@@ -110,7 +112,7 @@ struct Loader::Impl {
     Batch batch;
     std::exception_ptr error;
     try {
-      batch = put_together(work, read);
+      batch = put_together(work, read, options.device);
     } catch (...) {
       error = std::current_exception();
     }

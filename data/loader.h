@@ -17,6 +17,9 @@ struct LoaderOptions {
   int ahead = 2;    ///< batches that are made ahead at most; at least 1
   /// false: without pictures and points, for one who has the features already.
   bool sensors = true;
+  /// A GPU: batches are made in page-locked memory, and their images and rasters are on their way to it (see
+  /// Batch::on_device) before next() gives them.
+  Device device = {};
 };
 
 /// What comes out depends on dataset and sampler alone, never on the number of workers. The destructor stops the

@@ -9,12 +9,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Recording {
+  Device device;
   Clock::time_point begin = Clock::now();
   double mark = 0;       // end of the last forward operation
   size_t unclaimed = 0;  // events from here on have no module yet
   std::vector<Event> events;
 
-  double now() const { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+  double now() const {
+    synchronize(device);  // what was queued there is over then
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
 };
 
 thread_local std::unique_ptr<Recording> recording;
@@ -135,8 +139,10 @@ void close_gap() {
 
 }  // namespace
 
-void start() {
+void start(Device device) {
+  synchronize(device);
   recording = std::make_unique<Recording>();
+  recording->device = device;
 }
 
 std::vector<Event> stop() {

@@ -26,8 +26,9 @@ struct Event {
   double flops = 0;  ///< of convolutions and matrix products
 };
 
-/// Begins to record on this thread.
-void start();
+/// Begins to record on this thread what runs on `device`. A GPU is waited for after every piece, so that its time is
+/// known; the whole takes longer then.
+void start(Device device = {});
 /// Ends it and gives what was recorded.
 std::vector<Event> stop();
 bool is_active();

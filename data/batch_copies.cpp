@@ -1,0 +1,28 @@
+#include "data/batch_copies.h"
+
+#include "data/batch.h"
+
+namespace bevgrad {
+
+BatchCopies::BatchCopies(const Batch& batch, Device device) : copies_(device) {
+  for (const Tensor& image : batch.images) images_.push_back(copies_.add(image));
+  lane_ = copies_.add(batch.lane);
+  road_ = copies_.add(batch.road);
+}
+
+const std::vector<Tensor>& BatchCopies::images() const {
+  copies_.wait();
+  return images_;
+}
+
+const Tensor& BatchCopies::lane() const {
+  copies_.wait();
+  return lane_;
+}
+
+const Tensor& BatchCopies::road() const {
+  copies_.wait();
+  return road_;
+}
+
+}  // namespace bevgrad
