@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "models/decode_peaks.h"
+#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
@@ -32,7 +33,8 @@ DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& bo
           describe(heatmap_logits), describe(box_map));
   check(static_cast<int64_t>(options.symmetric.size()) == heatmap_logits.size(1),
         "decode_instances: {} entries in symmetric for {} classes", options.symmetric.size(), heatmap_logits.size(1));
-  const int64_t samples = heatmap_logits.size(0);
+  const Tensor heatmap = ops::to(heatmap_logits, Device());
+  const int64_t samples = heatmap.size(0);
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   DecodedInstances decoded{full({samples, options.max_instances, 6}, nan), full({samples, options.max_instances}, nan)};
   for (int64_t n = 0; n < samples; ++n) {
@@ -43,7 +45,7 @@ DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& bo
     std::vector<RotatedBox> boxes;
     std::vector<int64_t> classes;
     std::vector<float> scores;
-    for (const Peak& peak : heatmap_peaks(heatmap_logits, n, options.max_instances, options.score_threshold)) {
+    for (const Peak& peak : heatmap_peaks(heatmap, n, options.max_instances, options.score_threshold)) {
       const auto value = [&](int64_t channel) { return box(n, channel, peak.row, peak.column); };
       bool finite = true;
       for (int64_t c = 0; c < 6; ++c) finite = finite && std::isfinite(value(c));

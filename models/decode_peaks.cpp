@@ -4,14 +4,16 @@
 #include <cmath>
 #include <numbers>
 
+#include "tensor/ops.h"
+
 namespace bevgrad {
 
-MapReader::MapReader(const char* what, const Tensor& tensor, int64_t channels) : tensor_(tensor) {
+MapReader::MapReader(const char* what, const Tensor& tensor, int64_t channels) {
   check(tensor.defined(), "{}: the map is undefined", what);
   check(tensor.dim() == 4 && (channels < 0 || tensor.size(1) == channels), "{}: {}, expected [N,{},H,W]", what,
         describe(tensor), channels < 0 ? "K" : std::to_string(channels));
-  check(tensor.device().is_cpu(), "{}: {} is not on the CPU", what, describe(tensor));
   check(is_floating_point(tensor.dtype()), "{}: {} is not floating", what, describe(tensor));
+  tensor_ = ops::to(tensor, Device());
 }
 
 float MapReader::operator()(int64_t sample, int64_t channel, int64_t row, int64_t column) const {

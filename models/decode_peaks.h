@@ -18,10 +18,10 @@ struct Peak {
   float score = 0;  ///< logistic function of the logit
 };
 
-/// Peaks of heat-map logits [N,K,H,W] (floating, CPU), sample `sample`: cells that are the highest of their 3x3
-/// neighbourhood (equal neighbours all are), the `top` best over all classes, best first (ties: lower class, row,
-/// column first), those with a score of at least `score_threshold`. NaN is never a peak. After CenterNet (Zhou et al.,
-/// "Objects as Points", 2019).
+/// Peaks of heat-map logits [N,K,H,W] (floating; those on a GPU are copied), sample `sample`: cells that are the
+/// highest of their 3x3 neighbourhood (equal neighbours all are), the `top` best over all classes, best first (ties:
+/// lower class, row, column first), those with a score of at least `score_threshold`. NaN is never a peak. After
+/// CenterNet (Zhou et al., "Objects as Points", 2019).
 std::vector<Peak> heatmap_peaks(const Tensor& logits, int64_t sample, int64_t top, float score_threshold);
 
 /// Greedy non-maximum suppression within each class. Boxes come best first; returns the indices of those that overlap
@@ -32,7 +32,8 @@ std::vector<size_t> rotated_nms(std::span<const RotatedBox> boxes, std::span<con
 /// `angle` brought into (-pi, pi], or where `symmetric` (turned by pi it looks the same) into (-pi/2, pi/2].
 double folded_angle(double angle, bool symmetric);
 
-/// Reads values [sample, channel, row, column] of a floating CPU tensor of any strides as float.
+/// Reads values [sample, channel, row, column] of a floating tensor of any strides as float; keeps a copy of one that
+/// is on a GPU.
 class MapReader {
  public:
   /// `what` and `channels` are for the error where the tensor is not [N,channels,H,W].

@@ -51,7 +51,7 @@ History HistoryFeatureManager::sample(const std::vector<FrameMoment>& moments, G
       const Tensor& feature = queue[static_cast<size_t>(matches[k].frame)].feature;
       const Pose& then = queue[static_cast<size_t>(matches[k].posed)].moment.ego_pose;
       ops::copy_(place_history(history, n, static_cast<int64_t>(k), now.ego_pose, then, feature.sizes(),
-                               options_.storage, options_),
+                               options_.storage, options_, feature.device()),
                  feature);
     }
   }
@@ -67,8 +67,9 @@ void HistoryFeatureManager::push(const Tensor& bev_fused, const std::vector<Fram
     Queue& queue = slots_[static_cast<size_t>(n)];
     begin(queue, now);
     const Tensor feature = ops::select(bev_fused, 0, n);
-    Tensor copy = empty({1, feature.size(0), feature.size(1), feature.size(2)},
-                        {.dtype = options_.storage, .format = MemoryFormat::ChannelsLast});
+    Tensor copy =
+        empty({1, feature.size(0), feature.size(1), feature.size(2)},
+              {.dtype = options_.storage, .format = MemoryFormat::ChannelsLast, .device = bev_fused.device()});
     copy = ops::select(copy, 0, 0);
     ops::copy_(copy, feature);
     queue.push_back({now, copy});

@@ -30,7 +30,7 @@ class HistoryFeatureManager {
   /// variable intervals; without it they are the nominal ones. Throws for a timestamp or pose that is not finite.
   History sample(const std::vector<FrameMoment>& moments, Generator* generator = nullptr);
 
-  /// Keeps (a copy of) the current frames' fused features [N,C,H,W], outside the tape.
+  /// Keeps (a copy of) the current frames' fused features [N,C,H,W], outside the tape, on the device that they are on.
   void push(const Tensor& bev_fused, const std::vector<FrameMoment>& moments);
 
   /// Forgets everything, or one slot.

@@ -158,7 +158,8 @@ Tensor Network::lidar_features(const std::vector<Tensor>& points) {
 NetworkOutput Network::encode(const NetworkInput& input) {
   check_input(input);
   std::vector<Tensor> features;
-  for (size_t i = 0; i < backbones_.size(); ++i) features.push_back(camera_features(i, input.images[i]));
+  for (size_t i = 0; i < backbones_.size(); ++i)
+    features.push_back(camera_features(i, ops::to(input.images[i], device())));
   NetworkOutput output;
   output.bev_camera = view_transfer_->forward(features, input.cameras);
   features.clear();

@@ -13,7 +13,7 @@ namespace bevgrad {
 /// N frames side by side.
 struct NetworkInput {
   /// Per camera group [N*n_g,3,H,W], sample-major (sample 0's cameras of the group, then sample 1's): uint8 RGB, which
-  /// the network normalises, or float32 that is normalised already.
+  /// the network normalises, or float32 that is normalised already. Those on the CPU are copied to its device.
   std::vector<Tensor> images;
   /// [N][every camera in the groups' order], at the images' size.
   std::vector<std::vector<Camera>> cameras;
@@ -24,6 +24,7 @@ struct NetworkInput {
 };
 
 /// The past frames that temporal fusion takes, as HistoryFeatureManager gives them. An empty one has no valid frame.
+/// Features are on the network's device (those on the CPU are copied there), matrices and mask on the CPU.
 struct History {
   /// One per interval: fused BEV feature [N,C,Hb,Wb] before temporal fusion, float32 or bfloat16. An undefined tensor
   /// stands for a slot that is valid for no sample.

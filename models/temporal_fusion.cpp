@@ -71,11 +71,12 @@ TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slo
   for (bool v : valid) any |= v;
   if (!any) {
     frame.feature = zeros_like(current);
-    frame.mask = zeros({batch, 1, rows, columns}, {DType::Bool});
+    frame.mask = zeros({batch, 1, rows, columns}, {DType::Bool, {}, current.device()});
     return frame;
   }
-  const Tensor matrices = ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot));
-  const Tensor stored = to(history.prev_feat_list[static_cast<size_t>(slot)], current.dtype());
+  const Tensor matrices = ops::to(ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot)), current.device());
+  const Tensor stored =
+      to(ops::to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
   frame.feature =
       warp_bev(stored, matrices, range_, options_.bilinear ? Interpolation::Bilinear : Interpolation::Nearest);
   frame.mask = warp_mask(matrices, range_, rows, columns);
@@ -93,7 +94,7 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
   const DType dtype = compute_dtype(current);
   const Tensor now = to(current, dtype);
   std::vector<Tensor> frames = {now};
-  std::vector<Tensor> masks = {ones({batch, 1, current.size(2), current.size(3)}, {DType::Bool})};
+  std::vector<Tensor> masks = {ones({batch, 1, current.size(2), current.size(3)}, {DType::Bool, {}, current.device()})};
   for (int64_t slot = 0; slot < options_.history; ++slot) {
     Frame frame = warped(history, slot, now);
     frames.push_back(frame.feature);

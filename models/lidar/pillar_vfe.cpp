@@ -22,8 +22,8 @@ PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& gener
 Tensor PillarFeatureNet::forward(const Pillars& pillars) {
   PfnLayer& layer = pfn_layers_[0];
   const int64_t points = pillars.features.size(0);
-  if (pillars.size() == 0) return tapped(*this, zeros({0, layer.linear.weight.size(0)}));
-  const Tensor rows = ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0);
+  if (pillars.size() == 0) return tapped(*this, zeros({0, layer.linear.weight.size(0)}, {.device = device()}));
+  const Tensor rows = ops::to(ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0), device());
   const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
   const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
   const Tensor empty_slot = select(y, 0, points);

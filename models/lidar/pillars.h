@@ -9,7 +9,7 @@
 namespace bevgrad {
 
 /// The pillars of N samples, one sample after the other; a sample's pillars in order of appearance, a pillar's points
-/// in input order.
+/// in input order. All on the CPU; the encoder takes the features to its device.
 struct Pillars {
   /// Values a point: x, y, z, intensity; minus the mean of the pillar's points (3); minus the pillar's centre (3).
   static constexpr int64_t kFeatures = 10;

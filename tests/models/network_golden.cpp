@@ -7,6 +7,7 @@
 #include "autograd/functions/reduce.h"
 #include "models/network_fixture.h"
 #include "models/tap.h"
+#include "support/devices.h"
 
 namespace bevgrad {
 namespace {
@@ -30,15 +31,20 @@ TEST_P(NetworkGolden, EvaluationMatchesPyTorch) {
   network.set_training(false);
 
   const NoGradGuard no_grad;
-  const auto maps = named_maps(network.forward(golden_input(options, golden), golden_history(options, golden)));
-  int compared = 0;
-  for (const auto& [name, expected] : golden) {
-    if (name.starts_with("tap.") || name == "rig" || name == "matrices" || name == "valid") continue;
-    ASSERT_TRUE(maps.contains(name)) << name;
-    EXPECT_LT(relative_error(maps.at(name), expected), 2e-5) << name;
-    ++compared;
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    network.move_to(device);
+    const auto maps = named_maps(network.forward(golden_input(options, golden), golden_history(options, golden)));
+    int compared = 0;
+    for (const auto& [name, expected] : golden) {
+      if (name.starts_with("tap.") || name == "rig" || name == "matrices" || name == "valid") continue;
+      ASSERT_TRUE(maps.contains(name)) << name;
+      EXPECT_EQ(maps.at(name).device(), device) << name;
+      EXPECT_LT(relative_error(maps.at(name), expected), 2e-5) << name;
+      ++compared;
+    }
+    EXPECT_GE(compared, 5);
   }
-  EXPECT_GE(compared, 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, NetworkGolden,
@@ -66,20 +72,24 @@ TEST(NetworkTaps, EveryModuleMatchesPyTorch) {
   for (const auto& [name, child] : network.children()) paths.push_back(name);
 
   const NoGradGuard no_grad;
-  std::map<std::string, Tensor> taps;
-  {
-    TapRecorder recorder(network, paths);
-    network.forward(golden_input(options, golden), golden_history(options, golden));
-    taps = recorder.take();
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    network.move_to(device);
+    std::map<std::string, Tensor> taps;
+    {
+      TapRecorder recorder(network, paths);
+      network.forward(golden_input(options, golden), golden_history(options, golden));
+      taps = recorder.take();
+    }
+    int compared = 0;
+    for (const auto& [name, expected] : golden) {
+      if (!name.starts_with("tap.")) continue;
+      ASSERT_TRUE(taps.contains(name.substr(4))) << name;
+      EXPECT_LT(relative_error(taps.at(name.substr(4)), expected), 2e-5) << name;
+      ++compared;
+    }
+    EXPECT_GE(compared, 8);
   }
-  int compared = 0;
-  for (const auto& [name, expected] : golden) {
-    if (!name.starts_with("tap.")) continue;
-    ASSERT_TRUE(taps.contains(name.substr(4))) << name;
-    EXPECT_LT(relative_error(taps.at(name.substr(4)), expected), 2e-5) << name;
-    ++compared;
-  }
-  EXPECT_GE(compared, 8);
 }
 
 TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
@@ -119,14 +129,21 @@ TEST(NetworkTaps, AWrongNameIsNamed) {
       UsageError);
 }
 
-TEST(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
+class NetworkTraining : public ::testing::TestWithParam<Device> {};
+
+INSTANTIATE_TEST_SUITE_P(Devices, NetworkTraining, ::testing::ValuesIn(test_devices()),
+                         [](const auto& info) { return info.param.is_cpu() ? "cpu" : "cuda"; });
+
+TEST_P(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
   const auto golden = load_golden("models/training.golden");
   const auto base = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
   Network network(options, generator);
   golden_fill(network.state_dict());
+  network.move_to(GetParam());
   History history = golden_history(options, base);
+  for (Tensor& frame : history.prev_feat_list) frame = ops::to(frame, GetParam());
   for (const Tensor& frame : history.prev_feat_list) set_requires_grad(frame, true);
 
   const auto maps = named_maps(network.forward(golden_input(options, base), history));
@@ -134,7 +151,7 @@ TEST(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
   for (const auto& [name, map] : maps) {
     EXPECT_LT(relative_error(map, golden.at(name)), 1e-4) << name;
     if (name.starts_with("bev_") || name == "fusion_weights") continue;
-    const Tensor term = sum(mul(map, golden_tensor("dy." + name, map.sizes())));
+    const Tensor term = sum(mul(map, ops::to(golden_tensor("dy." + name, map.sizes()), GetParam())));
     loss = loss.defined() ? add(loss, term) : term;
   }
   backward(loss);
@@ -145,7 +162,7 @@ TEST(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
     ASSERT_TRUE(grad(leaf).defined()) << name;
     const Tensor gradient = ops::to(grad(leaf), DType::Float64);
     const std::vector<double> expected = golden.at("grad." + name).to_vector();
-    const Tensor probe = ops::to(golden_tensor("probe." + name, leaf.sizes()), DType::Float64);
+    const Tensor probe = ops::to(ops::to(golden_tensor("probe." + name, leaf.sizes()), DType::Float64), GetParam());
     const double norm = std::sqrt(ops::sum_of_squares(gradient));
     EXPECT_NEAR(norm, expected[0], 2e-3 * expected[0] + 1e-5) << name;
     EXPECT_NEAR(ops::sum(ops::mul(gradient, probe)).item(), expected[1], 4e-3 * expected[0] + 1e-5) << name;
