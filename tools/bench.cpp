@@ -27,6 +27,7 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   const configs::Document document = config.load();
   BenchOptions options = flags.options;
   options.cached = !flags.no_cache;
+  options.device = flags.config.compute_device();
   if (which == "ops") return bench_ops(document, options, limits);
   if (which == "modules") return bench_modules(document, options);
   if (which == "inference") return bench_inference(document, options, limits);
@@ -36,8 +37,11 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
 }
 
 void run(const std::string& which, const BenchFlags& flags) {
-  flags.config.prepare_device();
-  const MachineLimits limits = which == "loading" || which == "checkpoint" ? MachineLimits{} : measure_machine();
+  const int threads = flags.config.prepare_device();
+  // What the processor could do says nothing of a GPU.
+  const bool is_measured =
+      which == "machine" || (which != "loading" && which != "checkpoint" && flags.config.compute_device().is_cpu());
+  const MachineLimits limits = is_measured ? measure_machine() : MachineLimits{.threads = threads};
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
     fmt::print("{}", to_json(which, figures));

@@ -41,6 +41,7 @@ void fill(const CacheFlags& flags) {
   Generator generator(proto.seed());
   Network network(configs::network_options(document), generator);
   load_network(network, ckpt, log);
+  network.move_to(flags.config.compute_device());
   network.set_training(false);
   const Dataset dataset(configs::lmdb_list(proto),
                         flags.val ? configs::val_lists(proto) : configs::train_lists(proto, configs::Task::Static),

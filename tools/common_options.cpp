@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <thread>
 
@@ -17,15 +18,33 @@ void ConfigFlags::add_to(CLI::App& command) {
       ->allow_extra_args(false);
   command.add_option("--threads", threads, "threads of this process (default: its share of the cores)")
       ->check(CLI::Range(1, 4096));
-  command.add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  command.add_option("--device", device, "cpu, cuda, or cuda:<number>");
 }
 
 configs::Document ConfigFlags::load() const {
   return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = sets});
 }
 
+Device ConfigFlags::compute_device() const {
+  if (device == "cpu") return {};
+  int index = -1;  // not given
+  if (device.starts_with("cuda:")) {
+    const char* end = device.data() + device.size();
+    const auto [read, error] = std::from_chars(device.data() + 5, end, index);
+    if (error != std::errc() || read != end) index = -2;
+  }
+  if ((device != "cuda" && index < 0) || index < -1)
+    throw UsageError(fmt::format("--device {}: expected cpu, cuda or cuda:<number>", device));
+  if (const std::string problem = cuda_problem(); !problem.empty())
+    throw UsageError(fmt::format("--device {}: {}", device, problem));
+  if (index < 0) index = read_rank_environment().local_rank;
+  if (const int count = cuda_device_count(); index >= count)
+    throw UsageError(fmt::format("--device {}: there is no GPU {}, this machine has {}", device, index, count));
+  return {DeviceKind::CUDA, index};
+}
+
 int ConfigFlags::prepare_device() const {
-  if (device != "cpu") throw UsageError("--device cuda: this build has no CUDA backend, expected cpu");
+  compute_device();
   const GetVariable get = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;

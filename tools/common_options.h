@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "configs/load.h"
+#include "tensor/device.h"
 
 namespace bevgrad {
 
@@ -18,7 +19,10 @@ struct ConfigFlags {
   void add_to(CLI::App& command);
   /// The config that the flags and LEAPAI_TASK_CONFIG name. Throws UsageError.
   configs::Document load() const;
-  /// Checks the device and sets the number of threads; returns it. `local_ranks` share the cores.
+  /// The device that --device names: "cuda" without a number is the one of this process's place on its machine. Throws
+  /// UsageError where it cannot be used.
+  Device compute_device() const;
+  /// Checks the device and sets the number of threads; returns it.
   int prepare_device() const;
 };
 

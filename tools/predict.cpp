@@ -31,6 +31,7 @@ void add_predict(CLI::App& app) {
   command->callback([flags] {
     const configs::Document document = flags->config.load();
     flags->config.prepare_device();
+    flags->options.device = flags->config.compute_device();
     RunLog log;
     predict(document, flags->options, log);
   });

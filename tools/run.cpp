@@ -59,9 +59,11 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   Generator generator(document.proto.seed());
   Network network(configs::network_options(document), generator);
   load_network(network, ckpt, log);
+  const Device device = flags.config.compute_device();
+  network.move_to(device);
   validator.run(network);
   log.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
-                       static_cast<double>(memory_stats().peak) / 1e9));
+                       static_cast<double>(memory_stats(device).peak) / 1e9));
 }
 
 void run_in_group(const configs::Document& document, const RunFlags& flags, const RankEnvironment& environment,
@@ -73,10 +75,13 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
   }
   // A launcher that starts the processes again means them to go on.
   const std::string resume = flags.resume.empty() && environment.restart_count > 0 ? "auto" : flags.resume;
-  Trainer trainer(
-      document,
-      {.work_dir = work_dir, .resume = resume, .pretrain = flags.ckpt, .profile = flags.profile && group.rank() == 0},
-      group);
+  Trainer trainer(document,
+                  {.work_dir = work_dir,
+                   .resume = resume,
+                   .pretrain = flags.ckpt,
+                   .profile = flags.profile && group.rank() == 0,
+                   .device = flags.config.compute_device()},
+                  group);
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();
 }

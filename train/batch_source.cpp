@@ -28,7 +28,7 @@ int batches_ahead(const config::Config& proto) {
 }  // namespace
 
 BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset,
-                         const config::Config& proto, int64_t num_cases, const ProcessGroup& group)
+                         const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device)
     : name_(std::move(name)), tasks_(tasks), dataset_(std::move(dataset)) {
   sampler_options_ = {.batch_size = proto.train().batch_size(),
                       .rank = group.rank(),
@@ -41,7 +41,8 @@ BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<con
   loader_ = std::make_unique<Loader>(*dataset_, make_sampler(),
                                      LoaderOptions{.workers = proto.train().num_workers(),
                                                    .ahead = batches_ahead(proto),
-                                                   .sensors = !proto.feature_cache().enabled()});
+                                                   .sensors = !proto.feature_cache().enabled(),
+                                                   .device = device});
 }
 
 std::unique_ptr<Sampler> BatchSource::make_sampler() const {
@@ -85,11 +86,11 @@ TrainData::TrainData(const configs::Document& document) {
   if (has_dynamic) open("dynamic", {.dynamic_task = true, .static_task = false}, dynamic);
 }
 
-std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t num_cases,
-                                            const ProcessGroup& group) const {
+std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group,
+                                            Device device) const {
   std::vector<BatchSource> sources;
   for (const Entry& entry : entries_)
-    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group);
+    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group, device);
   return sources;
 }
 

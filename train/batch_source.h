@@ -17,9 +17,9 @@ namespace bevgrad {
 /// Batches of one or two tasks, without end.
 class BatchSource {
  public:
-  /// `num_cases`: cases of an epoch, 0 for all.
+  /// `num_cases`: cases of an epoch, 0 for all. Batches are sent ahead to `device`.
   BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset, const config::Config& proto,
-              int64_t num_cases, const ProcessGroup& group);
+              int64_t num_cases, const ProcessGroup& group, Device device = {});
 
   const std::string& name() const { return name_; }
   BatchTasks tasks() const { return tasks_; }
@@ -60,7 +60,8 @@ class TrainData {
   explicit TrainData(const configs::Document& document);
 
   /// Sources for a phase that draws `num_cases`.
-  std::vector<BatchSource> sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group) const;
+  std::vector<BatchSource> sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group,
+                                   Device device = {}) const;
   /// Of the sources, in their order.
   std::vector<std::shared_ptr<const Dataset>> datasets() const;
   /// What a person should know of the data.

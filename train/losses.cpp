@@ -11,13 +11,32 @@ namespace {
 /// Velocities are hard to see in one frame: a fifth of the weight, as mmdetection3d's CenterPoint.
 constexpr double kVelocityWeight = 0.2;
 
+/// The losses' scalars, read at once: on a GPU every reading waits for all that came before it.
+class Scalars {
+ public:
+  void add(const std::string& name, const Tensor& term) {
+    names_.push_back(name);
+    values_.push_back(detach(term));
+  }
+  void read(Losses& losses) {
+    values_.push_back(detach(losses.total));
+    const std::vector<double> values = ops::stack(values_, 0).to_vector();
+    for (size_t i = 0; i < names_.size(); ++i) losses.terms.emplace_back(names_[i], values[i]);
+    losses.value = values.back();
+  }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<Tensor> values_;
+};
+
 /// Adds weighted terms up.
 class Sum {
  public:
-  explicit Sum(Losses& losses) : losses_(losses) {}
+  Sum(Losses& losses, Scalars& scalars) : losses_(losses), scalars_(scalars) {}
 
   void add(const std::string& name, double weight, const Tensor& term) {
-    losses_.terms.emplace_back(name, term.item());
+    scalars_.add(name, term);
     if (weight == 0) return;
     const Tensor weighted = mul(term, weight);
     total_ = total_.defined() ? bevgrad::add(total_, weighted) : weighted;
@@ -30,6 +49,7 @@ class Sum {
 
  private:
   Losses& losses_;
+  Scalars& scalars_;
   Tensor total_;
 };
 
@@ -45,20 +65,23 @@ std::vector<double> weights_of(const google::protobuf::RepeatedField<double>& we
 void add_segmentation(Sum& sum, const std::string& name, const Tensor& logits, const Tensor& labels, double focal,
                       double dice, const google::protobuf::RepeatedField<double>& weights, const config::Loss& loss) {
   check(labels.defined(), "loss: the batch has no {} labels", name);
+  const Tensor targets = ops::to(labels, logits.device());
   sum.add("static/" + name + "_focal", focal,
           sigmoid_focal_loss(
-              logits, labels,
+              logits, targets,
               {.alpha = loss.focal_alpha(), .gamma = loss.focal_gamma(), .class_weights = weights_of(weights)}));
-  sum.add("static/" + name + "_dice", dice, soft_dice_loss(logits, labels, {.class_weights = weights_of(weights)}));
+  sum.add("static/" + name + "_dice", dice, soft_dice_loss(logits, targets, {.class_weights = weights_of(weights)}));
 }
 
-void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto) {
+void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto,
+                Scalars& scalars) {
   const config::Loss& loss = proto.loss();
-  Sum sum(losses);
-  add_segmentation(sum, "lane", output.lane_logits, batch.lane, loss.lane_focal(), loss.lane_dice(),
-                   loss.lane_class_weights(), loss);
-  add_segmentation(sum, "road", output.road_logits, batch.road, loss.road_focal(), loss.road_dice(),
-                   loss.road_class_weights(), loss);
+  Sum sum(losses, scalars);
+  const bool is_ahead = batch.on_device != nullptr;
+  add_segmentation(sum, "lane", output.lane_logits, is_ahead ? batch.on_device->lane() : batch.lane, loss.lane_focal(),
+                   loss.lane_dice(), loss.lane_class_weights(), loss);
+  add_segmentation(sum, "road", output.road_logits, is_ahead ? batch.on_device->road() : batch.road, loss.road_focal(),
+                   loss.road_dice(), loss.road_class_weights(), loss);
   const InstanceDecodeOptions decode = configs::instance_decode_options(proto);
   const CentreTargets targets = instance_targets(batch, grid_of(output.instance_heatmap, proto.grid(), decode.cell),
                                                  output.instance_heatmap.size(1), decode.symmetric);
@@ -69,9 +92,10 @@ void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch,
   sum.close(loss.static_weight());
 }
 
-void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto) {
+void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch, const config::Config& proto,
+                 Scalars& scalars) {
   const config::Loss& loss = proto.loss();
-  Sum sum(losses);
+  Sum sum(losses, scalars);
   const Tensor& heatmap = output.dynamic.at("heatmap");
   const CentreTargets targets = box_targets(batch, grid_of(heatmap, proto.grid(), proto.grid().bev_cell()),
                                             heatmap.size(1), configs::label_schema(proto).grid);
@@ -90,9 +114,11 @@ void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch
 
 Losses compute_losses(const NetworkOutput& output, const Batch& batch, const config::Config& proto, BatchTasks tasks) {
   Losses losses;
-  if (tasks.static_task && output.lane_logits.defined()) add_static(losses, output, batch, proto);
-  if (tasks.dynamic_task && !output.dynamic.empty()) add_dynamic(losses, output, batch, proto);
+  Scalars scalars;
+  if (tasks.static_task && output.lane_logits.defined()) add_static(losses, output, batch, proto, scalars);
+  if (tasks.dynamic_task && !output.dynamic.empty()) add_dynamic(losses, output, batch, proto, scalars);
   check(losses.total.defined(), "loss: nothing to learn, every weight is 0 or no head is built");
+  scalars.read(losses);
   return losses;
 }
 

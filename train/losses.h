@@ -18,7 +18,8 @@ struct BatchTasks {
 };
 
 struct Losses {
-  Tensor total;  ///< a scalar on the tape
+  Tensor total;      ///< a scalar on the tape
+  double value = 0;  ///< of `total`
   /// By name ("static/lane_focal"), before the task's weight: for logs. Detached.
   std::vector<std::pair<std::string, double>> terms;
 };

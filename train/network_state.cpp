@@ -6,9 +6,16 @@
 #include "tensor/ops.h"
 
 namespace bevgrad {
+namespace {
+
+Tensor to_cpu(const Tensor& tensor) {
+  return tensor.defined() ? ops::to(tensor, Device()) : tensor;
+}
+
+}  // namespace
 
 NetworkInput network_input(const Batch& batch) {
-  return {batch.images, batch.cameras, batch.points};
+  return {batch.on_device ? batch.on_device->images() : batch.images, batch.cameras, batch.points};
 }
 
 std::vector<FrameMoment> moments_of(const Batch& batch) {
@@ -16,6 +23,27 @@ std::vector<FrameMoment> moments_of(const Batch& batch) {
   for (size_t n = 0; n < batch.timestamps.size(); ++n)
     moments.push_back({batch.sequences[n], batch.timestamps[n], batch.ego_poses[n]});
   return moments;
+}
+
+NetworkOutput on_cpu(const NetworkOutput& output) {
+  NetworkOutput copy = output;
+  for (Tensor* map : {&copy.bev_camera, &copy.bev_lidar, &copy.bev_fused, &copy.fusion_weights, &copy.bev_temporal,
+                      &copy.lane_logits, &copy.road_logits, &copy.instance_heatmap, &copy.instance_box})
+    *map = to_cpu(*map);
+  for (auto& [name, map] : copy.dynamic) map = to_cpu(map);
+  return copy;
+}
+
+History on_cpu(const History& history) {
+  History copy = history;
+  for (Tensor& feature : copy.prev_feat_list) feature = to_cpu(feature);
+  return copy;
+}
+
+StateDict on_cpu(const StateDict& tensors) {
+  StateDict copies;
+  for (const auto& [name, tensor] : tensors) copies.emplace_back(name, to_cpu(tensor));
+  return copies;
 }
 
 void restore_state(const NamedTensors& model, const StateDict& saved, const std::string& source) {

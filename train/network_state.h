@@ -13,8 +13,14 @@
 
 namespace bevgrad {
 
+/// The images of the batch that are on a device already, where there are such.
 NetworkInput network_input(const Batch& batch);
 std::vector<FrameMoment> moments_of(const Batch& batch);
+
+/// The same on the CPU, where evaluation, drawing and files take it.
+NetworkOutput on_cpu(const NetworkOutput& output);
+History on_cpu(const History& history);
+StateDict on_cpu(const StateDict& tensors);
 
 /// Copies every tensor of `saved` into the one of the same name in `model`. Throws Error naming the first that is
 /// missing, unexpected or of another shape; `source` names the file.

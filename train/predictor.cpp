@@ -20,7 +20,7 @@ class Outputs {
 
   void add(const std::string& name, const Tensor& row) {
     if (!row.defined()) return;
-    const Tensor values = ops::contiguous(ops::to(row, DType::Float32));
+    const Tensor values = ops::contiguous(ops::to(ops::to(row, DType::Float32), Device()));
     if (made_.try_emplace(name, values.sizes()).second) {
       Shape sizes = values.sizes();
       sizes[0] = rows_;
@@ -28,7 +28,9 @@ class Outputs {
     }
     writer_.write_rows(name, values);
   }
-  void keep_tap(const std::string& name, const Tensor& value) { taps_[name].push_back(ops::contiguous(value)); }
+  void keep_tap(const std::string& name, const Tensor& value) {
+    taps_[name].push_back(ops::contiguous(ops::to(value, Device())));
+  }
 
   void commit() {
     for (const auto& [name, parts] : taps_)
@@ -72,6 +74,7 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   Generator generator(proto.seed());
   Network network(configs::network_options(document), generator);
   load_network(network, options.ckpt, log);
+  network.move_to(options.device);
   network.set_training(false);
   network.set_backbone_amp(options.amp);
   if (!options.amp) network.set_head_amp(false);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "tensor/device.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {
@@ -16,6 +17,8 @@ struct PredictOptions {
   std::vector<std::string> taps;
   /// bfloat16 in backbones and necks; float32 everywhere otherwise, whatever the config says.
   bool amp = false;
+  /// Where the network computes.
+  Device device = {};
 };
 
 /// Inputs: `images` [N,cams,3,H,W], already normalised (or, where sizes differ, images/<camera> [N,3,H,W]),

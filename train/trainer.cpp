@@ -100,6 +100,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
 
   network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
+  network_->move_to(options_.device);
   network_->set_training(true);
   freezing_ =
       std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), switched_off_modules(proto.tasks()));
@@ -159,7 +160,8 @@ void Trainer::enter_phase() {
   const config::Train& train = document_.proto.train();
   cached_.clear();
   const bool is_train = global_step_ < train.train_steps();
-  sources_ = data_.sources(document_.proto, is_train ? train.num_train_cases() : train.num_finetune_cases(), group_);
+  sources_ = data_.sources(document_.proto, is_train ? train.num_train_cases() : train.num_finetune_cases(), group_,
+                           options_.device);
   if (history_) history_->reset();
   for (size_t i = 0; i < features_.size(); ++i)
     cached_.push_back(
@@ -199,7 +201,7 @@ NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
 void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const {
   const config::Temporal& temporal = document_.proto.temporal();
   if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
-    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, output, history);
+    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, on_cpu(output), on_cpu(history));
 }
 
 NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
@@ -224,14 +226,15 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   Batch batch;
   NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
+  if (batch.on_device) batch.on_device->drop_images();
   Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
   profile::phase_done("loss");
-  double loss = losses.total.item();
+  double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
     const std::vector<std::string> saved = work_dir_.checkpoints();
     // The sum over the ranks is not finite on any of them: each says what it knows and ends.
-    const bool is_here = !std::isfinite(losses.total.item());
+    const bool is_here = !std::isfinite(losses.value);
     fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
          global_step_, loss, is_here ? find_not_finite(*network_, output, losses) : "on another rank",
          batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
@@ -286,7 +289,7 @@ StepReport Trainer::step() {
 }
 
 StepReport Trainer::profiled_step() {
-  profile::start();
+  profile::start(options_.device);
   const StepReport report = step();
   const std::vector<profile::Event> events = profile::stop();
   work_dir_.write_text("profile.txt", profile_table(events, *network_));
@@ -422,7 +425,7 @@ void Trainer::run() {
       !exchange.empty())
     log_.info(exchange);
   log_.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
-                        static_cast<double>(memory_stats().peak) / 1e9));
+                        static_cast<double>(memory_stats(options_.device).peak) / 1e9));
 }
 
 }  // namespace bevgrad

@@ -34,6 +34,8 @@ struct TrainerOptions {
   bool quiet = false;
   /// The third step of run() is profiled: profile.txt and profile.json (a Chrome trace) in the work folder.
   bool profile = false;
+  /// Where the network computes.
+  Device device = {};
 };
 
 /// What a step gave.

@@ -30,8 +30,8 @@ thread_local RunLog* warned_log = nullptr;
 
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint;
-  checkpoint.state_dict = network_->state_dict();
-  checkpoint.optimizer = optimizer_.state();
+  checkpoint.state_dict = on_cpu(network_->state_dict());
+  for (const auto& [kind, tensors] : optimizer_.state()) checkpoint.optimizer[kind] = on_cpu(tensors);
   checkpoint.optimizer_numbers["step"] = static_cast<double>(global_step_);
   const config::Train& train = document_.proto.train();
   checkpoint.optimizer_numbers["beta1"] = train.beta1();

@@ -86,7 +86,8 @@ std::map<std::string, double> Validator::run(Network& network) {
                     {.batch_size = slots, .rank = group.rank(), .world = group.size(), .num_cases = impl_->total()}),
                 {.workers = proto.train().num_workers(),
                  // Cached features need no pictures, but a person does.
-                 .sensors = !proto.feature_cache().enabled() || proto.eval().eval_with_visualize()});
+                 .sensors = !proto.feature_cache().enabled() || proto.eval().eval_with_visualize(),
+                 .device = network.device()});
   std::unique_ptr<HistoryFeatureManager> history_manager;
   std::unique_ptr<FeatureSource> features;
   if (proto.feature_cache().enabled())
@@ -102,7 +103,7 @@ std::map<std::string, double> Validator::run(Network& network) {
     const Clock::time_point forward_start = Clock::now();
     NetworkOutput output;
     if (features) {
-      output.bev_fused = features->features(batch->entries, DType::Float32);
+      output.bev_fused = ops::to(features->features(batch->entries, DType::Float32), network.device());
     } else {
       output = network.encode(network_input(*batch));
     }
@@ -121,8 +122,11 @@ std::map<std::string, double> Validator::run(Network& network) {
     network.decode(output, history);
     forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
     done += batch->size();
-    worker.push([&results, judged = std::make_shared<JudgedBatch>(std::move(*batch), std::move(output),
-                                                                  std::move(history))] { results.add(*judged); });
+    batch->on_device = nullptr;
+    // Only pictures show the history.
+    History shown_history = proto.eval().eval_with_visualize() ? on_cpu(history) : History();
+    worker.push([&results, judged = std::make_shared<JudgedBatch>(std::move(*batch), on_cpu(output),
+                                                                  std::move(shown_history))] { results.add(*judged); });
     signal = StopSignals::caught();
     const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
     const double pause = std::chrono::duration<double>(Clock::now() - shown).count();

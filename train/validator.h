@@ -24,8 +24,8 @@ class Validator {
   Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log, ProcessGroup& group);
   ~Validator();
 
-  /// Runs the network in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at most. Returns
-  /// the headline numbers. Throws Interrupted after a signal, with what was counted so far written.
+  /// Runs the network, where it is, in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at
+  /// most. Returns the headline numbers. Throws Interrupted after a signal, with what was counted so far written.
   std::map<std::string, double> run(Network& network);
 
   /// After run(): the file of the first picture of each val set, where pictures were drawn.

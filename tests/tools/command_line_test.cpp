@@ -106,7 +106,11 @@ TEST(Mistakes, EndWithTwoAndOneLine) {
   expect_usage_error({"run"}, "--config is missing");
   expect_usage_error({"run", "--config", "mini_step9"}, "mini_step1");
   expect_usage_error({"run", "--config", "mini_step1", "--state", "test"}, "--state");
-  expect_usage_error({"run", "--config", "mini_step1", "--device", "cuda"}, "cuda");
+  if (cuda_device_count() == 0)
+    expect_usage_error({"run", "--config", "mini_step1", "--device", "cuda"}, "--device cuda: " + cuda_problem());
+  expect_usage_error({"run", "--config", "mini_step1", "--device", "cuda:99"}, "--device cuda:99: ");
+  expect_usage_error({"run", "--config", "mini_step1", "--device", "cuda:x"}, "expected cpu, cuda or cuda:<number>");
+  expect_usage_error({"run", "--config", "mini_step1", "--device", "gpu"}, "expected cpu, cuda or cuda:<number>");
   expect_usage_error({"run", "--config", "mini_step1", "--threads", "0"}, "--threads");
   expect_usage_error({"run", "--config", "mini_step1", "--set", "train.batch_sise=2"}, "batch_size");
   expect_usage_error({"run", "--config", "mini_step1", "--ckpt", "/no/where.ckpt"}, "/no/where.ckpt");
@@ -169,6 +173,26 @@ TEST(MainJob, StepOneStepTwoValidation) {
   EXPECT_THAT(outcome.out, HasSubstr("IoU per class"));
   EXPECT_TRUE(std::filesystem::exists(val + "/metrics.json"));
   EXPECT_THAT(read_file(val + "/report.html"), HasSubstr("<html"));
+}
+
+TEST(Device, TheMainJobRunsOnAGpu) {
+  if (cuda_device_count() == 0) GTEST_SKIP() << "no GPU: " << cuda_problem();
+  const std::string one = TinyData::get().path("gpu1"), two = TinyData::get().path("gpu2");
+  Outcome outcome = bevgrad(tiny({"run", "--device", "cuda", "--profile", "--work-dir", one}, "mini_step1",
+                                 {"train.train_steps=3", "train.val_interval=3"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(one + "/profile.txt"));
+  outcome = bevgrad(tiny({"run", "--device", "cuda:0", "--work-dir", two}, "mini_step2_static",
+                         {"train.finetune_steps=3", "train.float_pretrain=" + one + "/step1.ckpt",
+                          "temporal.debug_dir=" + two + "/debug", "temporal.visualize_interval=1"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_FALSE(std::filesystem::is_empty(two + "/debug"));
+  const std::string output =
+      two + "/" + TinyData::get().document("mini_step2_static").proto.train().output_checkpoint();
+  outcome = bevgrad(tiny({"run", "--state", "val", "--device", "cuda", "--ckpt", output, "--work-dir", two + "/val"},
+                         "mini_step2_static"));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(two + "/val/metrics.json"));
 }
 
 TEST(Cache, FilledListedVerifiedReadAndPruned) {
@@ -312,6 +336,18 @@ TEST(Predict, StreamsFramesAndTaps) {
   EXPECT_LT(weight(2, 0), 1.0f);
   EXPECT_GT(weight(2, 2), 0.0f);
   EXPECT_EQ(weight(3, 0), 1.0f);
+  if (cuda_device_count() == 0) return;
+  const std::string from_gpu = TinyData::get().path("gpu_outputs.h5");
+  const Outcome on_gpu = bevgrad(tiny({"predict", "--device", "cuda", "--ckpt", step_one() + "/step1.ckpt", "--inputs",
+                                       inputs, "--outputs", from_gpu, "--tap", "lidar_vfe"},
+                                      "mini_step2_static"));
+  ASSERT_EQ(on_gpu.status, 0) << on_gpu.err;
+  const Hdf5Reader other(from_gpu);
+  for (const char* name : {"bev_fused", "lane_logits", "fusion_weights", "tap/lidar_vfe"}) {
+    const auto a = reader.read(name).to_vector(), b = other.read(name).to_vector();
+    ASSERT_EQ(a.size(), b.size()) << name;
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-3 * std::max(1.0, std::abs(a[i]))) << name;
+  }
 }
 
 TEST(Predict, WrongInputsAreNamed) {

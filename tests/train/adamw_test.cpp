@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/autograd.h"
+#include "support/devices.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -29,11 +30,12 @@ void expect_close(const Tensor& ours, const nlohmann::json& theirs, double toler
 }
 
 struct Fixture {
+  Device device;
   nlohmann::json json = golden();
-  Tensor weight = values(json["weight"], {3, 4});
-  Tensor bias = values(json["bias"], {4});
+  Tensor weight = ops::to(values(json["weight"], {3, 4}), device);
+  Tensor bias = ops::to(values(json["bias"], {4}), device);
   AdamW optimizer{AdamWOptions{}};
-  Fixture() {
+  explicit Fixture(Device where = {}) : device(where) {
     set_requires_grad(weight, true);
     set_requires_grad(bias, true);
     optimizer.set_parameters(
@@ -41,8 +43,8 @@ struct Fixture {
   }
   double step(size_t index) {
     const nlohmann::json& entry = json["steps"][index];
-    set_grad(weight, values(entry["weight_grad"], {3, 4}));
-    set_grad(bias, values(entry["bias_grad"], {4}));
+    set_grad(weight, ops::to(values(entry["weight_grad"], {3, 4}), device));
+    set_grad(bias, ops::to(values(entry["bias_grad"], {4}), device));
     const double norm = clip_grad_norm(optimizer.parameters(), 5.0);
     optimizer.step(1e-2);
     return norm;
@@ -50,14 +52,17 @@ struct Fixture {
 };
 
 TEST(AdamW, FollowsPyTorch) {
-  Fixture f;
-  for (size_t i = 0; i < 5; ++i) {
-    const nlohmann::json& entry = f.json["steps"][i];
-    EXPECT_NEAR(f.step(i), entry["norm"].get<double>(), 1e-4 * entry["norm"].get<double>());
-    expect_close(f.weight, entry["weight"], 1e-6);
-    expect_close(f.bias, entry["bias"], 1e-6);
-    expect_close(f.optimizer.state()["exp_avg"][0].second, entry["exp_avg"], 1e-6);
-    expect_close(f.optimizer.state()["exp_avg_sq"][0].second, entry["exp_avg_sq"], 1e-6);
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    Fixture f(device);
+    for (size_t i = 0; i < 5; ++i) {
+      const nlohmann::json& entry = f.json["steps"][i];
+      EXPECT_NEAR(f.step(i), entry["norm"].get<double>(), 1e-4 * entry["norm"].get<double>());
+      expect_close(f.weight, entry["weight"], 1e-6);
+      expect_close(f.bias, entry["bias"], 1e-6);
+      expect_close(f.optimizer.state()["exp_avg"][0].second, entry["exp_avg"], 1e-6);
+      expect_close(f.optimizer.state()["exp_avg_sq"][0].second, entry["exp_avg_sq"], 1e-6);
+    }
   }
 }
 
@@ -71,16 +76,19 @@ TEST(AdamW, LongestPrefixScalesAndOneDimensionDoesNotDecay) {
 }
 
 TEST(AdamW, ResumesBitForBit) {
-  Fixture unbroken, broken;
-  for (size_t i = 0; i < 5; ++i) unbroken.step(i);
-  for (size_t i = 0; i < 3; ++i) broken.step(i);
-  Fixture resumed;
-  ops::copy_(resumed.weight, broken.weight);
-  ops::copy_(resumed.bias, broken.bias);
-  resumed.optimizer.load_state(broken.optimizer.state());
-  for (size_t i = 3; i < 5; ++i) resumed.step(i);
-  EXPECT_EQ(resumed.weight.to_vector(), unbroken.weight.to_vector());
-  EXPECT_EQ(resumed.bias.to_vector(), unbroken.bias.to_vector());
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    Fixture unbroken(device), broken(device);
+    for (size_t i = 0; i < 5; ++i) unbroken.step(i);
+    for (size_t i = 0; i < 3; ++i) broken.step(i);
+    Fixture resumed(device);
+    ops::copy_(resumed.weight, broken.weight);
+    ops::copy_(resumed.bias, broken.bias);
+    resumed.optimizer.load_state(broken.optimizer.state());
+    for (size_t i = 3; i < 5; ++i) resumed.step(i);
+    EXPECT_EQ(resumed.weight.to_vector(), unbroken.weight.to_vector());
+    EXPECT_EQ(resumed.bias.to_vector(), unbroken.bias.to_vector());
+  }
 }
 
 TEST(AdamW, AParameterWithoutAGradientStays) {

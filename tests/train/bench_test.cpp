@@ -8,6 +8,7 @@
 #include "autograd/functions.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
+#include "support/devices.h"
 #include "train/bench/benches.h"
 #include "train/bench/profile_report.h"
 #include "train/tiny_run.h"
@@ -43,6 +44,22 @@ TEST(Bench, TrainsStepTwoWithAndWithoutFeatures) {
       EXPECT_GT(value_of(figures, "work of convolutions and products"), 0);
       EXPECT_GT(value_of(figures, "memory, activations"), 0);
     }
+  }
+}
+
+TEST(Bench, RunsOnEveryDevice) {
+  for (const Device device : test_devices()) {
+    const configs::Document document = TinyData::get().document("mini_step2_static");
+    for (const bool cached : {true, false}) {
+      const BenchOptions options{.batch = 1, .repeats = 1, .cached = cached, .trace = "", .device = device};
+      const std::vector<Figure> figures = bench_training(document, options, {});
+      EXPECT_GT(value_of(figures, "samples a second"), 0);
+      EXPECT_GT(value_of(figures, "memory, activations"), 0);
+    }
+    const BenchOptions options{.batch = 1, .repeats = 1, .trace = "", .device = device};
+    EXPECT_GT(value_of(bench_inference(document, options, {}), "forward"), 0);
+    EXPECT_GT(value_of(bench_modules(document, options), "bev_static_head backward"), 0);
+    EXPECT_GT(bench_ops(document, options, {}).size(), 20u);
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "autograd/autograd.h"
 #include "models/history_feature_manager.h"
+#include "support/devices.h"
 #include "tensor/error.h"
 #include "tensor/ops.h"
 #include "train/cache/feature_cache.h"
@@ -43,9 +44,11 @@ configs::Document step_two(const std::string& cache, std::vector<std::string> mo
 
 /// Losses of a whole run, and how many features had to be computed in it.
 std::vector<double> losses_of(const configs::Document& document, const std::string& work_dir, int64_t stop = 6,
-                              const std::string& resume = "") {
+                              const std::string& resume = "", Device device = {}) {
   Trainer trainer(
-      document, {.work_dir = TinyData::get().path(work_dir), .resume = resume, .pretrain = "", .quiet = true}, alone());
+      document,
+      {.work_dir = TinyData::get().path(work_dir), .resume = resume, .pretrain = "", .quiet = true, .device = device},
+      alone());
   std::vector<double> losses;
   while (trainer.global_step() < stop) losses.push_back(trainer.step().loss);
   trainer.save();
@@ -67,6 +70,29 @@ TEST(FeatureCacheRun, Float32GivesTheBitsOfARunWithout) {
     const auto with = losses_of(
         step_two("float32", {intervals, "data.chunk_frames=4", "feature_cache.storage=float32"}), "cached_with");
     EXPECT_EQ(without, with);
+  }
+}
+
+TEST(FeatureCacheRun, DevicesAgree) {
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    const std::string name = "device_" + to_string(device);
+    const auto without = losses_of(step_two(""), "cached_device_without", 6, "", device);
+    const auto with = losses_of(step_two(name, {"feature_cache.storage=float32"}), "cached_device_with", 6, "", device);
+    EXPECT_EQ(without, with);
+    // Where the cache lacks a feature it is computed beside the training.
+    const auto lazy =
+        losses_of(step_two(name + "_lazy", {"feature_cache.storage=float32", "feature_cache.fill_first=false"}),
+                  "cached_device_lazy", 6, "", device);
+    ASSERT_EQ(lazy.size(), with.size());
+    for (size_t i = 0; i < lazy.size(); ++i) EXPECT_NEAR(lazy[i], with[i], 1e-4 * std::abs(with[i]));
+    const auto here = losses_of(step_two(name, {"feature_cache.storage=float32"}), "cached_device_cpu");
+    for (size_t i = 0; i < here.size(); ++i) EXPECT_NEAR(here[i], with[i], 1e-2 * std::abs(with[i]));
+    const configs::Document document = step_two(name, {"feature_cache.storage=float32", "feature_cache.shuffle=true"});
+    const std::vector<double> unbroken = losses_of(document, "cached_device_unbroken", 6, "", device);
+    losses_of(document, "cached_device_broken", 3, "", device);
+    const std::vector<double> rest = losses_of(document, "cached_device_broken", 6, "auto", device);
+    EXPECT_EQ(std::vector<double>(unbroken.begin() + 3, unbroken.end()), rest);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "autograd/autograd.h"
+#include "support/devices.h"
 #include "tensor/error.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
@@ -23,17 +24,21 @@ namespace {
 using testing::HasSubstr;
 
 std::unique_ptr<Trainer> make_trainer(const configs::Document& document, const std::string& work_dir,
-                                      const std::string& resume = "", const std::string& pretrain = "") {
+                                      const std::string& resume = "", const std::string& pretrain = "",
+                                      Device device = {}) {
   static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
   return std::make_unique<Trainer>(
-      document, TrainerOptions{.work_dir = work_dir, .resume = resume, .pretrain = pretrain, .quiet = true}, *group);
+      document,
+      TrainerOptions{.work_dir = work_dir, .resume = resume, .pretrain = pretrain, .quiet = true, .device = device},
+      *group);
 }
 
 std::vector<std::string> different_tensors(const NamedTensors& a, const NamedTensors& b) {
   std::vector<std::string> names;
   if (a.size() != b.size()) return {"another number of tensors"};
   for (size_t i = 0; i < a.size(); ++i) {
-    const Tensor x = ops::contiguous(a[i].second), y = ops::contiguous(b[i].second);
+    const Tensor x = ops::to(ops::contiguous(a[i].second), Device());
+    const Tensor y = ops::to(ops::contiguous(b[i].second), Device());
     if (a[i].first != b[i].first || x.sizes() != y.sizes() || std::memcmp(x.raw_data(), y.raw_data(), x.nbytes()) != 0)
       names.push_back(a[i].first);
   }
@@ -69,31 +74,87 @@ TEST(Trainer, LearnsAndWritesItsCheckpoint) {
 }
 
 TEST(Trainer, SameSeedSameBits) {
+  for (const Device device : test_devices()) {
+    auto a = make_trainer(step_one(), TinyData::get().path("same_a"), "", "", device);
+    auto b = make_trainer(step_one({"train.num_workers=2"}), TinyData::get().path("same_b"), "", "", device);
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(a->step().loss, b->step().loss);
+    EXPECT_THAT(different_tensors(a->network().state_dict(), b->network().state_dict()), testing::IsEmpty());
+  }
   auto a = make_trainer(step_one(), TinyData::get().path("same_a"));
-  auto b = make_trainer(step_one({"train.num_workers=2"}), TinyData::get().path("same_b"));
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(a->step().loss, b->step().loss);
-  EXPECT_THAT(different_tensors(a->network().state_dict(), b->network().state_dict()), testing::IsEmpty());
+  for (int i = 0; i < 4; ++i) a->step();
   auto c = make_trainer(step_one({"seed=2"}), TinyData::get().path("same_c"));
   for (int i = 0; i < 4; ++i) c->step();
   EXPECT_FALSE(different_tensors(a->network().state_dict(), c->network().state_dict()).empty());
 }
 
-/// An unbroken run against one that is cut after `cut` steps and resumed.
+/// An unbroken run against one that is cut after `cut` steps and resumed, on every device.
 void expect_resume_is_exact(const configs::Document& document, const std::string& name, int64_t cut, int64_t total) {
-  auto unbroken = make_trainer(document, TinyData::get().path(name + "_unbroken"));
-  while (unbroken->global_step() < total) unbroken->step();
-  const std::string work_dir = TinyData::get().path(name + "_broken");
-  {
-    auto broken = make_trainer(document, work_dir);
-    while (broken->global_step() < cut) broken->step();
-    broken->save();
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    auto unbroken = make_trainer(document, TinyData::get().path(name + "_unbroken"), "", "", device);
+    while (unbroken->global_step() < total) unbroken->step();
+    const std::string work_dir = TinyData::get().path(name + "_broken_" + to_string(device));
+    {
+      auto broken = make_trainer(document, work_dir, "", "", device);
+      while (broken->global_step() < cut) broken->step();
+      broken->save();
+    }
+    auto resumed = make_trainer(document, work_dir, "auto", "", device);
+    EXPECT_EQ(resumed->global_step(), cut);
+    while (resumed->global_step() < total) resumed->step();
+    EXPECT_THAT(different_tensors(unbroken->network().state_dict(), resumed->network().state_dict()),
+                testing::IsEmpty());
+    const auto a = unbroken->optimizer().state(), b = resumed->optimizer().state();
+    EXPECT_THAT(different_tensors(a.at("exp_avg_sq"), b.at("exp_avg_sq")), testing::IsEmpty());
   }
-  auto resumed = make_trainer(document, work_dir, "auto");
-  EXPECT_EQ(resumed->global_step(), cut);
-  while (resumed->global_step() < total) resumed->step();
-  EXPECT_THAT(different_tensors(unbroken->network().state_dict(), resumed->network().state_dict()), testing::IsEmpty());
-  const auto a = unbroken->optimizer().state(), b = resumed->optimizer().state();
-  EXPECT_THAT(different_tensors(a.at("exp_avg_sq"), b.at("exp_avg_sq")), testing::IsEmpty());
+}
+
+/// Losses, gradients' norms and weights of a few steps are the CPU's up to rounding.
+void expect_devices_agree(const configs::Document& document, const std::string& name, int64_t steps) {
+  auto here = make_trainer(document, TinyData::get().path(name + "_cpu"));
+  std::vector<StepReport> expected;
+  while (here->global_step() < steps) expected.push_back(here->step());
+  for (const Device device : test_devices()) {
+    if (device.is_cpu()) continue;
+    auto there = make_trainer(document, TinyData::get().path(name + "_device"), "", "", device);
+    EXPECT_EQ(there->network().device(), device);
+    for (const StepReport& report : expected) {
+      const StepReport other = there->step();
+      EXPECT_NEAR(other.loss, report.loss, 1e-3 * std::abs(report.loss)) << "step " << report.step;
+      EXPECT_NEAR(other.grad_norm, report.grad_norm, 2e-2 * report.grad_norm) << "step " << report.step;
+      ASSERT_EQ(other.terms.size(), report.terms.size());
+    }
+    const NamedTensors a = here->network().state_dict(), b = there->network().state_dict();
+    for (size_t i = 0; i < a.size(); ++i) {
+      const auto x = a[i].second.to_vector(), y = b[i].second.to_vector();
+      // What a few updates can move a weight by is the learning rate, whatever the gradient.
+      for (size_t k = 0; k < x.size(); ++k) ASSERT_NEAR(x[k], y[k], 1e-2 * std::max(1.0, std::abs(x[k]))) << a[i].first;
+    }
+  }
+}
+
+TEST(Devices, StepOneAgrees) {
+  expect_devices_agree(step_one(), "devices1", 4);
+}
+
+TEST(Devices, StepTwoAgreesWithItsHistory) {
+  expect_devices_agree(step_two({"train.float_pretrain=" + step_one_checkpoint()}), "devices2", 6);
+}
+
+TEST(Devices, ACheckpointGoesFromOneToTheOther) {
+  for (const Device device : test_devices()) {
+    const std::string work_dir = TinyData::get().path("moves_" + to_string(device));
+    auto first = make_trainer(step_one(), work_dir, "", "", device);
+    first->step();
+    first->save();
+    auto second = make_trainer(step_one(), work_dir, "auto");
+    EXPECT_THAT(different_tensors(first->network().state_dict(), second->network().state_dict()), testing::IsEmpty());
+    second->step();
+    second->save();
+    auto third = make_trainer(step_one(), work_dir, "auto", "", device);
+    EXPECT_EQ(third->global_step(), 2);
+    third->step();
+  }
 }
 
 TEST(Resume, StepOneBitForBit) {
@@ -157,18 +218,20 @@ TEST(Resume, OfAnotherNetworkIsRefused) {
 }
 
 TEST(StepTwo, TrainsOnlyWhatIsNotFrozen) {
-  auto trainer = make_trainer(step_two(), TinyData::get().path("frozen"), "", step_one_checkpoint());
-  std::map<std::string, std::vector<double>> before;
-  for (const auto& [name, tensor] : trainer->network().state_dict()) before[name] = tensor.to_vector();
-  for (int i = 0; i < 9; ++i) trainer->step();
-  for (const auto& [name, tensor] : trainer->network().state_dict()) {
-    if (name.starts_with("bev_static_")) continue;
-    EXPECT_EQ(tensor.to_vector(), before[name]) << name;
-  }
-  EXPECT_NE(before["bev_static_temporal_fusion.gamma"],
-            trainer->network().find("bev_static_temporal_fusion")->named_parameters()[0].second.to_vector());
-  for (const auto& [kind, tensors] : trainer->optimizer().state()) {
-    for (const auto& [name, tensor] : tensors) EXPECT_TRUE(name.starts_with("bev_static_")) << name;
+  for (const Device device : test_devices()) {
+    auto trainer = make_trainer(step_two(), TinyData::get().path("frozen"), "", step_one_checkpoint(), device);
+    std::map<std::string, std::vector<double>> before;
+    for (const auto& [name, tensor] : trainer->network().state_dict()) before[name] = tensor.to_vector();
+    for (int i = 0; i < 9; ++i) trainer->step();
+    for (const auto& [name, tensor] : trainer->network().state_dict()) {
+      if (name.starts_with("bev_static_")) continue;
+      EXPECT_EQ(tensor.to_vector(), before[name]) << name;
+    }
+    EXPECT_NE(before["bev_static_temporal_fusion.gamma"],
+              trainer->network().find("bev_static_temporal_fusion")->named_parameters()[0].second.to_vector());
+    for (const auto& [kind, tensors] : trainer->optimizer().state()) {
+      for (const auto& [name, tensor] : tensors) EXPECT_TRUE(name.starts_with("bev_static_")) << name;
+    }
   }
 }
 
@@ -230,15 +293,17 @@ TEST(Interrupted, SavesAndGoesOn) {
 }
 
 TEST(NotFinite, StopsWithTheStepAndTheCulprit) {
-  auto trainer = make_trainer(step_one(), TinyData::get().path("nan"));
-  trainer->step();
-  trainer->save();
-  ops::fill_(trainer->network().find("fuser")->named_parameters()[0].second, std::nan(""));
-  try {
+  for (const Device device : test_devices()) {
+    auto trainer = make_trainer(step_one(), TinyData::get().path("nan"), "", "", device);
     trainer->step();
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
+    trainer->save();
+    ops::fill_(trainer->network().find("fuser")->named_parameters()[0].second, std::nan(""));
+    try {
+      trainer->step();
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
+    }
   }
 }
 
@@ -259,11 +324,18 @@ TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
   Generator generator(1);
   Network network(configs::network_options(document), generator);
   const std::unique_ptr<ProcessGroup> group = make_single_process_group();
-  Validator validator(document, {.output_dir = folder}, log, *group);
-  const std::map<std::string, double> headline = validator.run(network);
-  EXPECT_TRUE(std::filesystem::exists(folder + "/metrics.json"));
-  EXPECT_FALSE(std::filesystem::is_empty(folder + "/pictures"));
-  EXPECT_FALSE(headline.empty());
+  std::map<std::string, double> on_the_cpu;
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    network.move_to(device);
+    Validator validator(document, {.output_dir = folder}, log, *group);
+    const std::map<std::string, double> headline = validator.run(network);
+    EXPECT_TRUE(std::filesystem::exists(folder + "/metrics.json"));
+    EXPECT_FALSE(std::filesystem::is_empty(folder + "/pictures"));
+    EXPECT_FALSE(headline.empty());
+    if (device.is_cpu()) on_the_cpu = headline;
+    for (const auto& [name, value] : headline) EXPECT_NEAR(value, on_the_cpu.at(name), 1e-2) << name;
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "tensor/device.h"
 #include "train/bench/figures.h"
 #include "train/bench/machine_limits.h"
 
@@ -17,6 +18,8 @@ struct BenchOptions {
   bool cached = true;
   /// A Chrome trace of one more run is written there, and the tables of its profile are printed.
   std::string trace;
+  /// Where it computes.
+  Device device = {};
 };
 
 std::vector<Figure> bench_machine(const MachineLimits& limits);

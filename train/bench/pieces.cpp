@@ -36,8 +36,8 @@ std::vector<ConvCase> trained_convolutions(const config::Config& proto, int64_t 
           {"lane", full, lanes, 4 * rows, 4 * columns, 1}};
 }
 
-Tensor activation(const Shape& sizes, DType dtype, Generator& generator) {
-  return ops::contiguous(ops::to(generator.uniform(sizes, -1, 1), dtype), MemoryFormat::ChannelsLast);
+Tensor activation(const Shape& sizes, DType dtype, Generator& generator, Device device) {
+  return ops::to(ops::contiguous(ops::to(generator.uniform(sizes, -1, 1), dtype), MemoryFormat::ChannelsLast), device);
 }
 
 }  // namespace
@@ -60,14 +60,17 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
   for (const DType dtype : {DType::Float32, DType::BFloat16}) {
     const double limit = dtype == DType::BFloat16 ? limits.bfloat16 : limits.float32;
     for (const ConvCase& c : trained_convolutions(proto, grid.rows(), grid.columns())) {
-      const Tensor x = activation({batch, c.in, c.rows, c.columns}, dtype, generator);
-      const Tensor y = activation({batch, c.out, c.rows, c.columns}, dtype, generator);
-      const Tensor weight = generator.uniform({c.out, c.in, c.kernel, c.kernel}, -1, 1);
+      const Tensor x = activation({batch, c.in, c.rows, c.columns}, dtype, generator, options.device);
+      const Tensor y = activation({batch, c.out, c.rows, c.columns}, dtype, generator, options.device);
+      const Tensor weight = ops::to(generator.uniform({c.out, c.in, c.kernel, c.kernel}, -1, 1), options.device);
       const ConvOptions conv{.stride = 1, .padding = c.kernel / 2, .keep_weight = false};
-      const Backend& device = backend({});
+      const Backend& device = backend(options.device);
       const double flops = 2.0 * static_cast<double>(y.numel() * c.in) * c.kernel * c.kernel;
       const auto add = [&](const char* pass, const auto& work) {
-        const double rate = flops / fastest_run(options.repeats, work);
+        const double rate = flops / fastest_run(options.repeats, [&] {
+                              work();
+                              synchronize(options.device);
+                            });
         figures.push_back({fmt::format("conv {}, {}, {}", c.name, pass, name(dtype)), rate * 1e-9, "GFLOP/s",
                            limit > 0 ? rate / limit : 0, "of the peak"});
       };
@@ -76,11 +79,12 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
       add("weight gradient", [&] { device.conv2d_backward_weight(weight, x, y, conv); });
     }
   }
-  const Tensor four = ones({4});
+  const Tensor four = ones({4}, {.device = options.device});
   set_requires_grad(four, true);
   constexpr int calls = 20000;
   const double seconds = fastest_run(options.repeats, [&] {
     for (int i = 0; i < calls; ++i) add(four, four);
+    synchronize(options.device);
   });
   figures.push_back({"a recorded addition of four numbers", seconds / calls * 1e9, "ns", 0, ""});
   return figures;

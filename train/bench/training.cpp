@@ -30,6 +30,7 @@ class SyntheticTraining {
         network_(configs::network_options(document), generator_),
         optimizer_({}),
         cached_(options.cached && proto_.tasks().enable_static_temporal()) {
+    network_.move_to(options.device);
     network_.set_training(true);
     std::vector<std::pair<std::string, int64_t>> frozen;
     for (const config::FreezeModule& entry : proto_.train().freeze_module_schedules())
@@ -43,12 +44,22 @@ class SyntheticTraining {
     if (cached_) feature_ = ops::contiguous(generator_.uniform(feature), MemoryFormat::ChannelsLast);
     if (proto_.tasks().enable_static_temporal())
       history_ = synthetic_history(proto_, feature, DType::BFloat16, generator_);
+    if (options.device.is_cpu()) return;
+    batch_.on_device = std::make_shared<BatchCopies>(batch_, options.device);
+    if (cached_) feature_ = ops::to(feature_, options.device);
+    for (Tensor& past : history_.prev_feat_list) past = past.defined() ? ops::to(past, options.device) : past;
   }
 
   /// Seconds of forward, loss, backward and optimizer.
   std::vector<double> step() {
+    const Device device = network_.device();
+    synchronize(device);
     Stopwatch watch;
     std::vector<double> seconds;
+    const auto lap = [&] {
+      synchronize(device);
+      seconds.push_back(watch.lap());
+    };
     NetworkOutput output;
     if (cached_) {
       output.bev_fused = feature_;
@@ -56,14 +67,14 @@ class SyntheticTraining {
       output = network_.encode(network_input(batch_));
     }
     network_.decode(output, history_);
-    seconds.push_back(watch.lap());
+    lap();
     const Losses losses =
         compute_losses(output, batch_, proto_, {proto_.tasks().dynamic_task(), proto_.tasks().static_task()});
     profile::phase_done("loss");
     output = {};
-    seconds.push_back(watch.lap());
+    lap();
     backward(losses.total);
-    seconds.push_back(watch.lap());
+    lap();
     gradient_bytes_ = 0;
     for (const OptimizedParameter& parameter : optimizer_.parameters())
       if (const Tensor gradient = grad(parameter.value); gradient.defined()) gradient_bytes_ += gradient.nbytes();
@@ -71,7 +82,7 @@ class SyntheticTraining {
     optimizer_.step(1e-6);
     optimizer_.zero_grad();
     profile::phase_done("optimizer");
-    seconds.push_back(watch.lap());
+    lap();
     return seconds;
   }
 
@@ -134,7 +145,7 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
                                    const MachineLimits& limits) {
   SyntheticTraining training(document, options);
   training.step();
-  reset_peak_memory();
+  reset_peak_memory(options.device);
   std::vector<double> best;
   for (int i = 0; i < options.repeats; ++i) {
     const std::vector<double> seconds = training.step();
@@ -145,8 +156,8 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
     };
     if (best.empty() || total(seconds) < total(best)) best = seconds;
   }
-  const size_t peak = memory_stats().peak;
-  profile::start();
+  const size_t peak = memory_stats(options.device).peak;
+  profile::start(options.device);
   training.step();
   const std::vector<profile::Event> events = profile::stop();
   const double total = best[0] + best[1] + best[2] + best[3];
@@ -166,7 +177,7 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options) {
   SyntheticTraining training(document, options);
   training.step();
-  profile::start();
+  profile::start(options.device);
   training.step();
   const std::vector<profile::Event> events = profile::stop();
   std::map<const void*, std::string> names;
@@ -196,12 +207,18 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
   const config::Config& proto = document.proto;
   Generator generator(proto.seed());
   Network network(configs::network_options(document), generator);
+  network.move_to(options.device);
   network.set_training(false);
   const int64_t count = options.batch > 0 ? options.batch : 1;
-  const NetworkInput input = network_input(synthetic_batch(document, count, true, generator));
+  Batch batch = synthetic_batch(document, count, true, generator);
+  batch.on_device = std::make_shared<BatchCopies>(batch, options.device);
+  const NetworkInput input = network_input(batch);
   const NoGradGuard no_grad;
-  const double seconds = fastest_run(options.repeats, [&] { network.forward(input); });
-  profile::start();
+  const double seconds = fastest_run(options.repeats, [&] {
+    network.forward(input);
+    synchronize(options.device);
+  });
+  profile::start(options.device);
   network.forward(input);
   const std::vector<profile::Event> events = profile::stop();
   const bool amp = proto.train().use_backbone_amp();

@@ -27,19 +27,21 @@ void CachedBatches::count_runs(const Batch& batch) {
   for (size_t n = 0; n < batch.starts.size(); ++n) run_lengths_[n] = batch.starts[n] ? 0 : run_lengths_[n] + 1;
 }
 
-PreparedBatch CachedBatches::prepare(Generator generator) {
+CachedBatches::Ahead CachedBatches::prepare(Generator generator) {
   omp_set_num_threads(threads_);
+  auto copies = std::make_unique<DeviceCopies>(features_.device());
   PreparedBatch prepared{
       .batch = source_.next(), .bev_fused = {}, .history = {}, .generator = generator, .sampler = {}};
   prepared.sampler = source_.state();
   const std::vector<int64_t>& entries = prepared.batch.entries;
-  prepared.bev_fused = features_.features(entries, DType::Float32);
+  prepared.bev_fused = copies->add(features_.features(entries, DType::Float32));
   if (source_.has_history()) {
     if (!source_.is_shuffled()) count_runs(prepared.batch);
     prepared.history = features_.history(entries, history_, &prepared.generator,
                                          source_.is_shuffled() ? std::vector<int64_t>() : run_lengths_);
+    for (Tensor& feature : prepared.history.prev_feat_list) feature = copies->add(feature);
   }
-  return prepared;
+  return {std::move(prepared), std::move(copies)};
 }
 
 PreparedBatch CachedBatches::next(const Generator& generator) {
@@ -47,10 +49,12 @@ PreparedBatch CachedBatches::next(const Generator& generator) {
     ahead_ = std::async(std::launch::async, [this, from] { return prepare(from); });
   };
   if (!ahead_.valid()) launch(generator);
-  PreparedBatch prepared = ahead_.get();
-  state_ = prepared.sampler;
-  launch(prepared.generator);
-  return prepared;
+  Ahead ahead = ahead_.get();
+  copies_ = std::move(ahead.copies);
+  copies_->wait();
+  state_ = ahead.batch.sampler;
+  launch(ahead.batch.generator);
+  return std::move(ahead.batch);
 }
 
 void CachedBatches::restore(const std::vector<int64_t>& state) {

@@ -12,7 +12,7 @@ namespace bevgrad {
 
 struct PreparedBatch {
   Batch batch;
-  Tensor bev_fused;     ///< [N,C,H,W] float32
+  Tensor bev_fused;     ///< [N,C,H,W] float32, as the history's features on the network's device
   History history;      ///< empty where the source keeps none
   Generator generator;  ///< after the intervals were drawn
   std::vector<int64_t> sampler;
@@ -35,7 +35,12 @@ class CachedBatches {
   void restore(const std::vector<int64_t>& state);
 
  private:
-  PreparedBatch prepare(Generator generator);
+  struct Ahead {
+    PreparedBatch batch;
+    std::unique_ptr<DeviceCopies> copies;
+  };
+
+  Ahead prepare(Generator generator);
   void count_runs(const Batch& batch);
 
   BatchSource& source_;
@@ -44,7 +49,8 @@ class CachedBatches {
   int threads_;
   std::vector<int64_t> run_lengths_;  // [slot] frames that its run played before the current one
   std::vector<int64_t> state_;
-  std::future<PreparedBatch> ahead_;
+  std::future<Ahead> ahead_;
+  std::unique_ptr<DeviceCopies> copies_;  // of the batch that next() gave last: the host's side until they are done
 };
 
 }  // namespace bevgrad

@@ -87,7 +87,7 @@ struct FeatureSource::Impl {
 
   Tensor encode(const Batch& batch) {
     const NoGradGuard no_grad;
-    return network.encode(network_input(batch)).bev_fused;
+    return ops::to(network.encode(network_input(batch)).bev_fused, Device());
   }
 
   /// One feature that the cache does not have (any more).
@@ -164,6 +164,10 @@ int64_t FeatureSource::missing() const {
   return static_cast<int64_t>(impl_->missing_entries().size());
 }
 
+Device FeatureSource::device() const {
+  return impl_->network.device();
+}
+
 int64_t FeatureSource::computed() const {
   return impl_->computed;
 }
@@ -197,7 +201,7 @@ void FeatureSource::fill(const ProcessGroup& group) {
   Loader loader(impl.dataset,
                 std::make_unique<MissingSampler>(impl.dataset, mine,
                                                  [&](int64_t entry) { return cache.contains(impl.key(entry)); }),
-                {.workers = impl.workers});
+                {.workers = impl.workers, .device = device()});
   const Clock::time_point start = Clock::now();
   Clock::time_point shown = start;
   int64_t done = 0;
@@ -232,8 +236,9 @@ void FeatureSource::fill(const ProcessGroup& group) {
 
 Tensor FeatureSource::features(const std::vector<int64_t>& entries, DType dtype) {
   const Shape& sizes = impl_->cache->options().sizes;
-  const Tensor batch = empty({static_cast<int64_t>(entries.size()), sizes[0], sizes[1], sizes[2]},
-                             {.dtype = dtype, .format = MemoryFormat::ChannelsLast});
+  const Shape all{static_cast<int64_t>(entries.size()), sizes[0], sizes[1], sizes[2]};
+  const TensorOptions layout{.dtype = dtype, .format = MemoryFormat::ChannelsLast};
+  const Tensor batch = device().is_cpu() ? empty(all, layout) : empty_pinned(all, layout);
   for (size_t n = 0; n < entries.size(); ++n) impl_->load(entries[n], ops::select(batch, 0, static_cast<int64_t>(n)));
   return batch;
 }

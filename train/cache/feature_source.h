@@ -34,7 +34,10 @@ class FeatureSource {
   /// call goes on from there.
   void fill(const ProcessGroup& group);
 
-  /// Features of entries [N] -> [N,C,H,W] of `dtype`, channels-last.
+  /// Where the network is.
+  Device device() const;
+  /// Features of entries [N] -> [N,C,H,W] of `dtype`, channels-last, on the CPU (for a network on a GPU in page-locked
+  /// memory).
   Tensor features(const std::vector<int64_t>& entries, DType dtype);
   /// The history that streaming would give to these entries. `first` is per sample how many frames of its stream count
   /// at most (a run that began that many frames ago); empty: all.
