@@ -8,6 +8,7 @@
 #include "tools/common_options.h"
 #include "tools/subcommands.h"
 #include "train/bench/benches.h"
+#include "train/bench/device_limits.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -38,10 +39,9 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
 
 void run(const std::string& which, const BenchFlags& flags) {
   const int threads = flags.config.prepare_device();
-  // What the processor could do says nothing of a GPU.
-  const bool is_measured =
-      which == "machine" || (which != "loading" && which != "checkpoint" && flags.config.compute_device().is_cpu());
-  const MachineLimits limits = is_measured ? measure_machine() : MachineLimits{.threads = threads};
+  const Device device = flags.config.compute_device();
+  MachineLimits limits{.threads = threads};
+  if (which != "loading" && which != "checkpoint") limits = device.is_cpu() ? measure_machine() : measure_device(device);
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
     fmt::print("{}", to_json(which, figures));
