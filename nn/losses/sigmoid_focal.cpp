@@ -84,8 +84,6 @@ struct FocalSlope {
 template <class T, bool kSquared>
 void focal_forward_on_device(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
                              const std::vector<double>& weights, double& total, double& positives) {
-  if (!logits.device().is_cpu())
-    return focal_forward_on_device<T, kSquared>(logits, targets, options, weights, total, positives);
   using R = compute_t<T>;
   const Tensor numbers = class_numbers(weights, logits);
   const FocalTerms<T, kSquared> terms{logits.data<T>(), targets.data<uint8_t>(), numbers.data<double>(),
