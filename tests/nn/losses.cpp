@@ -263,7 +263,7 @@ TEST(Losses, DevicesAgree) {
       std::vector<std::vector<double>> results;
       for (const Device device : test_devices()) {
         for (const Device targets : {Device(), device}) {
-          const Tensor x = ops::to(ops::to(example.logits, dtype), device);
+          const Tensor x = ops::clone(ops::to(ops::to(example.logits, dtype), device));
           set_requires_grad(x, true);
           const Tensor y = loss(x, ops::to(example.targets, targets));
           EXPECT_EQ(y.device(), device);
