@@ -12,7 +12,8 @@ struct GradcheckOptions {
   double step = 1e-5;                ///< of the central difference
   double absolute_tolerance = 1e-7;  ///< on top of the relative one
   double relative_tolerance = 1e-5;
-  uint64_t seed = 1;  ///< of the projection
+  uint64_t seed = 1;          ///< of the projection
+  int64_t most_elements = 0;  ///< checked of each input, spread over it; 0: all
 };
 
 /// Compares the backward rule of `function` with central differences of v . y, for a random direction v of the output,

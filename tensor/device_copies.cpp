@@ -34,8 +34,12 @@ DeviceCopies::DeviceCopies(Device device) : device_(device) {
 
 DeviceCopies::~DeviceCopies() {
   if (!impl_ || impl_->hosts.empty()) return;
-  wait();
-  impl_->copied.synchronize();
+  try {
+    wait();
+    impl_->copied.synchronize();
+  } catch (const Error&) {
+    // A destructor has nobody to tell; a device that has failed fails the next call too.
+  }
 }
 
 Tensor DeviceCopies::add(const Tensor& host) {

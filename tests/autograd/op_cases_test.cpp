@@ -46,6 +46,13 @@ void expect_close(const Tensor& actual, const Tensor& expected, double tolerance
     ASSERT_NEAR(a[i], e[i], tolerance * std::max(1.0, std::abs(e[i]))) << what << ", element " << i;
 }
 
+// A device is given a few elements: all gradients are compared with the CPU's in DevicesAgree.
+GradcheckOptions gradcheck_on(Device device) {
+  GradcheckOptions options;
+  if (!device.is_cpu()) options.most_elements = 2;
+  return options;
+}
+
 class Ops : public ::testing::TestWithParam<OpCase> {};
 
 TEST_P(Ops, AgreesWithReference) {
@@ -68,7 +75,7 @@ TEST_P(Ops, Gradcheck) {
   const OpCase& row = GetParam();
   for (const Device device : test_devices()) {
     SCOPED_TRACE(to_string(device));
-    EXPECT_EQ(gradcheck(row.op, row.function, moved(make_inputs(row), device)), "");
+    EXPECT_EQ(gradcheck(row.op, row.function, moved(make_inputs(row), device), gradcheck_on(device)), "");
   }
 }
 
@@ -118,8 +125,8 @@ TEST_P(Ops, StridedInputs) {
     expect_close(row.function(transposed), expected, 1e-12, "transposed");
     expect_close(row.function(sliced), expected, 1e-12, "sliced");
     expect_close(row.function(channels_last), expected, 1e-12, "channels last");
-    EXPECT_EQ(gradcheck(row.op, row.function, transposed), "");
-    EXPECT_EQ(gradcheck(row.op, row.function, sliced), "");
+    EXPECT_EQ(gradcheck(row.op, row.function, transposed, gradcheck_on(device)), "");
+    EXPECT_EQ(gradcheck(row.op, row.function, sliced, gradcheck_on(device)), "");
   }
 }
 
