@@ -64,6 +64,7 @@ NetworkOptions network_options(const Document& document) {
   options.dynamic_task = proto.tasks().dynamic_task();
   options.use_backbone_amp = proto.train().use_backbone_amp();
   options.use_head_amp = proto.train().use_head_amp();
+  options.cuda_graphs = proto.train().cuda_graphs();
   try {
     options.validate();
   } catch (const UsageError& error) {

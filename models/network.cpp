@@ -14,7 +14,10 @@
 #include "models/lidar/pillar_scatter.h"
 #include "models/lidar/pillar_vfe.h"
 #include "models/static_head.h"
+#include "models/tap.h"
 #include "models/temporal_fusion.h"
+#include "tensor/device_graph.h"
+#include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
@@ -55,6 +58,7 @@ Network::Network(const NetworkOptions& options, Generator& generator) : options_
                                                                 options_.stem_max_pool, options_.groups[i].taps},
                                                   generator));
     register_module(fmt::format("stage1_backbone{}", i), *backbones_.back());
+    trunk_graphs_.push_back(std::make_unique<DeviceGraph>());
   }
   for (size_t i = 0; i < options_.groups.size(); ++i) {
     std::vector<int64_t> channels;
@@ -132,6 +136,23 @@ Tensor Network::camera_trunk(size_t group, const Tensor& images) {
 
 Tensor Network::camera_features(size_t group, const Tensor& images) {
   if (!runs_without_gradient({backbones_[group].get(), necks_[group].get()})) return camera_trunk(group, images);
+  // What looks at single modules or times them needs them to run.
+  if (!options_.cuda_graphs || images.device().is_cpu() || TapRecorder::is_recording() || profile::is_active())
+    return camera_trunk_in_chunks(group, images);
+  uint64_t state = options_.use_backbone_amp;
+  for (const Module* part :
+       {static_cast<const Module*>(backbones_[group].get()), static_cast<const Module*>(necks_[group].get())})
+    for (const auto& [name, tensor] : part->state_dict()) state += tensor.storage()->version;
+  return trunk_graphs_[group]->run(images, state, [&](const Tensor& x) { return camera_trunk_in_chunks(group, x); });
+}
+
+int64_t Network::graph_replays() const {
+  int64_t replays = 0;
+  for (const auto& graph : trunk_graphs_) replays += graph->replays();
+  return replays;
+}
+
+Tensor Network::camera_trunk_in_chunks(size_t group, const Tensor& images) {
   const int64_t count = images.size(0), pixels = images.size(2) * images.size(3);
   const int64_t limit = options_.trunk_chunk_pixels;
   const int64_t chunk = limit == 0 ? count : std::clamp<int64_t>(limit / pixels, 1, count);

@@ -11,6 +11,7 @@
 
 namespace bevgrad {
 
+class DeviceGraph;
 class ResNet;
 class Fpn;
 class ViewTransfer;
@@ -35,6 +36,12 @@ class Network : public Module {
   /// The same in temporal fusion and heads.
   void set_head_amp(bool enabled) { options_.use_head_amp = enabled; }
 
+  /// On a GPU, camera trunks that need no gradient are recorded as graphs and replayed, which spares the host their
+  /// launches; starts as options().cuda_graphs.
+  void set_cuda_graphs(bool enabled) { options_.cuda_graphs = enabled; }
+  /// Forward passes of camera trunks that were replays.
+  int64_t graph_replays() const;
+
   /// The single-frame part: fills bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
   /// NoGradGuard in evaluation, runs in chunks of images, so that its memory does not grow with the batch.
   NetworkOutput encode(const NetworkInput& input);
@@ -48,11 +55,13 @@ class Network : public Module {
   void check_input(const NetworkInput& input) const;
   Tensor camera_features(size_t group, const Tensor& images);
   Tensor camera_trunk(size_t group, const Tensor& images);
+  Tensor camera_trunk_in_chunks(size_t group, const Tensor& images);
   Tensor lidar_features(const std::vector<Tensor>& points);
   Tensor lidar_trunk(const std::vector<Tensor>& points);
   DType backbone_dtype() const { return options_.use_backbone_amp ? DType::BFloat16 : DType::Float32; }
 
   NetworkOptions options_;
+  std::vector<std::unique_ptr<DeviceGraph>> trunk_graphs_;  // one a camera group
   std::vector<std::unique_ptr<ResNet>> backbones_;
   std::vector<std::unique_ptr<Fpn>> necks_;
   std::unique_ptr<ViewTransfer> view_transfer_;

@@ -105,6 +105,7 @@ struct NetworkOptions {
   // How it computes.
   bool use_backbone_amp = true;  ///< bfloat16 in backbones and necks, float32 elsewhere
   bool use_head_amp = false;     ///< bfloat16 in temporal fusion and heads too; their outputs are float32
+  bool cuda_graphs = false;      ///< on a GPU: camera trunks that need no gradient are recorded once and replayed
   /// Pixels that a camera trunk takes at once where no gradient is wanted (whole images, at least one): bounds the
   /// memory of a frozen trunk, whatever the batch. 0: all at once.
   int64_t trunk_chunk_pixels = 4 * 512 * 960;

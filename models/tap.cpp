@@ -25,6 +25,10 @@ TapRecorder::~TapRecorder() {
   current = nullptr;
 }
 
+bool TapRecorder::is_recording() {
+  return current != nullptr;
+}
+
 bool TapRecorder::wants(const Module& module) {
   if (current == nullptr) return false;
   for (const Tap& tap : current->taps_)

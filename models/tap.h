@@ -27,6 +27,9 @@ class TapRecorder {
   /// What was recorded since the last call, float32; throws where a tapped module did not run.
   std::map<std::string, Tensor> take();
 
+  /// Whether one records on this thread.
+  static bool is_recording();
+
   // For the modules' forward functions.
   static bool wants(const Module& module);
   static void record(const Module& module, size_t output, const Tensor& value);

@@ -1,6 +1,7 @@
 #include <array>
 #include <mutex>
 
+#include "tensor/cuda_capture.h"
 #include "tensor/cuda_stream.h"
 #include "tensor/error.h"
 
@@ -13,6 +14,8 @@ struct Streams {
   std::once_flag made;
   cudaStream_t compute = nullptr;
   cudaStream_t copy = nullptr;
+  cudaStream_t recording = nullptr;
+  std::mutex recorder;  // who records
   std::mutex mutex;
   std::exception_ptr distrusted;
 };
@@ -26,6 +29,7 @@ Streams& streams(int device) {
     const DeviceGuard guard(device);
     check(cudaStreamCreateWithFlags(&mine.compute, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     check(cudaStreamCreateWithFlags(&mine.copy, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    check(cudaStreamCreateWithFlags(&mine.recording, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
   });
   return mine;
 }
@@ -35,6 +39,10 @@ void check_trust(int device) {
   const std::lock_guard lock(mine.mutex);
   if (mine.distrusted) std::rethrow_exception(mine.distrusted);
 }
+
+// Where this thread's work goes while it is recorded.
+thread_local int recorded_device = -1;
+thread_local cudaStream_t recording_stream = nullptr;
 
 }  // namespace
 
@@ -55,7 +63,7 @@ DeviceGuard::~DeviceGuard() {
 }
 
 cudaStream_t compute_stream(int device) {
-  return streams(device).compute;
+  return device == recorded_device ? recording_stream : streams(device).compute;
 }
 cudaStream_t copy_stream(int device) {
   return streams(device).copy;
@@ -70,6 +78,34 @@ void distrust(int device, std::exception_ptr reason) {
   Streams& mine = streams(device);
   const std::lock_guard lock(mine.mutex);
   mine.distrusted = std::move(reason);
+}
+
+Capture::Capture(int device) : device_(device), stream_(streams(device).recording) {
+  bevgrad::check(recorded_device < 0, "this thread records already");
+  lock_ = std::unique_lock(streams(device).recorder);
+  const DeviceGuard guard(device);
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+  is_open_ = true;
+  recorded_device = device;
+  recording_stream = stream_;
+}
+
+Capture::~Capture() {
+  if (!is_open_) return;
+  // Left by an exception: what was recorded is thrown away.
+  cudaGraph_t graph = nullptr;
+  static_cast<void>(cudaStreamEndCapture(stream_, &graph));
+  if (graph) static_cast<void>(cudaGraphDestroy(graph));
+  recorded_device = -1;
+}
+
+cudaGraph_t Capture::end() {
+  const DeviceGuard guard(device_);
+  is_open_ = false;
+  recorded_device = -1;
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+  return graph;
 }
 
 Event::Event(int device) : device_(device) {

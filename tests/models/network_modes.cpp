@@ -4,6 +4,7 @@
 #include "models/camera/normalise.h"
 #include "models/network.h"
 #include "models/network_fixture.h"
+#include "support/devices.h"
 
 namespace bevgrad {
 namespace {
@@ -134,6 +135,32 @@ TEST_F(NetworkModes, AmpTrains) {
   ASSERT_TRUE(grad(weight).defined());
   EXPECT_EQ(grad(weight).dtype(), DType::Float32);
   EXPECT_TRUE(ops::all_finite(grad(weight)));
+}
+
+TEST_F(NetworkModes, RecordedTrunksGiveTheSame) {
+  const NoGradGuard no_grad;
+  const NetworkInput input = golden_input(options, golden);
+  for (const Device device : test_devices()) {
+    SCOPED_TRACE(to_string(device));
+    auto network = make(options);
+    network->move_to(device);
+    NetworkInput other = input;
+    for (Tensor& images : other.images) images = ops::mul(images, 0.5);
+    const Tensor expected = network->encode(input).bev_camera, expected_other = network->encode(other).bev_camera;
+    network->set_cuda_graphs(true);
+    for (int round = 0; round < 4; ++round) {
+      EXPECT_EQ(network->encode(input).bev_camera.to_vector(), expected.to_vector()) << round;
+      EXPECT_EQ(network->encode(other).bev_camera.to_vector(), expected_other.to_vector()) << round;
+    }
+    EXPECT_EQ(network->graph_replays(), device.is_cpu() ? 0 : 12) << "8 calls, two groups, less those that run and record";
+    // Other weights: what was recorded is no more.
+    for (const auto& [name, parameter] : network->named_parameters())
+      if (name == "stage1_backbone0.conv1.weight") ops::mul_(parameter, 0.5);
+    const Tensor changed = network->encode(input).bev_camera;
+    network->set_cuda_graphs(false);
+    EXPECT_EQ(network->encode(input).bev_camera.to_vector(), changed.to_vector());
+    EXPECT_NE(changed.to_vector(), expected.to_vector());
+  }
 }
 
 TEST_F(NetworkModes, WrongInputsAreNamed) {
