@@ -7,7 +7,7 @@
 namespace bevgrad {
 namespace {
 
-std::vector<RankedDetection> ranked(const std::vector<std::pair<double, bool>>& list) {
+std::vector<RankedDetection> ranked(const std::vector<std::pair<float, bool>>& list) {
   std::vector<RankedDetection> out;
   for (const auto& [score, right] : list) out.push_back({score, right, kAllCells});
   return out;

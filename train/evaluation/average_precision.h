@@ -10,9 +10,9 @@
 
 namespace bevgrad {
 
-/// One prediction after matching.
+/// One prediction after matching: all that is kept of it, eight bytes. Networks give scores as float32.
 struct RankedDetection {
-  double score = 0;
+  float score = 0;
   bool right = false;
   Stratum stratum = kAllCells;  ///< of the truth that it matched, else of the prediction itself
 };

@@ -52,7 +52,7 @@ std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tens
 std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample);
 
 /// Frames of a sequence come in time order; sequences and val sets may interleave. Not thread-safe. Memory does not
-/// grow with the frames but for 24 bytes a detection and the counts of a series.
+/// grow with the frames but for 8 bytes a detection and threshold, a line in "samples" and the counts of a series.
 class Evaluator {
  public:
   /// Throws UsageError where the options make no sense.

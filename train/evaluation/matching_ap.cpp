@@ -50,8 +50,8 @@ void record(const std::vector<double>& scores, const std::vector<int64_t>& taken
             PredictedStratum predicted_stratum, ApCounts& counts) {
   for (const Stratum stratum : truths) counts.add_truth(stratum);
   for (size_t p = 0; p < scores.size(); ++p)
-    counts.detections.push_back(
-        {scores[p], taken[p] >= 0, taken[p] >= 0 ? truths[static_cast<size_t>(taken[p])] : predicted_stratum(p)});
+    counts.detections.push_back({static_cast<float>(scores[p]), taken[p] >= 0,
+                                 taken[p] >= 0 ? truths[static_cast<size_t>(taken[p])] : predicted_stratum(p)});
 }
 
 }  // namespace
