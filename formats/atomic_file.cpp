@@ -15,6 +15,8 @@ namespace bevgrad {
 
 namespace {
 
+constexpr uint64_t kWritebackBytes = 64 << 20;
+
 std::string temporary_name(const std::string& path) {
   static std::atomic<unsigned> count{0};
   return fmt::format("{}.tmp-{}-{}", path, ::getpid(), count++);
@@ -48,6 +50,14 @@ void AtomicPath::commit() {
   sync(slash == std::string::npos ? "." : path_.substr(0, slash + 1), O_RDONLY | O_DIRECTORY, false);
 }
 
+void EarlyWriteback::wrote(int descriptor, uint64_t bytes) {
+  waiting_ += bytes;
+  if (waiting_ < kWritebackBytes) return;
+  waiting_ = 0;
+  // The whole file: pages that are on their way already are passed over. Its errors come again from the sync.
+  ::sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   descriptor_ = ::open(path_.temporary().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   check(descriptor_ >= 0, "{}: cannot write: {}", path, std::strerror(errno));
@@ -70,6 +80,7 @@ void AtomicFile::write_at(uint64_t offset, std::span<const std::byte> bytes) {
 void AtomicFile::write(std::span<const std::byte> bytes) {
   write_at(position_, bytes);
   position_ += bytes.size();
+  writeback_.wrote(descriptor_, bytes.size());
 }
 
 void AtomicFile::patch(uint64_t offset, std::string_view bytes) {

@@ -26,6 +26,17 @@ class AtomicPath {
   bool committed_ = false;
 };
 
+/// Lets the disk begin with what was written to a file, time after time, so that the sync at its end has little to wait
+/// for.
+class EarlyWriteback {
+ public:
+  /// `bytes` more were written to the file.
+  void wrote(int descriptor, uint64_t bytes);
+
+ private:
+  uint64_t waiting_ = 0;
+};
+
 /// Writes bytes in order; `patch` overwrites some that are there already.
 class AtomicFile {
  public:
@@ -46,6 +57,7 @@ class AtomicFile {
   AtomicPath path_;
   int descriptor_ = -1;
   uint64_t position_ = 0;
+  EarlyWriteback writeback_;
 };
 
 }  // namespace bevgrad

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "formats/overlapped_pieces.h"
 #include "tensor/error.h"
 
 namespace bevgrad {
@@ -218,12 +219,8 @@ void ValueReader::read(std::span<std::byte> out) {
 
 void for_each_piece(const StoredTensor& tensor, const std::function<void(std::span<const std::byte>)>& piece) {
   ValueReader reader(tensor);
-  std::vector<std::byte> buffer(std::min<uint64_t>(reader.remaining(), kPieceBytes));
-  while (reader.remaining() > 0) {
-    const auto part = std::span(buffer).first(std::min<uint64_t>(reader.remaining(), buffer.size()));
-    reader.read(part);
-    piece(part);
-  }
+  overlapped_pieces(
+      reader.remaining(), kPieceBytes, [&](std::span<std::byte> part) { reader.read(part); }, piece);
 }
 
 Tensor to_tensor(const StoredTensor& tensor, const std::string& where) {

@@ -116,6 +116,10 @@ struct Hdf5Writer::Impl {
     if (!written) wrong(name, "cannot write (disk full?)");
     to.checksum.update(bytes);
     to.written += count;
+    int* descriptor = nullptr;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, reinterpret_cast<void**>(&descriptor)) >= 0) {
+      writeback.wrote(*descriptor, bytes.size());
+    }
   }
 
   void finish(Growing& done, std::string_view name) {
@@ -145,6 +149,7 @@ struct Hdf5Writer::Impl {
 
   AtomicPath target;
   Hdf5Id file;
+  EarlyWriteback writeback;
   std::map<std::string, Growing, std::less<>> growing;
 };
 

@@ -1,7 +1,6 @@
 #include "formats/torch/writer.h"
 
-#include <algorithm>
-
+#include "formats/overlapped_pieces.h"
 #include "formats/torch/pickler.h"
 #include "formats/zip/writer.h"
 
@@ -9,7 +8,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kPieceBytes = 4 << 20;
+constexpr size_t kPieceBytes = 4 << 20;
 
 }  // namespace
 
@@ -21,16 +20,18 @@ void write_torch(const std::string& path, const Document& document) {
   zip.add("archive/.format_version", "1");
   zip.add("archive/.storage_alignment", "64");
   zip.add("archive/byteorder", "little");
-  std::vector<std::byte> piece;
   for (size_t key = 0; key < pickler.storages().size(); ++key) {
     const auto& range = pickler.storages()[key];
     zip.begin("archive/data/" + std::to_string(key), range.end - range.begin);
     if (range.begin != 0 || range.end != range.storage->bytes()) range.storage->verify();
-    for (uint64_t at = range.begin; at < range.end; at += piece.size()) {
-      piece.resize(std::min(kPieceBytes, range.end - at));
-      range.storage->read(at, piece);
-      zip.write(piece);
-    }
+    uint64_t at = range.begin;
+    overlapped_pieces(
+        range.end - range.begin, kPieceBytes,
+        [&](std::span<std::byte> piece) {
+          range.storage->read(at, piece);
+          at += piece.size();
+        },
+        [&](std::span<const std::byte> piece) { zip.write(piece); });
     zip.end();
   }
   zip.add("archive/version", "3\n");

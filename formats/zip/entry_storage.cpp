@@ -1,5 +1,6 @@
 #include "formats/zip/entry_storage.h"
 
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -30,15 +31,11 @@ class CrcCheck {
       running_ = 0;
     }
     if (offset != seen_) return;
-    for (std::span<const std::byte> rest = bytes; !rest.empty();) {
-      const size_t count = std::min<size_t>(rest.size(), 1 << 30);
-      running_ = crc32(running_, reinterpret_cast<const Bytef*>(rest.data()), static_cast<uInt>(count));
-      rest = rest.subspan(count);
-    }
+    running_ = libdeflate_crc32(running_, bytes.data(), bytes.size());
     seen_ += bytes.size();
     if (seen_ != bytes_) return;
-    check(!kVerifyChecksums || crc_ == 0 || static_cast<uint32_t>(running_) == crc_,
-          "{}: damaged: its CRC is {:08x}, {:08x} was stored", label_, static_cast<uint32_t>(running_), crc_);
+    check(!kVerifyChecksums || crc_ == 0 || running_ == crc_, "{}: damaged: its CRC is {:08x}, {:08x} was stored",
+          label_, running_, crc_);
     whole_ = true;
   }
   bool is_whole() const { return whole_ || crc_ == 0 || bytes_ == 0; }
@@ -48,7 +45,7 @@ class CrcCheck {
   uint64_t bytes_;
   uint32_t crc_;
   uint64_t seen_ = 0;
-  uLong running_ = 0;
+  uint32_t running_ = 0;
   bool whole_ = false;
 };
 

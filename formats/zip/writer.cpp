@@ -1,6 +1,6 @@
 #include "formats/zip/writer.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 
@@ -63,7 +63,7 @@ void ZipWriter::write(std::span<const std::byte> bytes) {
         entries_.back().bytes);
   left_ -= bytes.size();
   uint32_t& crc = entries_.back().crc;
-  crc = static_cast<uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  crc = libdeflate_crc32(crc, bytes.data(), bytes.size());
   file_.write(bytes);
 }
 
