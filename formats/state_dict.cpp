@@ -8,12 +8,14 @@
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/trust.h"
+#include "formats/reachable.h"
 #include "formats/safetensors/file.h"
 #include "formats/state_dict_node.h"
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/nested_storages.h"
 #include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
+#include "formats/unfolded_size.h"
 #include "tensor/error.h"
 
 namespace bevgrad {
@@ -132,6 +134,11 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
   // In HDF5 a name is a text that no program imports, and it becomes one again on the way back.
   const bool pickled = file.format != FileFormat::Hdf5 && file.format != FileFormat::Safetensors;
   if (foreign == Foreign::RefuseHarmful && pickled) refuse_harmful(*file.document);
+  UnfoldedSize size(path);
+  for (const NodeId id : reachable_nodes(*file.document)) {
+    if (file.document->node(id).kind == ValueKind::Tensor) size.add(*file.document->node(id).tensor);
+  }
+  size.check_limit();
   return file;
 }
 
@@ -144,6 +151,9 @@ std::vector<NamedTensor> named_tensors(const CheckpointFile& file) {
   Collector collector(document, file.path);
   collector.collect(*from, "", 0);
   check(!collector.out.empty(), "{}: no parameters in it", file.path);
+  UnfoldedSize size(file.path);
+  for (const NamedTensor& named : collector.out) size.add(named.tensor);
+  size.check_limit();
   return std::move(collector.out);
 }
 

@@ -270,10 +270,27 @@ const GlobalNames& code_makers() {
 }
 
 const GlobalNames& acting_modules() {
-  static const GlobalNames kNames{
-      "numpy.f2py",    "numpy.testing", "numpy.distutils",           "torch.hub",
-      "torch.jit",     "torch.package", "torch.utils.cpp_extension", "torch._inductor",
-      "torch._dynamo", "torch.testing", "torch.utils.bottleneck",    "torch.distributed.elastic"};
+  static const GlobalNames kNames{"numpy.f2py",
+                                  "numpy.testing",
+                                  "numpy.distutils",
+                                  "torch.hub",
+                                  "torch.jit",
+                                  "torch.package",
+                                  "torch.utils.cpp_extension",
+                                  "torch._inductor",
+                                  "torch._dynamo",
+                                  "torch.testing",
+                                  "torch.utils.bottleneck",
+                                  "torch.distributed.elastic",
+                                  "torch.distributed.rpc",
+                                  "torch.multiprocessing",
+                                  "torch.fx",
+                                  "torch.export",
+                                  "torch.utils.data.datapipes",
+                                  "torch.utils._config_module",
+                                  "torch.utils.collect_env",
+                                  "numpy.lib",
+                                  "numpy.ctypeslib"};
   return kNames;
 }
 

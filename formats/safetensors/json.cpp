@@ -16,6 +16,13 @@ class Parser {
   Parser(std::string_view text, const std::string& where) : text_(text), where_(where) {}
 
   Json run() {
+    for (std::string_view rest = text_; !rest.empty();) {
+      const size_t length = utf8_length(rest);
+      at_ = text_.size() - rest.size();
+      if (length == 0) wrong("not UTF-8");
+      rest.remove_prefix(length);
+    }
+    at_ = 0;
     Json out = value(0);
     skip_space();
     if (at_ != text_.size()) wrong("bytes follow the end");

@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "formats/archive_names.h"
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr uint64_t kBlock = 512;
 constexpr size_t kMaximumMembers = 1000;
 constexpr int64_t kMaximumItems = 1'000'000;
+constexpr uint64_t kMaximumAttributes = 1 << 20;
 
 using Header = std::array<char, kBlock>;
 
@@ -53,6 +55,25 @@ bool checksum_holds(const Header& header) {
   return stated == sum;
 }
 
+/// The name in a header: up to 100 bytes, in the format of 1988 with a folder of up to 155 before it.
+std::string name_in(const Header& header) {
+  std::string name(header.data(), strnlen(header.data(), 100));
+  const std::string_view folder(header.data() + 345, strnlen(header.data() + 345, 155));
+  if (std::string_view(header.data() + 257, 6) != std::string_view("ustar\0", 6) || folder.empty()) return name;
+  return std::string(folder) + "/" + name;
+}
+
+/// PAX attributes are of no interest here but for those by which another reader would find another member.
+void check_attributes(const ByteSource& source, uint64_t at, uint64_t bytes, const std::string& where) {
+  check(bytes <= kMaximumAttributes, "{}: attributes of {} bytes", where, bytes);
+  std::string text(bytes, '\0');
+  source.read(at, std::as_writable_bytes(std::span(text)));
+  for (const char* attribute : {" path=", " linkpath=", " size=", " hdrcharset=", " GNU.sparse"}) {
+    check(text.find(attribute) == std::string::npos, "{}: attributes that give the next member another{}", where,
+          std::string(attribute).substr(0, std::string_view(attribute).find('=')));
+  }
+}
+
 std::map<std::string, Member> members_of(const ByteSource& source) {
   const std::string& file = source.name();
   std::map<std::string, Member> out;
@@ -62,17 +83,19 @@ std::map<std::string, Member> members_of(const ByteSource& source) {
     source.read(at, std::as_writable_bytes(std::span(header)));
     if (std::all_of(header.begin(), header.end(), [](char c) { return c == '\0'; })) return out;
     check(checksum_holds(header), "{}: the tar header at byte {} is damaged", file, at);
-    const std::string name(header.data(), strnlen(header.data(), 100));
+    const std::string name = name_in(header);
     const auto bytes = octal(std::string_view(header.data() + 124, 12));
     const char type = header[156];
     const std::string where = fmt::format("{}: tar member '{}'", file, printable(name));
     check(type != '1' && type != '2', "{}: a link, which is never followed", where);
+    check(!leads_out_of_archive(name), "{}: the name leads out of the archive", where);
     check(bytes.has_value() && *bytes <= source.size() - at - kBlock, "{}: its {} bytes leave the file", where,
           bytes.value_or(0));
-    // 'x' and 'g': attributes of PAX archives, of no interest here; '5': a folder.
+    // 'x' and 'g': attributes of PAX archives; '5': a folder.
     const bool plain = type == '0' || type == '\0';
     check(plain || type == 'x' || type == 'g' || type == '5', "{}: a member of kind '{}'", where,
           printable({&type, 1}));
+    if (type == 'x' || type == 'g') check_attributes(source, at + kBlock, *bytes, where);
     if (plain) {
       const std::string bare = name.starts_with("./") ? name.substr(2) : name;
       check(out.emplace(bare, Member{at + kBlock, *bytes}).second, "{}: there twice", where);

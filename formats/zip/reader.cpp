@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "formats/archive_names.h"
 #include "formats/pickle/numbers.h"
 #include "formats/zip/entry_storage.h"
 #include "tensor/error.h"
@@ -58,22 +59,6 @@ void read_extra(const std::string& extra, Zip64Fields fields, const std::string&
     }
     cursor.skip(next - cursor.position());
   }
-}
-
-/// Whether a name could lead out of the folder in which an archive is unpacked.
-bool is_unsafe(const std::string& name) {
-  if (name.empty() || name.front() == '/' || name.find('\\') != std::string::npos ||
-      name.find('\0') != std::string::npos) {
-    return true;
-  }
-  size_t begin = 0;
-  while (begin <= name.size()) {
-    const size_t end = std::min(name.find('/', begin), name.size());
-    const std::string_view part = std::string_view(name).substr(begin, end - begin);
-    if (part == "..") return true;
-    begin = end + 1;
-  }
-  return name.size() >= 2 && name[1] == ':';
 }
 
 }  // namespace
@@ -163,7 +148,7 @@ void ZipReader::read_directory() {
     const std::string where = fmt::format("{}: zip entry '{}'", file, printable(entry.name));
     read_extra(cursor.take(extra_length), {&entry.bytes, &entry.compressed, &entry.header}, where);
     cursor.skip(comment_length);
-    check(!is_unsafe(entry.name), "{}: the name leads out of the archive", where);
+    check(!leads_out_of_archive(entry.name), "{}: the name leads out of the archive", where);
     check((flags & kEncrypted) == 0, "{}: encrypted; a password-protected archive cannot be read", where);
     check((flags & ~(kDescriptor | kUtf8 | kDeflateLevel)) == 0, "{}: unknown flags 0x{:x}", where, flags);
     check(entry_disk == 0, "{}: on another disk", where);
@@ -174,8 +159,8 @@ void ZipReader::read_directory() {
           entry.compressed, entry.bytes);
     check(by_name_.emplace(entry.name, entries_.size()).second, "{}: there twice", where);
     read_local_header(entry, flags, method);
-    check(!__builtin_add_overflow(content, entry.bytes, &content) &&
-              content / kInflationFactor <= source_->size() + kInflationSlack / kInflationFactor,
+    if (__builtin_add_overflow(content, entry.bytes, &content)) content = UINT64_MAX;
+    check(content / kInflationFactor <= source_->size() + kInflationSlack / kInflationFactor,
           "{}: the contents would take {} times the file's size: a zip bomb", where,
           content / std::max<uint64_t>(1, source_->size()));
     entries_.push_back(std::move(entry));

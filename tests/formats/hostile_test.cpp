@@ -80,12 +80,29 @@ TEST(HostilePickle, PlainDataIsNoHarm) {
                            "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"}) {
     EXPECT_EQ(judge_global(name), Trust::Inert) << name;
   }
-  for (const char* name :
-       {"torch.load", "torch.jit.load", "numpy.f2py.Anything", "torch._inductor.codecache.PyCodeCache",
-        "test.support.run", "torch._dynamo.config.os.system", "numpy.load", "os.popen", "builtins.exec",
-        "__builtin__.getattr", "asyncio.unix_events._UnixSubprocessTransport._start",
-        "cloudpickle.cloudpickle._make_function", "pip.main", "torch.nn.functional.os.system", "functools.reduce",
-        "types.CodeType", "mylib.utils.subprocess.run"}) {
+  for (const char* name : {"torch.load",
+                           "torch.jit.load",
+                           "numpy.f2py.Anything",
+                           "torch._inductor.codecache.PyCodeCache",
+                           "test.support.run",
+                           "torch._dynamo.config.os.system",
+                           "numpy.load",
+                           "os.popen",
+                           "builtins.exec",
+                           "__builtin__.getattr",
+                           "asyncio.unix_events._UnixSubprocessTransport._start",
+                           "cloudpickle.cloudpickle._make_function",
+                           "pip.main",
+                           "torch.nn.functional.os.system",
+                           "functools.reduce",
+                           "types.CodeType",
+                           "mylib.utils.subprocess.run",
+                           "torch.nn.functional.importlib",
+                           "pandas.eval",
+                           "pandas.io.pickle.read_pickle",
+                           "hydra.utils.instantiate",
+                           "torch.fx.graph_module.GraphModule",
+                           "numpy.DataSource"}) {
     EXPECT_EQ(judge_global(name), Trust::Harmful) << name;
   }
 }
@@ -209,8 +226,20 @@ TEST(HostileTensor, ShapesThatLeaveTheStorageAreErrors) {
   const std::string huge = "\x8a\x08" + std::string(7, '\0') + "\x40";  // 2^62
   EXPECT_THAT(torch_error(tensor_pickle(four, zero, huge + huge + "\x86", "K\x01K\x01\x86")), HasSubstr("overflow"));
   EXPECT_THAT(torch_error(tensor_pickle(huge, zero, "K\x04\x85", "K\x01\x85")), HasSubstr("should hold"));
-  // Stride 0 fits the storage, but not a machine's memory.
-  EXPECT_THAT(torch_error(tensor_pickle(four, zero, huge + "\x85", "K\x00\x85")), HasSubstr(""));
+  // Stride 0 fits the storage, but not a machine's memory: in bytes too many, in bytes that a disk could not hold.
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, huge + "\x85", std::string("K\0\x85", 3))), HasSubstr("overflow"));
+  const std::string large = "\x8a\x06" + std::string(5, '\0') + "\x10";  // 2^44
+  EXPECT_THAT(torch_error(tensor_pickle(four, zero, large + "\x85", std::string("K\0\x85", 3))), HasSubstr("unfold"));
+}
+
+TEST(HostileTensor, ManyNamesOfOneTensorAreNotWrittenOutWithoutEnd) {
+  // 16 MiB of values, 4096 names: 64 GiB where every name is written out.
+  const std::string tensor = tensor_pickle("J" + std::string("\0\0\x40\0", 4), std::string("K\0", 2),
+                                           "J" + std::string("\0\0\x40\0", 4) + "\x85", "K\x01\x85");
+  std::string body = tensor.substr(2, tensor.size() - 3) + "q\x01" + "0}(";
+  for (int i = 0; i < 4096; ++i) body += "M" + std::string{static_cast<char>(i), static_cast<char>(i >> 8)} + "h\x01";
+  const CheckpointFile file = open_checkpoint(torch_file("names.pt", p2(body + "u."), std::string(16 << 20, '\0')));
+  EXPECT_THAT(message_of([&] { named_tensors(file); }), HasSubstr("unfold"));
 }
 
 std::string zip_error(const std::string& bytes) {
@@ -315,6 +344,8 @@ TEST(HostileSafetensors, RangesMustCoverTheDataOnce) {
   EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"X9","shape":[0],"data_offsets":[0,0]}})"), HasSubstr("X9"));
   EXPECT_THAT(safetensors_error("{" + std::string(1000, '[')), HasSubstr("header"));
   EXPECT_THAT(safetensors_error(R"({"a":)" + std::string(1000, '[')), HasSubstr("nested"));
+  EXPECT_THAT(safetensors_error("{\"\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "1234"),
+              HasSubstr("not UTF-8"));
 }
 
 /// A file with one good tensor and whatever `spoil` adds through the HDF5 library itself.
@@ -336,6 +367,33 @@ void make_dataset(hid_t file, const char* name, hsize_t size, hid_t plan) {
   H5Dclose(H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plan, H5P_DEFAULT));
   H5Sclose(space);
   H5Pclose(plan);
+}
+
+/// A tar archive of one member with that content, its header changed by `change` before the checksum.
+template <class Change>
+std::string tar_error(Change change, const std::string& content = "") {
+  std::string header(512, '\0');
+  header.replace(0, 6, "pickle");
+  header.replace(124, 11, fmt::format("{:011o}", content.size()));
+  header[156] = '0';
+  header.replace(257, 6, std::string("ustar\0", 6));
+  change(header);
+  header.replace(148, 8, "        ");
+  unsigned sum = 0;
+  for (const char c : header) sum += static_cast<uint8_t>(c);
+  header.replace(148, 7, fmt::format("{:06o}", sum) + std::string(1, '\0'));
+  const std::string padding((512 - content.size() % 512) % 512, '\0');
+  const std::string path = write_bytes("hostile.tar", header + content + padding + std::string(1024, '\0'));
+  return message_of([&] { open_checkpoint(path); });
+}
+
+TEST(HostileTar, MembersThatAnotherReaderWouldFindElsewhereAreErrors) {
+  EXPECT_THAT(tar_error([](std::string&) {}), HasSubstr("without 'storages'"));
+  EXPECT_THAT(tar_error([](std::string& h) { h.replace(0, 9, "../pickle"); }), HasSubstr("leads out"));
+  EXPECT_THAT(tar_error([](std::string& h) { h.replace(345, 2, ".."); }), HasSubstr("leads out"));
+  EXPECT_THAT(tar_error([](std::string& h) { h[156] = '2'; }), HasSubstr("link"));
+  EXPECT_THAT(tar_error([](std::string& h) { h[156] = 'x'; }, "17 path=storages\n"), HasSubstr("another path"));
+  EXPECT_THAT(tar_error([](std::string& h) { h[156] = 'x'; }, "12 mtime=1.5\n"), HasSubstr("without 'storages'"));
 }
 
 TEST(HostileHdf5, NothingOutsideTheFileIsRead) {
