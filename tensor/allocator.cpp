@@ -23,6 +23,10 @@ constexpr size_t kHugeThreshold = size_t{4} << 20;
 // What is in use and what is cached together stay below the highest use so far and this much: a loop finds its blocks
 // again, and resident memory does not grow past what was needed at once.
 constexpr size_t kSlack = size_t{256} << 20;
+// A round ends when this many times the highest use has been handed out, which is several turns of any loop. Blocks
+// that lay idle for a whole round go back to the system: sizes that follow the data (points, detections) would else
+// leave blocks behind for every size that ever was.
+constexpr uint64_t kRound = 256;
 
 // Bins are at most 1/8 larger than what was asked for.
 size_t bin_size(size_t bytes) {
@@ -36,9 +40,10 @@ class HostCache {
   void* take(size_t bin) {
     {
       std::lock_guard lock(mutex_);
-      if (auto it = bins_.find(bin); it != bins_.end() && !it->second.empty()) {
-        void* block = it->second.back();
-        it->second.pop_back();
+      if (auto it = bins_.find(bin); it != bins_.end() && !it->second.blocks.empty()) {
+        void* block = it->second.blocks.back();
+        it->second.blocks.pop_back();
+        it->second.idle = std::min(it->second.idle, it->second.blocks.size());
         stats_.cached -= bin;
         count(bin);
         return block;
@@ -59,9 +64,10 @@ class HostCache {
   void give(void* block, size_t bin) {
     std::lock_guard lock(mutex_);
     stats_.in_use -= bin;
-    bins_[bin].push_back(block);
+    bins_[bin].blocks.push_back(block);
     stats_.cached += bin;
     trim(0);
+    if (handed_out_ / kRound >= std::max<size_t>(stats_.peak, 1)) end_round();
   }
 
   void flush() {
@@ -79,6 +85,11 @@ class HostCache {
   }
 
  private:
+  struct Bin {
+    std::vector<void*> blocks;  // the one given back last is taken first
+    size_t idle = 0;            // at the front: not taken since the round began
+  };
+
   static void* acquire(size_t bin) {
     if (bin < kHugeThreshold) return std::aligned_alloc(kAlignment, bin);
     void* block = mmap(nullptr, bin, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -95,25 +106,37 @@ class HostCache {
   }
   void release_largest() {
     auto it = std::prev(bins_.end());
-    while (it->second.empty()) {
+    while (it->second.blocks.empty()) {
       bins_.erase(it);
       it = std::prev(bins_.end());
     }
-    release(it->second.back(), it->first);
-    it->second.pop_back();
+    release(it->second.blocks.back(), it->first);
+    it->second.blocks.pop_back();
+    it->second.idle = std::min(it->second.idle, it->second.blocks.size());
     stats_.cached -= it->first;
+  }
+  void end_round() {
+    handed_out_ = 0;
+    for (auto& [bytes, bin] : bins_) {
+      for (size_t i = 0; i < bin.idle; ++i) release(bin.blocks[i], bytes);
+      bin.blocks.erase(bin.blocks.begin(), bin.blocks.begin() + static_cast<std::ptrdiff_t>(bin.idle));
+      stats_.cached -= bin.idle * bytes;
+      bin.idle = bin.blocks.size();
+    }
   }
   // Makes room for `incoming` bytes from the system.
   void trim(size_t incoming) {
     while (stats_.cached > 0 && stats_.in_use + stats_.cached + incoming > stats_.peak + kSlack) release_largest();
   }
   void count(size_t bin) {
+    handed_out_ += bin;
     stats_.in_use += bin;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
   }
 
   std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> bins_;
+  std::map<size_t, Bin> bins_;
+  uint64_t handed_out_ = 0;  // bytes in this round
   MemoryStats stats_;
 };
 
