@@ -68,8 +68,9 @@ std::string unpack_lzf(const std::string& bytes, uint64_t most, const std::strin
 }
 
 std::string unshuffle(const std::string& bytes, uint64_t item) {
-  if (item <= 1) return bytes;
-  const size_t count = bytes.size() / item;
+  const size_t count = item == 0 ? 0 : bytes.size() / item;
+  // As the HDF5 library: a single item, or a part of one, is left alone, however large the file says that it is.
+  if (item <= 1 || count <= 1) return bytes;
   std::string out = bytes;
   for (size_t b = 0; b < item; ++b) {
     for (size_t i = 0; i < count; ++i) out[i * item + b] = bytes[b * count + i];
