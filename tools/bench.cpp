@@ -41,7 +41,8 @@ void run(const std::string& which, const BenchFlags& flags) {
   const int threads = flags.config.prepare_device();
   const Device device = flags.config.compute_device();
   MachineLimits limits{.threads = threads};
-  if (which != "loading" && which != "checkpoint") limits = device.is_cpu() ? measure_machine() : measure_device(device);
+  if (which != "loading" && which != "checkpoint")
+    limits = device.is_cpu() ? measure_machine() : measure_device(device);
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
     fmt::print("{}", to_json(which, figures));

@@ -152,7 +152,8 @@ TEST_F(NetworkModes, RecordedTrunksGiveTheSame) {
       EXPECT_EQ(network->encode(input).bev_camera.to_vector(), expected.to_vector()) << round;
       EXPECT_EQ(network->encode(other).bev_camera.to_vector(), expected_other.to_vector()) << round;
     }
-    EXPECT_EQ(network->graph_replays(), device.is_cpu() ? 0 : 12) << "8 calls, two groups, less those that run and record";
+    EXPECT_EQ(network->graph_replays(), device.is_cpu() ? 0 : 12)
+        << "8 calls, two groups, less those that run and record";
     // Other weights: what was recorded is no more.
     for (const auto& [name, parameter] : network->named_parameters())
       if (name == "stage1_backbone0.conv1.weight") ops::mul_(parameter, 0.5);
