@@ -8,6 +8,7 @@
 
 #include "tensor/error.h"
 #include "train/distributed/environment.h"
+#include "train/distributed/rank_device.h"
 
 namespace bevgrad {
 
@@ -37,7 +38,7 @@ Device ConfigFlags::compute_device() const {
     throw UsageError(fmt::format("--device {}: expected cpu, cuda or cuda:<number>", device));
   if (const std::string problem = cuda_problem(); !problem.empty())
     throw UsageError(fmt::format("--device {}: {}", device, problem));
-  if (index < 0) index = read_rank_environment().local_rank;
+  if (index < 0) return rank_device(read_rank_environment(), DeviceKind::CUDA);
   if (const int count = cuda_device_count(); index >= count)
     throw UsageError(fmt::format("--device {}: there is no GPU {}, this machine has {}", device, index, count));
   return {DeviceKind::CUDA, index};

@@ -100,10 +100,11 @@ void run(const RunFlags& flags) {
   std::unique_ptr<ProcessGroup> group;
   try {
     const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(document.proto.distributed().timeout() * 1000));
-    group = make_process_group(environment, {.timeout = timeout,
-                                             .config = fmt::format("state: {}\nckpt: {}\nresume: {}\nwork_dir: {}\n{}",
-                                                                   flags.state, flags.ckpt, flags.resume,
-                                                                   flags.work_dir, configs::to_text(document.proto))});
+    group = make_process_group(
+        environment, {.timeout = timeout,
+                      .config = fmt::format("state: {}\nckpt: {}\nresume: {}\nwork_dir: {}\n{}", flags.state,
+                                            flags.ckpt, flags.resume, flags.work_dir, configs::to_text(document.proto)),
+                      .device = flags.config.compute_device()});
     run_in_group(document, flags, environment, threads, *group);
     group->leave();
   } catch (const PeerLost&) {
