@@ -11,7 +11,9 @@ SEED="${SEED:-1}"
 OUT="${OUT:-$PWD/demo-output}"
 
 install_packages $BUILD_PACKAGES
-build OFF bevgrad
+# The demo computes on the CPU: without a GPU it need not wait for the CUDA backend to be compiled.
+[ -e /dev/nvidiactl ] && cuda=AUTO || cuda=OFF
+build OFF bevgrad -DBEVGRAD_CUDA=$cuda
 bevgrad="$BUILD_DIR/bevgrad"
 
 rm -rf "$OUT"

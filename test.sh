@@ -4,7 +4,7 @@
 . "$(dirname "$0")/scripts/prepare.sh"
 
 install_packages $BUILD_PACKAGES $TEST_PACKAGES
-build ON all
+build ON all -DBEVGRAD_CUDA=AUTO
 say "checking the format of the sources"
 git ls-files '*.h' '*.cpp' | xargs clang-format --dry-run -Werror
 say "running the tests"
