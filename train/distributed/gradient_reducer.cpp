@@ -37,6 +37,13 @@ void GradientReducer::set_parameters(const std::vector<OptimizedParameter>& para
   }
 }
 
+std::vector<size_t> GradientReducer::order_of_rank_0(const std::vector<size_t>& own) {
+  const Tensor order = empty({static_cast<int64_t>(own.size())}, {DType::Int64});
+  std::copy(own.begin(), own.end(), order.data<int64_t>());
+  group_->broadcast(order, 0)->wait();
+  return {order.data<int64_t>(), order.data<int64_t>() + own.size()};
+}
+
 void GradientReducer::lay_out(const std::vector<size_t>& order) {
   places_.assign(parameters_.size(), {});
   std::vector<int64_t> lengths;
@@ -84,7 +91,7 @@ void GradientReducer::begin(const Tensor& loss, ReduceOp op) {
   std::vector<Tensor> leaves;
   for (const OptimizedParameter& parameter : parameters_) leaves.push_back(parameter.value);
   const CompletionOrder completion = completion_order(loss, leaves);
-  if (buckets_.empty()) lay_out(completion.order);
+  if (buckets_.empty()) lay_out(order_of_rank_0(completion.order));
   op_ = op;
   next_ = 0;
   completed_.assign(parameters_.size(), false);

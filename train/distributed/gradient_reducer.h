@@ -48,6 +48,8 @@ class GradientReducer {
     WorkHandle work;
   };
 
+  /// All ranks lay out the same buckets, whatever part of the graph their own samples reach.
+  std::vector<size_t> order_of_rank_0(const std::vector<size_t>& own);
   void lay_out(const std::vector<size_t>& order);
   void put(size_t parameter, const Tensor& gradient);
   void complete(size_t parameter);
