@@ -62,8 +62,8 @@ std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank
   const Tensor h = rows(from_values(heat, {kBatch, 2, 8, 6}), rank, size, device);
   // An object in the last sample only.
   const bool has_object = rank == size - 1;
-  const Tensor cells = has_object ? from_values({(kBatch / size) * 48.0 - 5}, {1}, {DType::Int64, {}, device})
-                                  : zeros({0}, {DType::Int64, {}, device});
+  const Tensor cells =
+      has_object ? from_values({(kBatch / size) * 48.0 - 5}, {1}, {DType::Int64}) : zeros({0}, {DType::Int64});
   const Tensor wanted = has_object ? full({1, 2}, 0.7, {.device = device}) : zeros({0, 2}, {.device = device});
   const Tensor total = add(add(sigmoid_focal_loss(logits, t), soft_dice_loss(logits, t)),
                            add(gaussian_focal_loss(logits, h), indexed_l1_loss(logits, cells, wanted)));
