@@ -90,7 +90,8 @@ BEVGRAD_HD inline void add_scaled(R* out, const T* in, R weight, int64_t channel
   for (int64_t c = 0; c < channels; ++c) out[c] += weight * static_cast<R>(load(in, c));
 }
 
-// One index is one block of channels of one point of one sample. T: features, R: result.
+// One index is one block of channels of one point of one sample; kBlock 0: all its channels, summed where they lie,
+// which is what the CPU is best at. T: features, R: result.
 template <class T, class R, int64_t kBlock>
 struct SampleForward {
   const int64_t* tap_offsets;
@@ -100,15 +101,23 @@ struct SampleForward {
   int64_t cells, heights, channels, blocks;
 
   BEVGRAD_HD void operator()(int64_t index) const {
-    const int64_t begin = index % blocks * kBlock, z = index / blocks % heights, cell = index / blocks / heights;
-    const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
+    if constexpr (kBlock == 0) {
+      R* y = out + index * channels;
+      for (int64_t c = 0; c < channels; ++c) y[c] = R(0);
+      add_taps(index / heights, index % heights, 0, y, channels);
+    } else {
+      const int64_t begin = index % blocks * kBlock, row = index / blocks;
+      const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
+      R sum[kBlock] = {};
+      add_taps(row / heights, row % heights, begin, sum, width);
+      for (int64_t c = 0; c < width; ++c) out[row * channels + begin + c] = sum[c];
+    }
+  }
+
+  [[gnu::always_inline]] BEVGRAD_HD void add_taps(int64_t cell, int64_t z, int64_t begin, R* sum, int64_t width) const {
     const int64_t point = z * cells + cell;
-    R* y = out + (cell * heights + z) * channels + begin;
-    R sum[kBlock] = {};
     for (int64_t i = tap_offsets[point]; i < tap_offsets[point + 1]; ++i)
       add_scaled(sum, images[taps[i].image] + taps[i].pixel * channels + begin, static_cast<R>(taps[i].weight), width);
-#pragma omp simd
-    for (int64_t c = 0; c < width; ++c) y[c] = sum[c];
   }
 };
 
@@ -198,8 +207,8 @@ Tensor bev_sample(const std::vector<Tensor>& features,
 
   dispatch_floating("bev_sample", dtype, [&]<class T>() {
     using R = result_t<T>;
-    with_channel_block(device, [&]<int64_t kBlock>() {
-      const int64_t blocks = blocks_of(channels, kBlock);
+    const auto sample = [&]<int64_t kBlock>() {
+      const int64_t blocks = kBlock == 0 ? 1 : blocks_of(channels, kBlock);
       for (int64_t n = 0; n < batch; ++n) {
         const BevSampling::Tables tables = samplings[n]->tables(device);
         SampleForward<T, R, kBlock> functor{
@@ -212,9 +221,10 @@ Tensor bev_sample(const std::vector<Tensor>& features,
             functor.images[image++] =
                 dense[g].data<T>() + (n * group.cameras + camera) * group.height * group.width * channels;
         }
-        launch(device, heights * cells * blocks, functor, std::min(channels, kBlock) / 2 + 1);
+        launch(device, heights * cells * blocks, functor, channels / 2 + 1);
       }
-    });
+    };
+    device.is_cpu() ? sample.template operator()<0>() : sample.template operator()<kDeviceChannelBlock>();
   });
 
   std::vector<Shape> sizes;
