@@ -39,8 +39,7 @@ TEST_F(TwoDevices, GiveTheRunOfOneProcessOnTheCpu) {
   expect_close(last_checkpoint(run_of_one(), 6), last_checkpoint(work_dir, 6));
 }
 
-// Not kept yet: after the restart two values of one weight were seen to differ from the unbroken run's.
-TEST_F(TwoDevices, DISABLED_AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbrokenRun) {
+TEST_F(TwoDevices, AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbrokenRun) {
   const std::string work_dir = path("cuda_killed");
   Running running(launched(2, on_devices(tiny_run(work_dir, kLong)), {"--max-restarts", "1"}));
   ASSERT_TRUE(running.wait_for("train 5/12")) << running.output();
@@ -55,7 +54,8 @@ TEST_F(TwoDevices, DISABLED_AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbro
 
 TEST_F(TwoDevices, AStoppedRankIsNoticedWithinTheTimeout) {
   Words sets = kLong;
-  sets.push_back("distributed.timeout=2");
+  // Ranks on emulated devices are slow, and drift apart where the machine is busy.
+  sets.push_back("distributed.timeout=15");
   const std::string work_dir = path("cuda_stopped");
   Running running(launched(2, on_devices(tiny_run(work_dir, sets))));
   ASSERT_TRUE(running.wait_for("train 3/12")) << running.output();
@@ -63,7 +63,7 @@ TEST_F(TwoDevices, AStoppedRankIsNoticedWithinTheTimeout) {
   ASSERT_EQ(ranks.size(), 2u);
   kill(ranks[1], SIGSTOP);
   EXPECT_EQ(running.finish(), 1) << running.output();
-  EXPECT_THAT(running.output(), AllOf(HasSubstr("nothing from rank 1 within 2 s"),
+  EXPECT_THAT(running.output(), AllOf(HasSubstr("nothing from rank 1 within 15 s"),
                                       HasSubstr("no sign of life from rank 1"), HasSubstr("rank 0 at step")));
   // What was broken off is in no checkpoint.
   for (const auto& entry : fs::directory_iterator(work_dir + "/checkpoints"))

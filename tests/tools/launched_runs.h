@@ -77,9 +77,9 @@ class Running {
       status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return status_;
   }
-  /// Waits until the output holds `text`; false after 60 s or at the program's end.
+  /// Waits until the output holds `text`; false after three minutes or at the program's end.
   bool wait_for(const std::string& text) const {
-    for (int i = 0; i < 3000; ++i) {
+    for (int i = 0; i < 9000; ++i) {
       if (output().find(text) != std::string::npos) return true;
       siginfo_t info = {};
       waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT);

@@ -1,5 +1,7 @@
 #include "runtime/perform.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
 
@@ -71,6 +73,18 @@ class Watch {
   uint64_t tail_ = 0;
 };
 
+/// OpenMP's number of threads for a scope.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace
 
 Touch find_memory(const Access& access, const char* operation, int device) {
@@ -107,6 +121,7 @@ Task make_task(Operation operation, int device) {
   task.name = operation.name;
   task.run = [run = std::move(operation.run)](const Moment&) { run(); };
   task.ready = std::move(operation.ready);
+  task.threads = omp_get_max_threads();
   for (const Access& access : operation.accesses) {
     if (access.bytes == 0 && access.mode != Mode::unknown) continue;
     task.touches.push_back(find_memory(access, operation.name, device));
@@ -139,7 +154,10 @@ void perform(const Task& task, const Moment& moment) {
     }
     watch->add_pointer(touch.pointer);
   }
-  task.run(moment);
+  {
+    const ThreadCount threads(task.threads);
+    task.run(moment);
+  }
   for (const Watch& watch : watches) {
     const auto [begin, end] = watch.changed();
     if (begin >= end) continue;

@@ -36,6 +36,9 @@ struct Task {
   std::vector<Touch> touches;
   std::function<void(const Moment&)> run;
   std::function<bool()> ready;
+  /// Threads of whoever queued it. Sums of the stand-ins depend on their number, and must not depend on which thread of
+  /// the host happens to run the task.
+  int threads = 1;
   bool on_host = false;  // a host function: runs without the lock, and may not touch device memory
 };
 
