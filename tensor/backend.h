@@ -22,7 +22,7 @@ struct ConvOptions {
 };
 
 /// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual). A NaN passes
-/// through relu, except in oneDNN's kernels for processors without AVX-512.
+/// through relu, except in oneDNN's kernels, which may take the maximum of NaN and 0 for 0.
 struct ConvEpilogue {
   Tensor scale = {};     // [out] or undefined
   Tensor shift = {};     // [out] or undefined

@@ -5,6 +5,7 @@
 #include "cpu/conv_loops.h"
 #include "cpu/weight_cache.h"
 #include "cpu/winograd.h"
+#include "cpu/winograd_weight_gradient.h"
 #include "tensor/ops.h"
 
 namespace bevgrad::cpu {
@@ -181,6 +182,12 @@ ConvOptions without_stride(ConvOptions options) {
   return options;
 }
 
+// Winograd's gradients keep nothing.
+ConvOptions without_kept_weight(ConvOptions options) {
+  options.keep_weight = false;
+  return options;
+}
+
 }  // namespace
 
 void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
@@ -192,11 +199,9 @@ void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, cons
   }
   const bool wide = x.dtype() == DType::Float64;
   if (!wide && x.size(1) > 0) {
-    const bool winograd = winograd_pays(x, y, weight, options);
-    if (winograd && x.dtype() == DType::Float32) return conv2d_forward_by_winograd(y, x, weight, epilogue, options);
+    if (winograd_pays(x, y, weight, options)) return conv2d_forward_by_winograd(y, x, weight, epilogue, options);
     if (forward_by_onednn(y, x, weight, epilogue, options)) return;
     if (x.dtype() == DType::BFloat16) {
-      if (winograd) return conv2d_forward_by_winograd(y, x, weight, epilogue, options);
       const Tensor result = empty(y.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});
       ConvEpilogue widened_epilogue = epilogue;
       widened_epilogue.residual = widened(epilogue.residual);
@@ -226,7 +231,7 @@ void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& wei
   }
   const bool wide = dy.dtype() == DType::Float64;
   if (!wide) {
-    if (dx.dtype() == DType::Float32 && dy.dtype() == DType::Float32 && winograd_pays(dx, dy, weight, options))
+    if (dx.dtype() == dy.dtype() && winograd_pays(dx, dy, weight, without_kept_weight(options)))
       return conv2d_backward_input_by_winograd(dx, dy, weight, options);
     if (backward_input_by_onednn(dx, dy, weight, options)) return;
     if (dy.dtype() == DType::BFloat16) {
@@ -249,6 +254,8 @@ void conv2d_backward_weight(const Tensor& dweight, const Tensor& x, const Tensor
   }
   const bool wide = x.dtype() == DType::Float64;
   if (!wide) {
+    if (x.dtype() == dy.dtype() && winograd_pays(x, dy, dweight, without_kept_weight(options)))
+      return conv2d_backward_weight_by_winograd(dweight, x, dy, options);
     if (backward_weight_by_onednn(dweight, x, dy, options)) return;
     if (x.dtype() == DType::BFloat16) return conv2d_backward_weight(dweight, widened(x), widened(dy), options);
   }

@@ -8,9 +8,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cpu/register.h"
 #include "cpu/weight_cache.h"
-#include "cpu/winograd_transform.h"
+#include "cpu/winograd_tiles.h"
 #include "cpu/winograd_weight.h"
 
 namespace bevgrad::cpu {
@@ -22,19 +21,11 @@ using V = Register<float>;
 
 constexpr int64_t kMaxRows = 64;  // tiles a block
 constexpr int64_t kMinRows = 8;
-constexpr int64_t kLine = 16;  // floats in a line of the cache
-
-constexpr int64_t divide_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 struct Plan {
-  int64_t images, height, width, channels;      // of x
-  int64_t out_height, out_width, out_channels;  // of y
-  int padding;
-  int64_t tile_rows = 0, tile_columns = 0, tiles = 0;
-  int64_t inner = 0, outer = 0;  // channels and out_channels, rounded up to whole lines
-  int64_t blocks = 0, rows = 0;  // rows: tiles in the largest block
+  int64_t channels, out_channels;
+  int64_t inner, outer;  // channels and out_channels, rounded up to whole lines
+  int64_t blocks, rows;  // rows: tiles in the largest block
 
   // Frequencies lie a line further apart than their size: at a power of two all 36 would compete for the same few
   // places of the cache.
@@ -43,69 +34,11 @@ struct Plan {
   int64_t scratch() const { return kFrequencies * (input_stride() + output_stride()); }
 };
 
-Plan make_plan(const Tensor& x, const Tensor& y, int padding, int64_t threads) {
-  Plan p{.images = x.size(0),
-         .height = x.size(2),
-         .width = x.size(3),
-         .channels = x.size(1),
-         .out_height = y.size(2),
-         .out_width = y.size(3),
-         .out_channels = y.size(1),
-         .padding = padding};
-  p.tile_rows = divide_up(p.out_height, kOut);
-  p.tile_columns = divide_up(p.out_width, kOut);
-  p.tiles = p.images * p.tile_rows * p.tile_columns;
-  p.inner = divide_up(p.channels, kLine) * kLine;
-  p.outer = divide_up(p.out_channels, kLine) * kLine;
+Plan make_plan(int64_t channels, int64_t out_channels, int64_t tiles, int64_t threads) {
   // As many blocks for each thread as for the others.
-  const int64_t even = divide_up(divide_up(p.tiles, kMaxRows), threads) * threads;
-  p.blocks = std::min(even, divide_up(p.tiles, kMinRows));
-  p.rows = divide_up(p.tiles, p.blocks);
-  return p;
-}
-
-// Where a tile lies.
-struct Tile {
-  int64_t image, row, column;
-};
-
-Tile tile_at(const Plan& p, int64_t index) {
-  const int64_t column = index % p.tile_columns, rest = index / p.tile_columns;
-  return {rest / p.tile_rows, rest % p.tile_rows * kOut, column * kOut};
-}
-
-// One tile's inputs to its 36 frequencies. `zeros` stands in for pixels beyond the border.
-template <class T>
-void transform_input(const Plan& p, Tile tile, const T* x, const T* zeros, float* to) {
-  const T* pixels[kIn][kIn];
-  for (int64_t i = 0; i < kIn; ++i) {
-    const int64_t h = tile.row - p.padding + i;
-    for (int64_t j = 0; j < kIn; ++j) {
-      const int64_t w = tile.column - p.padding + j;
-      const bool inside = h >= 0 && h < p.height && w >= 0 && w < p.width;
-      pixels[i][j] = inside ? x + ((tile.image * p.height + h) * p.width + w) * p.channels : zeros;
-    }
-  }
-  const int64_t stride = p.input_stride();
-  for_each_register(p.channels, [&](int64_t c, auto lanes) {
-    V half[kIn][kIn];
-#pragma GCC unroll 6
-    for (int j = 0; j < kIn; ++j) {
-      V column[kIn], out[kIn];
-#pragma GCC unroll 6
-      for (int i = 0; i < kIn; ++i) column[i] = lanes.load(pixels[i][j] + c);
-      input_line(column, out);
-#pragma GCC unroll 6
-      for (int i = 0; i < kIn; ++i) half[i][j] = out[i];
-    }
-#pragma GCC unroll 6
-    for (int i = 0; i < kIn; ++i) {
-      V out[kIn];
-      input_line(half[i], out);
-#pragma GCC unroll 6
-      for (int j = 0; j < kIn; ++j) store_register(to + (i * kIn + j) * stride + c, out[j]);
-    }
-  });
+  const int64_t even = divide_up(divide_up(tiles, kMaxRows), threads) * threads;
+  const int64_t blocks = std::min(even, divide_up(tiles, kMinRows));
+  return {channels, out_channels, whole_lines(channels), whole_lines(out_channels), blocks, divide_up(tiles, blocks)};
 }
 
 template <class T>
@@ -117,10 +50,11 @@ struct Epilogue {
 
 // One tile's 36 frequencies to its outputs, and what follows the convolution.
 template <class T>
-void transform_output(const Plan& p, Tile tile, const float* from, const Epilogue<T>& epilogue, T* y) {
-  const int64_t height = std::min<int64_t>(kOut, p.out_height - tile.row);
-  const int64_t width = std::min<int64_t>(kOut, p.out_width - tile.column);
-  const int64_t first = (tile.image * p.out_height + tile.row) * p.out_width + tile.column;
+void transform_output(const Plan& p, const Tiles& tiles, Tile tile, const float* from, const Epilogue<T>& epilogue,
+                      T* y) {
+  const int64_t height = std::min<int64_t>(kOut, tiles.out_height - tile.row);
+  const int64_t width = std::min<int64_t>(kOut, tiles.out_width - tile.column);
+  const int64_t first = (tile.image * tiles.out_height + tile.row) * tiles.out_width + tile.column;
   const int64_t stride = p.output_stride();
   for_each_register(p.out_channels, [&](int64_t k, auto lanes) {
     V half[kOut][kIn];
@@ -142,7 +76,7 @@ void transform_output(const Plan& p, Tile tile, const float* from, const Epilogu
 #pragma GCC unroll 4
       for (int j = 0; j < kOut; ++j) {
         if (j >= width) break;
-        const int64_t at = (first + i * p.out_width + j) * p.out_channels + k;
+        const int64_t at = (first + i * tiles.out_width + j) * p.out_channels + k;
         V value = out[j] + shift;
         if (epilogue.residual) value += lanes.load(epilogue.residual + at);
         if (epilogue.relu) value = value < 0.0f ? V{} : value;
@@ -221,9 +155,10 @@ class Product {
 template <class T, class Prepare>
 void run(const Tensor& y, const Tensor& x, const ConvEpilogue& epilogue, int padding, const Prepare& prepare) {
   const int64_t threads = omp_get_max_threads();
-  const Plan p = make_plan(x, y, padding, threads);
+  const Tiles tiles(x, y, padding);
+  const Plan p = make_plan(x.size(1), y.size(1), tiles.count, threads);
   // Blocks differ by one tile at the most.
-  const Product large(p.rows, p.inner, p.outer), small(p.tiles / p.blocks, p.inner, p.outer);
+  const Product large(p.rows, p.inner, p.outer), small(tiles.count / p.blocks, p.inner, p.outer);
   const Tensor matrices = prepare(large.weight());
   const Epilogue<T> after{epilogue.shift.defined() ? epilogue.shift.data<float>() : nullptr,
                           epilogue.residual.defined() ? epilogue.residual.data<T>() : nullptr, epilogue.relu};
@@ -239,13 +174,14 @@ void run(const Tensor& y, const Tensor& x, const ConvEpilogue& epilogue, int pad
     if (p.inner != p.channels) std::fill(frequencies, products, 0.0f);
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < p.blocks; ++block) {
-      const int64_t begin = block * p.tiles / p.blocks, end = (block + 1) * p.tiles / p.blocks;
+      const int64_t begin = block * tiles.count / p.blocks, end = (block + 1) * tiles.count / p.blocks;
       for (int64_t t = begin; t < end; ++t)
-        transform_input(p, tile_at(p, t), in, zeros.data(), frequencies + (t - begin) * p.inner);
+        transform_input(tiles, tiles[t], p.channels, in, zeros.data(), frequencies + (t - begin) * p.inner,
+                        p.input_stride());
       const Product& product = end - begin == p.rows ? large : small;
       product.run(frequencies, p.input_stride(), matrices, products, p.output_stride());
       for (int64_t t = begin; t < end; ++t)
-        transform_output(p, tile_at(p, t), products + (t - begin) * p.outer, after, out);
+        transform_output(p, tiles, tiles[t], products + (t - begin) * p.outer, after, out);
     }
   }
 }
@@ -259,6 +195,20 @@ bool winograd_is_on() {
   return on;
 }
 
+// AMX multiplies bfloat16 several times as fast as float32; AVX-512's instruction for it at most twice.
+bool bfloat16_is_faster() {
+  static const bool faster = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  return faster;
+}
+
+// A transformed weight is four times as large as the weight. Past this size keeping it costs more memory than it saves
+// time: the full network's from 512 to 512 channels would be 0.75 of 1.4 GB.
+constexpr int64_t kMaxKept = 256 * 512 * 9;
+
+bool keeps(const Tensor& weight, ConvOptions options) {
+  return options.keep_weight && weight.numel() <= kMaxKept;
+}
+
 }  // namespace
 
 bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
@@ -267,13 +217,14 @@ bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvO
       winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 && options.padding <= 2;
   const int64_t pixels = y.size(0) * y.size(2) * y.size(3);
   return fits && std::min(weight.size(0), weight.size(1)) >= kMinChannels &&
-         pixels >= (options.keep_weight ? kMinPixels : kMinPixelsUnkept) && x.dtype() != DType::Float64;
+         pixels >= (keeps(weight, options) ? kMinPixels : kMinPixelsUnkept) &&
+         (x.dtype() == DType::Float32 || (x.dtype() == DType::BFloat16 && !bfloat16_is_faster()));
 }
 
 void conv2d_forward_by_winograd(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                                 ConvOptions options) {
   const auto prepare = [&](const memory::desc& wanted) {
-    return prepare_weight(weight, epilogue.scale, wanted, options.keep_weight,
+    return prepare_weight(weight, epilogue.scale, wanted, keeps(weight, options),
                           [&] { return transform_weight(weight, epilogue.scale, wanted); });
   };
   if (x.dtype() == DType::BFloat16) return run<BFloat16>(y, x, epilogue, options.padding, prepare);
@@ -281,8 +232,10 @@ void conv2d_forward_by_winograd(const Tensor& y, const Tensor& x, const Tensor& 
 }
 
 void conv2d_backward_input_by_winograd(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
-  run<float>(dx, dy, {}, kIn - kOut - options.padding,
-             [&](const memory::desc& wanted) { return transform_gradient_weight(weight, wanted); });
+  const int padding = kIn - kOut - options.padding;
+  const auto prepare = [&](const memory::desc& wanted) { return transform_gradient_weight(weight, wanted); };
+  if (dx.dtype() == DType::BFloat16) return run<BFloat16>(dx, dy, {}, padding, prepare);
+  run<float>(dx, dy, {}, padding, prepare);
 }
 
 }  // namespace bevgrad::cpu

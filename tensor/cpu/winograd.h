@@ -5,7 +5,8 @@
 namespace bevgrad::cpu {
 
 /// Whether it is the faster way, measured: for 32 channels and more on both sides of a map of 256 pixels, 1024 where
-/// the weight is transformed for this one use. Asked with x and y as in the forward pass, for its input gradient too.
+/// the weight is transformed for this one use, which the largest weights are. In bfloat16 too, unless the processor has
+/// AMX. Asked with x and y as in the forward pass, for its gradients as well: those keep nothing.
 bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options);
 
 /// As conv2d_forward, for float32 and bfloat16 activations; computes in float32. A value that is not finite spreads
@@ -13,8 +14,8 @@ bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvO
 void conv2d_forward_by_winograd(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                                 ConvOptions options);
 
-/// As conv2d_backward_input, all in float32. No transformed weight is kept: a weight that gradients pass by is written
-/// between two uses.
+/// As conv2d_backward_input, both of one type, float32 or bfloat16; computes in float32. No transformed weight is kept:
+/// a weight that gradients pass by is written between two uses.
 void conv2d_backward_input_by_winograd(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options);
 
 }  // namespace bevgrad::cpu

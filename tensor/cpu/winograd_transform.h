@@ -15,6 +15,8 @@ inline constexpr int kFrequencies = kIn * kIn;
 
 inline constexpr float kA = 0.75f, kB = 1.5f;
 inline constexpr float kAA = kA * kA, kBB = kB * kB;
+// The derivative of the product of all (x - point) at each finite point.
+inline constexpr double kAt0 = double{kAA} * kBB, kAtA = 2.0 * kAA * (kAA - kBB), kAtB = 2.0 * kBB * (kBB - kAA);
 
 /// Six inputs in a line to six frequencies: B' d.
 template <class V>
@@ -43,16 +45,37 @@ template <class V>
 /// Three taps in a line to six frequencies: G w.
 template <class V>
 [[gnu::always_inline]] inline void weight_line(const V (&w)[3], V (&u)[kIn]) {
-  // The derivative of the product of all (x - point) at each finite point.
-  constexpr double at_0 = double{kAA} * kBB, at_a = 2.0 * kAA * (kAA - kBB), at_b = 2.0 * kBB * (kBB - kAA);
   const V even_a = w[0] + double{kAA} * w[2], odd_a = double{kA} * w[1];
   const V even_b = w[0] + double{kBB} * w[2], odd_b = double{kB} * w[1];
-  u[0] = w[0] * (1 / at_0);
-  u[1] = (even_a + odd_a) * (1 / at_a);
-  u[2] = (even_a - odd_a) * (1 / at_a);
-  u[3] = (even_b + odd_b) * (1 / at_b);
-  u[4] = (even_b - odd_b) * (1 / at_b);
+  u[0] = w[0] * (1 / kAt0);
+  u[1] = (even_a + odd_a) * (1 / kAtA);
+  u[2] = (even_a - odd_a) * (1 / kAtA);
+  u[3] = (even_b + odd_b) * (1 / kAtB);
+  u[4] = (even_b - odd_b) * (1 / kAtB);
   u[5] = w[2];
+}
+
+/// A line of four output gradients to six frequencies: A y, what output_line is the transpose of.
+template <class V>
+[[gnu::always_inline]] inline void gradient_line(const V (&y)[kOut], V (&m)[kIn]) {
+  const V even_a = y[0] + kAA * y[2], odd_a = kA * (y[1] + kAA * y[3]);
+  const V even_b = y[0] + kBB * y[2], odd_b = kB * (y[1] + kBB * y[3]);
+  m[0] = y[0];
+  m[1] = even_a + odd_a;
+  m[2] = even_a - odd_a;
+  m[3] = even_b + odd_b;
+  m[4] = even_b - odd_b;
+  m[5] = y[3];
+}
+
+/// Six frequencies to the three taps in a line: G' u, what weight_line is the transpose of.
+template <class V>
+[[gnu::always_inline]] inline void tap_line(const V (&u)[kIn], V (&w)[3]) {
+  const V sum_a = (u[1] + u[2]) * (1 / kAtA), difference_a = (u[1] - u[2]) * (1 / kAtA);
+  const V sum_b = (u[3] + u[4]) * (1 / kAtB), difference_b = (u[3] - u[4]) * (1 / kAtB);
+  w[0] = u[0] * (1 / kAt0) + sum_a + sum_b;
+  w[1] = double{kA} * difference_a + double{kB} * difference_b;
+  w[2] = double{kAA} * sum_a + double{kBB} * sum_b + u[5];
 }
 
 }  // namespace bevgrad::cpu::winograd

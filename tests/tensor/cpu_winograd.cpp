@@ -9,6 +9,7 @@
 #include "cpu/backend.h"
 #include "cpu/weight_cache.h"
 #include "cpu/winograd.h"
+#include "cpu/winograd_weight_gradient.h"
 #include "tensor/ops.h"
 #include "tensor/random.h"
 
@@ -41,6 +42,8 @@ Problem converted(const Problem& p, DType activations) {
 }
 
 using Convolution = void (*)(const Tensor&, const Tensor&, const Tensor&, const ConvEpilogue&, ConvOptions);
+
+using Gradient = void (*)(const Tensor&, const Tensor&, const Tensor&, ConvOptions);
 
 Tensor run(Convolution convolution, const Problem& p, const ConvEpilogue& epilogue = {}) {
   const Tensor y = empty(p.residual.sizes(), {p.x.dtype(), MemoryFormat::ChannelsLast});
@@ -109,16 +112,51 @@ TEST(Winograd, EveryPadding) {
   }
 }
 
+// Gradients, with the residual of the problem as the gradient of its output.
+Tensor input_gradient(Gradient gradient, const Problem& p) {
+  const Tensor dx = empty(p.x.sizes(), {p.x.dtype(), MemoryFormat::ChannelsLast});
+  gradient(dx, p.residual, p.weight, p.options);
+  return dx;
+}
+
+Tensor weight_gradient(Gradient gradient, const Problem& p) {
+  const Tensor dweight = empty(p.weight.sizes(), {p.weight.dtype()});
+  gradient(dweight, p.x, p.residual, p.options);
+  return dweight;
+}
+
 TEST(Winograd, InputGradient) {
   for (int padding : {0, 1, 2})
-    for (const Problem& oracle : {make(2, 20, 7, 6, 36, padding), make(1, 32, 9, 13, 16, padding)}) {
-      const Problem p = converted(oracle, DType::Float32);
-      const Tensor dx = empty(p.x.sizes(), {DType::Float32, MemoryFormat::ChannelsLast});
-      const Tensor expected = empty(p.x.sizes(), {DType::Float64, MemoryFormat::ChannelsLast});
-      cpu::conv2d_backward_input_by_winograd(dx, p.residual, p.weight, p.options);
-      cpu::conv2d_backward_input(expected, oracle.residual, oracle.weight, oracle.options);
-      EXPECT_LT(error(dx, expected), kRounding) << "padding " << padding;
+    for (const Problem& oracle : {make(2, 20, 7, 6, 36, padding), make(1, 32, 9, 13, 16, padding)})
+      for (DType dtype : {DType::Float32, DType::BFloat16})
+        EXPECT_LT(error(input_gradient(cpu::conv2d_backward_input_by_winograd, converted(oracle, dtype)),
+                        input_gradient(cpu::conv2d_backward_input, oracle)),
+                  dtype == DType::Float32 ? kRounding : kRoundingBFloat16)
+            << "padding " << padding;
+}
+
+TEST(Winograd, WeightGradientOfEverySizeOfAnImage) {
+  for (int64_t h = 1; h <= 10; ++h)
+    for (int64_t w : {1, 2, 3, 4, 5, 8, 11}) {
+      const Problem oracle = make(1 + h % 3, 16, h, w, 16);
+      EXPECT_LT(error(weight_gradient(cpu::conv2d_backward_weight_by_winograd, converted(oracle, DType::Float32)),
+                      weight_gradient(cpu::conv2d_backward_weight, oracle)),
+                kRounding)
+          << h << " x " << w;
     }
+}
+
+TEST(Winograd, WeightGradientOfEveryNumberOfChannelsAroundARegister) {
+  for (int64_t c : {1, 7, 8, 9, 15, 16, 17, 31, 40})
+    for (int64_t k : {1, 5, 8, 13, 16, 24, 33})
+      for (int padding : {0, 1, 2}) {
+        const Problem oracle = make(2, c, 6, 5, k, padding);
+        const Tensor expected = weight_gradient(cpu::conv2d_backward_weight, oracle);
+        for (DType dtype : {DType::Float32, DType::BFloat16})
+          EXPECT_LT(error(weight_gradient(cpu::conv2d_backward_weight_by_winograd, converted(oracle, dtype)), expected),
+                    kRounding)
+              << c << " to " << k << ", padding " << padding;
+      }
 }
 
 // Many blocks, of which some are smaller; what is wide in channels sums up no more error than what is narrow.
@@ -128,18 +166,23 @@ TEST(Winograd, LargeOnes) {
     EXPECT_LT(error(run(cpu::conv2d_forward_by_winograd, p, epilogue(p, 15)),
                     run(cpu::conv2d_forward, oracle, epilogue(oracle, 15))),
               kRounding);
+    EXPECT_LT(error(weight_gradient(cpu::conv2d_backward_weight_by_winograd, p),
+                    weight_gradient(cpu::conv2d_backward_weight, oracle)),
+              kRounding);
   }
 }
 
 TEST(Winograd, SameBitsOnAnyNumberOfThreads) {
   const Problem p = converted(make(2, 48, 37, 61, 40), DType::Float32);
   const int threads = omp_get_max_threads();
-  Tensor first;
+  Tensor first, first_gradient;
   for (int count : {1, 2, 3, 7, 1}) {
     omp_set_num_threads(count);
     const Tensor y = run(cpu::conv2d_forward_by_winograd, p, epilogue(p, 15));
-    if (!first.defined()) first = y;
+    const Tensor dweight = weight_gradient(cpu::conv2d_backward_weight_by_winograd, p);
+    if (!first.defined()) first = y, first_gradient = dweight;
     EXPECT_EQ(0, std::memcmp(y.raw_data(), first.raw_data(), y.nbytes())) << count << " threads";
+    EXPECT_EQ(0, std::memcmp(dweight.raw_data(), first_gradient.raw_data(), dweight.nbytes())) << count << " threads";
   }
   omp_set_num_threads(threads);
 }
@@ -168,22 +211,32 @@ TEST(Winograd, KeptTransformSeesWritesInPlace) {
   EXPECT_EQ(cpu::kept_weight_bytes(), kept) << "stale copies were dropped";
 }
 
+// What all kept copies take is bounded: the largest weights are transformed for each use.
+TEST(Winograd, LargestWeightsAreNotKept) {
+  const Problem p = converted(make(1, 512, 32, 32, 512), DType::Float32);
+  ASSERT_TRUE(cpu::winograd_pays(p.x, p.residual, p.weight, p.options));
+  const size_t kept = cpu::kept_weight_bytes();
+  run(cpu::conv2d_forward, p);
+  EXPECT_EQ(cpu::kept_weight_bytes(), kept);
+  const Problem small = converted(make(1, 512, 16, 30, 512), DType::Float32);
+  EXPECT_FALSE(cpu::winograd_pays(small.x, small.residual, small.weight, small.options)) << "too few uses";
+}
+
 // Through the backend's own door in every pass that may take this way, in both precisions.
 TEST(Winograd, BehindTheBackend) {
   Problem oracle = make(2, 32, 24, 25, 48);
   oracle.options.keep_weight = false;
   for (DType dtype : {DType::Float32, DType::BFloat16}) {
     const Problem p = converted(oracle, dtype);
-    ASSERT_TRUE(cpu::winograd_pays(p.x, p.residual, p.weight, p.options));
     const double rounding = dtype == DType::Float32 ? kRounding : kRoundingBFloat16;
     EXPECT_LT(
         error(run(cpu::conv2d_forward, p, epilogue(p, 15)), run(cpu::conv2d_forward, oracle, epilogue(oracle, 15))),
         rounding);
-    const Tensor dx = empty(p.x.sizes(), {dtype, MemoryFormat::ChannelsLast});
-    const Tensor expected = empty(p.x.sizes(), {DType::Float64, MemoryFormat::ChannelsLast});
-    cpu::conv2d_backward_input(dx, p.residual, p.weight, p.options);
-    cpu::conv2d_backward_input(expected, oracle.residual, oracle.weight, oracle.options);
-    EXPECT_LT(error(dx, expected), rounding);
+    EXPECT_LT(error(input_gradient(cpu::conv2d_backward_input, p), input_gradient(cpu::conv2d_backward_input, oracle)),
+              rounding);
+    EXPECT_LT(
+        error(weight_gradient(cpu::conv2d_backward_weight, p), weight_gradient(cpu::conv2d_backward_weight, oracle)),
+        kRounding);
   }
 }
 
