@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tensor/error.h"
+#include "tensor/free_ranges.h"
 
 #ifdef BEVGRAD_CUDA
 #include "cuda/memory.h"
@@ -19,17 +20,20 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kHugeThreshold = size_t{4} << 20;
+// From here on blocks are cut from large ranges, and given back as a part of them; below they come from bins.
+constexpr size_t kLarge = size_t{4} << 20;
+constexpr size_t kLargeStep = size_t{64} << 10;
 // What is in use and what is cached together stay below the highest use so far and this much: a loop finds its blocks
 // again, and resident memory does not grow past what was needed at once.
 constexpr size_t kSlack = size_t{256} << 20;
 // A round ends when this many times the highest use has been handed out, which is several turns of any loop. Blocks
 // that lay idle for a whole round go back to the system: sizes that follow the data (points, detections) would else
-// leave blocks behind for every size that ever was.
+// leave blocks behind for every size that ever was. Large ranges go likewise.
 constexpr uint64_t kRound = 256;
 
-// Bins are at most 1/8 larger than what was asked for.
-size_t bin_size(size_t bytes) {
+// At most 1/8 more than what was asked for.
+size_t block_size(size_t bytes) {
+  if (bytes >= kLarge) return (bytes + kLargeStep - 1) / kLargeStep * kLargeStep;
   if (bytes <= 512) return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
   const size_t step = std::bit_floor(bytes) / 8;
   return (bytes + step - 1) / step * step;
@@ -37,35 +41,35 @@ size_t bin_size(size_t bytes) {
 
 class HostCache {
  public:
-  void* take(size_t bin) {
+  void* take(size_t bytes) {
     {
       std::lock_guard lock(mutex_);
-      if (auto it = bins_.find(bin); it != bins_.end() && !it->second.blocks.empty()) {
-        void* block = it->second.blocks.back();
-        it->second.blocks.pop_back();
-        it->second.idle = std::min(it->second.idle, it->second.blocks.size());
-        stats_.cached -= bin;
-        count(bin);
+      if (void* block = take_cached(bytes)) {
+        stats_.cached -= bytes;
+        count(bytes);
         return block;
       }
-      trim(bin);
+      trim(bytes);
     }
-    void* block = acquire(bin);
+    void* block = acquire(bytes);
     if (!block) {
       flush();
-      block = acquire(bin);
+      block = acquire(bytes);
     }
     std::lock_guard lock(mutex_);
-    if (!block) fail("out of memory on cpu: could not allocate {} bytes, {} bytes are in use", bin, stats_.in_use);
-    count(bin);
+    if (!block) fail("out of memory on cpu: could not allocate {} bytes, {} bytes are in use", bytes, stats_.in_use);
+    count(bytes);
     return block;
   }
 
-  void give(void* block, size_t bin) {
+  void give(void* block, size_t bytes) {
     std::lock_guard lock(mutex_);
-    stats_.in_use -= bin;
-    bins_[bin].blocks.push_back(block);
-    stats_.cached += bin;
+    stats_.in_use -= bytes;
+    if (bytes < kLarge)
+      bins_[bytes].blocks.push_back(block);
+    else
+      ranges_.give({static_cast<std::byte*>(block), bytes});
+    stats_.cached += bytes;
     trim(0);
     if (handed_out_ / kRound >= std::max<size_t>(stats_.peak, 1)) end_round();
   }
@@ -90,35 +94,41 @@ class HostCache {
     size_t idle = 0;            // at the front: not taken since the round began
   };
 
-  static void* acquire(size_t bin) {
-    if (bin < kHugeThreshold) return std::aligned_alloc(kAlignment, bin);
-    void* block = mmap(nullptr, bin, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  static void* acquire(size_t bytes) {
+    if (bytes < kLarge) return std::aligned_alloc(kAlignment, bytes);
+    void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) return nullptr;
-    madvise(block, bin, MADV_HUGEPAGE);
+    madvise(block, bytes, MADV_HUGEPAGE);
     return block;
   }
-  static void release(void* block, size_t bin) {
-    if (bin < kHugeThreshold) {
-      std::free(block);
-    } else {
-      munmap(block, bin);
-    }
+  void* take_cached(size_t bytes) {
+    if (bytes >= kLarge) return ranges_.take(bytes);
+    const auto it = bins_.find(bytes);
+    if (it == bins_.end() || it->second.blocks.empty()) return nullptr;
+    void* block = it->second.blocks.back();
+    it->second.blocks.pop_back();
+    it->second.idle = std::min(it->second.idle, it->second.blocks.size());
+    return block;
+  }
+  void release(AddressRange range) {
+    munmap(range.begin, range.bytes);
+    stats_.cached -= range.bytes;
   }
   void release_largest() {
+    if (const auto range = ranges_.take_largest()) return release(*range);
     auto it = std::prev(bins_.end());
     while (it->second.blocks.empty()) {
       bins_.erase(it);
       it = std::prev(bins_.end());
     }
-    release(it->second.blocks.back(), it->first);
-    it->second.blocks.pop_back();
-    it->second.idle = std::min(it->second.idle, it->second.blocks.size());
+    std::free(take_cached(it->first));
     stats_.cached -= it->first;
   }
   void end_round() {
     handed_out_ = 0;
+    for (const AddressRange& range : ranges_.take_idle()) release(range);
     for (auto& [bytes, bin] : bins_) {
-      for (size_t i = 0; i < bin.idle; ++i) release(bin.blocks[i], bytes);
+      for (size_t i = 0; i < bin.idle; ++i) std::free(bin.blocks[i]);
       bin.blocks.erase(bin.blocks.begin(), bin.blocks.begin() + static_cast<std::ptrdiff_t>(bin.idle));
       stats_.cached -= bin.idle * bytes;
       bin.idle = bin.blocks.size();
@@ -128,14 +138,15 @@ class HostCache {
   void trim(size_t incoming) {
     while (stats_.cached > 0 && stats_.in_use + stats_.cached + incoming > stats_.peak + kSlack) release_largest();
   }
-  void count(size_t bin) {
-    handed_out_ += bin;
-    stats_.in_use += bin;
+  void count(size_t bytes) {
+    handed_out_ += bytes;
+    stats_.in_use += bytes;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
   }
 
   std::mutex mutex_;
   std::map<size_t, Bin> bins_;
+  FreeRanges ranges_;
   uint64_t handed_out_ = 0;  // bytes in this round
   MemoryStats stats_;
 };
@@ -159,9 +170,9 @@ std::shared_ptr<void> allocate(size_t bytes, Device device) {
     fail("allocate: {}", cuda_problem());
 #endif
   }
-  const size_t bin = bin_size(bytes);
-  void* block = host_cache().take(bin);
-  return {block, [bin](void* p) { host_cache().give(p, bin); }};
+  const size_t size = block_size(bytes);
+  void* block = host_cache().take(size);
+  return {block, [size](void* p) { host_cache().give(p, size); }};
 }
 
 std::shared_ptr<void> allocate_pinned(size_t bytes) {

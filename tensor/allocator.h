@@ -1,4 +1,5 @@
-// The caching allocator: freed blocks are kept in bins of near-equal size and handed out again.
+// The caching allocator: freed blocks are handed out again, small ones from bins of near-equal size, large ones cut
+// from ranges that join when their parts are free.
 #pragma once
 #include <cstddef>
 #include <memory>

@@ -31,7 +31,8 @@ BEVGRAD_VECTOR_OF(uint8_t)
 BEVGRAD_VECTOR_OF(uint16_t)
 BEVGRAD_VECTOR_OF(uint32_t)
 BEVGRAD_VECTOR_OF(int32_t)
-BEVGRAD_VECTOR_OF(int64_t)
+BEVGRAD_VECTOR_OF(long)
+BEVGRAD_VECTOR_OF(long long)  // of which clang makes what comparisons of doubles give
 #undef BEVGRAD_VECTOR_OF
 
 template <class C>
