@@ -9,6 +9,24 @@
 
 namespace bevgrad {
 
+namespace {
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void print_globals(const std::string& path, bool json) {
+  try {
+    const CheckpointFile file = open_checkpoint(path, Foreign::Allow);
+    print(globals_text(path, list_globals(*file.document), json));
+  } catch (const BrokenPickle& broken) {
+    print(globals_text(path, broken.globals, json));
+    throw;
+  }
+}
+
+}  // namespace
+
 void add_inspect(CLI::App& app) {
   struct Flags {
     std::string file;
@@ -23,10 +41,8 @@ void add_inspect(CLI::App& app) {
                     "minimum, maximum, mean, standard deviation, NaN and Inf counts of every tensor");
   command->add_flag("--globals", flags->globals, "what the file's pickle would have imported and called");
   command->callback([flags] {
-    const CheckpointFile file = open_checkpoint(flags->file, flags->globals ? Foreign::Allow : Foreign::RefuseHarmful);
-    const std::string text =
-        flags->globals ? inspect_globals(file, flags->options.json) : inspect_checkpoint(file, flags->options);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (flags->globals) return print_globals(flags->file, flags->options.json);
+    print(inspect_checkpoint(open_checkpoint(flags->file), flags->options));
   });
 }
 

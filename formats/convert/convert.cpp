@@ -169,6 +169,19 @@ bool holds_tensors(const Document& document) {
   return false;
 }
 
+/// Those of the state dict, or all where the file has none.
+void count_tensors(const Document& document, const std::vector<NamedTensor>& state_dict, ConvertReport& report) {
+  const auto count = [&](const StoredTensor& tensor) {
+    ++report.tensors;
+    report.bytes += tensor.nbytes();
+  };
+  for (const NamedTensor& tensor : state_dict) count(tensor.tensor);
+  if (!state_dict.empty()) return;
+  for (const NodeId id : reachable_nodes(document)) {
+    if (const Node& node = document.node(id); node.kind == ValueKind::Tensor) count(*node.tensor);
+  }
+}
+
 }  // namespace
 
 OutputFormat output_format(const std::string& path) {
@@ -199,8 +212,7 @@ ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& 
       for (NamedTensor& tensor : tensors) tensor.tensor = cache.convert(tensor.tensor, *options.dtype);
     }
   }
-  report.tensors = tensors.size();
-  for (const NamedTensor& tensor : tensors) report.bytes += tensor.tensor.nbytes();
+  count_tensors(document, tensors, report);
   ReadCounter counter(progress);
   if (format == OutputFormat::Safetensors) {
     for (NamedTensor& tensor : tensors) {

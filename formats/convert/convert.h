@@ -21,6 +21,7 @@ struct ConvertOptions {
 };
 
 struct ConvertReport {
+  /// Those of the state dict, or all where the file has none.
   size_t tensors = 0;
   uint64_t bytes = 0;
   /// What the target format could not keep, one line each.

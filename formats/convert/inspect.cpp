@@ -368,8 +368,7 @@ std::string inspect_checkpoint(const CheckpointFile& file, const InspectOptions&
   return options.json ? inspector.json() : inspector.text();
 }
 
-std::string inspect_globals(const CheckpointFile& file, bool json) {
-  const auto globals = list_globals(*file.document);
+std::string globals_text(const std::string& path, const std::vector<GlobalUse>& globals, bool json) {
   std::string out;
   if (json) {
     for (const GlobalUse& use : globals) {
@@ -377,10 +376,10 @@ std::string inspect_globals(const CheckpointFile& file, bool json) {
                          out.empty() ? "" : ",", json_string(use.name), json_string(name(use.trust)), use.first,
                          use.mentions, use.calls);
     }
-    return fmt::format("{{\"file\":{},\"globals\":[{}]}}\n", json_string(file.path), out);
+    return fmt::format("{{\"file\":{},\"globals\":[{}]}}\n", json_string(path), out);
   }
-  out = fmt::format("{}: {} names in its pickle (none was imported or called)\n", printable(file.path, 1000),
-                    globals.size());
+  out =
+      fmt::format("{}: {} names in its pickle (none was imported or called)\n", printable(path, 1000), globals.size());
   for (const GlobalUse& use : globals) {
     out += fmt::format("  {:<16} {}  named {}, called {}, first at byte {}\n", name(use.trust), printable(use.name),
                        use.mentions, use.calls, use.first);

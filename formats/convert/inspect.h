@@ -1,7 +1,9 @@
 // What is in a checkpoint, for people and for programs.
 #pragma once
 #include <string>
+#include <vector>
 
+#include "formats/pickle/trust.h"
 #include "formats/state_dict.h"
 
 namespace bevgrad {
@@ -16,7 +18,7 @@ struct InspectOptions {
 /// object with `format`, `tensors`, `totals` and `metadata`. Without `stats` no tensor data is read.
 std::string inspect_checkpoint(const CheckpointFile& file, const InspectOptions& options);
 
-/// What the pickle would have imported and called, with a judgement of each name.
-std::string inspect_globals(const CheckpointFile& file, bool json);
+/// What a file's pickle would have imported and called, with a judgement of each name.
+std::string globals_text(const std::string& path, const std::vector<GlobalUse>& globals, bool json);
 
 }  // namespace bevgrad

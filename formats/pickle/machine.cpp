@@ -463,7 +463,11 @@ void Machine::step(uint8_t code) {
 }  // namespace
 
 NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& limits) {
-  return Machine(cursor, document, limits).run();
+  try {
+    return Machine(cursor, document, limits).run();
+  } catch (const Error& error) {
+    throw BrokenPickle(error.what(), list_globals(document));
+  }
 }
 
 std::shared_ptr<Document> read_pickle_document(std::shared_ptr<const ByteSource> source, const PickleLimits& limits) {

@@ -19,7 +19,7 @@ struct PickleLimits {
 };
 
 /// Runs one pickle from the cursor up to and including its STOP and returns the id of its value in `document`. Throws
-/// Error with the file, the byte and the opcode where the stream is damaged, confused or past a limit.
+/// BrokenPickle with the file, the byte and the opcode where the stream is damaged, confused or past a limit.
 NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& limits = {});
 
 /// The structure of a file that is one pickle. Throws Error naming the file.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "formats/value.h"
+#include "tensor/error.h"
 
 namespace bevgrad {
 
@@ -30,6 +31,13 @@ struct GlobalUse {
 };
 /// In the order in which they come.
 std::vector<GlobalUse> list_globals(const Document& document);
+
+/// A pickle that broke off. Python runs a pickle while it reads it: what it names before is what it would have done.
+class BrokenPickle : public Error {
+ public:
+  BrokenPickle(const std::string& what, std::vector<GlobalUse> named) : Error(what), globals(std::move(named)) {}
+  const std::vector<GlobalUse> globals;  // as list_globals
+};
 
 /// Adds to a document the globals of another pickle of the same file, but those that are plain data.
 void carry_globals(const Document& from, Document& to);

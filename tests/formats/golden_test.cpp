@@ -129,6 +129,12 @@ TEST(GoldenFiles, KeepSharing) {
   }
 }
 
+TEST(GoldenFiles, CountTensorsWithoutAStateDict) {
+  const ConvertReport report = convert_checkpoint(open_checkpoint(golden("zip_tensor.pt")), scratch("one.h5"), {});
+  EXPECT_EQ(report.tensors, 1u);
+  EXPECT_GT(report.bytes, 0u);
+}
+
 TEST(GoldenFiles, EnginesTensorsAreTheValues) {
   const LoadedStateDict loaded = load_state_dict(golden("zip_lightning.ckpt"));
   EXPECT_EQ(loaded.stripped_prefix, "model.");

@@ -137,7 +137,8 @@ TEST(Inspect, ShowsSharingAndStatistics) {
       inspect_checkpoint(open_checkpoint(golden("zip_lightning.ckpt")), {.json = true, .stats = false});
   EXPECT_THAT(json, HasSubstr("\"global_step\":1200"));
   EXPECT_THAT(json, HasSubstr("\"name\":\"state_dict.model.fc.weight\",\"dtype\":\"float32\",\"shape\":[2,3]"));
-  const std::string globals = inspect_globals(open_checkpoint(golden("zip_lightning.ckpt")), false);
+  const std::string globals =
+      globals_text("", list_globals(*open_checkpoint(golden("zip_lightning.ckpt")).document), false);
   EXPECT_THAT(globals, HasSubstr("torch._utils._rebuild_tensor_v2"));
 }
 
