@@ -181,3 +181,8 @@ void visit_record_inputs(std::span<const uint8_t> bytes, const RecordOrigin& ori
 }
 
 }  // namespace bevgrad
+
+fmt::appender fmt::formatter<bevgrad::RecordPlace>::format(const bevgrad::RecordPlace& place,
+                                                           fmt::format_context& context) const {
+  return fmt::format_to(context.out(), "{}", std::string(place));
+}

@@ -2,6 +2,8 @@
 // sizes, ranges, finite numbers, class numbers, whole pictures. Every error is one line that names the LMDB, the key,
 // the field, what came and what was expected.
 #pragma once
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -65,9 +67,7 @@ void visit_record_inputs(std::span<const uint8_t> bytes, const RecordOrigin& ori
 }  // namespace bevgrad
 
 template <>
-struct fmt::formatter<bevgrad::RecordPlace> : fmt::formatter<std::string> {
-  template <class Context>
-  auto format(const bevgrad::RecordPlace& place, Context& context) const {
-    return fmt::formatter<std::string>::format(place, context);
-  }
+struct fmt::formatter<bevgrad::RecordPlace> {
+  constexpr auto parse(fmt::format_parse_context& context) { return context.begin(); }
+  fmt::appender format(const bevgrad::RecordPlace& place, fmt::format_context& context) const;
 };

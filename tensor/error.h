@@ -1,6 +1,6 @@
 // Errors are exceptions that say which call, what came and what was expected, in one line.
 #pragma once
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <stdexcept>
 #include <string>
@@ -19,17 +19,20 @@ class UsageError : public Error {
   using Error::Error;
 };
 
+/// What `fail` and `check` throw: one function that makes the text, so that a call of them is little code.
+[[noreturn]] void throw_error(fmt::string_view format, fmt::format_args args);
+
 /// Throws Error with a formatted message: `fail("conv2d: input has {} channels", c)`.
 template <class... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(fmt::format(format, std::forward<Args>(args)...));
+  throw_error(format, fmt::make_format_args(args...));
 }
 
 /// Throws Error unless `condition` holds. The arguments are formatted only then.
 template <class... Args>
 void check(bool condition, fmt::format_string<Args...> format, Args&&... args) {
   if (!condition) [[unlikely]]
-    throw Error(fmt::format(format, std::forward<Args>(args)...));
+    throw_error(format, fmt::make_format_args(args...));
 }
 
 }  // namespace bevgrad
