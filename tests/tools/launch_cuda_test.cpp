@@ -1,5 +1,5 @@
-// Whole runs on several processes with a CUDA device each: they give the run of the CPU, and end and start again as
-// that does.
+// Whole runs on several processes with a CUDA device each: they give the run of one, and end and start again as on the
+// CPU. That a device gives what the CPU gives is tested step by step (tests/train/trainer_test.cpp).
 #include "tensor/device.h"
 #include "tools/launched_runs.h"
 
@@ -31,12 +31,14 @@ class TwoDevices : public testing::Test {
   }
 };
 
-TEST_F(TwoDevices, GiveTheRunOfOneProcessOnTheCpu) {
+TEST_F(TwoDevices, GiveTheRunOfOne) {
+  const std::string one = path("cuda_of_1");
+  ASSERT_EQ(run(on_devices(tiny_run(one, steps(6, 4)))), 0);
   const std::string work_dir = path("cuda_of_2");
   std::string output;
   ASSERT_EQ(run(launched(2, on_devices(tiny_run(work_dir, steps(6, 2)))), &output), 0) << output;
   EXPECT_THAT(output, HasSubstr("exposed"));
-  expect_close(last_checkpoint(run_of_one(), 6), last_checkpoint(work_dir, 6));
+  expect_close(last_checkpoint(one, 6), last_checkpoint(work_dir, 6));
 }
 
 TEST_F(TwoDevices, AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbrokenRun) {
