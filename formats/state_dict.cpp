@@ -128,17 +128,19 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
       break;
     case FileFormat::Pickle:
       file.document = read_pickle_document(source);
-      resolve_nested_storages(*file.document);
+      name_globals_if_broken(*file.document, [&] { resolve_nested_storages(*file.document); });
       break;
   }
   // In HDF5 a name is a text that no program imports, and it becomes one again on the way back.
   const bool pickled = file.format != FileFormat::Hdf5 && file.format != FileFormat::Safetensors;
   if (foreign == Foreign::RefuseHarmful && pickled) refuse_harmful(*file.document);
-  UnfoldedSize size(path);
-  for (const NodeId id : reachable_nodes(*file.document)) {
-    if (file.document->node(id).kind == ValueKind::Tensor) size.add(*file.document->node(id).tensor);
-  }
-  size.check_limit();
+  name_globals_if_broken(*file.document, [&] {
+    UnfoldedSize size(path);
+    for (const NodeId id : reachable_nodes(*file.document)) {
+      if (file.document->node(id).kind == ValueKind::Tensor) size.add(*file.document->node(id).tensor);
+    }
+    size.check_limit();
+  });
   return file;
 }
 

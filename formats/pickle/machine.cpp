@@ -463,20 +463,20 @@ void Machine::step(uint8_t code) {
 }  // namespace
 
 NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& limits) {
-  try {
-    return Machine(cursor, document, limits).run();
-  } catch (const Error& error) {
-    throw BrokenPickle(error.what(), list_globals(document));
-  }
+  NodeId root = 0;
+  name_globals_if_broken(document, [&] { root = Machine(cursor, document, limits).run(); });
+  return root;
 }
 
 std::shared_ptr<Document> read_pickle_document(std::shared_ptr<const ByteSource> source, const PickleLimits& limits) {
   auto document = std::make_shared<Document>(source->name());
   ByteCursor cursor(source, 0, source->size());
   document->root = run_pickle(cursor, *document, limits);
-  check(cursor.remaining() == 0, "{}: {} bytes follow the end of the pickle at byte {}", source->name(),
-        cursor.remaining(), cursor.position());
-  resolve_plain_objects(*document);
+  name_globals_if_broken(*document, [&] {
+    check(cursor.remaining() == 0, "{}: {} bytes follow the end of the pickle at byte {}", source->name(),
+          cursor.remaining(), cursor.position());
+    resolve_plain_objects(*document);
+  });
   return document;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "formats/pickle/global_names.h"
 #include "formats/pickle/numbers.h"
@@ -161,6 +162,22 @@ std::vector<GlobalUse> list_globals(const Document& document) {
     if (found != index.end()) out[found->second].calls += count;
   }
   return out;
+}
+
+void name_globals_if_broken(const Document& document, const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const BrokenPickle& broken) {
+    std::vector<GlobalUse> named = list_globals(document);
+    std::unordered_set<std::string> known;
+    for (const GlobalUse& use : named) known.insert(use.name);
+    for (const GlobalUse& use : broken.globals) {
+      if (!known.contains(use.name)) named.push_back(use);
+    }
+    throw BrokenPickle(broken.what(), std::move(named));
+  } catch (const Error& error) {
+    throw BrokenPickle(error.what(), list_globals(document));
+  }
 }
 
 void carry_globals(const Document& from, Document& to) {

@@ -1,6 +1,7 @@
 // Which globals of a pickle are data and which would act. Nothing is ever imported or called here; this judgement is
 // for the person who got the file, and it makes programs stop at files that were made to do harm.
 #pragma once
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,17 @@ struct GlobalUse {
 /// In the order in which they come.
 std::vector<GlobalUse> list_globals(const Document& document);
 
-/// A pickle that broke off. Python runs a pickle while it reads it: what it names before is what it would have done.
+/// A pickle, or a file around one, that is not whole. Python runs a pickle while it reads it: what it named by then is
+/// what it would have done.
 class BrokenPickle : public Error {
  public:
   BrokenPickle(const std::string& what, std::vector<GlobalUse> named) : Error(what), globals(std::move(named)) {}
   const std::vector<GlobalUse> globals;  // as list_globals
 };
+
+/// Calls `read`, which fills `document` from the pickles of a file. An Error becomes a BrokenPickle with what they
+/// named by then, and with what a BrokenPickle of theirs holds.
+void name_globals_if_broken(const Document& document, const std::function<void()>& read);
 
 /// Adds to a document the globals of another pickle of the same file, but those that are plain data.
 void carry_globals(const Document& from, Document& to);

@@ -34,57 +34,50 @@ std::string key_text(const Node& key) {
   return key.kind == ValueKind::Int ? std::to_string(key.integer) : key.text;
 }
 
-}  // namespace
-
-bool is_torch_legacy(const std::shared_ptr<const ByteSource>& source) {
-  try {
-    Document document(source->name());
-    ByteCursor cursor(source, 0, std::min<uint64_t>(source->size(), 64));
-    return is_magic(document, run_pickle(cursor, document, kHeadLimits));
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-std::shared_ptr<Document> read_torch_legacy(std::shared_ptr<const ByteSource> source) {
-  const std::string& file = source->name();
-  ByteCursor cursor(source, 0, source->size());
-  Document head(file);
+/// The magic number, the version and the type sizes of the writer.
+void read_head(ByteCursor& cursor, Document& head) {
+  const std::string& file = head.source();
   check(is_magic(head, run_pickle(cursor, head, kHeadLimits)), "{}: no magic number of PyTorch at its start", file);
   const Node& version = head.node(run_pickle(cursor, head, kHeadLimits));
   check(version.kind == ValueKind::Int && version.integer == kProtocol, "{}: a stream of protocol {}, {} is known",
         file, version.integer, kProtocol);
   check(head.is_mapping(run_pickle(cursor, head, kHeadLimits)), "{}: no type sizes of the writer at its start", file);
+}
 
-  auto document = std::make_shared<Document>(file);
+/// The list of storage keys.
+NodeId read_keys(ByteCursor& cursor, Document& tail) {
+  const std::string& file = tail.source();
+  const NodeId list = run_pickle(cursor, tail);
+  check(tail.node(list).kind == ValueKind::List, "{}: its list of storages is a {}", file, name(tail.node(list).kind));
+  for (const NodeId id : tail.node(list).items) {
+    const ValueKind kind = tail.node(id).kind;
+    check(kind == ValueKind::String || kind == ValueKind::Int, "{}: a storage key that is a {}", file, name(kind));
+  }
+  return list;
+}
+
+void fill(Document& document, const std::shared_ptr<const ByteSource>& source) {
+  const std::string& file = source->name();
+  ByteCursor cursor(source, 0, source->size());
   // All five pickles would be run by torch.load: what they name is judged together.
-  carry_globals(head, *document);
-  document->root = run_pickle(cursor, *document);
-  const Node keys = [&] {
-    Document tail(file);
-    const NodeId list = run_pickle(cursor, tail);
-    carry_globals(tail, *document);
-    check(tail.node(list).kind == ValueKind::List, "{}: its list of storages is a {}", file,
-          name(tail.node(list).kind));
-    // Only the texts are kept, as one node a key.
-    Node out{.kind = ValueKind::List};
-    for (const NodeId id : tail.node(list).items) {
-      const Node& key = tail.node(id);
-      check(key.kind == ValueKind::String || key.kind == ValueKind::Int, "{}: a storage key that is a {}", file,
-            name(key.kind));
-      out.items.push_back(document->make_string(key_text(key)));
-    }
-    return out;
-  }();
+  Document head(file);
+  name_globals_if_broken(head, [&] { read_head(cursor, head); });
+  carry_globals(head, document);
+  document.root = run_pickle(cursor, document);
+  Document tail(file);
+  NodeId keys = 0;
+  name_globals_if_broken(tail, [&] { keys = read_keys(cursor, tail); });
+  carry_globals(tail, document);
 
   std::unordered_map<std::string, StorageReference> wanted;
-  for (StorageReference& reference : storage_references(*document)) {
+  for (StorageReference& reference : storage_references(document)) {
     std::string key = reference.key;
     wanted.emplace(std::move(key), std::move(reference));
   }
   std::unordered_map<std::string, Range> ranges;
-  for (const NodeId id : keys.items) {
-    const std::string& key = document->node(id).text;
+  // Texts are made one at a time: a list can name one long key a million times.
+  for (const NodeId id : tail.node(keys).items) {
+    const std::string key = key_text(tail.node(id));
     const auto found = wanted.find(key);
     check(found != wanted.end(), "{}: storage '{}' is listed, but no tensor names it", file, printable(key));
     const StorageReference& reference = found->second;
@@ -102,9 +95,9 @@ std::shared_ptr<Document> read_torch_legacy(std::shared_ptr<const ByteSource> so
     cursor.skip(bytes);
   }
 
-  resolve_plain_objects(*document);
+  resolve_plain_objects(document);
   std::unordered_map<std::string, std::shared_ptr<const StoredStorage>> opened;
-  resolve_tensors(*document, [&](const StorageReference& reference) {
+  resolve_tensors(document, [&](const StorageReference& reference) {
     const auto found = ranges.find(reference.key);
     check(found != ranges.end(), "{}: its values, storage '{}', are not in the file", reference.where,
           printable(reference.key));
@@ -124,6 +117,23 @@ std::shared_ptr<Document> read_torch_legacy(std::shared_ptr<const ByteSource> so
     if (!storage) storage = range_storage(label, source, begin, static_cast<uint64_t>(numel) * item);
     return storage;
   });
+}
+
+}  // namespace
+
+bool is_torch_legacy(const std::shared_ptr<const ByteSource>& source) {
+  try {
+    Document document(source->name());
+    ByteCursor cursor(source, 0, std::min<uint64_t>(source->size(), 64));
+    return is_magic(document, run_pickle(cursor, document, kHeadLimits));
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::shared_ptr<Document> read_torch_legacy(std::shared_ptr<const ByteSource> source) {
+  auto document = std::make_shared<Document>(source->name());
+  name_globals_if_broken(*document, [&] { fill(*document, source); });
   return document;
 }
 

@@ -120,16 +120,22 @@ class TarReader {
   std::shared_ptr<Document> read() {
     const auto document = std::make_shared<Document>(source_->name());
     document_ = document.get();
+    name_globals_if_broken(*document, [&] { fill(*document); });
+    return document;
+  }
+
+ private:
+  void fill(Document& document) {
     read_storages();
     read_tensors();
     ByteCursor cursor = member("pickle");
-    document->root = run_pickle(cursor, *document);
-    resolve_plain_objects(*document);
-    for (NodeId id = 0; id < document->size(); ++id) {
-      if (document->node(id).kind == ValueKind::Persistent) place(*document, id);
+    document.root = run_pickle(cursor, document);
+    resolve_plain_objects(document);
+    for (NodeId id = 0; id < document.size(); ++id) {
+      if (document.node(id).kind == ValueKind::Persistent) place(document, id);
     }
-    mark_references(*document);
-    resolve_tensors(*document, [&](const StorageReference& reference) {
+    mark_references(document);
+    resolve_tensors(document, [&](const StorageReference& reference) {
       const auto found = storages_.find(reference.key);
       check(found != storages_.end() && !views_.contains(reference.key), "{}: storage '{}' is not there",
             reference.where, printable(reference.key));
@@ -138,10 +144,8 @@ class TarReader {
             found->second.numel, name(found->second.dtype), reference.numel, name(reference.dtype));
       return found->second.storage;
     });
-    return document;
   }
 
- private:
   template <class... Args>
   [[noreturn]] void wrong(fmt::format_string<Args...> format, Args&&... args) const {
     fail("{}: {}", source_->name(), fmt::format(format, std::forward<Args>(args)...));

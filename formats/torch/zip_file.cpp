@@ -3,6 +3,7 @@
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
+#include "formats/pickle/trust.h"
 #include "formats/torch/rebuild.h"
 #include "formats/zip/reader.h"
 #include "tensor/error.h"
@@ -57,8 +58,7 @@ std::shared_ptr<Document> read_torch_zip(std::shared_ptr<const ByteSource> sourc
   auto memory = memory_source(file + ": data.pkl", std::move(copy));
   ByteCursor cursor(memory, 0, memory->size());
   document->root = run_pickle(cursor, *document, limits);
-  resolve_plain_objects(*document);
-  resolve_tensors(*document, [&](const StorageReference& wanted) {
+  const auto open = [&](const StorageReference& wanted) {
     const std::string name = fmt::format("{}data/{}", folder, wanted.key);
     const ZipEntry* entry = zip.find(name);
     check(entry != nullptr, "{}: its values, zip entry '{}', are not in the archive", wanted.where, printable(name));
@@ -69,6 +69,10 @@ std::shared_ptr<Document> read_torch_zip(std::shared_ptr<const ByteSource> sourc
           printable(wanted.key), wanted.numel, bevgrad::name(wanted.dtype), entry->bytes);
     auto storage = zip.open(*entry);
     return big_endian ? swapped_storage(std::move(storage), swap_size(wanted.dtype)) : storage;
+  };
+  name_globals_if_broken(*document, [&] {
+    resolve_plain_objects(*document);
+    resolve_tensors(*document, open);
   });
   return document;
 }

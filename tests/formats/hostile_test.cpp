@@ -16,6 +16,8 @@ namespace bevgrad {
 namespace {
 
 using namespace testing;
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string pickle_error(const std::string& bytes) {
@@ -226,6 +228,45 @@ std::string tensor_pickle(const std::string& numel, const std::string& offset, c
 std::string torch_error(const std::string& pickle) {
   const std::string path = torch_file("hostile.pt", pickle);
   return message_of([&] { open_checkpoint(path); });
+}
+
+std::vector<std::string> named_before_the_break(const std::string& path) {
+  std::vector<std::string> names;
+  try {
+    open_checkpoint(path, Foreign::Allow);
+    ADD_FAILURE() << path << " was read whole";
+  } catch (const BrokenPickle& broken) {
+    for (const GlobalUse& use : broken.globals) names.push_back(use.name);
+  }
+  return names;
+}
+
+// The pickle is whole and has been run by the time the values turn out to be missing.
+TEST(HostileTensor, WhatAFileNamedIsKnownWhereItsValuesAreBroken) {
+  const std::string call = "cos\nsystem\nU\x02ls\x85R";
+  const std::string tensor = tensor_pickle("K\x05", std::string("K\0", 2), "K\x04\x85", "K\x01\x85");
+  EXPECT_THAT(named_before_the_break(torch_file("short.pt", p2(call + "0" + tensor.substr(2)))), Contains("os.system"));
+
+  const std::string good = read_bytes(golden("legacy_views.pt"));
+  const size_t end_of_version = 15 + 6;
+  const size_t end_of_sizes = good.find(std::string(".\x80\x02", 3), end_of_version) + 1;
+  const std::string called_first = good.substr(0, end_of_sizes) + p2(call + "0" + good.substr(end_of_sizes + 2));
+  EXPECT_THAT(named_before_the_break(write_bytes("cut.pt", called_first.substr(0, called_first.size() - 1))),
+              Contains("os.system"));
+  const std::string broken_sizes = good.substr(0, end_of_version) + p2(call + ".") + good.substr(end_of_sizes);
+  EXPECT_THAT(named_before_the_break(write_bytes("sizes.pt", broken_sizes)), ElementsAre("os.system"));
+  const std::string broken_keys = good.substr(0, end_of_sizes) + p2(call + ".") + p2("cposix\nsystem\n.");
+  EXPECT_THAT(named_before_the_break(write_bytes("keys.pt", broken_keys)), ElementsAre("os.system", "posix.system"));
+}
+
+// 200,000 times the same key of a megabyte.
+TEST(HostileTensor, ALongKeyThatIsListedOftenTakesNoMemory) {
+  const std::string good = read_bytes(golden("legacy_views.pt"));
+  const size_t end_of_sizes = good.find(std::string(".\x80\x02", 3), 15 + 6) + 1;
+  std::string keys = "]X" + std::string("\0\0\x10\0", 4) + std::string(1 << 20, 'k') + "q\x02" + "0(";
+  for (int i = 0; i < 200000; ++i) keys += "h\x02";
+  const std::string path = write_bytes("keys.pt", good.substr(0, end_of_sizes) + p2("N.") + p2(keys + "e."));
+  EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("no tensor names it"));
 }
 
 TEST(HostileTensor, ShapesThatLeaveTheStorageAreErrors) {
