@@ -368,5 +368,25 @@ TEST(Predict, WrongInputsAreNamed) {
   EXPECT_FALSE(std::filesystem::exists(outputs));
 }
 
+// A folder of downloads may hold anything, also files with the names of our libraries.
+TEST(Libraries, AreNotLookedForInTheCurrentFolder) {
+  const std::filesystem::path folder = TinyData::get().path("libraries");
+  std::filesystem::create_directories(folder);
+  std::istringstream loaded(bevgrad({}, {{"LD_TRACE_LOADED_OBJECTS", "1"}}).out);  // what ldd does
+  int count = 0;
+  for (std::string line; std::getline(loaded, line);) {
+    const size_t begin = line.find_first_not_of("\t "), end = line.find(" => /");
+    if (end == std::string::npos) continue;
+    std::ofstream(folder / line.substr(begin, end - begin)) << "no library";
+    ++count;
+  }
+  EXPECT_GT(count, 5);
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder);
+  const Outcome outcome = bevgrad({"--version"});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+}
+
 }  // namespace
 }  // namespace bevgrad
