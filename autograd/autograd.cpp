@@ -72,19 +72,22 @@ Meta& make_meta(const Tensor& tensor) {
   return *std::static_pointer_cast<Meta>(slot);
 }
 
-// A gradient that has arrived but whose node has not run yet. `owned` is false while others may see the same memory.
+// Nobody else sees its memory, nor any element another.
+bool is_own(const Tensor& tensor) {
+  return tensor.is_unique() && tensor.is_contiguous(tensor.suggested_format());
+}
+
+// A gradient that has arrived but whose node has not run yet.
 struct Pending {
   Tensor sum;
-  bool owned = false;
 
-  void accumulate(const Tensor& gradient) {
+  void accumulate(Tensor gradient) {
     if (!sum.defined()) {
-      sum = gradient;
-    } else if (owned) {
+      sum = std::move(gradient);
+    } else if (is_own(sum)) {
       ops::add_(sum, gradient);
     } else {
       sum = ops::add(sum, gradient);
-      owned = true;
     }
   }
 };
@@ -111,8 +114,7 @@ void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
     ops::add_(leaf.gradient, gradient);
   } else {
     // A rule may hand the same memory to several inputs or elements; a leaf's gradient is its own.
-    const bool own = gradient.is_unique() && gradient.is_contiguous(gradient.suggested_format());
-    leaf.gradient = own ? std::move(gradient) : ops::clone(gradient);
+    leaf.gradient = is_own(gradient) ? std::move(gradient) : ops::clone(gradient);
   }
 }
 
@@ -322,7 +324,7 @@ void backward(const Tensor& output, const Tensor& dy) {
         hook_counts.arrived(*edge.leaf);
       } else {
         auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        slot->second.accumulate(arrived);
+        slot->second.accumulate(std::move(arrived));
         if (is_new) ready.push(edge.node);
       }
     }

@@ -41,6 +41,12 @@ struct ChannelGradient {
   Tensor a = {}, b = {}, d = {};
 };
 
+/// Where a ReLU let values through, for the gradient: where y > 0; without y, where x * scale[c] + shift[c] > 0, which
+/// is its input again where channel_affine made it of x; without either, everywhere.
+struct ReluMask {
+  Tensor y = {}, scale = {}, shift = {};
+};
+
 struct Backend {
   const char* name;
 
@@ -64,12 +70,13 @@ struct Backend {
   /// y = relu?(x * scale[c] + shift[c] + residual); `residual` may be undefined, y may be x.
   void (*channel_affine)(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift,
                          const Tensor& residual, bool relu);
-  /// With dz = dy where y > 0 (everywhere if y is undefined): sum_dz[c] and sum_dz_x[c] = sum of dz * (x - mean[c]),
-  /// float64 [C]; dz is written out if it is defined. x, mean and sum_dz_x may be undefined together.
+  /// With dz = dy where `mask` holds: sum_dz[c] and sum_dz_x[c] = sum of dz * (x - mean[c]), float64 [C]; dz is written
+  /// out if it is defined. mean and sum_dz_x may be undefined together; x too, unless the mask needs it.
   void (*channel_sums)(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
-                       const Tensor& y, const Tensor& x, const Tensor& mean);
-  /// dx = a[c] dz + b[c] x + d[c] with dz as above; dx may be dy. y and x may be undefined.
-  void (*channel_affine_backward)(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+                       const ReluMask& mask, const Tensor& x, const Tensor& mean);
+  /// dx = a[c] dz + b[c] x + d[c] with dz as above; dx may be dy. x may be undefined where neither b nor the mask needs
+  /// it.
+  void (*channel_affine_backward)(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
                                   const ChannelGradient& gradient);
 
   /// c [m,n] = relu?(op(a) x op(b) + shift[n]), 2-D, contiguous. a and b share a dtype; c has it too, or is float32.

@@ -16,7 +16,7 @@ BEVGRAD_HD inline double exp(double x) {
 BEVGRAD_HD inline double log(double x) {
   return std::log(x);
 }
-BEVGRAD_HD inline double log1p(double x) {
+BEVGRAD_HD inline double log1p_of_unit(double x) {
   return std::log1p(x);
 }
 
@@ -42,18 +42,8 @@ BEVGRAD_HD inline double log1p(double x) {
   return y * scale1 * scale2;
 }
 
-// Decisions are taken on the bits: comparisons of numbers could trap, which would leave branches.
-[[gnu::always_inline]] BEVGRAD_HD inline float log(float x) {
-  const uint32_t given = std::bit_cast<uint32_t>(x);
-  const bool tiny = given < 0x00800000u;
-  const float scaled = x * (tiny ? 8388608.0f : 1.0f);
-  const uint32_t bits = std::bit_cast<uint32_t>(scaled);
-  int32_t exponent = static_cast<int32_t>(bits >> 23) - (tiny ? 149 : 126);
-  float m = std::bit_cast<float>((bits & 0x007fffffu) | 0x3f000000u);  // in [0.5, 1)
-  const bool low = (bits & 0x007fffffu) < 0x003504f3u;                 // below the root of 1/2
-  exponent -= low ? 1 : 0;
-  m = (m - 1.0f) + (low ? m : 0.0f);
-  const float e = static_cast<float>(exponent);
+/// log((1 + m) 2^e) for 1 + m between the roots of 1/2 and of 2.
+[[gnu::always_inline]] BEVGRAD_HD inline float log_near_one(float m, float e) {
   const float z = m * m;
   float y = 7.0376836292e-2f;
   y = y * m - 1.1514610310e-1f;
@@ -65,18 +55,31 @@ BEVGRAD_HD inline double log1p(double x) {
   y = y * m - 2.4999993993e-1f;
   y = y * m + 3.3333331174e-1f;
   y = y * m * z - 2.12194440e-4f * e - 0.5f * z;
-  const float result = m + y + 0.693359375f * e;
+  return m + y + 0.693359375f * e;
+}
+
+// Decisions are taken on the bits: comparisons of numbers could trap, which would leave branches.
+[[gnu::always_inline]] BEVGRAD_HD inline float log(float x) {
+  const uint32_t given = std::bit_cast<uint32_t>(x);
+  const bool tiny = given < 0x00800000u;
+  const float scaled = x * (tiny ? 8388608.0f : 1.0f);
+  const uint32_t bits = std::bit_cast<uint32_t>(scaled);
+  int32_t exponent = static_cast<int32_t>(bits >> 23) - (tiny ? 149 : 126);
+  float m = std::bit_cast<float>((bits & 0x007fffffu) | 0x3f000000u);  // in [0.5, 1)
+  const bool low = (bits & 0x007fffffu) < 0x003504f3u;                 // below the root of 1/2
+  exponent -= low ? 1 : 0;
+  m = (m - 1.0f) + (low ? m : 0.0f);
+  const float result = log_near_one(m, static_cast<float>(exponent));
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const float positive = given == 0x7f800000u ? kInfinity : result;
   const float defined = given > 0x7f800000u ? std::numeric_limits<float>::quiet_NaN() : positive;
   return (given << 1) == 0u ? -kInfinity : defined;
 }
 
-/// For x > -1.
-[[gnu::always_inline]] BEVGRAD_HD inline float log1p(float x) {
-  const float u = 1.0f + x;
-  // What rounding took from 1 + x is put back (Kahan).
-  return log(u) + (x - (u - 1.0f)) / u;
+/// log(1 + x) for x in [0, 1].
+[[gnu::always_inline]] BEVGRAD_HD inline float log1p_of_unit(float x) {
+  const bool high = x > 0.41421356f;  // 1 + x past the root of 2: its half is taken, exactly
+  return log_near_one(high ? 0.5f * (x - 1.0f) : x, high ? 1.0f : 0.0f);
 }
 
 /// 1 / (1 + exp(-x))

@@ -86,15 +86,16 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
         [&] { inner->channel_affine(y, x, scale, shift, residual, relu); });
 }
 
-void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy, const Tensor& y,
-                  const Tensor& x, const Tensor& mean) {
-  timed("channel sums", bytes_of(dz, dy, y, x), 0, [&] { inner->channel_sums(sum_dz, sum_dz_x, dz, dy, y, x, mean); });
+void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
+                  const ReluMask& mask, const Tensor& x, const Tensor& mean) {
+  timed("channel sums", bytes_of(dz, dy, mask.y, x), 0,
+        [&] { inner->channel_sums(sum_dz, sum_dz_x, dz, dy, mask, x, mean); });
 }
 
-void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+void channel_affine_backward(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
                              const ChannelGradient& gradient) {
-  timed("channel affine backward", bytes_of(dx, dy, y, x), 0,
-        [&] { inner->channel_affine_backward(dx, dy, y, x, gradient); });
+  timed("channel affine backward", bytes_of(dx, dy, mask.y, x), 0,
+        [&] { inner->channel_affine_backward(dx, dy, mask, x, gradient); });
 }
 
 void matmul(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,

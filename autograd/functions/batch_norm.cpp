@@ -228,8 +228,8 @@ void merge_over_processes(Statistics& s, const Tensor& variance, const Tensor& a
   s.spread_count = ops::narrow(sums, 0, 2 * channels, 1);
 }
 
-Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, const Tensor& gamma, const Statistics& s,
-                          int64_t last_row_count, const NeedsGrad& needs) {
+Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& x, const Tensor& gamma,
+                          const Statistics& s, int64_t last_row_count, const NeedsGrad& needs) {
   const Backend& device = backend(dy.device());
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
   const int64_t channels = dy.size(1);
@@ -237,15 +237,17 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
   const Tensor sums = zeros({2 * channels}, {DType::Float64, {}, dy.device()});
   const Tensor sum_dz = ops::narrow(sums, 0, 0, channels), sum_dz_x = ops::narrow(sums, 0, channels, channels);
   Grads grads(4);  // x, gamma, beta, residual
-  Tensor dz = gradient, mask = y;
-  if (needs[3] && y.defined()) {
+  Tensor dz = gradient;
+  ReluMask mask = relu;
+  const bool masked_for_residual = needs[3] && relu.y.defined();
+  if (masked_for_residual) {
     dz = rows_like(dy);
-    mask = Tensor();
+    mask = {};
   }
   const bool batch = s.of_batch();
   if (dy.numel() > 0 && (batch || needs[1] || needs[2] || needs[3])) {
     run_kernel(device.channel_sums, "batch_norm backward", dy.device(), sum_dz, x.defined() ? sum_dz_x : Tensor(),
-               needs[3] && y.defined() ? dz : Tensor(), gradient, y, x, x.defined() ? s.mean : Tensor());
+               masked_for_residual ? dz : Tensor(), gradient, relu, x, x.defined() ? s.mean : Tensor());
   }
   if (needs[3]) grads[3] = dz;
   if (needs[1]) grads[1] = ops::to(ops::mul(sum_dz_x, s.inv_std), gamma.dtype());
@@ -254,14 +256,15 @@ Grads batch_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& x, co
   if (s.spread_count.defined()) batch_sync()->sum_tensor(sums);
   if (!needs[0]) return grads;
   grads[0] = rows_like(dy);
-  const Tensor input = batch ? x : Tensor();
+  const Tensor input = batch || mask.scale.defined() ? x : Tensor();
   run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), grads[0], dz, mask, input,
              coefficients(s, gamma, sum_dz, sum_dz_x, 1));
   if (batch && last_row_count != 1 && dy.size(0) > 0) {
     // The last row stands for several: their gradients' sum.
     auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dy.size(0) - 1, 1) : Tensor(); };
-    run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), last(grads[0]), last(dz), last(mask),
-               last(input), coefficients(s, gamma, sum_dz, sum_dz_x, static_cast<double>(last_row_count)));
+    run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), last(grads[0]), last(dz),
+               ReluMask{last(mask.y), mask.scale, mask.shift}, last(input),
+               coefficients(s, gamma, sum_dz, sum_dz_x, static_cast<double>(last_row_count)));
   }
   return grads;
 }
@@ -334,10 +337,14 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
   if (!will_record({x, gamma, beta, options.residual})) return y;
 
   const bool input_needed = on_batch || requires_grad(gamma);
+  // Where the ReLU let values through can be seen from the input: the output need not be kept nor read.
+  const bool mask_of_input = options.relu && input_needed && !residual.defined();
+  const ReluMask mask = mask_of_input ? ReluMask{{}, scale, shift} : ReluMask{};
   auto rule = [input_ = input_needed ? Saved(input) : Saved(), gamma_ = Saved(gamma),
-               y_ = options.relu ? Saved(y) : Saved(), s = std::move(s),
+               y_ = options.relu && !mask_of_input ? Saved(y) : Saved(), mask, s = std::move(s),
                last_row_count = options.last_row_count](const Tensor& dy, const NeedsGrad& needs) {
-    return batch_norm_backward(dy, y_.get(), input_.get(), ops::contiguous(gamma_.get()), s, last_row_count, needs);
+    const ReluMask relu{y_.get(), mask.scale, mask.shift};
+    return batch_norm_backward(dy, relu, input_.get(), ops::contiguous(gamma_.get()), s, last_row_count, needs);
   };
   return record("batch_norm", y, {x, gamma, beta, options.residual}, std::move(rule));
 }

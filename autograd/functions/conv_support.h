@@ -31,15 +31,15 @@ inline Tensor masked(const Tensor& dy, const Tensor& y) {
   const Tensor dz = empty(dy.sizes(), {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
   const DType parameters = dy.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
   const ChannelGradient identity{ones({dy.size(1)}, {parameters, {}, dy.device()}), {}, {}};
-  run_kernel(backend(dy.device()).channel_affine_backward, "channel_affine_backward", dy.device(), dz, dense, y,
-             Tensor(), identity);
+  run_kernel(backend(dy.device()).channel_affine_backward, "channel_affine_backward", dy.device(), dz, dense,
+             ReluMask{.y = y}, Tensor(), identity);
   return dz;
 }
 
 /// Sum over everything but the channels, in the parameters' dtype.
 inline Tensor sum_channels(const Tensor& dz) {
   const Tensor sums = empty({dz.size(1)}, {DType::Float64, {}, dz.device()});
-  run_kernel(backend(dz.device()).channel_sums, "channel_sums", dz.device(), sums, Tensor(), Tensor(), dz, Tensor(),
+  run_kernel(backend(dz.device()).channel_sums, "channel_sums", dz.device(), sums, Tensor(), Tensor(), dz, ReluMask(),
              Tensor(), Tensor());
   return ops::to(sums, dz.dtype() == DType::Float64 ? DType::Float64 : DType::Float32);
 }

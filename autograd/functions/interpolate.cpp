@@ -10,6 +10,15 @@
 namespace bevgrad {
 namespace {
 
+// One axis: `in` positions become `out`.
+struct Axis {
+  int64_t in, out;
+  double step;  // in / out
+
+  Axis(int64_t in_size, int64_t out_size)
+      : in(in_size), out(out_size), step(static_cast<double>(in_size) / static_cast<double>(out_size)) {}
+};
+
 // Where an output position along one axis reads: positions `low` and `high` with weights 1 - fraction and fraction.
 struct Source {
   int64_t low, high;
@@ -17,134 +26,186 @@ struct Source {
 };
 
 struct Nearest {
-  BEVGRAD_HD Source operator()(int64_t i, int64_t in, int64_t out) const {
-    const int64_t at = i * in / out;
+  BEVGRAD_HD Source operator()(int64_t i, const Axis& axis) const {
+    const int64_t at = i * axis.in / axis.out;
     return {at, at, 0.0};
   }
 };
 
 struct Bilinear {
-  BEVGRAD_HD Source operator()(int64_t i, int64_t in, int64_t out) const {
-    const double at = (static_cast<double>(i) + 0.5) * static_cast<double>(in) / static_cast<double>(out) - 0.5;
+  BEVGRAD_HD Source operator()(int64_t i, const Axis& axis) const {
+    const double at = (static_cast<double>(i) + 0.5) * axis.step - 0.5;
     const double clamped = at < 0 ? 0 : at;
-    const int64_t low = static_cast<int64_t>(clamped) < in - 1 ? static_cast<int64_t>(clamped) : in - 1;
-    const int64_t high = low + 1 < in ? low + 1 : low;
+    const int64_t low = static_cast<int64_t>(clamped) < axis.in - 1 ? static_cast<int64_t>(clamped) : axis.in - 1;
+    const int64_t high = low + 1 < axis.in ? low + 1 : low;
     return {low, high, high == low ? 0.0 : clamped - static_cast<double>(low)};
   }
 };
 
-struct Sizes {
-  int64_t channels, h, w, oh, ow;
+// One index of the functors below is a run of pixels of one row and one block of their channels.
+struct Runs {
+  int64_t width, height, channels;  // of the tensor that is written
+  int64_t length, per_row, blocks, block;
+
+  Runs(const Tensor& written, int64_t channel_block)
+      : width(written.size(3)),
+        height(written.size(2)),
+        channels(written.size(1)),
+        length(written.device().is_cpu() ? width : 1),
+        per_row(width / length),
+        blocks(blocks_of(channels, channel_block)),
+        block(channel_block) {}
+
+  int64_t count(int64_t images) const { return images * height * per_row * blocks; }
+};
+struct Run {
+  int64_t image, row, first_column, end_column, first_channel, channels;
+
+  BEVGRAD_HD Run(const Runs& runs, int64_t i) {
+    const int64_t run = i / runs.blocks, in_row = run % runs.per_row, rows = run / runs.per_row;
+    first_channel = (i - run * runs.blocks) * runs.block;
+    channels = runs.channels - first_channel < runs.block ? runs.channels - first_channel : runs.block;
+    first_column = in_row * runs.length;
+    end_column = first_column + runs.length;
+    image = rows / runs.height;
+    row = rows - image * runs.height;
+  }
 };
 
-// y pixel = weighted sum of up to four x pixels (+ the pixel of `addend`). One index is one pixel and one block of its
-// channels.
-template <class T, class Rule, int64_t kBlock>
+// y pixel = weighted sum of up to four x pixels (+ the pixel of `addend`).
+template <class T, class Rule>
 struct Forward {
   T* y;
   const T* x;
   const T* addend;
-  Sizes s;
-  int64_t blocks;
+  Axis rows, columns;
+  Runs runs;
+  bool streamed;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using C = compute_t<T>;
-    const int64_t pixel = i / blocks, first = i % blocks * kBlock;
-    const int64_t count = s.channels - first < kBlock ? s.channels - first : kBlock;
-    const int64_t ow = pixel % s.ow, oh = pixel / s.ow % s.oh, n = pixel / s.ow / s.oh;
-    const Source row = Rule{}(oh, s.h, s.oh), column = Rule{}(ow, s.w, s.ow);
-    const T* image = x + n * s.h * s.w * s.channels + first;
-    T* out = y + pixel * s.channels + first;
-    const T* add = addend ? addend + pixel * s.channels + first : nullptr;
-    auto at = [&](int64_t h, int64_t w) { return image + (h * s.w + w) * s.channels; };
-    const T *p00 = at(row.low, column.low), *p01 = at(row.low, column.high), *p10 = at(row.high, column.low),
-            *p11 = at(row.high, column.high);
-    if (row.fraction == 0 && column.fraction == 0) {
-      if (!add)
-        return simd::for_each_block(count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(p00 + c)); });
-      return simd::for_each_block(
-          count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(p00 + c) + lanes.load(add + c)); });
+    const Run run(runs, i);
+    const Source row = Rule{}(run.row, rows);
+    const C v = static_cast<C>(row.fraction);
+    // What the loops need, in variables that no store can change.
+    const int64_t channels = runs.channels, x_row = columns.in * channels, y_row = columns.out * channels;
+    const T* image = x + run.image * rows.in * x_row + run.first_channel;
+    const T *upper = image + row.low * x_row, *lower = image + row.high * x_row;
+    const int64_t y_offset = (run.image * rows.out + run.row) * y_row + run.first_channel;
+    T* out = y + y_offset;
+    const T* add = addend ? addend + y_offset : nullptr;
+    const bool past_caches = streamed;
+    const Axis across = columns;
+    for (int64_t column = run.first_column; column < run.end_column; ++column) {
+      const Source source = Rule{}(column, across);
+      const int64_t left = source.low * channels, right = source.high * channels, at = column * channels;
+      const C u = static_cast<C>(source.fraction);
+      const C w00 = (1 - v) * (1 - u), w01 = (1 - v) * u, w10 = v * (1 - u), w11 = v * u;
+      const bool one = row.fraction == 0 && source.fraction == 0;
+      simd::for_each_four_blocks(run.channels, [=](int64_t c, auto lanes) {
+        auto value = lanes.load(upper + left + c);
+        if (!one) {
+          value = value * w00 + lanes.load(upper + right + c) * w01 + lanes.load(lower + left + c) * w10 +
+                  lanes.load(lower + right + c) * w11;
+        }
+        if (add) value += lanes.load(add + at + c);
+        if (past_caches) return lanes.stream(out + at + c, value);
+        lanes.store(out + at + c, value);
+      });
     }
-    const C v = static_cast<C>(row.fraction), u = static_cast<C>(column.fraction);
-    const C w00 = (1 - v) * (1 - u), w01 = (1 - v) * u, w10 = v * (1 - u), w11 = v * u;
-    simd::for_each_block(count, [&](int64_t c, auto lanes) {
-      lanes.store(out + c, lanes.load(p00 + c) * w00 + lanes.load(p01 + c) * w01 + lanes.load(p10 + c) * w10 +
-                               lanes.load(p11 + c) * w11);
-    });
   }
 };
 
-// The first and last output position that can read input position i, with room to spare.
-BEVGRAD_HD inline int64_t first_reader(int64_t i, int64_t in, int64_t out) {
-  if (i == 0) return 0;
-  const double at = static_cast<double>(i - 1) * static_cast<double>(out) / static_cast<double>(in);
-  return at < 1 ? 0 : static_cast<int64_t>(at) - 1;
-}
-BEVGRAD_HD inline int64_t last_reader(int64_t i, int64_t in, int64_t out) {
-  if (i >= in - 1) return out - 1;
-  const double at = static_cast<double>(i + 2) * static_cast<double>(out) / static_cast<double>(in) + 1;
-  return at > static_cast<double>(out - 1) ? out - 1 : static_cast<int64_t>(at);
-}
+// Output positions that may read input position i.
+struct Readers {
+  int64_t first, last;
 
-BEVGRAD_HD inline double weight_of(const Source& source, int64_t i) {
-  return (source.low == i ? 1 - source.fraction : 0.0) + (source.high == i ? source.fraction : 0.0);
-}
+  BEVGRAD_HD Readers(int64_t i, const Axis& axis) : first(0), last(axis.out - 1) {
+    const double at = (static_cast<double>(i) - 0.5) / axis.step - 0.5, end = at + 2 / axis.step;
+    if (i > 0 && at > 0) first = static_cast<int64_t>(at);
+    if (i < axis.in - 1 && end < static_cast<double>(last)) last = static_cast<int64_t>(end);
+  }
+};
+
+// Some of the readers of an input position, and by how much they do.
+template <class C>
+struct Weights {
+  static constexpr int kMost = 16;  // enlarging by 2 has 4 readers along an axis; more are taken in turns
+  int64_t positions[kMost];
+  C values[kMost];
+  int count = 0;
+
+  /// Takes those of output positions from `next` to `last`; returns where the next turn begins.
+  template <class Rule>
+  BEVGRAD_HD int64_t take(Rule rule, int64_t i, const Axis& axis, int64_t next, int64_t last) {
+    for (count = 0; next <= last && count < kMost; ++next) {
+      const Source source = rule(next, axis);
+      const double weight = (source.low == i ? 1 - source.fraction : 0.0) + (source.high == i ? source.fraction : 0.0);
+      if (weight == 0) continue;
+      positions[count] = next;
+      values[count++] = static_cast<C>(weight);
+    }
+    return next;
+  }
+};
 
 // dx pixel gathers from the y pixels that read it.
 template <class T, class Rule, int64_t kBlock>
 struct Backward {
   T* dx;
   const T* dy;
-  Sizes s;
-  int64_t blocks;
+  Axis rows, columns;
+  Runs runs;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using C = compute_t<T>;
-    const int64_t pixel = i / blocks, first = i % blocks * kBlock;
-    const int64_t count = s.channels - first < kBlock ? s.channels - first : kBlock;
-    const int64_t w = pixel % s.w, h = pixel / s.w % s.h, n = pixel / s.w / s.h;
-    // Enlarging by 2 has at most 4 readers along an axis; more are taken in turns.
-    constexpr int kReaders = 8;
-    C sums[kBlock];
-    for (int64_t c = 0; c < count; ++c) sums[c] = C(0);
-    const int64_t last_row = last_reader(h, s.h, s.oh), last_column = last_reader(w, s.w, s.ow);
-    for (int64_t start = first_reader(w, s.w, s.ow); start <= last_column; start += kReaders) {
-      C weights[kReaders];
-      const int64_t readers = last_column - start + 1 < kReaders ? last_column - start + 1 : kReaders;
-      for (int64_t k = 0; k < readers; ++k) weights[k] = static_cast<C>(weight_of(Rule{}(start + k, s.w, s.ow), w));
-      for (int64_t oh = first_reader(h, s.h, s.oh); oh <= last_row; ++oh) {
-        const C row = static_cast<C>(weight_of(Rule{}(oh, s.h, s.oh), h));
-        if (row == C(0)) continue;
-        const T* in = dy + ((n * s.oh + oh) * s.ow + start) * s.channels + first;
-        for (int64_t k = 0; k < readers; ++k) {
-          if (weights[k] == C(0)) continue;
-          const C factor = row * weights[k];
-          const T* from = in + k * s.channels;
-          simd::for_each_block(count, [&](int64_t c, auto lanes) {
-            lanes.store(sums + c, lanes.load(sums + c) + lanes.load(from + c) * factor);
+    const Run run(runs, i);
+    const int64_t channels = runs.channels, y_row = columns.out * channels;
+    const T* image = dy + run.image * rows.out * y_row + run.first_channel;
+    const int64_t x_offset = (run.image * rows.in + run.row) * columns.in * channels + run.first_channel;
+    const Readers row_readers(run.row, rows);
+    Weights<C> row_weights;
+    const Axis across = columns;
+    const bool rows_at_once = row_readers.last - row_readers.first < Weights<C>::kMost;
+    if (rows_at_once) row_weights.take(Rule{}, run.row, rows, row_readers.first, row_readers.last);
+    for (int64_t column = run.first_column; column < run.end_column; ++column) {
+      const Readers column_readers(column, across);
+      C sums[kBlock];
+      for (int64_t c = 0; c < run.channels; ++c) sums[c] = C(0);
+      for (int64_t row = row_readers.first; row <= row_readers.last;) {
+        row = rows_at_once ? row_readers.last + 1 : row_weights.take(Rule{}, run.row, rows, row, row_readers.last);
+        for (int64_t next = column_readers.first; next <= column_readers.last;) {
+          Weights<C> weights;
+          next = weights.take(Rule{}, column, across, next, column_readers.last);
+          simd::for_each_four_blocks(run.channels, [&](int64_t c, auto lanes) {
+            auto sum = lanes.load(sums + c);
+            for (int k = 0; k < row_weights.count; ++k) {
+              const T* in = image + row_weights.positions[k] * y_row + c;
+              for (int j = 0; j < weights.count; ++j) {
+                const T* from = in + weights.positions[j] * channels;
+                sum += lanes.load(from) * (row_weights.values[k] * weights.values[j]);
+              }
+            }
+            lanes.store(sums + c, sum);
           });
         }
       }
+      T* out = dx + x_offset + column * channels;
+      simd::for_each_block(run.channels, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(sums + c)); });
     }
-    T* out = dx + pixel * s.channels + first;
-    simd::for_each_block(count, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(sums + c)); });
   }
 };
-
-Sizes sizes_of(const Shape& x, int64_t height, int64_t width) {
-  return {x[1], x[2], x[3], height, width};
-}
 
 template <class Rule>
 Tensor resize_backward(const char* op, const Tensor& dy, const Shape& x_sizes) {
   const Tensor dx = empty(x_sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
-  const Sizes s = sizes_of(x_sizes, dy.size(2), dy.size(3));
   dispatch_floating(op, dy.dtype(), [&]<class T>() {
     with_channel_block(dy.device(), [&]<int64_t kBlock>() {
-      const int64_t blocks = blocks_of(s.channels, kBlock);
-      const Backward<T, Rule, kBlock> kernel{dx.data<T>(), gradient.data<T>(), s, blocks};
-      launch(dy.device(), x_sizes[0] * s.h * s.w * blocks, kernel, 100);
+      const Runs runs(dx, kBlock);
+      const Backward<T, Rule, kBlock> kernel{
+          dx.data<T>(), gradient.data<T>(), {x_sizes[2], dy.size(2)}, {x_sizes[3], dy.size(3)}, runs};
+      launch(dy.device(), runs.count(x_sizes[0]), kernel, 100 * runs.length);
     });
   });
   return dx;
@@ -158,13 +219,18 @@ Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, co
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor add = addend.defined() ? ops::contiguous(addend, MemoryFormat::ChannelsLast) : Tensor();
   const Tensor y = empty({x.size(0), x.size(1), height, width}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
-  const Sizes s = sizes_of(x.sizes(), height, width);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
     with_channel_block(x.device(), [&]<int64_t kBlock>() {
-      const int64_t blocks = blocks_of(s.channels, kBlock);
-      const Forward<T, Rule, kBlock> kernel{y.data<T>(), input.data<T>(), add.defined() ? add.data<T>() : nullptr, s,
-                                            blocks};
-      launch(x.device(), x.size(0) * height * width * blocks, kernel, 50);
+      const Runs runs(y, kBlock);
+      const bool streamed = x.device().is_cpu() && simd::streams(y.data<T>(), x.size(0) * height * width, x.size(1));
+      const Forward<T, Rule> kernel{y.data<T>(),
+                                    input.data<T>(),
+                                    add.defined() ? add.data<T>() : nullptr,
+                                    {x.size(2), height},
+                                    {x.size(3), width},
+                                    runs,
+                                    streamed};
+      launch(x.device(), runs.count(x.size(0)), kernel, 50 * runs.length);
     });
   });
   std::vector<Tensor> inputs{x};

@@ -26,9 +26,11 @@ template <bool kUsual, class R>
   const R distance = kUsual ? far * far * far * far : std::pow(far, beta);
   const R a = target < R(0) ? R(0) : (peak ? R(1) : distance);
   const R e = elementary::exp(s < R(0) ? s : -s);
-  const R q = (s < R(0) ? e : R(1)) / (R(1) + e);
-  const R rest = (s < R(0) ? R(1) : e) / (R(1) + e);
-  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p(e);
+  const R inverse = R(1) / (R(1) + e);
+  const R small = e * inverse;
+  const R q = s < R(0) ? small : inverse;
+  const R rest = s < R(0) ? inverse : small;  // 1 - q without cancellation
+  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p_of_unit(e);
   const R modulation = kUsual ? rest * rest : std::pow(rest, alpha);
   const R slope = a * modulation * (alpha * q * log_q - rest);
   return {-a * modulation * log_q, peak ? slope : -slope};

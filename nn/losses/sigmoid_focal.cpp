@@ -25,9 +25,11 @@ template <bool kSquared, class R>
   const R s = positive ? x : -x;
   const R a = target == kIgnoredTarget ? R(0) : (positive ? alpha : R(1) - alpha);
   const R e = elementary::exp(s < R(0) ? s : -s);  // exp(-|s|)
-  const R q = (s < R(0) ? e : R(1)) / (R(1) + e);
-  const R rest = (s < R(0) ? R(1) : e) / (R(1) + e);  // 1 - q without cancellation
-  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p(e);
+  const R inverse = R(1) / (R(1) + e);
+  const R small = e * inverse;
+  const R q = s < R(0) ? small : inverse;
+  const R rest = s < R(0) ? inverse : small;  // 1 - q without cancellation
+  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p_of_unit(e);
   const R modulation = kSquared ? rest * rest : std::pow(rest, gamma);
   const R slope = a * modulation * (gamma * q * log_q - rest);
   return {-a * modulation * log_q, positive ? slope : -slope};

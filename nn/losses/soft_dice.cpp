@@ -89,11 +89,13 @@ std::vector<Overlap> overlaps(const Tensor& logits, const Tensor& targets) {
             g[i] += target;
           }
         }
-        for (int64_t i = 0; i < rows.block; ++i) {
-          Overlap& sum = partial[chunk * rows.classes + i % rows.classes];
-          sum.both += both[i];
-          sum.predicted += predicted[i];
-          sum.present += present[i];
+        for (int64_t pixel = 0; pixel < rows.block; pixel += rows.classes) {
+          for (int64_t c = 0; c < rows.classes; ++c) {
+            Overlap& sum = partial[chunk * rows.classes + c];
+            sum.both += both[pixel + c];
+            sum.predicted += predicted[pixel + c];
+            sum.present += present[pixel + c];
+          }
         }
       },
       rows.chunk_length());

@@ -47,9 +47,47 @@ constexpr int64_t rows_per_block(int64_t channels) {
   return std::max<int64_t>(4096 / std::max<int64_t>(channels, 1), 8);
 }
 
-// Adds a register's doubles to memory.
-inline void add_to(double* sums, simd::Vector<double> v, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) sums[i] += v[i];
+// Asks for the block of rows after this one, a register at a time, while this one is added up from the nearest cache.
+template <class T>
+class Ahead {
+ public:
+  explicit Ahead(const T* next) : next_(next) {}
+  void step() {
+    __builtin_prefetch(next_);
+    next_ += simd::kLanes;
+  }
+
+ private:
+  const T* next_;
+};
+
+// Sixteen doubles as two vectors: GCC keeps larger ones than a register in memory, where each addition waits for the
+// one before to be stored.
+struct Doubles {
+  typedef double Half __attribute__((vector_size(simd::kLanes / 2 * sizeof(double))));
+  Half low = {}, high = {};
+
+  void add(const Doubles& v) {
+    low += v.low;
+    high += v.high;
+  }
+  void add_product(const Doubles& a, const Doubles& b) {
+    low += a.low * b.low;
+    high += a.high * b.high;
+  }
+  /// Adds the first `count` to memory.
+  void add_to(double* sums, int64_t count) const {
+    for (int i = 0; i < simd::kLanes / 2; ++i) {
+      if (i < count) sums[i] += low[i];
+      if (i + simd::kLanes / 2 < count) sums[i + simd::kLanes / 2] += high[i];
+    }
+  }
+};
+
+template <class C>
+[[gnu::always_inline]] inline Doubles widen(simd::Vector<C> v) {
+  return {__builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), Doubles::Half),
+          __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), Doubles::Half)};
 }
 
 template <class T>
@@ -60,16 +98,18 @@ std::vector<double> moments(Rows shape, const T* x) {
     const int64_t step = rows_per_block(channels);
     for (int64_t begin = first; begin < last; begin += step) {
       const int64_t end = std::min(last, begin + step);
+      Ahead ahead(x + end * channels);
       simd::for_each_block(channels, [&](int64_t c, auto lanes) {
-        simd::Vector<double> sum = {}, square = {};
+        Doubles sum, square;
         for (int64_t r = begin; r < end; ++r) {
-          const auto value = simd::convert<double, C>(lanes.load(x + r * channels + c));
-          sum += value;
-          square += value * value;
+          ahead.step();
+          const Doubles value = widen<C>(lanes.load(x + r * channels + c));
+          sum.add(value);
+          square.add_product(value, value);
         }
         const int64_t count = std::min<int64_t>(simd::kLanes, channels - c);
-        add_to(sums + c, sum, count);
-        add_to(sums + channels + c, square, count);
+        sum.add_to(sums + c, count);
+        square.add_to(sums + channels + c, count);
       });
     }
   });
@@ -82,14 +122,15 @@ std::vector<double> sums_of_few(Rows shape, const T* x) {
   using C = compute_t<T>;
   const int64_t channels = shape.channels;
   return chunked_sums(shape, channels, [=](int64_t first, int64_t last, double* sums) {
-    simd::Vector<double> lanes[simd::kLanes] = {};
+    Doubles lanes[simd::kLanes];
     int64_t r = first;
     for (; r + simd::kLanes <= last; r += simd::kLanes) {
       const T* at = x + r * channels;
-      for (int64_t i = 0; i < channels; ++i) lanes[i] += simd::convert<double, C>(simd::load(at + i * simd::kLanes));
+      for (int64_t i = 0; i < channels; ++i) lanes[i].add(widen<C>(simd::load(at + i * simd::kLanes)));
     }
-    for (int64_t i = 0; i < channels * simd::kLanes; ++i)
-      sums[i % channels] += lanes[i / simd::kLanes][i % simd::kLanes];
+    double added[simd::kLanes * simd::kLanes] = {};
+    for (int64_t i = 0; i < channels; ++i) lanes[i].add_to(added + i * simd::kLanes, simd::kLanes);
+    for (int64_t i = 0; i < channels * simd::kLanes; ++i) sums[i % channels] += added[i];
     for (int64_t i = r * channels; i < last * channels; ++i)
       sums[i % channels] += static_cast<double>(static_cast<C>(x[i]));
   });
@@ -106,6 +147,47 @@ void for_each_row_of(Rows shape, const Body& body) {
 template <class T>
 T* pointer(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>() : nullptr;
+}
+
+// A gradient behind a ReLU, at the values `at` of the channels `c`.
+struct NoMask {
+  template <class V, class Lanes>
+  V operator()(V gradient, int64_t, int64_t, Lanes) const {
+    return gradient;
+  }
+};
+template <class T>
+struct MaskOfOutput {
+  const T* y;
+  template <class V, class Lanes>
+  V operator()(V gradient, int64_t at, int64_t, Lanes lanes) const {
+    return lanes.load(y + at) > compute_t<T>(0) ? gradient : V{};
+  }
+};
+template <class T>
+struct MaskOfInput {
+  const T* x;
+  const parameter_t<T>* scale;
+  const parameter_t<T>* shift;
+  template <class V, class Lanes>
+  V operator()(V gradient, int64_t at, int64_t c, Lanes lanes) const {
+    const V y = lanes.load(x + at) * lanes.load(scale + c) + lanes.load(shift + c);
+    return y > compute_t<T>(0) ? gradient : V{};
+  }
+};
+
+template <class T, class F>
+void dispatch_mask(const ReluMask& mask, const Tensor& x, const F& f) {
+  using P = parameter_t<T>;
+  if (mask.y.defined()) return f(MaskOfOutput<T>{mask.y.data<T>()});
+  if (mask.scale.defined()) return f(MaskOfInput<T>{x.data<T>(), mask.scale.data<P>(), mask.shift.data<P>()});
+  f(NoMask{});
+}
+
+// Calls f(std::true_type) or f(std::false_type).
+template <class F>
+void dispatch_flag(bool flag, const F& f) {
+  flag ? f(std::true_type{}) : f(std::false_type{});
 }
 
 }  // namespace
@@ -141,74 +223,80 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
     const P* a = scale.data<P>();
     const P* b = shift.data<P>();
     const int64_t channels = shape.channels;
-    auto run = [&](auto with_residual, auto with_relu) {
-      for_each_row_of(shape, [=](int64_t r) {
-        const int64_t first = r * channels;
-        simd::for_each_block(channels, [=](int64_t c, auto lanes) {
-          simd::Vector<C> value = lanes.load(in + first + c) * lanes.load(a + c) + lanes.load(b + c);
-          if constexpr (with_residual) value += lanes.load(add + first + c);
-          if constexpr (with_relu) value = value < C(0) ? simd::Vector<C>{} : value;
-          lanes.store(out + first + c, value);
+    dispatch_flag(add != nullptr, [&](auto with_residual) {
+      dispatch_flag(relu, [&](auto with_relu) {
+        dispatch_flag(out != in && simd::streams(out, shape.rows, channels), [&](auto streamed) {
+          for_each_row_of(shape, [=](int64_t r) {
+            const int64_t first = r * channels;
+            simd::for_each_block(channels, [=](int64_t c, auto lanes) {
+              simd::Vector<C> value = lanes.load(in + first + c) * lanes.load(a + c) + lanes.load(b + c);
+              if constexpr (with_residual) value += lanes.load(add + first + c);
+              if constexpr (with_relu) value = value < C(0) ? simd::Vector<C>{} : value;
+              if constexpr (streamed) return lanes.stream(out + first + c, value);
+              lanes.store(out + first + c, value);
+            });
+          });
         });
       });
-    };
-    if (add && relu) return run(std::true_type{}, std::true_type{});
-    if (add) return run(std::true_type{}, std::false_type{});
-    if (relu) return run(std::false_type{}, std::true_type{});
-    run(std::false_type{}, std::false_type{});
+    });
   });
 }
 
-void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy, const Tensor& y,
-                  const Tensor& x, const Tensor& mean) {
+void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
+                  const ReluMask& mask, const Tensor& x, const Tensor& mean) {
   const Rows shape = rows_of(dy);
   dispatch_floating("channel_sums", dy.dtype(), [&]<class T>() {
     using C = compute_t<T>;
     const T* gradient = dy.data<T>();
-    const T* output = pointer<T>(y);
     const T* input = pointer<T>(x);
     const double* center = pointer<double>(mean);
     T* masked = pointer<T>(dz);
     const int64_t channels = shape.channels;
-    auto run = [&](auto with_mask, auto with_input) {
-      return chunked_sums(shape, 2 * channels, [=](int64_t first, int64_t last, double* sums) {
-        const int64_t step = rows_per_block(channels);
-        for (int64_t begin = first; begin < last; begin += step) {
-          const int64_t end = std::min(last, begin + step);
-          simd::for_each_block(channels, [&](int64_t c, auto lanes) {
-            simd::Vector<double> sum = {}, product = {}, middle = {};
-            if constexpr (with_input) middle = lanes.load(center + c);
-            for (int64_t r = begin; r < end; ++r) {
-              const int64_t at = r * channels + c;
-              simd::Vector<C> value = lanes.load(gradient + at);
-              if constexpr (with_mask) value = lanes.load(output + at) > C(0) ? value : simd::Vector<C>{};
-              const auto wide = simd::convert<double, C>(value);
-              sum += wide;
-              if constexpr (with_input) product += wide * (simd::convert<double, C>(lanes.load(input + at)) - middle);
-              if (masked) lanes.store(masked + at, value);
-            }
-            const int64_t count = std::min<int64_t>(simd::kLanes, channels - c);
-            add_to(sums + c, sum, count);
-            add_to(sums + channels + c, product, count);
-          });
-        }
-      });
-    };
-    using std::false_type, std::true_type;
-    if (channels < simd::kLanes && !output && !input && !masked) {
+    if (channels < simd::kLanes && !mask.y.defined() && !input && !masked) {
       const std::vector<double> sums = sums_of_few(shape, gradient);
       std::copy_n(sums.begin(), channels, sum_dz.data<double>());
       return;
     }
-    const std::vector<double> sums = output
-                                         ? (input ? run(true_type{}, true_type{}) : run(true_type{}, false_type{}))
-                                         : (input ? run(false_type{}, true_type{}) : run(false_type{}, false_type{}));
+    std::vector<double> sums;
+    dispatch_mask<T>(mask, x, [&](auto unmasked) {
+      dispatch_flag(center != nullptr, [&](auto with_input) {
+        sums = chunked_sums(shape, 2 * channels, [=](int64_t first, int64_t last, double* sums) {
+          const int64_t step = rows_per_block(channels);
+          for (int64_t begin = first; begin < last; begin += step) {
+            const int64_t end = std::min(last, begin + step);
+            Ahead ahead(gradient + end * channels), ahead_of_input(input + end * channels);
+            simd::for_each_block(channels, [&](int64_t c, auto lanes) {
+              Doubles sum, product, middle;
+              if constexpr (with_input) middle = widen<double>(lanes.load(center + c));
+              for (int64_t r = begin; r < end; ++r) {
+                ahead.step();
+                if constexpr (with_input) ahead_of_input.step();
+                const int64_t at = r * channels + c;
+                const simd::Vector<C> value = unmasked(lanes.load(gradient + at), at, c, lanes);
+                const Doubles wide = widen<C>(value);
+                sum.add(wide);
+                if constexpr (with_input) {
+                  Doubles offset = widen<C>(lanes.load(input + at));
+                  offset.low -= middle.low;
+                  offset.high -= middle.high;
+                  product.add_product(wide, offset);
+                }
+                if (masked) lanes.store(masked + at, value);
+              }
+              const int64_t count = std::min<int64_t>(simd::kLanes, channels - c);
+              sum.add_to(sums + c, count);
+              product.add_to(sums + channels + c, count);
+            });
+          }
+        });
+      });
+    });
     std::copy_n(sums.begin(), channels, sum_dz.data<double>());
     if (sum_dz_x.defined()) std::copy_n(sums.begin() + channels, channels, sum_dz_x.data<double>());
   });
 }
 
-void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+void channel_affine_backward(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
                              const ChannelGradient& gradient) {
   const Rows shape = rows_of(dy);
   dispatch_floating("channel_affine_backward", dy.dtype(), [&]<class T>() {
@@ -216,29 +304,27 @@ void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y
     using P = parameter_t<T>;
     T* out = dx.data<T>();
     const T* in = dy.data<T>();
-    const T* output = pointer<T>(y);
     const T* input = pointer<T>(x);
     const P* a = gradient.a.data<P>();
     const P* b = pointer<P>(gradient.b);
     const P* d = pointer<P>(gradient.d);
     const int64_t channels = shape.channels;
-    auto run = [&](auto with_mask, auto with_input) {
-      for_each_row_of(shape, [=](int64_t r) {
-        const int64_t first = r * channels;
-        simd::for_each_block(channels, [=](int64_t c, auto lanes) {
-          simd::Vector<C> value = lanes.load(in + first + c);
-          if constexpr (with_mask) value = lanes.load(output + first + c) > C(0) ? value : simd::Vector<C>{};
-          value *= lanes.load(a + c);
-          if constexpr (with_input) value += lanes.load(input + first + c) * lanes.load(b + c) + lanes.load(d + c);
-          lanes.store(out + first + c, value);
+    dispatch_mask<T>(mask, x, [&](auto unmasked) {
+      dispatch_flag(b != nullptr, [&](auto with_input) {
+        dispatch_flag(out != in && simd::streams(out, shape.rows, channels), [&](auto streamed) {
+          for_each_row_of(shape, [=](int64_t r) {
+            const int64_t first = r * channels;
+            simd::for_each_block(channels, [=](int64_t c, auto lanes) {
+              const int64_t at = first + c;
+              simd::Vector<C> value = unmasked(lanes.load(in + at), at, c, lanes) * lanes.load(a + c);
+              if constexpr (with_input) value += lanes.load(input + at) * lanes.load(b + c) + lanes.load(d + c);
+              if constexpr (streamed) return lanes.stream(out + at, value);
+              lanes.store(out + at, value);
+            });
+          });
         });
       });
-    };
-    using std::false_type, std::true_type;
-    if (output && input) return run(true_type{}, true_type{});
-    if (output) return run(true_type{}, false_type{});
-    if (input) return run(false_type{}, true_type{});
-    run(false_type{}, false_type{});
+    });
   });
 }
 

@@ -27,6 +27,24 @@ Rows rows_of(const Tensor& x) {
   return {channels ? x.numel() / channels : 0, channels};
 }
 
+// ReluMask, as pointers.
+template <class T>
+struct Mask {
+  const T* y;
+  const parameter_t<T>* scale;
+  const parameter_t<T>* shift;
+
+  explicit Mask(const ReluMask& mask)
+      : y(pointer<T>(mask.y)), scale(pointer<parameter_t<T>>(mask.scale)), shift(pointer<parameter_t<T>>(mask.shift)) {}
+
+  /// y and x: the values there, of channel c.
+  BEVGRAD_HD bool holds(compute_t<T> output, compute_t<T> input, int64_t c) const {
+    using C = compute_t<T>;
+    if (y) return output > C(0);
+    return !scale || input * static_cast<C>(scale[c]) + static_cast<C>(shift[c]) > C(0);
+  }
+};
+
 // ---- Per element.
 
 template <class T, int kLanes>
@@ -59,7 +77,7 @@ template <class T, int kLanes>
 struct AffineBackward {
   T* dx;
   const T* dy;
-  const T* y;
+  Mask<T> mask;
   const T* x;
   const parameter_t<T>* a;
   const parameter_t<T>* b;
@@ -71,12 +89,12 @@ struct AffineBackward {
     const int64_t at = i * kLanes, c = i % packs * kLanes;
     C value[kLanes], output[kLanes] = {}, input[kLanes] = {};
     load_pack<kLanes>(value, dy + at);
-    if (y) load_pack<kLanes>(output, y + at);
+    if (mask.y) load_pack<kLanes>(output, mask.y + at);
     if (x) load_pack<kLanes>(input, x + at);
     for (int k = 0; k < kLanes; ++k) {
-      if (y && !(output[k] > C(0))) value[k] = C(0);
+      if (!mask.holds(output[k], input[k], c + k)) value[k] = C(0);
       value[k] *= static_cast<C>(a[c + k]);
-      if (x) value[k] += input[k] * static_cast<C>(b[c + k]) + static_cast<C>(d[c + k]);
+      if (b) value[k] += input[k] * static_cast<C>(b[c + k]) + static_cast<C>(d[c + k]);
     }
     store_pack<kLanes>(dx + at, value);
   }
@@ -132,7 +150,7 @@ struct GradientSums {
   double* partial;
   T* dz;
   const T* dy;
-  const T* y;
+  Mask<T> mask;
   const T* x;
   const double* mean;
   Chunks chunks;
@@ -140,14 +158,15 @@ struct GradientSums {
   BEVGRAD_HD void operator()(int64_t i) const {
     using C = compute_t<T>;
     const ChunkBounds b = bounds(chunks, i);
-    const double middle = x ? mean[b.channel] : 0.0;
+    const double middle = mean ? mean[b.channel] : 0.0;
     double sum = 0, product = 0;
     for (int64_t r = b.first; r < b.last; ++r) {
       const int64_t at = r * chunks.channels + b.channel;
       C value = load(dy, at);
-      if (y && !(load(y, at) > C(0))) value = C(0);
+      const C output = mask.y ? load(mask.y, at) : C(0), input = x ? load(x, at) : C(0);
+      if (!mask.holds(output, input, b.channel)) value = C(0);
       sum += static_cast<double>(value);
-      if (x) product += static_cast<double>(value) * (static_cast<double>(load(x, at)) - middle);
+      product += static_cast<double>(value) * (static_cast<double>(input) - middle);
       if (dz) store(dz, at, value);
     }
     double* out = partial + i / chunks.channels * 2 * chunks.channels + b.channel;
@@ -254,21 +273,21 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
   });
 }
 
-void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy, const Tensor& y,
-                  const Tensor& x, const Tensor& mean) {
+void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
+                  const ReluMask& mask, const Tensor& x, const Tensor& mean) {
   const Rows shape = rows_of(dy);
   const Chunks chunks(shape);
   const Tensor partial = partial_sums(chunks.count, shape.channels, dy.device());
   dispatch_floating("channel_sums", dy.dtype(), [&]<class T>() {
     launch(dy.device(), chunks.count * shape.channels,
-           GradientSums<T>{partial.data<double>(), pointer<T>(dz), dy.data<T>(), pointer<T>(y), pointer<T>(x),
+           GradientSums<T>{partial.data<double>(), pointer<T>(dz), dy.data<T>(), Mask<T>(mask), pointer<T>(x),
                            pointer<double>(mean), chunks},
            chunks.length);
   });
   combine(partial, sum_dz.data<double>(), pointer<double>(sum_dz_x));
 }
 
-void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y, const Tensor& x,
+void channel_affine_backward(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
                              const ChannelGradient& gradient) {
   const int64_t channels = dy.size(1);
   dispatch_floating("channel_affine_backward", dy.dtype(), [&]<class T>() {
@@ -276,15 +295,15 @@ void channel_affine_backward(const Tensor& dx, const Tensor& dy, const Tensor& y
     constexpr int kLanes = kFullPack<T>;
     T* out = dx.data<T>();
     const T* in = dy.data<T>();
-    const T* output = pointer<T>(y);
+    const Mask<T> relu(mask);
     const T* input = pointer<T>(x);
     const P* a = gradient.a.data<P>();
     const P* b = pointer<P>(gradient.b);
     const P* d = pointer<P>(gradient.d);
-    if (fits_packs<T>(channels, dx, dy, y, x))
+    if (fits_packs<T>(channels, dx, dy, mask.y, x))
       return launch(dy.device(), dy.numel() / kLanes,
-                    AffineBackward<T, kLanes>{out, in, output, input, a, b, d, channels / kLanes}, kLanes);
-    launch(dy.device(), dy.numel(), AffineBackward<T, 1>{out, in, output, input, a, b, d, channels});
+                    AffineBackward<T, kLanes>{out, in, relu, input, a, b, d, channels / kLanes}, kLanes);
+    launch(dy.device(), dy.numel(), AffineBackward<T, 1>{out, in, relu, input, a, b, d, channels});
   });
 }
 

@@ -59,6 +59,22 @@ TEST(Tape, LeavesDoNotShareTheirGradients) {
   EXPECT_THAT(grad(a).to_vector(), ElementsAre(11, 11));
 }
 
+// The gradients of inner values are added up in place where they may be.
+TEST(Tape, InnerValuesDoNotShareTheirGradients) {
+  const Tensor x = leaf({1, 2});
+  const Tensor a = mul(x, 2.0), b = mul(x, 3.0), scaled = mul(a, 5.0);
+  // The sum is recorded last, so a and b first get the same tensor; then a gets one more.
+  backward(sum(add(add(a, b), scaled)));
+  EXPECT_THAT(grad(x).to_vector(), ElementsAre(15, 15));
+}
+
+TEST(Tape, AnExpandedGradientIsNotWrittenInto) {
+  const Tensor x = leaf({1, 2, 3});
+  const Tensor a = mul(x, 2.0), first = sum(mul(a, from_values({5, 6, 7}, {3})));
+  backward(add(first, sum(a)));
+  EXPECT_THAT(grad(x).to_vector(), ElementsAre(12, 14, 16));
+}
+
 TEST(Tape, BroadcastingIsUndone) {
   const Tensor x = ones({2, 3, 4, 5}), bias = ones({3, 1, 1}), one = scalar(1.0);
   for (const Tensor& t : {x, bias, one}) set_requires_grad(t, true);

@@ -116,16 +116,19 @@ TEST_P(Channels, Gradients) {
     const Values x = run.x.to_vector(), y = run.y.to_vector(), dy = run.dy.to_vector(), mean = run.mean.to_vector(),
                  a = run.scale.to_vector(), b = run.shift.to_vector();
     const size_t channels = static_cast<size_t>(run.channels());
-    for (int what = 0; what < 4; ++what) {
-      const bool masked = what & 1, with_input = what & 2;
+    for (int what = 0; what < 8; ++what) {
+      const bool masked = what & 1, with_input = what & 2, mask_of_input = what & 4;
+      if (mask_of_input && !masked) continue;
       Values dz(dy.size()), sum(channels), product(channels), dx(dy.size());
       for_each(run.x, [&](size_t i, size_t c) {
-        dz[i] = masked && !(y[i] > 0) ? 0 : dy[i];
+        dz[i] = masked && !((mask_of_input ? x[i] * a[c] + b[c] : y[i]) > 0) ? 0 : dy[i];
         sum[c] += dz[i];
         product[c] += dz[i] * (x[i] - mean[c]);
         dx[i] = a[c] * dz[i] + (with_input ? b[c] * x[i] + a[c] : 0);
       });
-      const Tensor none, mask = masked ? run.y : none, input = with_input ? run.x : none;
+      const Tensor none, input = with_input || mask_of_input ? run.x : none;
+      ReluMask mask;
+      if (masked) mask = mask_of_input ? ReluMask{{}, run.scale, run.shift} : ReluMask{run.y, {}, {}};
       const Tensor written = empty_like(run.dy), first = run.sums(), second = run.sums();
       run.table().channel_sums(first, with_input ? second : none, masked ? written : none, run.dy, mask, input,
                                with_input ? run.mean : none);
