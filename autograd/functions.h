@@ -1,6 +1,7 @@
 // Every differentiable function.
 #pragma once
 #include "autograd/functions/batch_norm.h"      // IWYU pragma: export
+#include "autograd/functions/channel_scale.h"   // IWYU pragma: export
 #include "autograd/functions/conv.h"            // IWYU pragma: export
 #include "autograd/functions/conv_transpose.h"  // IWYU pragma: export
 #include "autograd/functions/interpolate.h"     // IWYU pragma: export

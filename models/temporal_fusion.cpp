@@ -1,6 +1,7 @@
 #include "models/temporal_fusion.h"
 
 #include "autograd/autocast.h"
+#include "autograd/functions/channel_scale.h"
 #include "autograd/functions/conv.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
@@ -109,8 +110,7 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
   TemporalFusionOutput output;
   output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
   const Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
-  const Tensor gain = reshape(gamma_, {1, channels, 1, 1});
-  output.fused = tapped(*this, add(current, mul(to(fusion_conv_.forward(mixed), current.dtype()), gain)), 0);
+  output.fused = tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
   tapped(*this, output.weights, 1);
   return output;
 }

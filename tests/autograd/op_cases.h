@@ -9,6 +9,7 @@ std::vector<OpCase> shape_cases();
 std::vector<OpCase> reduce_cases();
 std::vector<OpCase> conv_cases();
 std::vector<OpCase> batch_norm_cases();
+std::vector<OpCase> channel_scale_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> linear_cases();
 std::vector<OpCase> interpolate_cases();

@@ -18,7 +18,7 @@ std::vector<OpCase> all_cases() {
   std::vector<OpCase> all;
   for (const auto& family :
        {pointwise_cases(), shape_cases(), reduce_cases(), conv_cases(), batch_norm_cases(), pool_cases(),
-        linear_cases(), interpolate_cases(), sampling_cases(), softmax_cases(), pillar_cases()})
+        linear_cases(), channel_scale_cases(), interpolate_cases(), sampling_cases(), softmax_cases(), pillar_cases()})
     all.insert(all.end(), family.begin(), family.end());
   return all;
 }
