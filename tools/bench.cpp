@@ -22,7 +22,7 @@ struct BenchFlags {
 };
 
 std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags, const MachineLimits& limits) {
-  if (which == "machine") return bench_machine(limits);
+  if (which == "machine") return bench_machine(limits, flags.config.compute_device());
   ConfigFlags config = flags.config;
   if (config.config.empty()) config.config = which == "step1" ? "hpa_step1" : "hpa_step2_static";
   const configs::Document document = config.load();
@@ -59,7 +59,7 @@ void add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "time the machine and the framework, each figure with its limit");
   command->require_subcommand(1);
   const std::pair<const char*, const char*> benches[] = {
-      {"machine", "multiply-adds, bfloat16 dot products and memory bandwidth"},
+      {"machine", "multiply-adds (a device: matrix products) in float32 and bfloat16, and memory bandwidth"},
       {"ops", "the convolutions that step 2 trains, each pass; the cost of a small operation"},
       {"modules", "forward and backward of every outermost module in a training step"},
       {"step1", "whole training steps of step 1 (hpa_step1 unless --config says otherwise) on synthetic inputs"},

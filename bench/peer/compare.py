@@ -4,8 +4,8 @@ by the Python that --python names.
 
     bench/peer/compare.py --bevgrad build/bevgrad --python /path/to/python-with-torch [--rounds 3] [CASE]...
 
-Cases: see CASES below; without one all are run. A ratio is bevgrad's samples a second over PyTorch's better layout of
-the same round, so that what else the machine does meanwhile meets both.
+Cases: see CASES below; without one all are run. A ratio is bevgrad's samples a second over PyTorch's best of the same
+round (NCHW, channels last and, for inference, torch.compile), so that what else the machine does meanwhile meets both.
 """
 import argparse
 import json
@@ -45,8 +45,8 @@ def ours(args, arguments):
     return next(f["value"] for f in report["figures"] if f["name"] == "samples a second")
 
 
-def peer(args, arguments, layout):
-    text = run([args.python, os.path.join(HERE, "training.py"), *arguments, "--layout", layout, *args.threads])
+def peer(args, arguments, layout, *more):
+    text = run([args.python, os.path.join(HERE, "training.py"), *arguments, "--layout", layout, *more, *args.threads])
     return json.loads(text.strip().splitlines()[-1])["samples_per_second"]
 
 
@@ -68,14 +68,16 @@ def main():
         arguments, other, what, goal = CASES[case]
         rounds = []
         for _ in range(args.rounds):
-            rounds.append({"bevgrad": ours(args, arguments), "nchw": peer(args, other, "nchw"),
-                           "channels_last": peer(args, other, "channels_last")})
-        ratios = [r["bevgrad"] / max(r["nchw"], r["channels_last"]) for r in rounds]
+            rounds.append({"bevgrad": ours(args, arguments), "NCHW": peer(args, other, "nchw"),
+                           "channels last": peer(args, other, "channels_last")})
+            if other[0] == "inference":
+                rounds[-1]["compiled, channels last"] = peer(args, other, "channels_last", "--compile")
+        ratios = [r["bevgrad"] / max(v for side, v in r.items() if side != "bevgrad") for r in rounds]
         results[case] = {"rounds": rounds, "ratios": ratios, "goal": goal}
         middle = {side: statistics.median(r[side] for r in rounds) for side in rounds[0]}
         print(f"{case}: {statistics.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})"
-              f"{f', goal {goal} x' if goal else ''}; {what}; samples a second: bevgrad {middle['bevgrad']:.3g}, "
-              f"PyTorch NCHW {middle['nchw']:.3g}, channels last {middle['channels_last']:.3g}", flush=True)
+              f"{f', goal {goal} x' if goal else ''}; {what}; samples a second: "
+              + ", ".join(f"{side} {value:.3g}" for side, value in middle.items()), flush=True)
         if args.json:
             with open(args.json, "w") as file:
                 json.dump(results, file, indent=1)

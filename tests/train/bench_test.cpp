@@ -32,6 +32,8 @@ TEST(MachineLimits, ArePlausible) {
   EXPECT_GT(limits.memory, 1e7);
   EXPECT_LT(limits.float32, 1e15);
   for (const Figure& figure : bench_machine(limits)) EXPECT_GT(figure.value, 0) << figure.name;
+  const MachineLimits of_device{.float32 = 2e9, .bfloat16 = 4e9, .memory = 1e9};
+  EXPECT_EQ(value_of(bench_machine(of_device, {DeviceKind::CUDA, 0}), "float32 matrix products"), 2);
 }
 
 TEST(Bench, TrainsStepTwoWithAndWithoutFeatures) {

@@ -22,7 +22,8 @@ struct BenchOptions {
   Device device = {};
 };
 
-std::vector<Figure> bench_machine(const MachineLimits& limits);
+/// The limits themselves, named after what was measured on `device`.
+std::vector<Figure> bench_machine(const MachineLimits& limits, Device device = {});
 /// Every pass of the convolutions that step 2 trains, and what one recorded operation costs beyond its elements.
 std::vector<Figure> bench_ops(const configs::Document& document, const BenchOptions& options,
                               const MachineLimits& limits);

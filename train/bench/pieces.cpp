@@ -42,11 +42,16 @@ Tensor activation(const Shape& sizes, DType dtype, Generator& generator, Device 
 
 }  // namespace
 
-std::vector<Figure> bench_machine(const MachineLimits& limits) {
-  const std::string threads = fmt::format("{} threads", limits.threads);
-  std::vector<Figure> figures = {{"float32 multiply-adds", limits.float32 * 1e-9, "GFLOP/s", 0, threads}};
-  if (limits.bfloat16 > 0) figures.push_back({"bfloat16 dot products", limits.bfloat16 * 1e-9, "GFLOP/s", 0, threads});
-  figures.push_back({"memory, read and written", limits.memory * 1e-9, "GB/s", 0, threads});
+std::vector<Figure> bench_machine(const MachineLimits& limits, Device device) {
+  const bool cpu = device.is_cpu();
+  const std::string where = cpu ? fmt::format("{} threads", limits.threads) : to_string(device);
+  std::vector<Figure> figures;
+  const auto add = [&](const char* name, double value, const char* unit) {
+    if (value > 0) figures.push_back({name, value * 1e-9, unit, 0, where});
+  };
+  add(cpu ? "float32 multiply-adds" : "float32 matrix products", limits.float32, "GFLOP/s");
+  add(cpu ? "bfloat16 dot products" : "bfloat16 matrix products", limits.bfloat16, "GFLOP/s");
+  add("memory, read and written", limits.memory, "GB/s");
   return figures;
 }
 
