@@ -65,7 +65,8 @@ std::vector<double> weights_of(const google::protobuf::RepeatedField<double>& we
 void add_segmentation(Sum& sum, const std::string& name, const Tensor& logits, const Tensor& labels, double focal,
                       double dice, const google::protobuf::RepeatedField<double>& weights, const config::Loss& loss) {
   check(labels.defined(), "loss: the batch has no {} labels", name);
-  const Tensor targets = ops::to(labels, logits.device());
+  // In the logits' layout, once for both losses.
+  const Tensor targets = ops::contiguous(ops::to(labels, logits.device()), MemoryFormat::ChannelsLast);
   sum.add("static/" + name + "_focal", focal,
           sigmoid_focal_loss(
               logits, targets,

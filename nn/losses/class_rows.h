@@ -1,7 +1,7 @@
 // How the dense losses visit their elements on the CPU: channels-last, so that an element's class is its position
 // modulo C. Blocks hold whole pixels and a few thousand elements, so that per-class numbers are repeated once over a
-// block and the loops stay plain vector code. Chunks of a fixed number of blocks make the sums independent of the
-// number of threads.
+// block and the loops stay plain vector code, without a rest that is no whole vector. Chunks of a fixed number of
+// blocks make the sums independent of the number of threads.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -17,11 +17,12 @@ struct ClassRows {
   int64_t block = 1;  // elements of a block: a multiple of `classes`
 
   static constexpr int64_t kBlocksPerChunk = 16;
+  static constexpr int64_t kWidest = 64;  // elements that the compiler's vector code takes at once, at most
 
   explicit ClassRows(const Tensor& logits)
       : classes(std::max<int64_t>(1, logits.size(1))),
         count(logits.numel()),
-        block(classes * std::max<int64_t>(1, 2048 / classes)) {}
+        block(classes * kWidest * std::max<int64_t>(1, 2048 / kWidest / classes)) {}
 
   int64_t chunks() const { return (count + chunk_length() - 1) / chunk_length(); }
   int64_t chunk_length() const { return block * kBlocksPerChunk; }
