@@ -136,13 +136,6 @@ template <class T>
   std::memcpy(static_cast<void*>(to), padded, static_cast<size_t>(count) * sizeof(T));
 }
 
-/// Asks for what a loop will read soon.
-BEVGRAD_HD inline void prefetch([[maybe_unused]] const void* from) {
-#ifndef __CUDA_ARCH__
-  __builtin_prefetch(from);
-#endif
-}
-
 /// How a block of lanes is read and written: whole, or its first `count` values.
 struct Whole {
   template <class T>

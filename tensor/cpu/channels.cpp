@@ -264,7 +264,7 @@ void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz
           const int64_t step = rows_per_block(channels);
           for (int64_t begin = first; begin < last; begin += step) {
             const int64_t end = std::min(last, begin + step);
-            Ahead ahead(gradient + end * channels), ahead_of_input(input + end * channels);
+            Ahead ahead(gradient + end * channels), ahead_of_input(input ? input + end * channels : nullptr);
             simd::for_each_block(channels, [&](int64_t c, auto lanes) {
               Doubles sum, product, middle;
               if constexpr (with_input) middle = widen<double>(lanes.load(center + c));

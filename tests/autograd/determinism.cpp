@@ -81,5 +81,20 @@ TEST(Determinism, Cells) {
   expect_same_bits([&](const Tensors& x) { return gather_cells(x[0], cells); }, {{1, 24, 9, 10}});
 }
 
+// A large result is written past the caches.
+TEST(Determinism, ManySamplesAreAsEachAlone) {
+  Generator generator(6);
+  for (const DType dtype : {DType::Float32, DType::BFloat16}) {
+    const Tensor x = ops::to(generator.normal({4, 64, 40, 80}), dtype);
+    const Tensor all = interpolate_bilinear(x, 200, 220);
+    ASSERT_GT(all.nbytes(), 16 << 20);
+    for (int64_t n = 0; n < x.size(0); ++n) {
+      EXPECT_EQ(ops::narrow(all, 0, n, 1).to_vector(),
+                interpolate_bilinear(ops::narrow(x, 0, n, 1), 200, 220).to_vector())
+          << name(dtype) << " " << n;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bevgrad
