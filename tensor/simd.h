@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -221,25 +222,30 @@ struct FourWhole {
 };
 
 /// Calls body(first, lanes) for blocks of kLanes of [first, count) and for what is left; on a device, for every value.
-template <class Body>
+/// kMost: the largest count there can be.
+template <int64_t kMost = std::numeric_limits<int64_t>::max(), class Body>
 [[gnu::always_inline]] BEVGRAD_HD inline void for_each_block(int64_t count, const Body& body, int64_t first = 0) {
 #ifdef __CUDA_ARCH__
   for (int64_t i = first; i < count; ++i) body(i, One{});
 #else
   int64_t i = first;
-  for (; i + kLanes <= count; i += kLanes) body(i, Whole{});
+  if constexpr (kMost >= kLanes) {
+    for (; i + kLanes <= count; i += kLanes) body(i, Whole{});
+  }
   if (i < count) body(i, Some{count - i});
 #endif
 }
 
 /// The same, by four blocks where there are as many.
-template <class Body>
+template <int64_t kMost = std::numeric_limits<int64_t>::max(), class Body>
 [[gnu::always_inline]] BEVGRAD_HD inline void for_each_four_blocks(int64_t count, const Body& body) {
   int64_t i = 0;
 #ifndef __CUDA_ARCH__
-  for (; i + 4 * kLanes <= count; i += 4 * kLanes) body(i, FourWhole{});
+  if constexpr (kMost >= 4 * kLanes) {
+    for (; i + 4 * kLanes <= count; i += 4 * kLanes) body(i, FourWhole{});
+  }
 #endif
-  for_each_block(count, body, i);
+  for_each_block<kMost>(count, body, i);
 }
 
 }  // namespace bevgrad::simd

@@ -177,7 +177,7 @@ struct Backward {
         for (int64_t next = column_readers.first; next <= column_readers.last;) {
           Weights<C> weights;
           next = weights.take(Rule{}, column, across, next, column_readers.last);
-          simd::for_each_four_blocks(run.channels, [&](int64_t c, auto lanes) {
+          simd::for_each_four_blocks<kBlock>(run.channels, [&](int64_t c, auto lanes) {
             auto sum = lanes.load(sums + c);
             for (int k = 0; k < row_weights.count; ++k) {
               const T* in = image + row_weights.positions[k] * y_row + c;
@@ -191,7 +191,8 @@ struct Backward {
         }
       }
       T* out = dx + x_offset + column * channels;
-      simd::for_each_block(run.channels, [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(sums + c)); });
+      simd::for_each_block<kBlock>(run.channels,
+                                   [&](int64_t c, auto lanes) { lanes.store(out + c, lanes.load(sums + c)); });
     }
   }
 };

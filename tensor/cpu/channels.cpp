@@ -35,7 +35,8 @@ std::vector<double> chunked_sums(Rows shape, int64_t width, const Body& body) {
   std::vector<double> partial(static_cast<size_t>(std::max<int64_t>(chunks, 1) * width), 0.0);
   const bool parallel = shape.rows * shape.channels >= kParallelGrain && chunks > 1;
 #pragma omp parallel for schedule(static) if (parallel)
-  for (int64_t i = 0; i < chunks; ++i) body(i * chunk, std::min(shape.rows, (i + 1) * chunk), &partial[i * width]);
+  for (int64_t i = 0; i < chunks; ++i)
+    body(i * chunk, std::min(shape.rows, (i + 1) * chunk), partial.data() + i * width);
   for (int64_t i = 1; i < chunks; ++i)
     for (int64_t j = 0; j < width; ++j) partial[j] += partial[i * width + j];
   partial.resize(static_cast<size_t>(width));
