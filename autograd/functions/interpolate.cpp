@@ -116,13 +116,16 @@ struct Forward {
   }
 };
 
-// Output positions that may read input position i.
+// Output positions that may read input position i: a bilinear one lies less than a position away from it, a nearest one
+// less than a position after it.
 struct Readers {
   int64_t first, last;
 
   BEVGRAD_HD Readers(int64_t i, const Axis& axis) : first(0), last(axis.out - 1) {
-    const double at = (static_cast<double>(i) - 0.5) / axis.step - 0.5, end = at + 2 / axis.step;
-    if (i > 0 && at > 0) first = static_cast<int64_t>(at);
+    const double at = static_cast<double>(i), begin = (at - 0.5) / axis.step - 0.5;
+    const double bilinear = (at + 1.5) / axis.step - 0.5, nearest = (at + 1) / axis.step;
+    const double end = bilinear > nearest ? bilinear : nearest;
+    if (i > 0 && begin > 0) first = static_cast<int64_t>(begin);
     if (i < axis.in - 1 && end < static_cast<double>(last)) last = static_cast<int64_t>(end);
   }
 };

@@ -54,7 +54,9 @@ std::vector<OpCase> interpolate_cases() {
                                                                                          {{1, 65, 2, 3}, 4, 6},
                                                                                          {{1, 2, 4, 5}, 7, 3},
                                                                                          {{2, 1, 1, 1}, 2, 2},
-                                                                                         {{1, 2, 5, 6}, 5, 6}}) {
+                                                                                         {{1, 2, 5, 6}, 5, 6},
+                                                                                         {{1, 1, 30, 20}, 3, 2},
+                                                                                         {{1, 2, 2, 3}, 20, 36}}) {
     rows.push_back(resize_case("interpolate_nearest", interpolate_nearest, plain_nearest, x, height, width));
     rows.push_back(resize_case("interpolate_bilinear", interpolate_bilinear, plain_bilinear, x, height, width));
   }
