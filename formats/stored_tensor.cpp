@@ -144,6 +144,18 @@ int64_t extent(const StoredTensor& tensor) {
   return last + 1;
 }
 
+Shape contiguous_strides(const Shape& sizes, const std::string& where) {
+  Shape strides(sizes.size());
+  int64_t step = 1;
+  for (size_t d = sizes.size(); d-- > 0;) {
+    check(sizes[d] >= 0, "{}: negative size in {}", where, to_string(sizes));
+    strides[d] = step;
+    check(!__builtin_mul_overflow(step, std::max<int64_t>(sizes[d], 1), &step), "{}: sizes {} overflow", where,
+          to_string(sizes));
+  }
+  return strides;
+}
+
 void validate(const StoredTensor& tensor, const std::string& where) {
   const auto& [storage, dtype, offset, sizes, strides, requires_grad, is_parameter] = tensor;
   check(storage != nullptr, "{}: no storage", where);

@@ -69,6 +69,9 @@ struct StoredTensor {
   bool covers_storage() const { return offset == 0 && is_contiguous() && nbytes() == storage->bytes(); }
 };
 
+/// Strides in elements of a contiguous tensor. Throws, naming `where`, for a negative size and for sizes whose product
+/// overflows, zeros not counted.
+Shape contiguous_strides(const Shape& sizes, const std::string& where);
 /// Elements from the first to one past the last that the tensor touches, counted from `offset`; 0 where it is empty.
 int64_t extent(const StoredTensor& tensor);
 /// Throws, naming `where`, unless sizes and strides are non-negative, of equal rank (at most 64), without overflow, and

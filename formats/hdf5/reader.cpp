@@ -271,7 +271,8 @@ StoredTensor Hdf5Reader::stored(std::string_view dataset) const {
   const Dataset opened = impl_->open_dataset(dataset);
   if (opened.space.null) impl_->wrong(dataset, "it has no values");
   StoredTensor out{.storage = nullptr, .dtype = impl_->dtype_of(opened, dataset), .sizes = opened.space.sizes};
-  out.strides = dense_strides(out.sizes, MemoryFormat::Contiguous);
+  const std::string where = fmt::format("{}: /{}", impl_->path, printable(dataset));
+  out.strides = contiguous_strides(out.sizes, where);
   // Two names of one dataset are one storage.
   auto& known = impl_->storages[opened.object->address];
   out.storage = known.lock();
@@ -283,7 +284,7 @@ StoredTensor Hdf5Reader::stored(std::string_view dataset) const {
   if (!described.checksum.empty() && !described.checksum.starts_with("xxh3:")) {
     impl_->wrong(dataset, "unknown kind of checksum '{}'", printable(described.checksum, 40));
   }
-  out.storage = values_storage(fmt::format("{}: /{}", impl_->path, printable(dataset)), std::move(described));
+  out.storage = values_storage(where, std::move(described));
   known = out.storage;
   impl_->recent.push_front(out.storage);
   if (impl_->recent.size() > kStoragesKept) impl_->recent.pop_back();

@@ -284,14 +284,11 @@ class Resolver {
     }
     const std::string where = fmt::format("{}: pickle, byte {}: numpy array", document_.source(), node(id).position);
     check(tensor.sizes.size() <= 64, "{}: {} dimensions", where, tensor.sizes.size());
-    tensor.strides.assign(tensor.sizes.size(), 0);
-    int64_t step = 1;
-    for (size_t i = 0; i < tensor.sizes.size(); ++i) {
-      const size_t d = fortran ? i : tensor.sizes.size() - 1 - i;
-      check(tensor.sizes[d] >= 0, "{}: a negative size in {}", where, to_string(tensor.sizes));
-      tensor.strides[d] = step;
-      check(!__builtin_mul_overflow(step, std::max<int64_t>(1, tensor.sizes[d]), &step), "{}: sizes {} overflow", where,
-            to_string(tensor.sizes));
+    if (fortran) {
+      tensor.strides = contiguous_strides({tensor.sizes.rbegin(), tensor.sizes.rend()}, where);
+      std::reverse(tensor.strides.begin(), tensor.strides.end());
+    } else {
+      tensor.strides = contiguous_strides(tensor.sizes, where);
     }
     tensor.storage = array_storage(data, *type);
     validate(tensor, where);

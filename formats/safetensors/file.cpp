@@ -97,7 +97,7 @@ StoredTensor read_entry(const Json& entry, const std::string& where, uint64_t da
         range.begin, range.end, data_bytes);
   check(range.end - range.begin == bytes, "{}: {} of {} needs {} bytes, its range has {}", where, name(*dtype),
         to_string(tensor.sizes), bytes, range.end - range.begin);
-  tensor.strides = dense_strides(tensor.sizes, MemoryFormat::Contiguous);
+  tensor.strides = contiguous_strides(tensor.sizes, where);
   tensor.storage = range_storage(where, source, data + range.begin, bytes);
   validate(tensor, where);
   return tensor;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
+#include <array>
+
 #include "files.h"
 #include "formats/convert/convert.h"
 #include "formats/convert/inspect.h"
@@ -400,6 +402,8 @@ TEST(HostileSafetensors, RangesMustCoverTheDataOnce) {
   EXPECT_THAT(
       safetensors_error(R"({"a":{"dtype":"F32","shape":[9223372036854775807,8],"data_offsets":[0,4]}})", "1234"),
       HasSubstr("overflows"));
+  EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"U8","shape":[0,4611686018427387904,8],"data_offsets":[0,0]}})"),
+              HasSubstr("[0,4611686018427387904,8] overflow"));
   EXPECT_THAT(safetensors_error(a + R"(,"a":{"dtype":"U8","shape":[0],"data_offsets":[4,4]}})", "1234"),
               HasSubstr("twice"));
   EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"X9","shape":[0],"data_offsets":[0,0]}})"), HasSubstr("X9"));
@@ -504,6 +508,22 @@ TEST(HostileHdf5, ValuesThatAreNotThereTakeNoMemory) {
               HasSubstr("packed chunks"));
   EXPECT_THAT(hdf5_error([](hid_t file) { H5Lcreate_hard(file, "/", file, "state_dict/b", H5P_DEFAULT, H5P_DEFAULT); }),
               HasSubstr("circle"));
+}
+
+TEST(HostileHdf5, SizesWhoseProductOverflows) {
+  for (const hsize_t first : {hsize_t{0}, hsize_t{1}}) {
+    EXPECT_THAT(hdf5_error([&](hid_t file) {
+                  const hid_t plan = H5Pcreate(H5P_DATASET_CREATE);
+                  const std::array<hsize_t, 3> sizes = {first, hsize_t{1} << 58, 32};
+                  const std::array<hsize_t, 3> chunk = {1, 1, 1};
+                  H5Pset_chunk(plan, 3, chunk.data());
+                  const hid_t space = H5Screate_simple(3, sizes.data(), nullptr);
+                  H5Dclose(H5Dcreate2(file, "state_dict/b", H5T_STD_U8LE, space, H5P_DEFAULT, plan, H5P_DEFAULT));
+                  H5Sclose(space);
+                  H5Pclose(plan);
+                }),
+                HasSubstr(fmt::format("state_dict/b: sizes [{},{},32] overflow", first, hsize_t{1} << 58)));
+  }
 }
 
 TEST(HostileHdf5, AShuffleOfGiantItemsIsNoWork) {
