@@ -47,8 +47,8 @@ struct Filter {
 /// lzf.
 std::vector<Filter> read_filters(const ObjectHeader& object);
 
-/// Undoes the filters of one chunk, but those whose bit is set in `skipped`. Throws, naming `where`, unless `expected`
-/// bytes come out.
+/// Undoes the filters of one chunk, 32 at most, but those whose bit is set in `skipped`. Throws, naming `where`, unless
+/// `expected` bytes come out.
 std::string undo_filters(const std::vector<Filter>& filters, uint32_t skipped, std::string bytes, uint64_t expected,
                          const std::string& where);
 
