@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <unordered_map>
 
 #include "formats/pickle/numbers.h"
@@ -305,9 +306,8 @@ class Resolver {
   std::shared_ptr<const StoredStorage> array_storage(NodeId data, const ArrayType& type) {
     auto& storage = storages_[data];
     if (!storage) {
-      const std::string& text = node(data).text;
-      std::vector<std::byte> bytes(text.size());
-      std::memcpy(bytes.data(), text.data(), text.size());
+      const auto view = std::as_bytes(std::span(node(data).text));
+      std::vector<std::byte> bytes(view.begin(), view.end());
       const uint64_t count = bytes.size();
       storage = range_storage(fmt::format("{}: bytes of a numpy array", document_.source()),
                               memory_source(document_.source(), std::move(bytes)), 0, count);

@@ -1,7 +1,7 @@
 #include "formats/torch/nested_storages.h"
 
-#include <cstring>
 #include <map>
+#include <span>
 
 #include "formats/pickle/trust.h"
 #include "formats/torch/legacy_file.h"
@@ -17,9 +17,8 @@ constexpr std::string_view kLoader = "torch.storage._load_from_bytes";
 
 /// The storage in `bytes` as a flat tensor, or nothing where they are something else.
 std::optional<StoredTensor> read_storage(const Document& outer, const std::string& bytes, Document& document) {
-  std::vector<std::byte> copy(bytes.size());
-  std::memcpy(copy.data(), bytes.data(), bytes.size());
-  const auto source = memory_source(outer.source() + ": nested storage", std::move(copy));
+  const auto view = std::as_bytes(std::span(bytes));
+  const auto source = memory_source(outer.source() + ": nested storage", {view.begin(), view.end()});
   std::shared_ptr<Document> inner;
   try {
     inner = bytes.starts_with("PK\x03\x04") ? read_torch_zip(source) : read_torch_legacy(source);

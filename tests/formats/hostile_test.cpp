@@ -94,6 +94,13 @@ TEST(HostilePickle, NothingHidesBesideTheObject) {
   EXPECT_THAT(named_in(write_bytes("outer.pkl", outer)), HasSubstr("os.system"));
 }
 
+TEST(HostilePickle, AStorageOfNoBytesIsNone) {
+  const auto document = open_checkpoint(
+      write_bytes("empty.pkl", p2("ctorch.storage\n_load_from_bytes\nT") + std::string(4, '\0') + "\x85R."),
+      Foreign::Allow);
+  EXPECT_NE(document->node(document->root).kind, ValueKind::Tensor);
+}
+
 TEST(HostilePickle, PlainDataIsNoHarm) {
   for (const char* name :
        {"collections.OrderedDict", "torch.FloatStorage", "torch.cuda.HalfStorage", "torch.float8_e5m2", "numpy.float32",
