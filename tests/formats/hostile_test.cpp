@@ -95,10 +95,10 @@ TEST(HostilePickle, NothingHidesBesideTheObject) {
 }
 
 TEST(HostilePickle, AStorageOfNoBytesIsNone) {
-  const auto document = open_checkpoint(
+  const auto file = open_checkpoint(
       write_bytes("empty.pkl", p2("ctorch.storage\n_load_from_bytes\nT") + std::string(4, '\0') + "\x85R."),
       Foreign::Allow);
-  EXPECT_NE(document->node(document->root).kind, ValueKind::Tensor);
+  EXPECT_NE(file.document->node(file.document->root).kind, ValueKind::Tensor);
 }
 
 TEST(HostilePickle, PlainDataIsNoHarm) {
