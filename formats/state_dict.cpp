@@ -61,12 +61,14 @@ class Collector {
   size_t visited_ = 0;
 };
 
-/// Protocols 0 and 1 have no mark at their start: a pickle of a container begins and ends like this.
-bool is_text_pickle(const ByteSource& source, char first) {
-  if (std::string_view("(]})c").find(first) == std::string_view::npos) return false;
-  std::byte last{};
-  source.read(source.size() - 1, {&last, 1});
-  return static_cast<char>(last) == '.';
+/// Protocols 0 and 1 have no mark at their start: a pickle is what reads as one, be it only up to a name it imports.
+bool is_text_pickle(const std::shared_ptr<const ByteSource>& source) {
+  try {
+    read_pickle_document(source);
+    return true;
+  } catch (const BrokenPickle& broken) {
+    return !broken.globals.empty();
+  }
 }
 
 }  // namespace
@@ -100,7 +102,7 @@ FileFormat detect_format(const std::shared_ptr<const ByteSource>& source) {
   if (is_tar(*source)) return FileFormat::TorchTar;
   if (is_safetensors(*source)) return FileFormat::Safetensors;
   if (is_torch_legacy(source)) return FileFormat::TorchLegacy;
-  if (begin[0] == '\x80' || is_text_pickle(*source, begin[0])) return FileFormat::Pickle;
+  if (begin[0] == '\x80' || is_text_pickle(source)) return FileFormat::Pickle;
   check(!begin.starts_with("PYTORCH1"), "{}: PyTorch's preview format of 2018, which no release ever wrote",
         source->name());
   fail("{}: not a PyTorch, safetensors or HDF5 file (it begins with '{}')", source->name(),

@@ -460,6 +460,19 @@ void Machine::step(uint8_t code) {
   }
 }
 
+/// Throws Error. Where more pickles follow, what they name is in the document: torch.load runs up to five of a file.
+[[noreturn]] void refuse_what_follows(ByteCursor& cursor, Document& document, PickleLimits limits) {
+  constexpr int kFollowing = 4;
+  const std::string message = fmt::format("{}: {} bytes follow the end of the pickle at byte {}", document.source(),
+                                          cursor.remaining(), cursor.position());
+  limits.memory /= kFollowing;
+  try {
+    for (int i = 0; i < kFollowing && cursor.remaining() > 0; ++i) run_pickle(cursor, document, limits);
+  } catch (const BrokenPickle&) {
+  }
+  fail("{}", message);
+}
+
 }  // namespace
 
 NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& limits) {
@@ -473,8 +486,7 @@ std::shared_ptr<Document> read_pickle_document(std::shared_ptr<const ByteSource>
   ByteCursor cursor(source, 0, source->size());
   document->root = run_pickle(cursor, *document, limits);
   name_globals_if_broken(*document, [&] {
-    check(cursor.remaining() == 0, "{}: {} bytes follow the end of the pickle at byte {}", source->name(),
-          cursor.remaining(), cursor.position());
+    if (cursor.remaining() > 0) refuse_what_follows(cursor, *document, limits);
     resolve_plain_objects(*document);
   });
   return document;

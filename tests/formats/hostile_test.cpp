@@ -94,6 +94,29 @@ TEST(HostilePickle, NothingHidesBesideTheObject) {
   EXPECT_THAT(named_in(write_bytes("outer.pkl", outer)), HasSubstr("os.system"));
 }
 
+std::vector<std::string> named_in_broken(const std::string& bytes) {
+  std::vector<std::string> names;
+  try {
+    open_checkpoint(write_bytes("stream.pkl", bytes), Foreign::Allow);
+  } catch (const BrokenPickle& broken) {
+    for (const GlobalUse& use : broken.globals) names.push_back(use.name);
+  }
+  return names;
+}
+
+TEST(HostilePickle, WhatFollowsAPickleIsNamedToo) {
+  const std::string call = "cos\nsystem\nU\x02ls\x85R.";
+  EXPECT_THAT(named_in_broken(p2("].") + p2("N.") + p2(call)), ElementsAre("os.system"));
+  EXPECT_THAT(named_in_broken(p2("].") + p2(call) + "\xff"), ElementsAre("os.system"));
+}
+
+TEST(HostilePickle, TextPicklesBeginWithAnyOpcode) {
+  EXPECT_THAT(named_in(write_bytes("text.pkl", "Vos\np0\n0(cposix\nsystem\ng0\no.")), HasSubstr("posix.system"));
+  EXPECT_THAT(named_in_broken("Vos\np0\n0cposix\nsystem\n\xff"), ElementsAre("posix.system"));
+  EXPECT_THAT(message_of([&] { open_checkpoint(write_bytes("text.pkl", "Vowels are not a pickle.\n")); }),
+              HasSubstr("not a PyTorch, safetensors or HDF5 file"));
+}
+
 TEST(HostilePickle, AStorageOfNoBytesIsNone) {
   const auto file = open_checkpoint(
       write_bytes("empty.pkl", p2("ctorch.storage\n_load_from_bytes\nT") + std::string(4, '\0') + "\x85R."),
