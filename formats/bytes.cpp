@@ -77,6 +77,11 @@ std::shared_ptr<const ByteSource> memory_source(std::string name, std::vector<st
   return std::make_shared<MemorySource>(std::move(name), std::move(bytes));
 }
 
+std::shared_ptr<const ByteSource> memory_source(std::string name, std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return memory_source(std::move(name), std::vector(bytes.begin(), bytes.end()));
+}
+
 ByteCursor::ByteCursor(std::shared_ptr<const ByteSource> source, uint64_t begin, uint64_t end)
     : source_(std::move(source)), position_(begin), end_(std::min(end, source_->size())), next_fill_(kFirstFill) {
   check(position_ <= end_, "{}: a part begins at byte {}, past its end {}", source_->name(), position_, end_);

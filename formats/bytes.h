@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bevgrad {
@@ -32,6 +33,8 @@ class ByteSource {
 std::shared_ptr<const ByteSource> open_file(const std::string& path);
 /// Bytes already in memory.
 std::shared_ptr<const ByteSource> memory_source(std::string name, std::vector<std::byte> bytes);
+/// A copy of the bytes in a text.
+std::shared_ptr<const ByteSource> memory_source(std::string name, std::string_view text);
 
 /// Reads forward through [begin, end) of a source with a buffer: what a parser of a stream holds.
 class ByteCursor {

@@ -5,8 +5,8 @@
 #include <unordered_set>
 
 #include "formats/hdf5/document.h"
-#include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
+#include "formats/pickle/pickle_file.h"
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"

@@ -1,6 +1,6 @@
 // The pickle machine and the values that are resolved from its tree.
 #include "consume.h"
-#include "formats/pickle/machine.h"
+#include "formats/pickle/pickle_file.h"
 #include "formats/torch/nested_storages.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

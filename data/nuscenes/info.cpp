@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "data/nuscenes/info_parts.h"
-#include "formats/pickle/machine.h"
+#include "formats/pickle/pickle_file.h"
 #include "tensor/error.h"
 
 namespace bevgrad {

@@ -2,8 +2,6 @@
 // tree. Globals become names, calls become Object nodes; nothing is imported, called or looked up.
 #pragma once
 #include <cstdint>
-#include <memory>
-#include <string>
 
 #include "formats/bytes.h"
 #include "formats/value.h"
@@ -21,12 +19,5 @@ struct PickleLimits {
 /// Runs one pickle from the cursor up to and including its STOP and returns the id of its value in `document`. Throws
 /// BrokenPickle with the file, the byte and the opcode where the stream is damaged, confused or past a limit.
 NodeId run_pickle(ByteCursor& cursor, Document& document, const PickleLimits& limits = {});
-
-/// The structure of a file that is one pickle. Throws Error naming the file.
-std::shared_ptr<Document> read_pickle_document(std::shared_ptr<const ByteSource> source,
-                                               const PickleLimits& limits = {});
-/// Reads a file that is one pickle (an mmdetection3d info file, say). NumPy scalars become numbers and NumPy arrays
-/// become tensors; every other call stays an Object.
-Value read_pickle(const std::string& path, const PickleLimits& limits = {});
 
 }  // namespace bevgrad

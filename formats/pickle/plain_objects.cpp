@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
 #include <unordered_map>
 
 #include "formats/pickle/numbers.h"
@@ -306,11 +305,9 @@ class Resolver {
   std::shared_ptr<const StoredStorage> array_storage(NodeId data, const ArrayType& type) {
     auto& storage = storages_[data];
     if (!storage) {
-      const auto view = std::as_bytes(std::span(node(data).text));
-      std::vector<std::byte> bytes(view.begin(), view.end());
-      const uint64_t count = bytes.size();
+      const std::string& bytes = node(data).text;
       storage = range_storage(fmt::format("{}: bytes of a numpy array", document_.source()),
-                              memory_source(document_.source(), std::move(bytes)), 0, count);
+                              memory_source(document_.source(), bytes), 0, bytes.size());
     }
     return type.big_endian ? swapped_storage(storage, swap_size(type.dtype)) : storage;
   }

@@ -1,7 +1,6 @@
 #include "formats/torch/nested_storages.h"
 
 #include <map>
-#include <span>
 
 #include "formats/pickle/trust.h"
 #include "formats/torch/legacy_file.h"
@@ -17,8 +16,7 @@ constexpr std::string_view kLoader = "torch.storage._load_from_bytes";
 
 /// The storage in `bytes` as a flat tensor, or nothing where they are something else.
 std::optional<StoredTensor> read_storage(const Document& outer, const std::string& bytes, Document& document) {
-  const auto view = std::as_bytes(std::span(bytes));
-  const auto source = memory_source(outer.source() + ": nested storage", {view.begin(), view.end()});
+  const auto source = memory_source(outer.source() + ": nested storage", bytes);
   std::shared_ptr<Document> inner;
   try {
     inner = bytes.starts_with("PK\x03\x04") ? read_torch_zip(source) : read_torch_legacy(source);

@@ -51,11 +51,7 @@ std::shared_ptr<Document> read_torch_zip(std::shared_ptr<const ByteSource> sourc
   auto document = std::make_shared<Document>(file);
   const ZipEntry& pickle = *zip.find(folder + "data.pkl");
   const PickleLimits limits;
-  std::string bytes = zip.read(pickle, limits.bytes);
-  std::vector<std::byte> copy(reinterpret_cast<const std::byte*>(bytes.data()),
-                              reinterpret_cast<const std::byte*>(bytes.data()) + bytes.size());
-  std::string().swap(bytes);
-  auto memory = memory_source(file + ": data.pkl", std::move(copy));
+  auto memory = memory_source(file + ": data.pkl", zip.read(pickle, limits.bytes));
   ByteCursor cursor(memory, 0, memory->size());
   document->root = run_pickle(cursor, *document, limits);
   const auto open = [&](const StorageReference& wanted) {

@@ -39,9 +39,7 @@ struct Zip64Fields {
 };
 
 void read_extra(const std::string& extra, Zip64Fields fields, const std::string& where) {
-  const std::vector<std::byte> copy(reinterpret_cast<const std::byte*>(extra.data()),
-                                    reinterpret_cast<const std::byte*>(extra.data()) + extra.size());
-  ByteCursor cursor(memory_source(where, copy), 0, copy.size());
+  ByteCursor cursor(memory_source(where, extra), 0, extra.size());
   bool seen = false;
   while (cursor.remaining() >= 4) {
     const uint16_t id = cursor.u16();
