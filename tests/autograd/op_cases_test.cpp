@@ -10,6 +10,7 @@
 #include "autograd/gradcheck.h"
 #include "autograd/op_cases.h"
 #include "support/devices.h"
+#include "support/paths.h"
 
 namespace bevgrad::testing {
 namespace {
@@ -165,7 +166,7 @@ TEST(OpTable, EveryPublicFunctionHasARow) {
   std::set<std::string> rows = kElsewhere;
   for (const OpCase& row : all_cases()) rows.insert(row.op);
   const std::regex declaration(R"(^(?:Tensor|std::pair<Tensor, Tensor>|\w+Result) (\w+)\()");
-  const std::filesystem::path folder = std::filesystem::path(BEVGRAD_SOURCE_DIR) / "autograd" / "functions";
+  const std::filesystem::path folder = std::filesystem::path(source_dir()) / "autograd" / "functions";
   int declared = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".h") continue;

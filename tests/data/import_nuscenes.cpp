@@ -9,6 +9,7 @@
 
 #include "data/dataset.h"
 #include "made_data.h"
+#include "support/paths.h"
 
 namespace bevgrad {
 namespace {
@@ -18,7 +19,7 @@ using testing::error_of;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
-const std::string kMadeUp = std::string(BEVGRAD_SOURCE_DIR) + "/tests/golden/data/nuscenes_like";
+const std::string kMadeUp = testing::source_dir() + "/tests/golden/data/nuscenes_like";
 
 /// Imports one of the made-up infos, whose frames have two cameras.
 ImportReport import_made_up(const std::string& out, const std::string& infos = "infos.pkl",
@@ -212,7 +213,7 @@ TEST(ImportNuscenesErrors, NameTheEntryThatIsMissing) {
 /// The frame of real data that the tests may be given; BEVGRAD_REAL_DATA names its folder.
 std::string real_folder() {
   const char* named = std::getenv("BEVGRAD_REAL_DATA");
-  return (named != nullptr ? std::string(named) : std::string(BEVGRAD_SOURCE_DIR) + "/../shared/data") + "/nuscenes";
+  return (named != nullptr ? std::string(named) : testing::source_dir() + "/../shared/data") + "/nuscenes";
 }
 
 TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {

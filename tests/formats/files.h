@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "formats/state_dict.h"
+#include "support/paths.h"
 #include "tensor/error.h"
 
 namespace bevgrad::testing {
 
 inline std::string golden(const std::string& name) {
-  return std::string(BEVGRAD_SOURCE_DIR) + "/tests/golden/formats/" + name;
+  return source_dir() + "/tests/golden/formats/" + name;
 }
 
 /// A path in a folder of this process, removed if it is there.

@@ -4,6 +4,7 @@
 #include "files.h"
 #include "formats/convert/convert.h"
 #include "formats/safetensors/json.h"
+#include "support/paths.h"
 
 namespace bevgrad {
 namespace {
@@ -148,7 +149,7 @@ TEST(GoldenFiles, EnginesTensorsAreTheValues) {
 
 /// Third-party files of the folder that a checkout may have beside it.
 TEST(SharedFiles, AllAreRead) {
-  const std::filesystem::path folder = std::filesystem::path(BEVGRAD_SOURCE_DIR) / "../shared/data/checkpoints";
+  const std::filesystem::path folder = std::filesystem::path(testing::source_dir()) / "../shared/data/checkpoints";
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "SKIPPED: " << folder << " is not there";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string path = entry.path().string();

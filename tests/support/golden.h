@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/paths.h"
 #include "tensor/ops.h"
 #include "tensor/tensor.h"
 
@@ -21,7 +22,7 @@ namespace bevgrad::testing {
 /// The tensors of tests/golden/<path>, float32, by name. Layout: a text line "name size size ...\n" and the elements in
 /// row-major order, little-endian, one tensor after the other.
 inline std::map<std::string, Tensor> load_golden(const std::string& path) {
-  const std::string full = std::string(BEVGRAD_SOURCE_DIR) + "/tests/golden/" + path;
+  const std::string full = source_dir() + "/tests/golden/" + path;
   std::ifstream file(full, std::ios::binary);
   check(file.good(), "{}: cannot be opened", full);
   std::map<std::string, Tensor> result;

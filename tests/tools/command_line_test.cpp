@@ -12,6 +12,7 @@
 
 #include "formats/hdf5/tensor_file.h"
 #include "formats/state_dict.h"
+#include "support/paths.h"
 #include "tensor/random.h"
 #include "train/tiny_run.h"
 
@@ -46,7 +47,7 @@ pid_t start(const std::vector<std::string>& arguments, const Variables& variable
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
   if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
   std::vector<char*> words;
-  std::string program = BEVGRAD_BINARY;
+  std::string program = testing::bevgrad_binary();
   words.push_back(program.data());
   std::vector<std::string> copies = arguments;
   for (std::string& word : copies) words.push_back(word.data());

@@ -1,4 +1,5 @@
 // What becomes of a run whose processes are killed, stopped, cut off or started wrongly.
+#include "support/paths.h"
 #include "tools/launched_runs.h"
 
 namespace bevgrad {
@@ -110,7 +111,7 @@ TEST(Faults, AnotherConfigIsRefusedByBoth) {
 
 TEST(Faults, AnotherBuildIsRefusedByBoth) {
   const std::string other = path("other_build");
-  fs::copy_file(BEVGRAD_BINARY, other);
+  fs::copy_file(testing::bevgrad_binary(), other);
   std::ofstream(other, std::ios::app | std::ios::binary) << "changed";
   const Words words = tiny_run(path("build"), steps(3, 1));
   Words changed = words;

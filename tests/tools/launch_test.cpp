@@ -1,4 +1,5 @@
 // The launcher itself: its variables, its arguments, its output, and what it leaves of its processes.
+#include "support/paths.h"
 #include "tools/launched_runs.h"
 
 namespace bevgrad {
@@ -29,9 +30,9 @@ TEST(Launch, WrongVariablesAreNamedOneByOne) {
 
 TEST(Launch, MistakesInTheCall) {
   std::string output;
-  EXPECT_EQ(run({BEVGRAD_BINARY, "launch", "--nproc-per-node", "0", "--", "true"}, &output), 2);
+  EXPECT_EQ(run({testing::bevgrad_binary(), "launch", "--nproc-per-node", "0", "--", "true"}, &output), 2);
   EXPECT_THAT(output, HasSubstr("--nproc-per-node"));
-  EXPECT_EQ(run({BEVGRAD_BINARY, "launch", "--nproc_per_node", "2"}, &output), 2);
+  EXPECT_EQ(run({testing::bevgrad_binary(), "launch", "--nproc_per_node", "2"}, &output), 2);
   EXPECT_THAT(output, HasSubstr("PROGRAM"));
   EXPECT_EQ(run(launched(1, {"/no/such/program"}), &output), 2);
   EXPECT_THAT(output, HasSubstr("/no/such/program"));

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/paths.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/distributed/socket.h"
@@ -97,7 +98,7 @@ class Running {
 
 /// `bevgrad run` of a tiny config; every step is logged.
 inline Words tiny_run(const std::string& work_dir, const Words& sets, const std::string& config = "mini_step1") {
-  Words words = {BEVGRAD_BINARY, "run", "--config", config, "--work-dir", work_dir, "--threads", "1"};
+  Words words = {testing::bevgrad_binary(), "run", "--config", config, "--work-dir", work_dir, "--threads", "1"};
   Words all = tiny_settings();
   all.insert(all.end(), {"data.root=" + TinyData::get().root(), "train.log_interval=1", "train.lr_scaling=none",
                          "train.num_workers=1", "distributed.timeout=30"});
@@ -107,7 +108,7 @@ inline Words tiny_run(const std::string& work_dir, const Words& sets, const std:
 }
 
 inline Words launched(int ranks, const Words& program, const Words& flags = {}) {
-  Words words = {BEVGRAD_BINARY, "launch", "--nproc-per-node", std::to_string(ranks), "--grace", "5"};
+  Words words = {testing::bevgrad_binary(), "launch", "--nproc-per-node", std::to_string(ranks), "--grace", "5"};
   words.insert(words.end(), flags.begin(), flags.end());
   words.push_back("--");
   words.insert(words.end(), program.begin(), program.end());

@@ -8,13 +8,14 @@
 
 #include "autograd/autograd.h"
 #include "support/devices.h"
+#include "support/paths.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
 
 nlohmann::json golden() {
-  std::ifstream stream(std::string(BEVGRAD_SOURCE_DIR) + "/tests/golden/train/adamw.json");
+  std::ifstream stream(testing::source_dir() + "/tests/golden/train/adamw.json");
   return nlohmann::json::parse(stream);
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "data/import_nuscenes.h"
+#include "support/paths.h"
 #include "train/drawing/dataset_pictures.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 std::string real_info() {
   const char* named = std::getenv("BEVGRAD_REAL_DATA");
   const std::string folder =
-      (named != nullptr ? std::string(named) : std::string(BEVGRAD_SOURCE_DIR) + "/../shared/data") + "/nuscenes";
+      (named != nullptr ? std::string(named) : testing::source_dir() + "/../shared/data") + "/nuscenes";
   if (fs::is_directory(folder))
     for (const auto& file : fs::directory_iterator(folder))
       if (file.path().extension() == ".pkl") return file.path().string();
