@@ -58,7 +58,7 @@ void Dataset::open_stores(const std::string& lmdb_list) {
   }
 }
 
-FrameEntry Dataset::find(const std::string& key, const std::string& list) const {
+FrameEntry Dataset::find(const std::string& key, const std::string& place) const {
   FrameEntry entry;
   entry.key = key;
   int found = -1;
@@ -71,11 +71,11 @@ FrameEntry Dataset::find(const std::string& key, const std::string& list) const 
       entry.timestamp = header.timestamp;
     });
     if (!here) continue;
-    check(found < 0, "{}: the key '{}' is in two LMDBs: {} and {}", list, key,
+    check(found < 0, "{}: the key '{}' is in two LMDBs: {} and {}", place, key,
           stores_[static_cast<size_t>(std::max(found, 0))].path(), store.path());
     found = static_cast<int>(i);
   }
-  check(found >= 0, "{}: the key '{}' is in none of the {} LMDBs ({}{})", list, key, stores_.size(),
+  check(found >= 0, "{}: the key '{}' is in none of the {} LMDBs ({}{})", place, key, stores_.size(),
         stores_.front().path(), stores_.size() > 1 ? ", ..." : "");
   entry.store = found;
   return entry;
@@ -83,8 +83,8 @@ FrameEntry Dataset::find(const std::string& key, const std::string& list) const 
 
 void Dataset::add_list(int group, const std::string& path) {
   std::map<int64_t, std::vector<int64_t>> sequences;
-  for (const std::string& key : read_info_list(path)) {
-    FrameEntry entry = find(key, path);
+  for (const ListLine& line : read_info_list(path)) {
+    FrameEntry entry = find(line.text, fmt::format("{}:{}", path, line.number));
     entry.group = group;
     sequences[entry.sequence].push_back(size());
     entries_.push_back(std::move(entry));

@@ -65,7 +65,8 @@ class Dataset {
  private:
   void open_stores(const std::string& lmdb_list);
   void add_list(int group, const std::string& path);
-  FrameEntry find(const std::string& key, const std::string& list) const;
+  /// `place`: the line of the list that names the key, for messages.
+  FrameEntry find(const std::string& key, const std::string& place) const;
   void measure();
 
   DatasetOptions options_;

@@ -84,6 +84,7 @@ uint64_t layout_digest(const scene::Layout& layout) {
   for (const scene::RoadElement& element : layout.elements)
     for (Vec2 p : element.points) add_point(p);
   for (const scene::Solid& solid : layout.solids) add_point({solid.footprint.x, solid.footprint.y});
+  for (const scene::Actor& actor : layout.actors) add_point(actor.position);
   for (Vec2 p : layout.ego_path) add_point(p);
   return digest;
 }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "data/jpeg_remarks.h"
+
 namespace bevgrad {
 
 namespace {
@@ -38,7 +40,11 @@ ImageSize read_header(std::span<const uint8_t> jpeg, const std::string& where) {
   check(!jpeg.empty(), "{}: the JPEG is empty", where);
   int status =
       tjDecompressHeader3(decompressor().get(), jpeg.data(), jpeg.size(), &width, &height, &subsampling, &colorspace);
-  if (status != 0) give_up(where, "not a JPEG");
+  // What a header is warned of is judged when the picture is decoded.
+  if (status != 0 && tjGetErrorCode(decompressor().get()) != TJERR_WARNING) give_up(where, "not a JPEG");
+  if (status != 0) decompressor().reset();
+  check(colorspace != TJCS_CMYK && colorspace != TJCS_YCCK,
+        "{}: a CMYK JPEG of four components, expected grey, YCbCr or RGB", where);
   check(width > 0 && height > 0 && int64_t{width} * height <= kMaxPixels,
         "{}: the JPEG is {}x{} pixels, expected at most {} in all", where, width, height, kMaxPixels);
   return {height, width};
@@ -119,7 +125,8 @@ ImageSize jpeg_size(std::span<const uint8_t> jpeg, const std::string& where) {
   return read_header(jpeg, where);
 }
 
-Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize size, const std::string& where) {
+Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize size, const std::string& where,
+                   std::string* remark) {
   ImageSize header = read_header(jpeg, where);
   check(header.width == stored.width && header.height == stored.height,
         "{}: the JPEG is {}x{} pixels, its record says {}x{}", where, header.width, header.height, stored.width,
@@ -129,10 +136,17 @@ Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize si
          stored.width / (divisor * 2) >= size.width && stored.height / (divisor * 2) >= size.height)
     divisor *= 2;
   Tensor image = empty_image(stored.height / divisor, stored.width / divisor);
-  int status = tjDecompress2(decompressor().get(), jpeg.data(), jpeg.size(), image.data<uint8_t>(),
-                             static_cast<int>(image.size(2)), 0, static_cast<int>(image.size(1)), TJPF_RGB,
-                             TJFLAG_STOPONWARNING);
-  if (status != 0) give_up(where, "damaged JPEG");
+  const auto decompress = [&](int flags) {
+    return tjDecompress2(decompressor().get(), jpeg.data(), jpeg.size(), image.data<uint8_t>(),
+                         static_cast<int>(image.size(2)), 0, static_cast<int>(image.size(1)), TJPF_RGB, flags);
+  };
+  if (decompress(TJFLAG_STOPONWARNING) != 0) {
+    const JpegRemarks remarks = jpeg_remarks(jpeg);
+    if (!remarks.is_whole) give_up(where, "damaged JPEG");
+    decompressor().reset();
+    if (decompress(0) != 0 && tjGetErrorCode(decompressor().get()) != TJERR_WARNING) give_up(where, "damaged JPEG");
+    if (remark != nullptr) *remark = remarks.text;
+  }
   return resize_image(image, size);
 }
 

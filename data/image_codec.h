@@ -20,8 +20,10 @@ ImageSize jpeg_size(std::span<const uint8_t> jpeg, const std::string& where);
 
 /// Decodes a JPEG and brings it to `size`. The file must be whole: a truncated or damaged one, one whose header does
 /// not say `stored` or one of over 64 million pixels is refused. Where the file is at least twice as large as `size` it
-/// is decoded at a half, a quarter or an eighth (exact in geometry) before it is resized. Thread-safe.
-Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize size, const std::string& where);
+/// is decoded at a half, a quarter or an eighth (exact in geometry) before it is resized. Stray bytes between a whole
+/// file's parts are no damage; `remark` gets the decoder's word for them. Thread-safe.
+Tensor decode_jpeg(std::span<const uint8_t> jpeg, ImageSize stored, ImageSize size, const std::string& where,
+                   std::string* remark = nullptr);
 
 /// Compresses a picture; quality 1 to 100, 4:2:0 below 90 and 4:4:4 from there on.
 std::string encode_jpeg(const Tensor& image, int quality);

@@ -4,14 +4,19 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 
+#include "data/exif.h"
 #include "data/fresh_folder.h"
 #include "data/info_list.h"
 #include "data/lmdb_store.h"
+#include "data/nuscenes/class_names.h"
+#include "data/nuscenes/cloud.h"
 #include "data/nuscenes/info.h"
+#include "data/nuscenes/old_boxes.h"
+#include "data/nuscenes/source_files.h"
+#include "data/points_in_boxes.h"
 #include "data/record.h"
 #include "data/record/camera.h"
 #include "data/record/labels.h"
@@ -24,67 +29,47 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
 /// Counts below it say nothing about a LiDAR file.
 constexpr int64_t kFewPoints = 50;
 constexpr size_t kMostBoxes = 10000;
 
-struct BoxName {
-  const char* nuscenes;
-  const char* ours;
+/// What the pictures of an import have had so far.
+struct PictureRemarks {
+  int64_t with_stray_bytes = 0;
+  std::string first;
 };
-constexpr BoxName kBoxNames[] = {
-    {"car", "car"},         {"truck", "truck"},        {"trailer", "truck"},     {"construction_vehicle", "truck"},
-    {"bus", "bus"},         {"pedestrian", "person"},  {"bicycle", "non_motor"}, {"motorcycle", "non_motor"},
-    {"barrier", "barrier"}, {"traffic_cone", "pillar"}};
 
-/// Where a file that the info names lies. Nothing outside the folder is ever opened: of a path that leads out of it the
-/// file's name counts alone.
-std::string find_file(const std::string& folder, const std::string& sensor, const InfoFile& file) {
-  const fs::path named = file.name;
-  check(named.has_filename() && named.filename() != ".." && named.filename() != "." &&
-            file.name.find('\0') == std::string::npos,
-        "{}: '{}' is not the path of a file", file.where, printable(file.name));
-  const bool stays = named.is_relative() &&
-                     std::none_of(named.begin(), named.end(), [](const fs::path& part) { return part == ".."; });
-  const fs::path root = folder;
-  for (const fs::path& candidate : {root / (stays ? named : named.filename()), root / named.filename(),
-                                    root / sensor / named.filename(), root / "samples" / sensor / named.filename()}) {
-    std::error_code ignored;
-    if (fs::is_regular_file(candidate, ignored)) return candidate.string();
-  }
-  fail("{}: {} holds no file '{}'", file.where, folder, printable(file.name));
-}
-
-std::string read_file(const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = fs::file_size(path, error);
-  check(!error && size <= kMaxFileBytes, "{}: {}", path,
-        error ? error.message() : fmt::format("{} bytes, expected at most {}", size, kMaxFileBytes));
-  std::string bytes(size, '\0');
-  std::ifstream in(path, std::ios::binary);
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  check(in.gcount() == static_cast<std::streamsize>(size), "{}: cannot be read", path);
-  return bytes;
-}
-
-const char* our_class(const std::string& label) {
-  for (const BoxName& pair : kBoxNames)
-    if (label == pair.nuscenes) return pair.ours;
-  return nullptr;
+void check_picture(const Camera& camera, ImageSize stated, ImageSize size, std::span<const uint8_t> jpeg,
+                   const InfoFrame& frame, const std::string& name, const std::string& path) {
+  check(stated.width == 0 || (stated.width == size.width && stated.height == size.height),
+        "{}: camera '{}' is calibrated for {}x{} pixels, {} has {}x{}", frame.where, name, stated.width, stated.height,
+        path, size.width, size.height);
+  const int orientation = exif_orientation(jpeg);
+  check(orientation == 1,
+        "{}: the EXIF tag Orientation {} turns this picture, its calibration cannot tell which way it is meant: store "
+        "its "
+        "pixels as camera '{}' is calibrated and remove the tag",
+        path, orientation, name);
+  check(camera.cx > -0.5 && camera.cx < camera.width - 0.5 && camera.cy > -0.5 && camera.cy < camera.height - 0.5,
+        "{}: camera '{}' has its principal point at ({:.1f}, {:.1f}), outside {}, which is {}x{} pixels: a picture of "
+        "another size than was calibrated",
+        frame.where, name, camera.cx, camera.cy, path, size.width, size.height);
 }
 
 ImageSize import_camera(const InfoFrame& frame, const std::string& name, const std::string& folder,
-                        record::Sample* out) {
+                        PictureRemarks& remarks, record::Sample* out) {
   const auto found = std::find_if(frame.cameras.begin(), frame.cameras.end(),
                                   [&](const InfoCamera& camera) { return camera.name == name; });
   check(found != frame.cameras.end(), "{}: has no camera '{}'", frame.where, printable(name));
-  const std::string path = find_file(folder, name, found->image);
-  std::string jpeg = read_file(path);
+  const std::string path = find_source_file(folder, name, found->image);
+  std::string jpeg = read_source_file(path);
   const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size());
   const ImageSize size = jpeg_size(bytes, path);
-  decode_jpeg(bytes, size, {1, 1}, path);  // a damaged picture is noticed now
+  std::string remark;
+  decode_jpeg(bytes, size, {1, 1}, path, &remark);  // a damaged picture is noticed now
+  if (!remark.empty() && remarks.with_stray_bytes++ == 0) remarks.first = fmt::format("{}: {}", path, remark);
   Camera camera = found->camera;
+  const ImageSize stated{camera.height, camera.width};
   camera.width = static_cast<int>(size.width);
   camera.height = static_cast<int>(size.height);
   try {
@@ -92,45 +77,16 @@ ImageSize import_camera(const InfoFrame& frame, const std::string& name, const s
   } catch (const std::invalid_argument& error) {
     fail("{}: camera '{}': {}", frame.where, name, error.what());
   }
+  check_picture(camera, stated, size, bytes, frame, name, path);
   record::Camera* stored = out->add_cameras();
   store_camera(camera, name, name, stored);
   store_jpeg(std::move(jpeg), stored);
   return size;
 }
 
-int64_t count_inside(const Box3d& box, const Tensor& points) {
-  const Vec2 ahead = direction(box.yaw);
-  int64_t inside = 0;
-  for (int64_t i = 0; i < points.size(0); ++i) {
-    const float* p = points.data<float>() + i * 4;
-    const Vec2 offset{p[0] - box.x, p[1] - box.y};
-    inside += std::abs(dot(offset, ahead)) <= box.l / 2 && std::abs(cross(ahead, offset)) <= box.w / 2 &&
-              std::abs(p[2] - box.z) <= box.h / 2;
-  }
-  return inside;
-}
-
-/// float32 [P,4] in the ego frame. Returns that are not finite are left out.
-Tensor read_points(const InfoFrame& frame, const std::string& folder) {
-  const std::string path = find_file(folder, "LIDAR_TOP", frame.points);
-  const int64_t features = frame.point_features;
-  check(features >= 4 && features <= 64, "{}: {} numbers a LiDAR point, expected 4 to 64", frame.where, features);
-  const std::string bytes = read_file(path);
-  const size_t stride = static_cast<size_t>(features) * sizeof(float);
-  check(bytes.size() % stride == 0, "{}: {} bytes are not a whole number of points of {} float32 each", path,
-        bytes.size(), features);
-  std::vector<float> kept;
-  for (size_t at = 0; at < bytes.size(); at += stride) {
-    float p[4];
-    std::memcpy(p, bytes.data() + at, sizeof p);
-    if (!std::all_of(p, p + 4, [](float v) { return std::isfinite(v) && std::abs(v) < 1e5f; })) continue;
-    const Vec3 ego = frame.lidar2ego.apply({p[0], p[1], p[2]});
-    kept.insert(kept.end(), {static_cast<float>(ego.x), static_cast<float>(ego.y), static_cast<float>(ego.z),
-                             std::clamp(p[3] / 255.0f, 0.0f, 1.0f)});
-  }
-  check(!kept.empty(), "{}: holds no point", path);
-  Tensor points = empty({static_cast<int64_t>(kept.size() / 4), 4});
-  std::copy(kept.begin(), kept.end(), points.data<float>());
+Tensor read_points(const InfoFrame& frame, const std::string& folder, CloudRemarks* remarks) {
+  const std::string path = find_source_file(folder, "LIDAR_TOP", frame.points);
+  Tensor points = read_cloud(frame, path, remarks);
   check(frame.boxes.size() <= kMostBoxes, "{}: {} boxes, expected at most {}", frame.where, frame.boxes.size(),
         kMostBoxes);
   int64_t counted = 0, found = 0;
@@ -139,7 +95,7 @@ Tensor read_points(const InfoFrame& frame, const std::string& folder) {
     counted += box.box.num_lidar_points;
     found += count_inside(box.box, points);
   }
-  check(counted < kFewPoints || 5 * found >= 4 * counted,
+  check(points.size(0) == 0 || counted < kFewPoints || 5 * found >= 4 * counted,
         "{}: {} points lie in the boxes of {}, where {} were counted: expected a whole file that belongs to them", path,
         found, frame.where, counted);
   return points;
@@ -153,9 +109,9 @@ Labels read_boxes(const InfoFrame& frame, const LabelSchema& schema, ImportRepor
   Labels labels;
   labels.has_boxes = frame.has_boxes;
   for (const InfoBox& annotated : frame.boxes) {
-    const char* ours = our_class(annotated.label);
+    const char* ours = class_of_nuscenes(annotated.label);
     if (ours == nullptr) {
-      ++report.boxes_left_out;
+      ++report.left_out[annotated.label.empty() ? "without a name" : printable(annotated.label)];
       continue;
     }
     if (std::strcmp(ours, "non_motor") == 0 && is_riderless(annotated)) ours = "riderless_non_motor";
@@ -202,21 +158,69 @@ Sequences in_sequences(const std::vector<InfoFrame>& frames, double new_sequence
   return out;
 }
 
-std::string encode(const InfoFrame& frame, int64_t sequence, const ImportOptions& options, ImportReport& report) {
-  const LabelSchema schema;
-  record::Sample out;
-  out.set_sequence(sequence);
-  out.set_timestamp(frame.timestamp);
-  out.set_key(frame.key);
-  store_pose(frame.ego_pose, out.mutable_ego_pose());
-  store_labels(read_boxes(frame, schema, report), schema, out.mutable_labels());
-  store_points(read_points(frame, options.images), {}, out.mutable_points());
-  const bool is_first = report.image_size.empty();
-  for (const std::string& camera : options.cameras) {
-    const ImageSize size = import_camera(frame, camera, options.images, &out);
-    if (is_first) report.image_size.push_back(size);
+/// One import on its way.
+struct Import {
+  const ImportOptions& options;
+  ImportReport report = {};
+  CloudRemarks clouds = {};
+  PictureRemarks pictures = {};
+  std::map<std::string, std::string> where = {};  // of every key
+
+  std::string encode(const InfoFrame& frame, int64_t sequence) {
+    const auto [first, is_new] = where.emplace(frame.key, frame.where);
+    check(is_new, "{}.token is '{}', as {}'s is: expected a token of its own", frame.where, frame.key, first->second);
+    const LabelSchema schema;
+    record::Sample out;
+    out.set_sequence(sequence);
+    out.set_timestamp(frame.timestamp);
+    out.set_key(frame.key);
+    store_pose(frame.ego_pose, out.mutable_ego_pose());
+    store_labels(read_boxes(frame, schema, report), schema, out.mutable_labels());
+    store_points(read_points(frame, options.images, &clouds), {}, out.mutable_points());
+    const bool is_first = report.image_size.empty();
+    for (size_t i = 0; i < options.cameras.size(); ++i) {
+      const ImageSize size = import_camera(frame, options.cameras[i], options.images, pictures, &out);
+      if (is_first) report.image_size.push_back(size);
+      const ImageSize expected = report.image_size[i];
+      check(size.width == expected.width && size.height == expected.height,
+            "{}: the picture of camera '{}' is {}x{} pixels, the first frame's is {}x{}", frame.where,
+            options.cameras[i], size.width, size.height, expected.width, expected.height);
+    }
+    return out.SerializeAsString();
   }
-  return out.SerializeAsString();
+
+  void remark_oddities() {
+    const auto say = [&](const CloudRemarks::Oddity& oddity, const char* what) {
+      if (oddity.files > 0)
+        report.remarks.push_back(fmt::format("{} LiDAR files {} (first: {})", oddity.files, what, oddity.first));
+    };
+    say(clouds.at_origin, "have all of their points at the sensor's origin; their frames have no points");
+    say(clouds.unit_already, "have intensities from 0 to 1, which were kept and not divided by 255");
+    say(clouds.too_bright, "have intensities below 0 or above 255, which were cut");
+    if (pictures.with_stray_bytes > 0)
+      report.remarks.push_back(fmt::format("{} pictures are whole but hold stray bytes (first: {})",
+                                           pictures.with_stray_bytes, pictures.first));
+  }
+};
+
+void settle_boxes(InfoFrames& infos, const ImportOptions& options, ImportReport& report) {
+  const bool any = std::any_of(infos.frames.begin(), infos.frames.end(),
+                               [](const InfoFrame& frame) { return !frame.boxes.empty(); });
+  if (!any) return;
+  const BoxForm form = form_of_boxes(infos.frames, [&](const InfoFrame& frame) {
+    CloudRemarks ignored;
+    return read_cloud(frame, find_source_file(options.images, "LIDAR_TOP", frame.points), &ignored);
+  });
+  if (form == BoxForm::Old) {
+    modernise_boxes(infos.frames);
+    report.remarks.push_back(
+        "the boxes were those of mmdetection3d before 1.0 (width before length) and have been turned");
+  }
+  if (form == BoxForm::Unknown)
+    report.remarks.push_back(
+        "neither vehicles nor points tell whether the boxes are those of mmdetection3d before 1.0 (width before "
+        "length): "
+        "they were taken for today's");
 }
 
 }  // namespace
@@ -229,26 +233,31 @@ ImportReport import_nuscenes(const std::string& folder, const ImportOptions& opt
   const std::set<std::string> cameras(options.cameras.begin(), options.cameras.end());
   if (cameras.empty() || cameras.size() != options.cameras.size())
     throw UsageError("cameras: expected names, each of them once");
-  const InfoFrames infos = read_nuscenes_infos(options.info);
+  InfoFrames infos = read_nuscenes_infos(options.info);
+  Import import{options};
+  settle_boxes(infos, options, import.report);
+  if (infos.had_seconds)
+    import.report.remarks.push_back("the timestamps were seconds, where this version of the format has microseconds");
+  for (const std::string& name : infos.unread)
+    import.report.remarks.push_back(fmt::format("the infos' entry '{}' is not read", name));
   const Sequences sequences = in_sequences(infos.frames, options.new_sequence_after);
 
   FreshFolder out(folder);
   LmdbWriter writer(out / "lmdb/frames");
-  ImportReport report;
-  report.had_old_boxes = infos.had_old_boxes;
-  report.sequences = sequences.sequence.back() + 1;
+  import.report.sequences = sequences.sequence.back() + 1;
   std::vector<std::string> keys;
   for (size_t i = 0; i < sequences.frames.size(); ++i) {
     const InfoFrame& frame = *sequences.frames[i];
-    writer.put(frame.key, encode(frame, sequences.sequence[i], options, report));
+    writer.put(frame.key, import.encode(frame, sequences.sequence[i]));
     keys.push_back(frame.key);
-    ++report.frames;
+    ++import.report.frames;
   }
+  import.remark_oddities();
   writer.finish();
   write_lines(out / "lmdb.txt", {"lmdb/frames"});
   write_lines(out / "all.txt", keys);
   out.appear();
-  return report;
+  return std::move(import.report);
 }
 
 }  // namespace bevgrad

@@ -2,6 +2,7 @@
 // .pcd.bin files.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,10 @@ struct ImportOptions {
 };
 
 struct ImportReport {
-  int64_t frames = 0, sequences = 0, boxes = 0, boxes_left_out = 0;
-  bool had_old_boxes = false;         ///< see InfoFrames
-  std::vector<ImageSize> image_size;  ///< of the first frame's pictures, in the order of the cameras
+  int64_t frames = 0, sequences = 0, boxes = 0;
+  std::map<std::string, int64_t> left_out;  ///< boxes of other classes, by the info's names
+  std::vector<std::string> remarks;         ///< what a person should know, a line each
+  std::vector<ImageSize> image_size;        ///< of the pictures, in the order of the cameras
 };
 
 /// Writes lmdb/frames, lmdb.txt and all.txt into `folder`, which must not exist or be empty and appears only when all
@@ -35,8 +37,11 @@ struct ImportReport {
 /// - Ego frame: nuScenes' own (rear axle, on the ground), at the LiDAR's moment.
 /// - Cameras: intrinsics from cam2img; extrinsics from lidar2ego * inverse(lidar2cam), which holds the vehicle's motion
 ///   between the LiDAR's and the camera's moment, or else cam2ego. JPEGs are kept as they are.
-/// - Points: x, y, z, intensity / 255. A file is refused whose points are not whole, and one that holds less than four
-///   fifths of the points that were counted in the frame's boxes: it is truncated, or belongs to another frame.
+///   Refused are pictures of another size than the info says, than the camera's others, or that do not hold the
+///   principal point, and those that an EXIF tag turns: the calibration would not be theirs.
+/// - Points: x, y, z, intensity / 255 (or as it is, where a file's lie within 0..1). A file is refused whose points are
+///   not whole, and one that holds less than four fifths of the points that were counted in the frame's boxes: it is
+///   truncated, or belongs to another frame.
 /// - Boxes: from the LiDAR's frame into the ego frame, with velocity (absent where the info has NaN) and the number of
 ///   LiDAR points. car -> car; truck, trailer, construction_vehicle -> truck; bus -> bus; pedestrian -> person; bicycle
 ///   and motorcycle -> non_motor, or riderless_non_motor where cam_instances says without_rider (or, where no camera

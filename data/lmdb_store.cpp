@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <string_view>
 
 #include "tensor/error.h"
 
@@ -76,6 +79,18 @@ void check_length(MDB_env* env, const fs::path& file, const std::string& path) {
         file.filename().string(), found, expected);
 }
 
+/// What LMDB itself says of an empty file, or of a pointer to one, tells nobody anything.
+void check_is_lmdb(const fs::path& file, const std::string& path) {
+  char beginning[64] = {};
+  std::ifstream in(file, std::ios::binary);
+  check(in.good(), "{}: cannot read {}: {}", path, file.filename().string(), std::strerror(errno));
+  in.read(beginning, sizeof beginning);
+  check(in.gcount() > 0, "{}: cannot open the LMDB: {} is empty (0 bytes)", path, file.filename().string());
+  check(!std::string_view(beginning, static_cast<size_t>(in.gcount())).starts_with("version https://git-lfs"),
+        "{}: cannot open the LMDB: {} is a Git LFS pointer, the data itself was not fetched (git lfs pull)", path,
+        file.filename().string());
+}
+
 }  // namespace
 
 struct LmdbStore::Impl {
@@ -89,6 +104,7 @@ LmdbStore::LmdbStore(const std::string& path) : impl_(std::make_unique<Impl>()) 
   const bool is_folder = fs::is_directory(path);
   const fs::path file = is_folder ? fs::path(path) / "data.mdb" : fs::path(path);
   if (!fs::is_regular_file(file)) throw UsageError(fmt::format("{}: no LMDB here: {} is missing", path, file.string()));
+  check_is_lmdb(file, path);
   impl_->env = create_env(path);
   unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | (is_folder ? 0u : unsigned{MDB_NOSUBDIR});
   check_lmdb(mdb_env_open(impl_->env.get(), path.c_str(), flags, 0), path, "open the LMDB");

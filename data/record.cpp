@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "data/record/camera.h"
 #include "data/record/labels.h"
@@ -17,12 +18,23 @@ namespace bevgrad {
 namespace {
 
 constexpr int64_t kMaxSequence = (int64_t{1} << 40) - 1;
+/// Of the year 5138. Seconds since 1970 are about 2e9; what is later is in another unit.
+constexpr double kLatestSecond = 1e11;
 constexpr size_t kMaxRecordBytes = size_t{1} << 30;
 constexpr int kMaxCameras = 256;
 
+const char* time_unit_hint(double timestamp) {
+  const double size = std::abs(timestamp);
+  return size > 1e17   ? " (these may be nanoseconds)"
+         : size > 1e14 ? " (these may be microseconds)"
+                       : " (these may be milliseconds)";
+}
+
 RecordHeader checked_header(int64_t sequence, double timestamp, const RecordOrigin& origin) {
   check(sequence >= 0 && sequence <= kMaxSequence, "{} is {}, expected 0 to 2^40 - 1", origin.at("sequence"), sequence);
-  checked_number(timestamp, -1e12, 1e12, origin, "timestamp");
+  check(std::isfinite(timestamp) && std::abs(timestamp) <= kLatestSecond,
+        "{} is {}, expected a number of seconds up to {}{}", origin.at("timestamp"), timestamp, kLatestSecond,
+        std::isfinite(timestamp) ? time_unit_hint(timestamp) : "");
   return {sequence, timestamp};
 }
 

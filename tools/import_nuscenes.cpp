@@ -33,10 +33,13 @@ void draw(const Flags& flags, const ImportReport& report) {
 
 void import(const Flags& flags) {
   const ImportReport report = import_nuscenes(flags.out, flags.options);
-  fmt::print("{} frames of {} sequences with {} boxes ({} of other classes left out) in {}\n", report.frames,
-             report.sequences, report.boxes, report.boxes_left_out, flags.out);
-  if (report.had_old_boxes)
-    fmt::print("the boxes were those of mmdetection3d before 1.0 (width before length) and have been turned\n");
+  fmt::print("{} frames of {} sequences with {} boxes in {}\n", report.frames, report.sequences, report.boxes,
+             flags.out);
+  std::string left_out;
+  for (const auto& [label, count] : report.left_out)
+    left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", count, label);
+  if (!left_out.empty()) fmt::print("boxes of other classes, left out: {}\n", left_out);
+  for (const std::string& remark : report.remarks) fmt::print("{}\n", remark);
   if (!flags.draw.empty()) draw(flags, report);
 }
 

@@ -1,5 +1,6 @@
 #include "data/nuscenes/info.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
@@ -16,31 +17,43 @@ Pose checked(const Pose& pose, const std::string& where) {
   return pose;
 }
 
-bool is_vehicle(const std::string& label) {
-  for (const char* name : {"car", "truck", "trailer", "bus", "construction_vehicle"})
-    if (label == name) return true;
-  return false;
-}
+/// Seconds between frames of one drive below which their unit must be another.
+constexpr double kTooClose = 1e-3;
+/// Of the z axis against upright, as a cosine: 60 degrees.
+constexpr double kMostTilt = 0.5;
 
-/// Turns boxes of before mmdetection3d 1.0 into today's; gives false where they are so already.
-bool modernise_boxes(std::vector<InfoFrame>& frames) {
-  constexpr double kQuarter = std::numbers::pi / 2;
-  int64_t wider = 0, longer = 0;
-  for (const InfoFrame& frame : frames)
-    for (const InfoBox& box : frame.boxes)
-      if (is_vehicle(box.label)) ++(box.box.w > box.box.l ? wider : longer);
-  if (wider <= longer) return false;
-  for (InfoFrame& frame : frames) {
-    for (InfoBox& box : frame.boxes) {
-      std::swap(box.box.l, box.box.w);
-      // The old yaw is -yaw - pi/2 in the LiDAR's frame.
-      const Vec3 old = frame.lidar2ego.inverse().rotate({std::cos(box.box.yaw), std::sin(box.box.yaw), 0});
-      const double yaw = -std::atan2(old.y, old.x) - kQuarter;
-      const Vec3 heading = frame.lidar2ego.rotate({std::cos(yaw), std::sin(yaw), 0});
-      box.box.yaw = std::atan2(heading.y, heading.x);
+/// Brings frames that lie closer than any sensor takes them to seconds, or throws.
+void settle_times(InfoFrames& read, double own_unit) {
+  std::map<std::string, std::vector<const InfoFrame*>> drives;
+  for (const InfoFrame& frame : read.frames) drives[frame.drive].push_back(&frame);
+  size_t pairs = 0, close = 0;
+  std::pair<const InfoFrame*, const InfoFrame*> example;
+  for (auto& [drive, frames] : drives) {
+    std::sort(frames.begin(), frames.end(),
+              [](const InfoFrame* a, const InfoFrame* b) { return a->timestamp < b->timestamp; });
+    for (size_t i = 1; i < frames.size(); ++i) {
+      const double step = frames[i]->timestamp - frames[i - 1]->timestamp;
+      pairs += step > 0;
+      if (!(step > 0 && step < kTooClose)) continue;
+      if (close++ == 0) example = {frames[i - 1], frames[i]};
     }
   }
-  return true;
+  if (close == 0) return;
+  const bool are_seconds =
+      own_unit < 1 && 2 * close > pairs &&
+      std::all_of(read.frames.begin(), read.frames.end(), [](const InfoFrame& frame) { return frame.unit_is_assumed; });
+  check(are_seconds, "{} and {} are {:.3g} s apart, expected {} s or more: in which unit is 'timestamp'?",
+        example.first->where, example.second->where, example.second->timestamp - example.first->timestamp, kTooClose);
+  for (InfoFrame& frame : read.frames) frame.timestamp /= own_unit;
+  read.had_seconds = true;
+}
+
+/// What MapTR and others add to an info, which nothing here reads.
+std::vector<std::string> unread_labels(const Value& frame) {
+  std::vector<std::string> unread;
+  for (const char* name : {"annotation", "map_annos", "map_gt", "occ_path", "lidarseg"})
+    if (frame.is_mapping() && frame.contains(name)) unread.push_back(name);
+  return unread;
 }
 
 }  // namespace
@@ -99,15 +112,27 @@ Camera info_intrinsics(const Value& matrix) {
   return camera;
 }
 
-double info_timestamp(const Value& frame) {
+void read_timestamp(const Value& frame, double unit, InfoFrame* out) {
   const Value stamp = frame.at("timestamp");
   const double value = stamp.as_double();
   check(std::isfinite(value), "{}: {} is no time", stamp.where(), value);
-  return value;
+  const double size = std::abs(value);
+  out->unit_is_assumed = size <= 1e11;
+  out->timestamp = value * (size > 1e17 ? 1e-9 : size > 1e14 ? 1e-6 : size > 1e11 ? 1e-3 : unit);
+}
+
+void check_upright(const Pose& ego2global, const std::string& where) {
+  check(
+      ego2global.at(2, 2) >= kMostTilt,
+      "{}: the vehicle's z axis points {:.0f} degrees off upward: expected a frame with z up, and quaternions as w, x, "
+      "y, z",
+      where, std::acos(std::clamp(ego2global.at(2, 2), -1.0, 1.0)) * 180 / std::numbers::pi);
 }
 
 InfoFile info_file(const Value& name) {
-  return {name.as_string(), name.where()};
+  std::string path = name.as_string();
+  std::replace(path.begin(), path.end(), '\\', '/');
+  return {std::move(path), name.where()};
 }
 
 std::string info_key(const Value& frame, size_t index) {
@@ -170,7 +195,8 @@ InfoFrames read_nuscenes_infos(const std::string& path) {
   InfoFrames read;
   for (size_t i = 0; i < list.size(); ++i)
     read.frames.push_back(is_v2 ? read_info_v2(list.at(i), i, names) : read_info_v1(list.at(i), i));
-  read.had_old_boxes = modernise_boxes(read.frames);
+  settle_times(read, is_v2 ? 1 : 1e-6);
+  read.unread = unread_labels(list.at(0));
   return read;
 }
 

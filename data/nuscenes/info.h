@@ -22,7 +22,7 @@ struct InfoFile {
 struct InfoCamera {
   std::string name;
   InfoFile image;
-  Camera camera;  ///< without its size, which only the image knows; sensor2ego holds at the LiDAR's moment
+  Camera camera;  ///< sensor2ego holds at the LiDAR's moment; its size is 0 where the info does not say it
 };
 
 struct InfoBox {
@@ -37,6 +37,8 @@ struct InfoFrame {
   std::string drive;  ///< scene token; else the log that the LiDAR file's name begins with; else empty
   bool has_scene = false;
   double timestamp = 0;  ///< seconds
+  /// The number was of a size that tells nothing, and was taken for the format's own unit.
+  bool unit_is_assumed = false;
   Pose ego_pose, lidar2ego;
   InfoFile points;
   int64_t point_features = 5;  ///< float32 a point
@@ -47,9 +49,10 @@ struct InfoFrame {
 
 struct InfoFrames {
   std::vector<InfoFrame> frames;  ///< in the file's order
-  /// The file's boxes were mmdetection3d's of before 1.0 (width before length, yaw turned by a quarter) and have been
-  /// turned into today's. It shows by vehicles that are wider than long.
-  bool had_old_boxes = false;
+  /// Its timestamps were seconds where its format has microseconds.
+  bool had_seconds = false;
+  /// Entries with labels that are not read, by their names.
+  std::vector<std::string> unread;
 };
 
 /// Reads the pickle without executing anything in it. Throws in one line that names the entry that is missing or wrong.

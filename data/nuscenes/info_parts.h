@@ -15,8 +15,12 @@ Pose info_matrix(const Value& matrix);
 Pose info_pose(const Value& rotation, const Value& translation);
 /// fx, fy, cx, cy of a 3x3, 3x4 or 4x4 matrix.
 Camera info_intrinsics(const Value& matrix);
-/// The entry 'timestamp' as it stands; throws where it is not finite.
-double info_timestamp(const Value& frame);
+/// The entry 'timestamp' in seconds. Its size tells nanoseconds, microseconds and milliseconds since 1970; a smaller
+/// number is of the format's own `unit`, in seconds. Throws where it is not finite.
+void read_timestamp(const Value& frame, double unit, InfoFrame* out);
+/// Throws where the vehicle stands on its side or on its head: a quaternion in another order, or a frame with z down.
+void check_upright(const Pose& ego2global, const std::string& where);
+/// Separators of Windows become slashes.
 InfoFile info_file(const Value& name);
 /// The frame's token, or its number.
 std::string info_key(const Value& frame, size_t index);

@@ -116,14 +116,17 @@ InfoFrame read_info_v1(const Value& info, size_t index) {
   frame.where = info.where();
   check(info.is_mapping(), "{}: expected a dict", frame.where);
   frame.key = info_key(info, index);
-  frame.timestamp = info_timestamp(info) / 1e6;
+  read_timestamp(info, 1e-6, &frame);
   frame.points = info_file(info.at("lidar_path"));
   frame.lidar2ego = info_pose(info.at("lidar2ego_rotation"), info.at("lidar2ego_translation"));
   frame.ego_pose = info_pose(info.at("ego2global_rotation"), info.at("ego2global_translation"));
+  check_upright(frame.ego_pose, info.at("ego2global_rotation").where());
   if (const auto features = info.find("num_features")) frame.point_features = features->as_int();
   find_drive(info, &frame);
   for (const auto& [name, image] : info.at("cams").entries()) {
-    InfoCamera camera{name.as_string(), info_file(image.at("data_path")), info_intrinsics(image.at("cam_intrinsic"))};
+    // BEVFusion's fork has another name.
+    const char* intrinsics = image.contains("camera_intrinsics") ? "camera_intrinsics" : "cam_intrinsic";
+    InfoCamera camera{name.as_string(), info_file(image.at("data_path")), info_intrinsics(image.at(intrinsics))};
     camera.camera.sensor2ego =
         frame.lidar2ego * info_pose(image.at("sensor2lidar_rotation"), image.at("sensor2lidar_translation"));
     frame.cameras.push_back(std::move(camera));

@@ -10,8 +10,6 @@ namespace {
 
 /// mmdetection3d's attribute numbers: cycle.with_rider, cycle.without_rider, ...
 constexpr int kWithoutRider = 1;
-/// Of the year 5138: what is later was left in microseconds.
-constexpr double kLatestSecond = 1e11;
 
 const std::array<const char*, 10> kNuscenesClasses = {
     "car",     "truck",      "trailer",    "bus",          "construction_vehicle",
@@ -26,6 +24,12 @@ struct SeenCycle {
 Pose camera_to_ego(const InfoFrame& frame, const Value& image) {
   if (const auto lidar2cam = image.find("lidar2cam")) return frame.lidar2ego * info_matrix(*lidar2cam).inverse();
   return info_matrix(image.at("cam2ego"));
+}
+
+/// 0 where the info does not say it.
+int stated_size(const Value& image, const char* field) {
+  const auto size = image.find(field);
+  return size && !size->is_none() ? static_cast<int>(std::clamp<int64_t>(size->as_int(), 0, 1 << 20)) : 0;
 }
 
 std::vector<SeenCycle> seen_cycles(const Value& info, const InfoFrame& frame) {
@@ -98,17 +102,19 @@ InfoFrame read_info_v2(const Value& info, size_t index, const std::map<int64_t, 
   frame.where = info.where();
   check(info.is_mapping(), "{}: expected a dict", frame.where);
   frame.key = info_key(info, index);
-  frame.timestamp = info_timestamp(info);
-  if (frame.timestamp > kLatestSecond) frame.timestamp /= 1e6;
+  read_timestamp(info, 1, &frame);
   const Value lidar = info.at("lidar_points");
   frame.points = info_file(lidar.at("lidar_path"));
   frame.lidar2ego = info_matrix(lidar.at("lidar2ego"));
   frame.ego_pose = info_matrix(info.at("ego2global"));
+  check_upright(frame.ego_pose, info.at("ego2global").where());
   if (const auto features = lidar.find("num_pts_feats")) frame.point_features = features->as_int();
   find_drive(info, &frame);
   for (const auto& [name, image] : info.at("images").entries()) {
     InfoCamera camera{name.as_string(), info_file(image.at("img_path")), info_intrinsics(image.at("cam2img"))};
     camera.camera.sensor2ego = camera_to_ego(frame, image);
+    camera.camera.width = stated_size(image, "width");
+    camera.camera.height = stated_size(image, "height");
     frame.cameras.push_back(std::move(camera));
   }
   read_boxes(info, names, &frame);

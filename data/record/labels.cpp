@@ -40,18 +40,22 @@ void check_count(int count, int most, const RecordOrigin& origin, const char* fi
 }
 
 std::vector<LabelShape> load_shapes(const google::protobuf::RepeatedPtrField<record::Shape>& stored,
-                                    const std::vector<int>& match, const RecordOrigin& origin, const char* field) {
-  check_count(stored.size(), kMaxItems, origin, field);
+                                    const std::vector<int>& match, const RecordOrigin& origin, const char* list,
+                                    const char* names) {
+  check_count(stored.size(), kMaxItems, origin, list);
   std::vector<LabelShape> shapes;
-  for (const record::Shape& shape : stored) {
-    int id = checked_class(shape.class_(), static_cast<int>(match.size()), origin, field);
+  for (int s = 0; s < stored.size(); ++s) {
+    const record::Shape& shape = stored[s];
+    const int id = checked_class(shape.class_(), static_cast<int>(match.size()), origin, {list, s, "class"}, names);
     check(shape.xy_size() % 2 == 0 && shape.xy_size() >= 2 && shape.xy_size() <= 2 * kMaxShapePoints,
-          "{} has {} coordinates, expected pairs", origin.at(field), shape.xy_size());
-    LabelShape out{
-        match[static_cast<size_t>(id)], shape.closed(), checked_number(shape.width(), 0, kFar, origin, field), {}};
+          "{} has {} coordinates, expected pairs", origin.at(std::string(ItemField{list, s, "xy"})), shape.xy_size());
+    LabelShape out{match[static_cast<size_t>(id)],
+                   shape.closed(),
+                   checked_number(shape.width(), 0, kFar, origin, {list, s, "width"}),
+                   {}};
     for (int i = 0; i < shape.xy_size(); i += 2)
-      out.points.push_back({checked_number(shape.xy(i), -kFar, kFar, origin, field),
-                            checked_number(shape.xy(i + 1), -kFar, kFar, origin, field)});
+      out.points.push_back({checked_number(shape.xy(i), -kFar, kFar, origin, {list, s, "xy", i}),
+                            checked_number(shape.xy(i + 1), -kFar, kFar, origin, {list, s, "xy", i + 1})});
     if (out.class_id >= 0) shapes.push_back(std::move(out));
   }
   return shapes;
@@ -84,35 +88,37 @@ Tensor load_class_raster(bool has_raster, const record::Raster& stored, const st
   return drawn;
 }
 
-Instance load_instance(const record::Instance& stored, int class_id, const RecordOrigin& origin) {
+Instance load_instance(const record::Instance& stored, int index, int class_id, const RecordOrigin& origin) {
+  const auto field = [&](const char* name) { return ItemField{"instances", index, name}; };
   Instance out;
   out.class_id = class_id;
-  out.x = checked_number(stored.x(), -kFar, kFar, origin, "instances.x");
-  out.y = checked_number(stored.y(), -kFar, kFar, origin, "instances.y");
-  out.w = checked_number(stored.w(), 1e-6, kFar, origin, "instances.w");
-  out.h = checked_number(stored.h(), 1e-6, kFar, origin, "instances.h");
-  out.angle = wrap_angle(checked_number(stored.angle(), -100, 100, origin, "instances.angle"));
+  out.x = checked_number(stored.x(), -kFar, kFar, origin, field("x"));
+  out.y = checked_number(stored.y(), -kFar, kFar, origin, field("y"));
+  out.w = checked_number(stored.w(), 1e-6, kFar, origin, field("w"));
+  out.h = checked_number(stored.h(), 1e-6, kFar, origin, field("h"));
+  out.angle = wrap_angle(checked_angle(stored.angle(), origin, field("angle")));
   return out;
 }
 
-Box3d load_box(const record::Box& stored, int class_id, const RecordOrigin& origin) {
+Box3d load_box(const record::Box& stored, int index, int class_id, const RecordOrigin& origin) {
+  const auto field = [&](const char* name) { return ItemField{"boxes", index, name}; };
   Box3d out;
   out.class_id = class_id;
-  out.x = checked_number(stored.x(), -kFar, kFar, origin, "boxes.x");
-  out.y = checked_number(stored.y(), -kFar, kFar, origin, "boxes.y");
-  out.z = checked_number(stored.z(), -kFar, kFar, origin, "boxes.z");
-  out.l = checked_number(stored.length(), 1e-6, kFar, origin, "boxes.length");
-  out.w = checked_number(stored.width(), 1e-6, kFar, origin, "boxes.width");
-  out.h = checked_number(stored.height(), 1e-6, kFar, origin, "boxes.height");
-  out.yaw = wrap_angle(checked_number(stored.yaw(), -100, 100, origin, "boxes.yaw"));
+  out.x = checked_number(stored.x(), -kFar, kFar, origin, field("x"));
+  out.y = checked_number(stored.y(), -kFar, kFar, origin, field("y"));
+  out.z = checked_number(stored.z(), -kFar, kFar, origin, field("z"));
+  out.l = checked_number(stored.length(), 1e-6, kFar, origin, field("length"));
+  out.w = checked_number(stored.width(), 1e-6, kFar, origin, field("width"));
+  out.h = checked_number(stored.height(), 1e-6, kFar, origin, field("height"));
+  out.yaw = wrap_angle(checked_angle(stored.yaw(), origin, field("yaw")));
   out.has_velocity = stored.has_vx() && stored.has_vy();
   if (out.has_velocity) {
-    out.vx = checked_number(stored.vx(), -1e3, 1e3, origin, "boxes.vx");
-    out.vy = checked_number(stored.vy(), -1e3, 1e3, origin, "boxes.vy");
+    out.vx = checked_number(stored.vx(), -1e3, 1e3, origin, field("vx"));
+    out.vy = checked_number(stored.vy(), -1e3, 1e3, origin, field("vy"));
   }
   if (stored.has_num_lidar_points()) {
-    check(stored.num_lidar_points() >= 0, "{} is {}, expected 0 or more", origin.at("boxes.num_lidar_points"),
-          stored.num_lidar_points());
+    check(stored.num_lidar_points() >= 0, "{} is {}, expected 0 or more",
+          origin.at(std::string(field("num_lidar_points"))), stored.num_lidar_points());
     out.num_lidar_points = stored.num_lidar_points();
   }
   return out;
@@ -186,8 +192,8 @@ Labels load_labels(const record::Labels& stored, const LabelSchema& schema, cons
   auto kinds = match_classes(stored.instance_classes(), schema.instance_classes, origin, "instance_classes");
   auto movers = match_classes(stored.dynamic_classes(), schema.dynamic_classes, origin, "dynamic_classes");
 
-  labels.lane_shapes = load_shapes(stored.lane_shapes(), lanes, origin, "lane_shapes");
-  labels.road_shapes = load_shapes(stored.road_shapes(), roads, origin, "road_shapes");
+  labels.lane_shapes = load_shapes(stored.lane_shapes(), lanes, origin, "lane_shapes", "lane_classes");
+  labels.road_shapes = load_shapes(stored.road_shapes(), roads, origin, "road_shapes", "road_classes");
   labels.lane = load_class_raster(stored.has_lane(), stored.lane(), labels.lane_shapes, lanes, schema.lane_classes,
                                   schema.grid, origin, "lane");
   labels.road = load_class_raster(stored.has_road(), stored.road(), labels.road_shapes, roads, schema.road_classes,
@@ -197,16 +203,20 @@ Labels load_labels(const record::Labels& stored, const LabelSchema& schema, cons
 
   labels.has_instances = any_matched(kinds);
   check_count(stored.instances_size(), kMaxItems, origin, "instances");
-  for (const record::Instance& instance : stored.instances()) {
-    int id = checked_class(instance.class_(), static_cast<int>(kinds.size()), origin, "instances.class");
-    Instance loaded = load_instance(instance, kinds[static_cast<size_t>(id)], origin);
+  for (int i = 0; i < stored.instances_size(); ++i) {
+    const record::Instance& instance = stored.instances(i);
+    const int id = checked_class(instance.class_(), static_cast<int>(kinds.size()), origin, {"instances", i, "class"},
+                                 "instance_classes");
+    Instance loaded = load_instance(instance, i, kinds[static_cast<size_t>(id)], origin);
     if (loaded.class_id >= 0) labels.instances.push_back(loaded);
   }
   labels.has_boxes = any_matched(movers);
   check_count(stored.boxes_size(), kMaxItems, origin, "boxes");
-  for (const record::Box& box : stored.boxes()) {
-    int id = checked_class(box.class_(), static_cast<int>(movers.size()), origin, "boxes.class");
-    Box3d loaded = load_box(box, movers[static_cast<size_t>(id)], origin);
+  for (int i = 0; i < stored.boxes_size(); ++i) {
+    const record::Box& box = stored.boxes(i);
+    const int id =
+        checked_class(box.class_(), static_cast<int>(movers.size()), origin, {"boxes", i, "class"}, "dynamic_classes");
+    Box3d loaded = load_box(box, i, movers[static_cast<size_t>(id)], origin);
     if (loaded.class_id >= 0) labels.boxes.push_back(loaded);
   }
   return labels;

@@ -2,12 +2,35 @@
 
 #include <zlib.h>
 
+#include <numbers>
+
 namespace bevgrad {
 
 std::string printable(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
   return text;
+}
+
+ItemField::operator std::string() const {
+  std::string text = fmt::format("{}[{}].{}", list, index, field);
+  if (element >= 0) text += fmt::format("[{}]", element);
+  return text;
+}
+
+double checked_angle(double value, const RecordOrigin& origin, const ItemField& field) {
+  constexpr double kMost = 4 * std::numbers::pi;
+  if (!(std::isfinite(value) && std::abs(value) <= kMost))
+    fail("{} is {}, expected radians from -4 pi to 4 pi{}", origin.at(std::string(field)), value,
+         std::abs(value) <= 720 ? " (these may be degrees)" : "");
+  return value;
+}
+
+int checked_class(uint32_t value, int classes, const RecordOrigin& origin, const ItemField& field, const char* names) {
+  if (value >= static_cast<uint32_t>(classes))
+    fail("{} is {}, expected a class below {}: {} has {} names", origin.at(std::string(field)), value, classes, names,
+         classes);
+  return static_cast<int>(value);
 }
 
 uint32_t checksum(const std::string& bytes) {
@@ -24,8 +47,8 @@ Pose checked_pose(const google::protobuf::RepeatedField<double>& values, const R
   check(values.size() == 16, "{} has {} numbers, expected 16", origin.at(field), values.size());
   Pose pose;
   for (int i = 0; i < 16; ++i) {
-    check(std::isfinite(values[i]) && std::abs(values[i]) < 1e9, "{}[{}] is {}, expected a finite number",
-          origin.at(field), i, values[i]);
+    check(std::isfinite(values[i]) && std::abs(values[i]) < 1e9,
+          "{}[{}] is {}, expected a finite number of at most 1e9 metres", origin.at(field), i, values[i]);
     pose.m[static_cast<size_t>(i)] = values[i];
   }
   check(pose.is_rigid(), "{} is not a rotation with a translation", origin.at(field));

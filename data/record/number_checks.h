@@ -7,6 +7,16 @@
 
 namespace bevgrad {
 
+/// A field of an entry of a list, for messages: "boxes[17].yaw", "lane_shapes[0].xy[3]".
+struct ItemField {
+  const char* list;
+  int index;
+  const char* field;
+  int element = -1;
+
+  operator std::string() const;
+};
+
 /// The number itself, which must be finite and within low..high.
 inline double checked_number(double value, double low, double high, const RecordOrigin& origin, const char* field) {
   check(std::isfinite(value) && value >= low && value <= high, "{} is {}, expected a number from {} to {}",
@@ -14,11 +24,18 @@ inline double checked_number(double value, double low, double high, const Record
   return value;
 }
 
-inline int checked_class(uint32_t value, int classes, const RecordOrigin& origin, const char* field) {
-  check(value < static_cast<uint32_t>(classes), "{} is {}, expected a class below {}", origin.at(field), value,
-        classes);
-  return static_cast<int>(value);
+inline double checked_number(double value, double low, double high, const RecordOrigin& origin,
+                             const ItemField& field) {
+  if (!(std::isfinite(value) && value >= low && value <= high))
+    checked_number(value, low, high, origin, std::string(field).c_str());
+  return value;
 }
+
+/// Radians within two turns: more are degrees.
+double checked_angle(double value, const RecordOrigin& origin, const ItemField& field);
+
+/// The class of an entry of `list`, which is below `classes`: as many as the record's list `names` has.
+int checked_class(uint32_t value, int classes, const RecordOrigin& origin, const ItemField& field, const char* names);
 
 /// Text of a record with its control characters replaced, so that a message stays one line.
 std::string printable(std::string text);

@@ -14,6 +14,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "records are little-endian");
 
 constexpr uint32_t kMaxPoints = 4u << 20;
+constexpr float kFarthest = 1e6f;
 constexpr size_t kQuantisedBytes = 7, kFloatBytes = 16;
 
 bool fits(const float* values, int64_t count, double unit) {
@@ -59,6 +60,9 @@ void store_points(const Tensor& points, const EncodeOptions& encoding, record::P
   const float* values = points.data<float>();
   for (int64_t i = 0; i < count * 4; ++i)
     check(std::isfinite(values[i]), "points[{}][{}] is {}, expected a finite number", i / 4, i % 4, values[i]);
+  for (int64_t i = 0; i < count; ++i)
+    check(values[i * 4 + 3] >= 0 && values[i * 4 + 3] <= 1, "points[{}][3] is {}, expected an intensity from 0 to 1", i,
+          values[i * 4 + 3]);
   out->set_count(static_cast<uint32_t>(count));
   if (encoding.quantise_points && fits(values, count, encoding.position_unit)) {
     out->set_position_unit(encoding.position_unit);
@@ -90,9 +94,15 @@ Tensor load_points(const record::Points& stored, const RecordOrigin& origin) {
   } else if (!bytes.empty()) {
     std::memcpy(values, bytes.data(), bytes.size());
   }
-  for (int64_t i = 0; i < points.numel(); ++i)
-    check(std::isfinite(values[i]) && std::abs(values[i]) < 1e6f, "{}[{}][{}] is {}, expected a finite number",
-          origin.at("points"), i / 4, i % 4, values[i]);
+  for (int64_t i = 0; i < points.numel(); ++i) {
+    if (i % 4 < 3)
+      check(std::isfinite(values[i]) && std::abs(values[i]) < kFarthest,
+            "{}[{}][{}] is {}, expected a finite number of less than {} metres", origin.at("points"), i / 4, i % 4,
+            values[i], kFarthest);
+    else
+      check(values[i] >= 0 && values[i] <= 1, "{}[{}][3] is {}, expected an intensity from 0 to 1", origin.at("points"),
+            i / 4, values[i]);
+  }
   return points;
 }
 

@@ -7,12 +7,12 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr Rgb kGlass = {36, 44, 52}, kTyre = {22, 22, 24}, kSkin = {196, 150, 122};
+constexpr Rgb kGlass = {36, 44, 52}, kTyre = {22, 22, 24}, kSkin = {196, 150, 122}, kConcrete = {168, 166, 160};
 
 }  // namespace
 
 void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>& solids) {
-  if (!state.present || actor.type == ActorType::Pillar) return;
+  if (!state.present) return;
   const double l = actor.length, w = actor.width, h = actor.height;
   const Vec2 along = direction(state.yaw);
   const auto add = [&](double shift, double length, double width, double z0, double z1, Material material, Rgb colour) {
@@ -48,6 +48,8 @@ void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>
       add(0, l, w, 0, h, Material::Striped, {214, 60, 40});
       break;
     case ActorType::Pillar:
+      add(0, l, w, 0, h, Material::Column, kConcrete);
+      solids.back().is_static = true;
       break;
   }
 }

@@ -7,7 +7,7 @@
 
 namespace bevgrad::scene {
 
-/// Appends the boxes of an actor (world frame). Columns have theirs in the layout and get none.
+/// Appends the boxes of an actor (world frame).
 void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>& solids);
 
 /// The ego's own body as its cameras see it (ego frame).

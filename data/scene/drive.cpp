@@ -104,19 +104,21 @@ void remove_collisions(Drive& drive) {
   const size_t count = drive.actors.size();
   std::vector<bool> removed(count, false);
   const auto stands = [&](size_t i) { return drive.actors[i].motion.path.empty(); };
+  const auto is_column = [&](size_t i) { return drive.actors[i].type == ActorType::Pillar; };
   for (size_t f = 0; f < drive.frames.size(); f += 3) {
     const DriveFrame& frame = drive.frames[f];
     const RotatedBox ego = ego_footprint(frame.true_pose, 0.7);
     std::vector<RotatedBox> boxes;
     for (size_t i = 0; i < count; ++i) boxes.push_back(footprint(drive.actors[i], frame.actors[i], 0.1));
     for (size_t i = 0; i < count; ++i)
-      if (frame.actors[i].present && overlap(ego, boxes[i])) removed[i] = true;
+      if (frame.actors[i].present && !is_column(i) && overlap(ego, boxes[i])) removed[i] = true;
     for (size_t i = 0; i < count; ++i)
       for (size_t j = i + 1; j < count && !removed[i]; ++j) {
         if (removed[j] || !frame.actors[i].present || !frame.actors[j].present) continue;
         if (f > 0 && stands(i) && stands(j)) continue;
+        if (is_column(i) && is_column(j)) continue;
         if (!overlap(boxes[i], boxes[j])) continue;
-        const bool keep_first = drive.actors[j].type != ActorType::Pillar && (stands(i) || !stands(j));
+        const bool keep_first = !is_column(j) && (stands(i) || !stands(j));
         removed[keep_first ? j : i] = true;
       }
   }

@@ -137,7 +137,6 @@ void add_wall(const std::vector<Vec2>& line, double height, Rgb colour, Random& 
 
 void add_column(Vec2 centre, double yaw, double size, double height, Layout& layout) {
   const RotatedBox box = {centre.x, centre.y, size, size, half_turn(yaw)};
-  layout.solids.push_back({box, 0, height, Material::Column, {168, 166, 160}, 0, true});
   layout.instances.push_back({InstanceType::Column, box});
   Actor actor;
   actor.type = ActorType::Pillar;

@@ -101,6 +101,48 @@ TEST(DatasetErrors, NameWhatIsWrong) {
   EXPECT_THAT(error_of([&] { open(folder); }), HasSubstr("is in two LMDBs"));
 }
 
+TEST(Dataset, ListsOfOtherSystemsAreLists) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {3});
+  const auto keys_of = [&](const std::string& text) {
+    std::ofstream(folder / "other.txt", std::ios::binary) << text;
+    std::vector<std::string> keys;
+    for (const ListLine& line : read_info_list(folder / "other.txt")) keys.push_back(line.text);
+    return keys;
+  };
+  const auto expected = ::testing::ElementsAre("00/000", "00/001");
+  EXPECT_THAT(keys_of("\xef\xbb\xbf"
+                      "00/000\n00/001"),
+              expected);
+  EXPECT_THAT(keys_of("00/000\r00/001\r"), expected);
+  EXPECT_THAT(keys_of("00/000\r\n\r\n  00/001\t\r\n"), expected);
+  EXPECT_EQ(open(folder, {"other.txt"}).size(), 2);
+  EXPECT_THAT(error_of([&] {
+                keys_of(
+                    std::string("\xff\xfe"
+                                "0\0",
+                                4));
+              }),
+              HasSubstr("UTF-16"));
+  EXPECT_THAT(error_of([&] { keys_of("a\n" + std::string(5000, 'k')); }), HasSubstr("other.txt:2: a line of over"));
+  std::ofstream(folder / "lmdb.txt", std::ios::binary) << "\xef\xbb\xbflmdb\r";
+  EXPECT_EQ(open(folder).size(), 3);
+}
+
+TEST(DatasetErrors, SayTheLineAndWhatToDo) {
+  TemporaryFolder folder;
+  write_small_dataset(folder, {2});
+  write_lines(folder / "unknown.txt", {"00/000", "", "99/000"});
+  EXPECT_THAT(error_of([&] { open(folder, {"unknown.txt"}); }), HasSubstr("unknown.txt:3: the key '99/000'"));
+  std::filesystem::remove(folder / "lmdb.txt");
+  EXPECT_THAT(error_of([&] { open(folder); }), AllOf(HasSubstr("data.root"), HasSubstr("bevgrad generate")));
+  std::filesystem::create_directories(folder / "empty");
+  std::ofstream(folder / "empty/data.mdb");
+  EXPECT_THAT(error_of([&] { LmdbStore(folder / "empty"); }), HasSubstr("data.mdb is empty"));
+  std::ofstream(folder / "empty/data.mdb") << "version https://git-lfs.github.com/spec/v1\n";
+  EXPECT_THAT(error_of([&] { LmdbStore(folder / "empty"); }), HasSubstr("Git LFS pointer"));
+}
+
 TEST(DatasetErrors, BinaryFilesAreNotLists) {
   TemporaryFolder folder;
   write_small_dataset(folder, {2});

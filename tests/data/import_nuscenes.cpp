@@ -1,13 +1,13 @@
 #include "data/import_nuscenes.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
 
 #include "data/dataset.h"
+#include "data/points_in_boxes.h"
 #include "made_data.h"
 #include "support/paths.h"
 
@@ -48,7 +48,8 @@ TEST(ImportNuscenes, FramesComeInTimeAndAGapBeginsASequence) {
   EXPECT_EQ(report.frames, 3);
   EXPECT_EQ(report.sequences, 2);
   EXPECT_EQ(report.boxes, 12);
-  EXPECT_EQ(report.boxes_left_out, 3);
+  EXPECT_THAT(report.left_out, ::testing::ElementsAre(::testing::Pair("without a name", 3)));
+  EXPECT_TRUE(report.remarks.empty());
   Dataset dataset = open(folder / "out", options_of({"CAM_FRONT", "CAM_BACK"}, 12, 16));
   EXPECT_THAT(dataset.streams()[0].frames, ::testing::ElementsAre(0, 1));
   EXPECT_EQ(dataset.entry(0).key, "frame0");
@@ -115,7 +116,7 @@ TEST(ImportNuscenes, OlderInfosSayTheSame) {
     const ImportReport report = import_made_up(folder / infos, infos);
     EXPECT_EQ(report.frames, 3) << infos;
     EXPECT_EQ(report.boxes, 12) << infos;
-    EXPECT_EQ(report.had_old_boxes, infos == "infos_v1_old.pkl");
+    EXPECT_EQ(report.remarks.size(), infos == "infos_v1_old.pkl" ? 1u : 0u);
     const Dataset v1 = open(folder / infos, options);
     for (int64_t i = 0; i < 3; ++i) {
       const Sample a = v2.load(i), b = v1.load(i);
@@ -162,6 +163,99 @@ TEST(ImportNuscenes, ScenesAreSequencesWhateverTheirTimes) {
   EXPECT_EQ(key(0, 0), "frame0");
   EXPECT_EQ(key(0, 1), "late");
   EXPECT_EQ(key(1, 0), "frame1");
+}
+
+TEST(ImportNuscenes, TimestampsAreSecondsWhateverTheirUnitWas) {
+  TemporaryFolder folder;
+  EXPECT_TRUE(import_made_up(folder / "ns", "infos_nanoseconds.pkl").remarks.empty());
+  const DatasetOptions options = options_of({"CAM_FRONT"}, 12, 16);
+  EXPECT_NEAR(open(folder / "ns", options).entry(0).timestamp, 1532402927.647951872, 1e-6);
+  const ImportReport seconds = import_made_up(folder / "s", "infos_v1_seconds.pkl");
+  EXPECT_THAT(seconds.remarks, ::testing::ElementsAre(HasSubstr("timestamps were seconds")));
+  EXPECT_EQ(open(folder / "s", options).frame_period(), 0.5);
+  EXPECT_THAT(error_of([&] { import_made_up(folder / "x", "infos_too_close.pkl"); }),
+              AllOf(HasSubstr("data_list[0]"), HasSubstr("data_list[1]"), HasSubstr("0.0001 s apart")));
+}
+
+TEST(ImportNuscenes, OtherNamesPathsAndCategoriesOfForksAreTaken) {
+  TemporaryFolder folder;
+  const ImportReport report = import_made_up(folder / "out", "infos_v1_bevfusion.pkl");
+  EXPECT_EQ(report.boxes, 4);
+  EXPECT_THAT(report.left_out, ::testing::ElementsAre(::testing::Pair("animal", 1)));
+  const Sample sample = open(folder / "out", options_of({"CAM_FRONT"}, 24, 32)).load(0);
+  EXPECT_EQ(sample.labels.boxes[0].class_id, 0);
+  EXPECT_NEAR(sample.cameras[0].camera.fx, 16, 1e-9);
+}
+
+TEST(ImportNuscenes, OldBoxesAreKnownByThePointsThatTheyHold) {
+  TemporaryFolder folder;
+  const ImportReport report = import_made_up(folder / "out", "infos_v1_old_pedestrian.pkl");
+  EXPECT_THAT(report.remarks, ::testing::ElementsAre(HasSubstr("before 1.0")));
+  const Sample sample = open(folder / "out", options_of({"CAM_FRONT"}, 24, 32)).load(0);
+  EXPECT_NEAR(sample.labels.boxes[0].l, 1.2, 1e-6);
+  EXPECT_GE(count_inside(sample.labels.boxes[0], sample.points, 0.01), 59);
+}
+
+/// Imports infos.pkl with one of its files replaced.
+template <class Change>
+ImportReport import_with(const TemporaryFolder& folder, const std::string& file, const std::string& out,
+                         Change change) {
+  std::filesystem::remove_all(folder / "in");
+  std::filesystem::copy(kMadeUp, folder / "in");
+  std::string bytes = read_whole(folder / "in/" + file);
+  change(bytes);
+  std::ofstream(folder / "in/" + file, std::ios::binary) << bytes;
+  return import_made_up(folder / out, "infos.pkl", folder / "in");
+}
+
+TEST(ImportNuscenes, CloudsThatAreOddAreKeptWithARemark) {
+  TemporaryFolder folder;
+  const auto rows = [](std::string& bytes, auto change) {
+    auto* values = reinterpret_cast<float*>(bytes.data());
+    for (size_t i = 0; i < bytes.size() / 20; ++i) change(values + 5 * i);
+  };
+  const std::string cloud = "1_LIDAR_TOP.pcd.bin";
+  const auto zeroed = import_with(folder, cloud, "zero",
+                                  [&](std::string& bytes) { rows(bytes, [](float* p) { p[0] = p[1] = p[2] = 0; }); });
+  EXPECT_THAT(zeroed.remarks, ::testing::ElementsAre(AllOf(HasSubstr("1 LiDAR files"), HasSubstr("origin"))));
+  const auto unit =
+      import_with(folder, cloud, "unit", [&](std::string& bytes) { rows(bytes, [](float* p) { p[3] /= 255; }); });
+  EXPECT_THAT(unit.remarks, ::testing::ElementsAre(HasSubstr("intensities from 0 to 1")));
+  EXPECT_NEAR(open(folder / "unit", options_of({"CAM_FRONT"}, 24, 32)).load(1).points.to_vector()[3], 1, 1e-6);
+  EXPECT_THAT(error_of([&] {
+                import_with(folder, cloud, "stamp",
+                            [&](std::string& bytes) { rows(bytes, [](float* p) { p[3] = 1.6e9f; }); });
+              }),
+              AllOf(HasSubstr(cloud), HasSubstr("time stamp")));
+}
+
+TEST(ImportNuscenes, StrayBytesInAWholePictureAreNoDamage) {
+  TemporaryFolder folder;
+  const ImportReport report = import_with(
+      folder, "1_CAM_BACK.jpg", "out", [](std::string& jpeg) { jpeg.insert(jpeg.size() - 2, std::string(20, '\0')); });
+  EXPECT_THAT(report.remarks, ::testing::ElementsAre(AllOf(HasSubstr("stray bytes"), HasSubstr("1_CAM_BACK.jpg"))));
+}
+
+TEST(ImportNuscenesErrors, APictureThatIsNotTheCalibrationsIsRefused) {
+  TemporaryFolder folder;
+  const auto error = [&](const std::string& infos) { return error_of([&] { import_made_up(folder / "out", infos); }); };
+  EXPECT_THAT(error("infos_stated_size.pkl"), AllOf(HasSubstr("CAM_BACK"), HasSubstr("64x48"), HasSubstr("32x24")));
+  EXPECT_THAT(error("infos_principal_point.pkl"), AllOf(HasSubstr("CAM_BACK"), HasSubstr("(33.0, 11.5)")));
+  EXPECT_THAT(error("infos_upside_down.pkl"), AllOf(HasSubstr("ego2global"), HasSubstr("180 degrees off upward")));
+  EXPECT_THAT(error("infos_same_token.pkl"), AllOf(HasSubstr("data_list[1].token"), HasSubstr("data_list[0]")));
+  // A tag that turns the picture by a quarter, and one picture of another size than the camera's others.
+  const std::string exif(
+      "\xff\xe1\0\x22"
+      "Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0",
+      36);
+  EXPECT_THAT(
+      error_of([&] { import_with(folder, "1_CAM_BACK.jpg", "out", [&](std::string& jpeg) { jpeg.insert(2, exif); }); }),
+      AllOf(HasSubstr("1_CAM_BACK.jpg"), HasSubstr("Orientation 6")));
+  EXPECT_THAT(error_of([&] {
+                import_with(folder, "1_CAM_BACK.jpg", "out",
+                            [](std::string& jpeg) { jpeg = encode_jpeg(testing::gradient_image(30, 40), 90); });
+              }),
+              AllOf(HasSubstr("data_list[2]"), HasSubstr("40x30"), HasSubstr("32x24")));
 }
 
 TEST(ImportNuscenesErrors, NameWhatIsWrongAndLeaveNothing) {
@@ -235,12 +329,7 @@ TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {
   int64_t counted = 0, found = 0;
   for (const Box3d& box : sample.labels.boxes) {
     counted += box.num_lidar_points;
-    for (int64_t i = 0; i < sample.points.size(0); ++i) {
-      const float* p = sample.points.data<float>() + i * 4;
-      const Vec2 offset{p[0] - box.x, p[1] - box.y}, ahead = direction(box.yaw);
-      found += std::abs(dot(offset, ahead)) <= box.l / 2 && std::abs(cross(ahead, offset)) <= box.w / 2 &&
-               std::abs(p[2] - box.z) <= box.h / 2;
-    }
+    found += count_inside(box, sample.points);
   }
   EXPECT_GT(counted, 500);
   EXPECT_NEAR(static_cast<double>(found), static_cast<double>(counted), 0.05 * static_cast<double>(counted));

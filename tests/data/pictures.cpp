@@ -52,6 +52,28 @@ TEST(DecodeJpeg, ADamagedPictureDoesNotSpoilTheNextOne) {
   }
 }
 
+TEST(DecodeJpeg, StrayBytesAreNoDamageWhileMissingOnesAre) {
+  const Tensor image = testing::gradient_image(48, 64);
+  const std::string whole = encode_jpeg(image, 90);
+  const auto decode = [&](const std::string& jpeg, std::string* remark) {
+    std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size());
+    return decode_jpeg(bytes, {48, 64}, {48, 64}, "test", remark).to_vector();
+  };
+  std::string remark;
+  const auto expected = decode(whole, &remark);
+  EXPECT_EQ(remark, "");
+  for (const size_t at : {whole.size() - 2, whole.find("\xff\xc4"), whole.find("\xff\xda")}) {
+    std::string stray = whole;
+    stray.insert(at, std::string(20, '\x05'));
+    EXPECT_EQ(decode(stray, &remark), expected) << at;
+    EXPECT_THAT(remark, ::testing::HasSubstr("extraneous bytes"));
+    // The first thing that is wrong does not hide the second.
+    stray.erase(stray.size() * 3 / 4);
+    EXPECT_THROW(decode(stray, &remark), Error) << at;
+    EXPECT_EQ(decode(whole, &remark), expected) << "after a damaged one";
+  }
+}
+
 TEST(Raster, ALineCoversTheCellsWhoseCentresAreNear) {
   LabelGrid grid{.x_min = 0, .y_min = 0, .z_min = 0, .x_max = 2, .y_max = 1, .z_max = 1, .cell = 0.2};
   Tensor raster = draw_shapes({{0, false, 0, {{0.1, 0.5}, {1.9, 0.5}}}}, 1, grid, 0.6);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
+#include "data/points_in_boxes.h"
 #include "data/scene/raycast.h"
 #include "data/scene/visibility.h"
 #include "data/scene_rig.h"
@@ -149,6 +151,34 @@ TEST(SceneLidar, PointsLieOnTheGroundAndOnBoxes) {
   EXPECT_GE(inside, hits * 95 / 100);  // every return of an actor lies in its box, but for range noise
   ASSERT_GT(paint_count, 50);
   EXPECT_GT(paint / paint_count, 4 * asphalt / asphalt_count);
+}
+
+TEST(SceneLidar, EveryClasssBoxesHoldThePointsThatTheyClaim) {
+  SceneOptions options = small_scene(1, 8, 8);
+  options.cameras.clear();
+  options.lidar.points = 24000;
+  options.lidar.range_noise = 0;
+  std::map<int, int64_t> claimed, inside, boxes;
+  for (uint64_t i = 0; i < 40; ++i) {
+    options.parking = i % 2 ? 1 : 0;
+    const Sample s = *SceneDrive(options, layout_seed(3, Split::Train, i), 0).next();
+    for (const Box3d& box : s.labels.boxes) {
+      ASSERT_GE(box.num_lidar_points, 0);
+      ++boxes[box.class_id];
+      claimed[box.class_id] += box.num_lidar_points;
+      Box3d over_ground = box;  // what lies on the ground within the box is not the box's
+      over_ground.z += 0.05;
+      over_ground.h -= 0.1;
+      inside[box.class_id] += count_inside(over_ground, s.points, 0.02);
+    }
+  }
+  for (int id = 0; id < kActorTypes; ++id) {
+    ASSERT_GT(boxes[id], 0) << name(static_cast<ActorType>(id));
+    ASSERT_GT(claimed[id], 20) << name(static_cast<ActorType>(id));
+    const double share = static_cast<double>(inside[id]) / static_cast<double>(claimed[id]);
+    EXPECT_GT(share, 0.9) << name(static_cast<ActorType>(id));
+    EXPECT_LT(share, 1.1) << name(static_cast<ActorType>(id));
+  }
 }
 
 TEST(SceneVisibility, MuchThatIsHiddenNowWasSeenInTheWindow) {

@@ -114,3 +114,58 @@ dump("infos_v1_old.pkl", dict(infos=[version1(f, True, lambda names: [np.str_(n)
 scenes = [dict(frame(0, 1000.0), scene_token="a"), dict(frame(1, 1000.2), scene_token="b"),
           dict(frame(2, 1009.5), scene_token="a", token="late")]
 dump("infos_scenes.pkl", dict(metainfo=infos["metainfo"], data_list=scenes), 4)
+
+# What users' infos have been found to be like. Version 2 first: nanoseconds, frames 0.1 ms apart, a picture of another
+# size than is stated, the vehicle on its head.
+
+
+def changed(change):
+    info = frame(0, 1000.0)
+    change(info)
+    return dict(metainfo=infos["metainfo"], data_list=[info])
+
+
+def in_nanoseconds(info):
+    info["timestamp"] = 1532402927647951872
+
+
+def stated_size(info):
+    info["images"]["CAM_BACK"].update(height=48, width=64)
+
+
+def principal_point_outside(info):
+    info["images"]["CAM_BACK"]["cam2img"] = [[32.0, 0.0, 33.0], [0.0, 34.0, 11.5], [0, 0, 1.0]]
+
+
+def upside_down(info):
+    info["ego2global"] = pose(np.diag([1, -1, -1]), [0, 0, 0]).tolist()
+
+
+dump("infos_nanoseconds.pkl", changed(in_nanoseconds), 4)
+dump("infos_stated_size.pkl", changed(stated_size), 4)
+dump("infos_principal_point.pkl", changed(principal_point_outside), 4)
+dump("infos_upside_down.pkl", changed(upside_down), 4)
+dump("infos_same_token.pkl", dict(metainfo=infos["metainfo"], data_list=[frame(0, 1000.0), dict(frame(1, 1000.5), token="frame0")]), 4)
+dump("infos_too_close.pkl", dict(metainfo=infos["metainfo"], data_list=[frame(0, 1000.0), frame(1, 1000.0001)]), 4)
+
+# Version 1: seconds; the names of BEVFusion's fork; paths of Windows; nuScenes' own category names.
+seconds = [dict(version1(f), timestamp=1532402927.5 + 0.5 * i) for i, f in enumerate([frame(0, 1000.0), frame(1, 1000.5)])]
+dump("infos_v1_seconds.pkl", dict(infos=seconds), 4)
+bevfusion = version1(frame(0, 1000.0))
+for camera in bevfusion["cams"].values():
+    camera["camera_intrinsics"] = camera.pop("cam_intrinsic")
+bevfusion["lidar_path"] = bevfusion["lidar_path"].replace("/", "\\")
+bevfusion["gt_names"] = np.array(["vehicle.car", "vehicle.bicycle", "vehicle.motorcycle", "movable_object.trafficcone", "animal"])
+dump("infos_v1_bevfusion.pkl", dict(infos=[bevfusion]), 4)
+
+# Old boxes without any vehicle: 60 points stand in a pedestrian that is longer than wide and turned by 0.4.
+random = np.random.default_rng(1)
+old_yaw, centre, size = 0.4, np.array([2.0, 8.0, -1.0]), np.array([1.2, 0.4, 1.7])
+inside = (random.random((60, 3)) - 0.5) * size * 0.98
+turn = np.array([[np.cos(old_yaw), -np.sin(old_yaw), 0], [np.sin(old_yaw), np.cos(old_yaw), 0], [0, 0, 1]])
+cloud = np.concatenate([inside @ turn.T + centre, np.full((60, 2), 7)], axis=1).astype(np.float32)
+cloud.tofile(out / "pedestrian_LIDAR_TOP.pcd.bin")
+walker = version1(frame(0, 1000.0))
+walker.update(lidar_path="pedestrian_LIDAR_TOP.pcd.bin", gt_names=np.array(["pedestrian"]), gt_velocity=np.zeros((1, 2)),
+              num_lidar_pts=np.array([60]), gt_boxes=np.array([[*centre, size[1], size[0], size[2], -old_yaw - np.pi / 2]]))
+dump("infos_v1_old_pedestrian.pkl", dict(infos=[walker]), 4)
