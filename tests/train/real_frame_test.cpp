@@ -34,7 +34,7 @@ TEST(RealFrame, IsImportedLearnedAndDrawn) {
   const ImportReport report = import_nuscenes(data, {info, fs::path(info).parent_path().string()});
   EXPECT_EQ(report.frames, 1);
   EXPECT_EQ(report.boxes, 68);
-  EXPECT_FALSE(report.had_old_boxes);
+  EXPECT_TRUE(report.remarks.empty());
 
   // Much coarser than the config, so that a step takes a tenth of a second.
   const configs::Document document =
