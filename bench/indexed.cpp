@@ -1,10 +1,11 @@
 // The network's indexed operations at the full-size configuration's sizes, and its losses.
 #include <benchmark/benchmark.h>
 
-#include "autograd/functions/pillars.h"
-#include "autograd/functions/sampling.h"
 #include "autograd/functions/softmax.h"
-#include "autograd/functions/warp.h"
+#include "bev/bev.h"
+#include "bev/bev_sampling.h"
+#include "bev/segment_max.h"
+#include "bev/warp.h"
 #include "nn/losses.h"
 #include "tensor/random.h"
 

@@ -1,26 +1,44 @@
-# A room is one folder at the top of the tree and one library, bevgrad_<room>. It sees the headers of the rooms
-# that it names in KNOWS (and of those they know), and of no other: each room's public headers are linked into a
-# folder of their own, and only the folders of known rooms are on its include path.
+# A room is one folder at the top of the tree and one library, bevgrad_<room>. It sees the public headers of the rooms
+# that it names in KNOWS, and of no other, also not of those that the named ones know: each room's public headers are
+# linked into a folder of their own, and only the folders of named rooms are on its include path.
 #
-#   bevgrad_room(nn KNOWS autograd)
-#   bevgrad_room(tensor PRIVATE cpu LIBRARIES dnnl)      # headers under tensor/cpu stay inside tensor
+#   bevgrad_room(nn KNOWS base tensor autograd)
+#   bevgrad_room(tensor KNOWS base PRIVATE cpu LIBRARIES dnnl)      # headers under tensor/cpu stay inside tensor
 #
-# LIBRARIES are linked privately, PUBLIC_LIBRARIES appear in the room's own headers.
+# Headers in a folder called `internal` are private in every room. LIBRARIES are linked privately, PUBLIC_LIBRARIES
+# appear in the room's own headers.
 
-set(BEVGRAD_ROOMS_DIR "${CMAKE_BINARY_DIR}/rooms" CACHE PATH "where the rooms' public headers are linked together")
+set(BEVGRAD_ROOMS_DIR "${PROJECT_BINARY_DIR}/rooms" CACHE PATH "where the rooms' public headers are linked together")
+
+# Lets a target see the public headers of rooms, and links them.
+function(bevgrad_see target)
+  foreach(known IN LISTS ARGN)
+    if(NOT TARGET bevgrad_${known})
+      message(FATAL_ERROR "${target} names the room ${known}, which is not there (yet)")
+    endif()
+    get_target_property(includes bevgrad_${known} BEVGRAD_PUBLIC_INCLUDES)
+    target_include_directories(${target} PRIVATE "${BEVGRAD_ROOMS_DIR}/${known}")
+    if(includes)
+      target_include_directories(${target} SYSTEM PRIVATE ${includes})
+    endif()
+    target_link_libraries(${target} PUBLIC $<LINK_ONLY:bevgrad_${known}>)
+  endforeach()
+endfunction()
 
 function(bevgrad_room room)
   cmake_parse_arguments(ARG "" "" "KNOWS;PRIVATE;LIBRARIES;PUBLIC_LIBRARIES;PROTOS" ${ARGN})
-  set(folder "${CMAKE_SOURCE_DIR}/${room}")
+  set(folder "${PROJECT_SOURCE_DIR}/${room}")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
   bevgrad_cuda_sources(sources)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${folder}" "${folder}/*.h")
 
   set(public_folder "${BEVGRAD_ROOMS_DIR}/${room}")
+  file(REMOVE_RECURSE "${public_folder}")
+  file(MAKE_DIRECTORY "${public_folder}")
   foreach(header IN LISTS headers)
     set(is_private FALSE)
-    foreach(private IN LISTS ARG_PRIVATE)
-      if(header MATCHES "^${private}/")
+    foreach(private IN LISTS ARG_PRIVATE ITEMS internal)
+      if(header MATCHES "(^|/)${private}/")
         set(is_private TRUE)
       endif()
     endforeach()
@@ -32,40 +50,41 @@ function(bevgrad_room room)
   endforeach()
 
   add_library(bevgrad_${room} STATIC ${sources})
+  set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_KNOWS "${ARG_KNOWS}")
   if(ARG_PROTOS)
-    set(generated "${CMAKE_BINARY_DIR}/protos")
+    set(generated "${PROJECT_BINARY_DIR}/protos/${room}")
     file(MAKE_DIRECTORY "${generated}/${room}")
     foreach(proto IN LISTS ARG_PROTOS)
       add_custom_command(
         OUTPUT "${generated}/${room}/${proto}.pb.cc" "${generated}/${room}/${proto}.pb.h"
-        COMMAND protobuf::protoc "--proto_path=${CMAKE_SOURCE_DIR}" "--cpp_out=${generated}" "${room}/${proto}.proto"
+        COMMAND protobuf::protoc "--proto_path=${PROJECT_SOURCE_DIR}" "--cpp_out=${generated}" "${room}/${proto}.proto"
         DEPENDS "${folder}/${proto}.proto")
       target_sources(bevgrad_${room} PRIVATE "${generated}/${room}/${proto}.pb.cc" "${generated}/${room}/${proto}.pb.h")
       set_source_files_properties("${generated}/${room}/${proto}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w")
     endforeach()
-    target_include_directories(bevgrad_${room} SYSTEM PUBLIC "${generated}")
+    # Whoever knows the room waits for its generated headers.
+    set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_PUBLIC_INCLUDES "${generated}")
+    target_include_directories(bevgrad_${room} SYSTEM PRIVATE "${generated}")
     target_link_libraries(bevgrad_${room} PUBLIC protobuf::libprotobuf)
   endif()
-  target_include_directories(bevgrad_${room} PUBLIC "${public_folder}" PRIVATE "${folder}")
-  foreach(known IN LISTS ARG_KNOWS)
-    target_link_libraries(bevgrad_${room} PUBLIC bevgrad_${known})
-  endforeach()
+  target_include_directories(bevgrad_${room} PRIVATE "${public_folder}" "${folder}")
+  bevgrad_see(bevgrad_${room} ${ARG_KNOWS})
   target_link_libraries(bevgrad_${room} PUBLIC bevgrad_flags ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_LIBRARIES})
 endfunction()
 
-# One test program a room: bevgrad_room_tests(nn) builds tests/nn/**.cpp into test_nn. KNOWS adds rooms that only
-# the tests need.
+# One test program a room: bevgrad_room_tests(nn) builds tests/nn/**.cpp into test_nn. It sees what the room sees, the
+# room's private headers, and the rooms in KNOWS, which only the tests need. SOURCES are compiled besides.
 function(bevgrad_room_tests room)
-  cmake_parse_arguments(ARG "" "" "KNOWS;LIBRARIES" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/${room}/*.cpp")
+  cmake_parse_arguments(ARG "" "" "KNOWS;LIBRARIES;SOURCES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${room}/*.cpp")
+  list(APPEND sources ${ARG_SOURCES})
   bevgrad_cuda_sources(sources)
   add_executable(test_${room} ${sources})
-  target_link_libraries(test_${room} PRIVATE bevgrad_${room} bevgrad_test_paths GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LIBRARIES})
-  foreach(known IN LISTS ARG_KNOWS)
-    target_link_libraries(test_${room} PRIVATE bevgrad_${known})
-  endforeach()
-  # Private headers of the room under test, the test support headers, and the data beside the tests.
-  target_include_directories(test_${room} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/${room}")
-  add_test(NAME ${room} COMMAND test_${room} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  get_target_property(known bevgrad_${room} BEVGRAD_KNOWS)
+  bevgrad_see(test_${room} ${room} ${known} ${ARG_KNOWS})
+  target_link_libraries(test_${room} PUBLIC bevgrad_flags bevgrad_test_paths GTest::gtest GTest::gmock GTest::gtest_main
+    ${ARG_LIBRARIES})
+  target_include_directories(test_${room} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/${room}")
+  add_test(NAME ${room} COMMAND test_${room} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${room} PROPERTIES TIMEOUT 1200)
 endfunction()

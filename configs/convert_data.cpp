@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <numbers>
 
+#include "base/error.h"
 #include "configs/convert.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -1,6 +1,6 @@
 // NetworkOptions and what decodes and remembers its outputs.
+#include "base/error.h"
 #include "configs/convert.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

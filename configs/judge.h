@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
+#include "base/error.h"
 #include "configs/document.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <iterator>
 
-#include "configs/near_names.h"
+#include "base/error.h"
+#include "base/near_names.h"
 #include "configs/validate.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

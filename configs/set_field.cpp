@@ -4,10 +4,10 @@
 
 #include <charconv>
 
+#include "base/error.h"
+#include "base/near_names.h"
 #include "configs/document.h"
-#include "configs/near_names.h"
 #include "configs/schema_names.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

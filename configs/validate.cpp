@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/near_names.h"
 #include "configs/judge.h"
-#include "configs/near_names.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -1,8 +1,8 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
 #include <algorithm>
 
+#include "base/near_names.h"
 #include "configs/judge.h"
-#include "configs/near_names.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/text.h"
 #include "data/exif.h"
 #include "data/fresh_folder.h"
 #include "data/info_list.h"

@@ -4,7 +4,7 @@
 #include <set>
 #include <tuple>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 

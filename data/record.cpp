@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/text.h"
 #include "data/record/camera.h"
 #include "data/record/labels.h"
 #include "data/record/number_checks.h"

@@ -4,6 +4,8 @@
 #include <array>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/document.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/pickle_file.h"
@@ -16,7 +18,6 @@
 #include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
 #include "formats/unfolded_size.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -3,8 +3,9 @@
 #include <array>
 #include <cstring>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

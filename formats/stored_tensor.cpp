@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/error.h"
 #include "formats/overlapped_pieces.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

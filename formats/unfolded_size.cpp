@@ -1,6 +1,6 @@
 #include "formats/unfolded_size.h"
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 

@@ -6,6 +6,7 @@
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/softmax.h"
+#include "bev/warp.h"
 #include "nn/init.h"
 
 namespace bevgrad {

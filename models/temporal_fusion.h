@@ -1,6 +1,6 @@
 // What earlier frames saw, brought into the current ego frame and mixed into the current feature.
 #pragma once
-#include "autograd/functions/warp.h"
+#include "bev/warp.h"
 #include "models/blocks.h"
 #include "models/network_io.h"
 #include "models/network_options.h"

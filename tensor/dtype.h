@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "tensor/bfloat16.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

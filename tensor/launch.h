@@ -4,8 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "base/error.h"
 #include "tensor/device.h"
-#include "tensor/error.h"
 
 #ifdef BEVGRAD_CUDA
 #include "tensor/cuda_launch.h"

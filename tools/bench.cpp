@@ -4,9 +4,10 @@
 #include <fstream>
 #include <memory>
 
-#include "tensor/error.h"
-#include "tools/common_options.h"
-#include "tools/subcommands.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "common_options.h"
+#include "subcommands.h"
 #include "train/bench/benches.h"
 #include "train/bench/device_limits.h"
 #include "train/work_dir.h"

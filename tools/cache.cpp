@@ -3,13 +3,13 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/error.h"
+#include "base/signals.h"
+#include "common_options.h"
 #include "configs/convert.h"
-#include "tensor/error.h"
-#include "tools/common_options.h"
-#include "tools/subcommands.h"
+#include "subcommands.h"
 #include "train/cache/feature_source.h"
 #include "train/network_state.h"
-#include "train/signals.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/common_options.h"
+#include "common_options.h"
 
 #include <omp.h>
 
@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "tensor/error.h"
-#include "train/distributed/environment.h"
-#include "train/distributed/rank_device.h"
+#include "base/error.h"
+#include "distributed/environment.h"
+#include "distributed/rank_device.h"
 
 namespace bevgrad {
 

@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/signals.h"
 #include "configs/convert.h"
 #include "configs/load.h"
 #include "formats/convert/against.h"
 #include "formats/convert/folder.h"
 #include "models/network.h"
-#include "tools/subcommands.h"
-#include "train/signals.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 

@@ -4,10 +4,10 @@
 #include <memory>
 #include <optional>
 
-#include "tools/common_options.h"
-#include "tools/subcommands.h"
-#include "train/drawing/drive_recorder.h"
-#include "train/evaluation/evaluate_files.h"
+#include "common_options.h"
+#include "drawing/drive_recorder.h"
+#include "evaluation/evaluate_files.h"
+#include "subcommands.h"
 #include "train/frame_views.h"
 
 namespace bevgrad {

@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 
+#include "base/error.h"
+#include "base/signals.h"
+#include "common_options.h"
 #include "configs/convert.h"
-#include "tensor/error.h"
-#include "tools/common_options.h"
-#include "tools/subcommands.h"
+#include "subcommands.h"
 #include "train/logging/run_log.h"
-#include "train/signals.h"
 
 namespace bevgrad {
 namespace {

@@ -6,8 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "tools/subcommands.h"
-#include "train/drawing/dataset_pictures.h"
+#include "drawing/dataset_pictures.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

@@ -3,9 +3,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/version.h"
+#include "distributed/collective_libraries.h"
+#include "subcommands.h"
 #include "tensor/build_info.h"
-#include "tools/subcommands.h"
-#include "train/distributed/collective_libraries.h"
 
 namespace bevgrad {
 namespace {
@@ -15,7 +16,7 @@ void print(const std::string& what, const std::string& which) {
 }
 
 void info() {
-  print("bevgrad", "0.1.0");
+  print("bevgrad", kVersion);
   for (const auto& [what, which] : build_info()) print(what, which);
   for (const auto& [what, which] : collective_libraries()) print(what, which);
 }

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "tools/subcommands.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 

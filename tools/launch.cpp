@@ -4,10 +4,10 @@
 #include <memory>
 #include <thread>
 
-#include "tensor/error.h"
-#include "tools/subcommands.h"
-#include "train/distributed/launch/agent.h"
-#include "train/distributed/socket.h"
+#include "base/error.h"
+#include "distributed/launch/agent.h"
+#include "distributed/socket.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

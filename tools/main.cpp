@@ -12,10 +12,11 @@
 #include <string_view>
 #include <vector>
 
-#include "configs/near_names.h"
-#include "tensor/error.h"
-#include "tools/subcommands.h"
-#include "train/signals.h"
+#include "base/error.h"
+#include "base/near_names.h"
+#include "base/signals.h"
+#include "base/version.h"
+#include "subcommands.h"
 
 namespace {
 
@@ -53,7 +54,7 @@ int main(int argc, char** argv) {
   prefer_sleeping_threads(argv);
   CLI::App app{"Bird's-eye-view perception: cameras and LiDAR in, a static road map out.", "bevgrad"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string("bevgrad 0.1.0"));
+  app.set_version_flag("--version", std::string("bevgrad ") + bevgrad::kVersion);
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string(error.what()) + "\n"; });
   bevgrad::add_run(app);
   bevgrad::add_launch(app);

@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "tools/common_options.h"
-#include "tools/subcommands.h"
+#include "common_options.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <memory>
 
-#include "tensor/error.h"
-#include "tools/subcommands.h"
-#include "train/evaluation/comparison_text.h"
-#include "train/report/html_report.h"
+#include "base/error.h"
+#include "drawing/report/html_report.h"
+#include "evaluation/comparison_text.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 

@@ -9,7 +9,7 @@
 #include "configs/document.h"
 #include "data/dataset.h"
 #include "data/loader.h"
-#include "train/distributed/process_group.h"
+#include "distributed/process_group.h"
 #include "train/losses.h"
 
 namespace bevgrad {

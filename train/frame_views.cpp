@@ -3,7 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "autograd/functions/warp.h"
+#include "bev/warp.h"
 #include "configs/convert.h"
 #include "tensor/ops.h"
 

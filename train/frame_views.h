@@ -5,9 +5,9 @@
 
 #include "configs/document.h"
 #include "data/batch.h"
+#include "drawing/sample_picture.h"
+#include "evaluation/evaluator.h"
 #include "models/network_io.h"
-#include "train/drawing/sample_picture.h"
-#include "train/evaluation/evaluator.h"
 
 namespace bevgrad {
 

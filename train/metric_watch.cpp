@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "configs/near_names.h"
-#include "tensor/error.h"
-#include "train/evaluation/evaluator.h"
+#include "base/error.h"
+#include "base/near_names.h"
+#include "evaluation/evaluator.h"
 
 namespace bevgrad {
 

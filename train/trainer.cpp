@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "autograd/functions.h"
+#include "base/files.h"
+#include "base/signals.h"
 #include "configs/convert.h"
 #include "configs/load.h"
 #include "tensor/allocator.h"
@@ -12,7 +14,6 @@
 #include "train/cache/fingerprint.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
-#include "train/signals.h"
 #include "train/validator.h"
 
 namespace bevgrad {

@@ -7,20 +7,20 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "distributed/process_group.h"
 #include "models/history_feature_manager.h"
 #include "models/network.h"
+#include "optim/adamw.h"
+#include "optim/freezing.h"
+#include "optim/multistep.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
 #include "train/checkpoint/checkpoint.h"
-#include "train/distributed/data_parallel.h"
-#include "train/distributed/process_group.h"
+#include "train/data_parallel/data_parallel.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/metric_watch.h"
-#include "train/optimizer/adamw.h"
-#include "train/schedule/freezing.h"
-#include "train/schedule/multistep.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

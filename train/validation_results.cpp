@@ -5,8 +5,8 @@
 
 #include "autograd/autograd.h"
 #include "configs/convert.h"
+#include "drawing/report/html_report.h"
 #include "train/frame_views.h"
-#include "train/report/html_report.h"
 
 namespace bevgrad {
 

@@ -8,10 +8,10 @@
 
 #include "configs/document.h"
 #include "data/batch.h"
+#include "distributed/process_group.h"
+#include "drawing/drive_recorder.h"
+#include "evaluation/evaluator.h"
 #include "models/network_io.h"
-#include "train/distributed/process_group.h"
-#include "train/drawing/drive_recorder.h"
-#include "train/evaluation/evaluator.h"
 
 namespace bevgrad {
 

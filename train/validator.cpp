@@ -6,17 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/autograd.h"
+#include "base/signals.h"
 #include "configs/convert.h"
 #include "configs/validate.h"
 #include "data/loader.h"
+#include "evaluation/box_overview.h"
 #include "models/history_feature_manager.h"
 #include "tensor/ops.h"
 #include "train/background_worker.h"
 #include "train/cache/feature_source.h"
-#include "train/evaluation/box_overview.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
-#include "train/signals.h"
 #include "train/validation_results.h"
 
 namespace bevgrad {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "configs/document.h"
+#include "distributed/process_group.h"
 #include "models/network.h"
-#include "train/distributed/process_group.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {

@@ -6,7 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tensor/error.h"
+#include "base/error.h"
+#include "base/files.h"
 
 namespace bevgrad {
 namespace {
@@ -77,26 +78,6 @@ std::string WorkDir::set_checkpoints_aside() const {
 
 void WorkDir::write_text(const std::string& name, const std::string& text) const {
   write_text_file(file(name), text);
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(stream)), {});
-  check(stream.good() || stream.eof(), "{}: cannot read this file: {}", path, std::strerror(errno));
-  return bytes;
-}
-
-void write_text_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  {
-    std::ofstream stream(temporary, std::ios::binary);
-    stream << text;
-    stream.close();
-    check(stream.good(), "{}: cannot write this file: {}", temporary, std::strerror(errno));
-  }
-  std::error_code error;
-  fs::rename(temporary, path, error);
-  check(!error, "{}: cannot write this file: {}", path, error.message());
 }
 
 }  // namespace bevgrad

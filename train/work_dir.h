@@ -6,11 +6,6 @@
 
 namespace bevgrad {
 
-/// Writes a text file whole or not at all. Throws Error naming it.
-void write_text_file(const std::string& path, const std::string& text);
-/// A whole file's bytes. Throws Error naming it.
-std::string read_file(const std::string& path);
-
 class WorkDir {
  public:
   /// Makes the folder where it is missing. Throws UsageError where it cannot be made or written.

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <numbers>
 
+#include "base/error.h"
 #include "data/nuscenes/info_parts.h"
 #include "formats/pickle/pickle_file.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 namespace {

@@ -1,8 +1,8 @@
 // Infos as mmdetection3d's nuscenes_converter.py wrote them up to 1.0.
 #include <optional>
 
+#include "base/error.h"
 #include "data/nuscenes/info_parts.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 namespace {

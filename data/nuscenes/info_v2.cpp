@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/error.h"
 #include "data/nuscenes/info_parts.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
 #include "data/raster.h"
 #include "data/record/number_checks.h"
 #include "data/record/raster.h"

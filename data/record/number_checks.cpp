@@ -6,12 +6,6 @@
 
 namespace bevgrad {
 
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
-  return text;
-}
-
 ItemField::operator std::string() const {
   std::string text = fmt::format("{}[{}].{}", list, index, field);
   if (element >= 0) text += fmt::format("[{}]", element);

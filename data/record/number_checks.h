@@ -37,9 +37,6 @@ double checked_angle(double value, const RecordOrigin& origin, const ItemField& 
 /// The class of an entry of `list`, which is below `classes`: as many as the record's list `names` has.
 int checked_class(uint32_t value, int classes, const RecordOrigin& origin, const ItemField& field, const char* names);
 
-/// Text of a record with its control characters replaced, so that a message stays one line.
-std::string printable(std::string text);
-
 /// CRC-32 of zlib.
 uint32_t checksum(const std::string& bytes);
 void check_checksum(const std::string& bytes, uint32_t expected, const RecordOrigin& origin, const std::string& field);

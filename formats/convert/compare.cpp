@@ -6,8 +6,9 @@
 #include <limits>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

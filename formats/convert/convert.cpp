@@ -7,13 +7,14 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/document.h"
 #include "formats/pickle/numbers.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
 #include "formats/state_dict_node.h"
 #include "formats/torch/writer.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <mutex>
 
+#include "base/error.h"
 #include "formats/convert/convert.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <set>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 

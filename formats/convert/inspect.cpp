@@ -6,12 +6,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/convert/stats.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/json.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -54,7 +54,4 @@ struct NameOptions {
 std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors, const NameOptions& options,
                                         const std::string& file);
 
-/// Whether a name matches a pattern of * and ?.
-bool matches_wildcard(std::string_view name, std::string_view pattern);
-
 }  // namespace bevgrad

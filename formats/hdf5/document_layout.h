@@ -6,11 +6,13 @@
 
 #include "formats/hdf5/tensor_file.h"
 
+#include "base/version.h"
+
 namespace bevgrad {
 
 inline constexpr const char* kFormatName = "bevgrad-checkpoint";
 inline constexpr int64_t kFormatVersion = 1;
-inline constexpr const char* kProducer = "bevgrad 0.1.0";
+inline const std::string kProducer = std::string("bevgrad ") + kVersion;
 
 inline constexpr const char* kKindAttribute = "kind";
 inline constexpr const char* kKeysAttribute = "keys";

@@ -4,12 +4,13 @@
 #include <map>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/document.h"
 #include "formats/hdf5/document_layout.h"
 #include "formats/hdf5/shared_storage.h"
 #include "formats/hdf5/tensor_file.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -4,13 +4,14 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/document.h"
 #include "formats/hdf5/document_layout.h"
 #include "formats/hdf5/tensor_file.h"
 #include "formats/pickle/numbers.h"
 #include "formats/reachable.h"
 #include "formats/state_dict_node.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "base/error.h"
 #include "formats/hdf5/tensor_file.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -5,13 +5,14 @@
 #include <map>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/checksum.h"
 #include "formats/hdf5/raw/object.h"
 #include "formats/hdf5/raw/values.h"
 #include "formats/hdf5/stored_values.h"
 #include "formats/hdf5/tensor_file.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -4,8 +4,9 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -4,9 +4,10 @@
 #include <cstring>
 #include <mutex>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/checksum.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

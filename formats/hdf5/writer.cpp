@@ -2,12 +2,13 @@
 
 #include <map>
 
-#include "formats/atomic_file.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/checksum.h"
 #include "formats/hdf5/handle.h"
 #include "formats/hdf5/tensor_file.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

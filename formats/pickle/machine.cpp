@@ -5,10 +5,11 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/opcodes.h"
 #include "formats/pickle/trust.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -65,23 +65,6 @@ void append_utf8(std::string& out, uint32_t code) {
   }
 }
 
-size_t utf8_length(std::string_view text) {
-  const auto first = static_cast<uint8_t>(text[0]);
-  size_t length = 0;
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first < 0xe0) length = 2;
-  if (first >= 0xe0 && first < 0xf0) length = 3;
-  if (first >= 0xf0 && first < 0xf5) length = 4;
-  if (length == 0 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
-  }
-  const auto second = static_cast<uint8_t>(text[1]);
-  if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second >= 0xa0)) return 0;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second >= 0x90)) return 0;
-  return length;
-}
-
 std::optional<int64_t> small_integer(std::string_view little_endian) {
   if (little_endian.empty()) return 0;
   const bool negative = (static_cast<uint8_t>(little_endian.back()) & 0x80) != 0;
@@ -243,24 +226,6 @@ std::optional<std::string> encode_latin1(std::string_view utf8) {
       out.push_back(static_cast<char>(((c & 3) << 6) | (utf8[++i] & 0x3f)));
     } else {
       return std::nullopt;
-    }
-  }
-  return out;
-}
-
-std::string printable(std::string_view text, size_t limit) {
-  std::string out;
-  while (!text.empty()) {
-    if (out.size() >= limit) return out + "...";
-    const size_t length = utf8_length(text);
-    const auto first = static_cast<uint8_t>(text[0]);
-    if (length == 0 || first < 0x20 || first == 0x7f ||
-        (length == 2 && first == 0xc2 && static_cast<uint8_t>(text[1]) < 0xa0)) {
-      out += fmt::format("\\x{:02x}", first);
-      text.remove_prefix(1);
-    } else {
-      out += text.substr(0, length);
-      text.remove_prefix(length);
     }
   }
   return out;

@@ -26,9 +26,5 @@ std::optional<std::string> decode_raw_unicode_escape(std::string_view text);
 std::optional<std::string> encode_latin1(std::string_view utf8);
 /// Appends one character (a code point up to 0x10ffff) as UTF-8.
 void append_utf8(std::string& out, uint32_t code);
-/// Bytes of the UTF-8 character at the front of a text that is not empty, 0 where there is none.
-size_t utf8_length(std::string_view text);
-/// For messages and terminals: control characters and bytes that are not UTF-8 as \xNN, cut at `limit` bytes.
-std::string printable(std::string_view text, size_t limit = 200);
 
 }  // namespace bevgrad

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "base/error.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -6,11 +6,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/global_names.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/opcodes.h"
 #include "formats/torch/rebuild.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "formats/value.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -5,10 +5,11 @@
 #include <numeric>
 #include <tuple>
 
-#include "formats/atomic_file.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
 #include "formats/safetensors/json.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

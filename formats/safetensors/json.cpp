@@ -2,8 +2,9 @@
 
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

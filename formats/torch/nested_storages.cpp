@@ -2,11 +2,11 @@
 
 #include <map>
 
+#include "base/error.h"
 #include "formats/pickle/trust.h"
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/rebuild.h"
 #include "formats/torch/zip_file.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

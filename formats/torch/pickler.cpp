@@ -4,10 +4,10 @@
 #include <array>
 #include <bit>
 
+#include "base/error.h"
 #include "formats/pickle/opcodes.h"
 #include "formats/reachable.h"
 #include "formats/torch/rebuild.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

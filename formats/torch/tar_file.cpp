@@ -6,13 +6,14 @@
 #include <map>
 #include <unordered_map>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/archive_names.h"
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
 #include "formats/pickle/trust.h"
 #include "formats/torch/rebuild.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

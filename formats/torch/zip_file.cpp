@@ -1,12 +1,13 @@
 #include "formats/torch/zip_file.h"
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/machine.h"
 #include "formats/pickle/numbers.h"
 #include "formats/pickle/plain_objects.h"
 #include "formats/pickle/trust.h"
 #include "formats/torch/rebuild.h"
 #include "formats/zip/reader.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/pickle/numbers.h"
 #include "formats/verify_checksums.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/archive_names.h"
 #include "formats/pickle/numbers.h"
 #include "formats/zip/entry_storage.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

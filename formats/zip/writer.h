@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "formats/atomic_file.h"
+#include "base/atomic_file.h"
 
 namespace bevgrad {
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-#include "autograd/functions/sampling.h"
+#include "bev/bev_sampling.h"
 #include "geometry/camera.h"
 #include "models/network_options.h"
 

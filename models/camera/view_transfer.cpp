@@ -1,5 +1,6 @@
 #include "models/camera/view_transfer.h"
 
+#include "bev/bev_sampling.h"
 #include "nn/init.h"
 
 namespace bevgrad {

@@ -1,6 +1,6 @@
 #include "models/lidar/pillar_scatter.h"
 
-#include "autograd/functions/pillars.h"
+#include "autograd/functions/cells.h"
 
 namespace bevgrad {
 

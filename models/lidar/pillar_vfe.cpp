@@ -1,8 +1,8 @@
 #include "models/lidar/pillar_vfe.h"
 
-#include "autograd/functions/pillars.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "bev/segment_max.h"
 #include "nn/init.h"
 
 namespace bevgrad {

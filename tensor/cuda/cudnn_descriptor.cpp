@@ -1,6 +1,6 @@
 #include "cuda/cudnn_descriptor.h"
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad::cuda {
 

@@ -4,9 +4,9 @@
 #include <mutex>
 #include <vector>
 
+#include "base/error.h"
 #include "cuda/cudnn_descriptor.h"
 #include "tensor/cuda_stream.h"
-#include "tensor/error.h"
 
 namespace bevgrad::cuda {
 namespace {

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/cuda_stream.h"
-#include "tensor/error.h"
 
 namespace bevgrad::cuda {
 namespace {

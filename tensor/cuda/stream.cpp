@@ -1,9 +1,9 @@
 #include <array>
 #include <mutex>
 
+#include "base/error.h"
 #include "tensor/cuda_capture.h"
 #include "tensor/cuda_stream.h"
-#include "tensor/error.h"
 
 namespace bevgrad::cuda {
 namespace {

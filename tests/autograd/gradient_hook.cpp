@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "autograd/functions.h"
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-// The rows of every family of differentiable functions. A new family adds its list here and in all_cases().
+// The rows of every family of differentiable functions. A new family adds its list here and in op_table().
 #pragma once
 #include "support/op_case.h"
 
@@ -13,8 +13,8 @@ std::vector<OpCase> channel_scale_cases();
 std::vector<OpCase> pool_cases();
 std::vector<OpCase> linear_cases();
 std::vector<OpCase> interpolate_cases();
-std::vector<OpCase> sampling_cases();
+std::vector<OpCase> grid_sample_cases();
 std::vector<OpCase> softmax_cases();
-std::vector<OpCase> pillar_cases();
+std::vector<OpCase> cells_cases();
 
 }  // namespace bevgrad::testing

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.h"
 #include "configs/validate.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

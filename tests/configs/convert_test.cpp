@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "configs/load.h"
-#include "tensor/error.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -1,4 +1,4 @@
-#include "configs/near_names.h"
+#include "base/near_names.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

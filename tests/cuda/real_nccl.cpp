@@ -3,10 +3,10 @@
 
 #include <cstring>
 
+#include "base/error.h"
+#include "distributed/nccl_communicator.h"
+#include "distributed/nccl_group.h"
 #include "tensor/device.h"
-#include "tensor/error.h"
-#include "train/distributed/nccl_communicator.h"
-#include "train/distributed/nccl_group.h"
 
 namespace bevgrad {
 namespace {

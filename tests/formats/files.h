@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "formats/state_dict.h"
 #include "support/paths.h"
-#include "tensor/error.h"
 
 namespace bevgrad::testing {
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "files.h"
 #include "formats/convert/against.h"
 #include "formats/convert/compare.h"

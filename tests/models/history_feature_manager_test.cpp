@@ -8,7 +8,7 @@
 #include <numbers>
 #include <set>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 namespace {

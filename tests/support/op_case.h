@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -111,5 +112,13 @@ inline OpFunction elementwise(std::function<double(const std::vector<double>&)> 
     return from_values(result, sizes, {DType::Float64});
   };
 }
+
+/// All rows of one room. A test program that links op_cases_test.cpp defines it.
+struct OpTable {
+  std::string headers;  ///< folder whose public functions must each have a row
+  std::vector<OpCase> rows;
+  std::set<std::string> elsewhere;  ///< functions that have tests of their own
+};
+OpTable op_table();
 
 }  // namespace bevgrad::testing

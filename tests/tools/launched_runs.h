@@ -19,10 +19,10 @@
 #include <utility>
 #include <vector>
 
+#include "distributed/socket.h"
 #include "support/paths.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/checkpoint.h"
-#include "train/distributed/socket.h"
 #include "train/tiny_run.h"
 
 namespace bevgrad {

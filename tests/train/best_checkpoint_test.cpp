@@ -8,8 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/signals.h"
 #include "tensor/ops.h"
-#include "train/signals.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

@@ -9,9 +9,9 @@
 #include <fstream>
 
 #include "autograd/autograd.h"
+#include "base/error.h"
 #include "models/history_feature_manager.h"
 #include "support/devices.h"
-#include "tensor/error.h"
 #include "tensor/ops.h"
 #include "train/cache/feature_cache.h"
 #include "train/cache/feature_source.h"

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "tensor/error.h"
-#include "train/drawing/png.h"
+#include "base/error.h"
+#include "drawing/png.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/work_dir.h"

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "data/import_nuscenes.h"
+#include "drawing/dataset_pictures.h"
 #include "support/paths.h"
-#include "train/drawing/dataset_pictures.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

@@ -10,11 +10,11 @@
 #include <thread>
 
 #include "autograd/autograd.h"
+#include "base/error.h"
+#include "base/signals.h"
 #include "support/devices.h"
-#include "tensor/error.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
-#include "train/signals.h"
 #include "train/tiny_run.h"
 #include "train/validator.h"
 

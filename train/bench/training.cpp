@@ -6,7 +6,10 @@
 #include <optional>
 
 #include "autograd/autograd.h"
+#include "base/files.h"
 #include "configs/convert.h"
+#include "optim/adamw.h"
+#include "optim/freezing.h"
 #include "tensor/allocator.h"
 #include "train/bench/benches.h"
 #include "train/bench/profile_report.h"
@@ -14,8 +17,6 @@
 #include "train/bench/synthetic.h"
 #include "train/losses.h"
 #include "train/network_state.h"
-#include "train/optimizer/adamw.h"
-#include "train/schedule/freezing.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

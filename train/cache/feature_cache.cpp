@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/files.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

@@ -9,12 +9,12 @@
 #include <set>
 
 #include "autograd/autograd.h"
+#include "base/signals.h"
 #include "data/loader.h"
 #include "data/random_order.h"
 #include "tensor/ops.h"
 #include "train/cache/fingerprint.h"
 #include "train/network_state.h"
-#include "train/signals.h"
 
 namespace bevgrad {
 namespace {

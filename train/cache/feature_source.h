@@ -6,10 +6,10 @@
 
 #include "configs/document.h"
 #include "data/dataset.h"
+#include "distributed/process_group.h"
 #include "models/history_selection.h"
 #include "models/network.h"
 #include "train/cache/feature_cache.h"
-#include "train/distributed/process_group.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/files.h"
 #include "data/record.h"
 #include "tensor/ops.h"
 #include "train/work_dir.h"

@@ -1,8 +1,8 @@
 #include "train/checkpoint/checkpoint.h"
 
+#include "base/error.h"
 #include "formats/hdf5/document_layout.h"
 #include "formats/hdf5/tensor_file.h"
-#include "tensor/error.h"
 
 namespace bevgrad {
 

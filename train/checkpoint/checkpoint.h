@@ -38,7 +38,7 @@ struct Checkpoint {
   int64_t epoch = 0;
   /// The effective config, as text.
   std::string config;
-  /// Filled by save: "bevgrad 0.1.0".
+  /// Filled by save: "bevgrad " and its version.
   std::string producer;
 };
 

@@ -1,8 +1,8 @@
 #include <unordered_map>
 
+#include "base/error.h"
 #include "formats/torch/writer.h"
 #include "formats/value.h"
-#include "tensor/error.h"
 #include "train/checkpoint/checkpoint.h"
 
 namespace bevgrad {

@@ -3,7 +3,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "tensor/error.h"
+#include "base/error.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 namespace {

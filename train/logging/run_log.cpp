@@ -11,7 +11,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad {
 

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "evaluation/true_boxes.h"
 #include "models/decode_peaks.h"
 #include "tensor/ops.h"
-#include "train/true_boxes.h"
 
 namespace bevgrad {
 namespace {

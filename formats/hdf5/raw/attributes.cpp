@@ -1,9 +1,10 @@
 #include <algorithm>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/raw/btree.h"
 #include "formats/hdf5/raw/object.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

@@ -4,7 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad::hdf5 {
 

@@ -1,8 +1,8 @@
 // The two arrays by which newer files find chunks: a fixed one, and one that grows.
 #include <bit>
 
+#include "base/error.h"
 #include "formats/hdf5/raw/chunks.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

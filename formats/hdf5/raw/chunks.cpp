@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "formats/hdf5/raw/btree.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

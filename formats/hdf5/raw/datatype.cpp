@@ -3,7 +3,7 @@
 #include <bit>
 #include <limits>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad::hdf5 {
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "formats/hdf5/raw/layout.h"
 #include "formats/verify_checksums.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

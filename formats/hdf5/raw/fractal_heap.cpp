@@ -1,9 +1,9 @@
 #include <bit>
 
+#include "base/error.h"
 #include "formats/hdf5/raw/btree.h"
 #include "formats/hdf5/raw/heap.h"
 #include "formats/verify_checksums.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

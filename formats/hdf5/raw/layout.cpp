@@ -1,6 +1,6 @@
 #include "formats/hdf5/raw/layout.h"
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad::hdf5 {
 

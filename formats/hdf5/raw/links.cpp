@@ -1,10 +1,11 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "formats/hdf5/raw/btree.h"
 #include "formats/hdf5/raw/object.h"
 #include "formats/pickle/numbers.h"
-#include "tensor/error.h"
 
 namespace bevgrad::hdf5 {
 

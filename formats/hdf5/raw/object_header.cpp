@@ -3,7 +3,7 @@
 #include <deque>
 #include <unordered_set>
 
-#include "tensor/error.h"
+#include "base/error.h"
 
 namespace bevgrad::hdf5 {
 

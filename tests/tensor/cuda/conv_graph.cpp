@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "cuda/conv_graph.h"
-#include "tensor/error.h"
 
 namespace bevgrad::cuda {
 namespace {

@@ -1,0 +1,94 @@
+// How the ranks of a run find one another, agree that they run the same thing, and learn why one of them is gone.
+#pragma once
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "distributed/environment.h"
+#include "distributed/mesh.h"
+#include "distributed/tcp_store.h"
+
+namespace bevgrad {
+
+struct MeetingOptions {
+  std::chrono::milliseconds timeout{0};
+  /// What all ranks must have in common: the program's digest, and the config as text.
+  std::string build;
+  std::string config;
+  /// A network interface to listen on; "": the one by which this rank reaches the store.
+  std::string interface;
+};
+
+/// A rank's place in the run. Rank 0 hosts the store on MASTER_ADDR:MASTER_PORT where no agent does. Keys lie under
+/// "/bevgrad/<run id>/<restart>/", so that what an earlier try left behind in an agent's store is not taken for this
+/// one's.
+class Meeting {
+ public:
+  /// Waits until all ranks are there. Throws Error (the same line on every rank) where one runs another build or
+  /// config, PeerLost naming those that did not come in time.
+  Meeting(const RankEnvironment& environment, const MeetingOptions& options);
+  ~Meeting();
+  Meeting(const Meeting&) = delete;
+  Meeting& operator=(const Meeting&) = delete;
+
+  /// Connects to all other ranks.
+  std::unique_ptr<Mesh> make_mesh(const std::string& name);
+
+  /// Where this rank is ("step 17"), for its own messages and those of ranks that wait for it.
+  void set_place(const std::string& place);
+  std::string place() const;
+  /// How far this rank is, for those that wait for it: how many collectives of its device it has begun, and the last.
+  void set_progress(int64_t begun, const std::string& call);
+
+  /// Tells the others why this rank ends, before its connections close. The first failure of a run stays.
+  void report_failure(const std::string& message);
+  /// One line about a lost peer: what this rank was doing, who is gone, and what is known of the reason.
+  std::string explain(const PeerLost& lost, const std::string& call);
+  /// The same where a wait for the device did not end in time, which does not tell who is missing: it follows from what
+  /// the ranks say of themselves. Takes some seconds.
+  PeerLost find_missing(const std::string& call);
+  /// Returns when every rank has called it, so that none closes a connection that another still uses.
+  void leave();
+
+  int rank() const { return environment_.rank; }
+  int size() const { return environment_.world_size; }
+  std::chrono::milliseconds timeout() const { return options_.timeout; }
+  const std::string& address() const { return address_; }
+
+ private:
+  std::string key(const std::string& name) const { return prefix_ + name; }
+  void agree();
+  std::string judge();
+  void beat();
+  /// What the ranks say of themselves, and who has stopped saying anything.
+  struct Pulse {
+    int64_t count = -1, begun = 0;
+    std::string place, call;
+    bool is_still = false;
+  };
+  std::vector<Pulse> pulses();
+  std::vector<Pulse> feel_pulses();
+  std::string reason(const std::vector<Pulse>& pulses) const;
+  std::string explain(const PeerLost& lost, const std::string& call, const std::vector<Pulse>& pulses);
+
+  RankEnvironment environment_;
+  MeetingOptions options_;
+  std::string prefix_, secret_, address_;
+  std::unique_ptr<StoreServer> server_;
+  std::unique_ptr<StoreClient> store_;
+  std::unique_ptr<StoreClient> pulse_store_;  // with a short time-out
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::string place_ = "the start";
+  int64_t begun_ = 0;
+  std::string call_;
+  bool stop_ = false;
+  std::thread pulse_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,30 @@
+// One self-contained HTML file about one or more runs: opens from disk, asks no network for anything.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "drawing/report/run_results.h"
+
+namespace bevgrad {
+
+struct ReportOptions {
+  std::string title = "bevgrad report";
+  /// The worst and the best so many samples of each run are shown with their pictures.
+  int samples = 4;
+  /// The stitched maps of so many drives of each run are shown.
+  int drives = 6;
+  /// Rows of one table beyond this many are left to its CSV file; the report says so.
+  size_t most_rows = 20000;
+};
+
+/// The page's text. Runs are compared in the order given: the first one is the base.
+std::string html_report(const std::vector<RunResults>& runs, const ReportOptions& options = {});
+
+/// Writes it whole or not at all. Throws Error naming the file.
+void write_html_report(const std::string& path, const std::vector<RunResults>& runs, const ReportOptions& options = {});
+
+/// Parts of the page (page_style.cpp, page_script.cpp).
+extern const char* const kReportStyle;
+extern const char* const kReportScript;
+
+}  // namespace bevgrad

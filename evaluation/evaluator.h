@@ -1,0 +1,101 @@
+// The whole evaluation of a run: takes frames as they come, keeps counts only, and gives every metric as tables.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/label_schema.h"
+#include "data/sample.h"
+#include "evaluation/options.h"
+#include "evaluation/raster.h"
+#include "evaluation/table.h"
+#include "geometry/pose.h"
+
+namespace bevgrad {
+
+struct ScoredInstance {
+  Instance box;
+  double score = 0;
+};
+
+struct ScoredBox {
+  Box3d box;
+  double score = 0;
+};
+
+/// One frame's predictions and labels. What a run does not have stays empty and is not evaluated.
+struct EvaluationFrame {
+  std::string val_set;
+  std::string key;
+  int64_t sequence = 0;
+  double timestamp = 0;  ///< seconds
+  Pose ego_pose;         ///< ego -> world
+
+  ProbabilityRaster lane, road;        ///< probabilities [classes,H,W] on the label grid
+  LabelRaster lane_label, road_label;  ///< 0, 1 or 255 (ignored), the same shapes
+  LabelRaster visibility;              ///< [3,H,W], see VisibilityLayer; empty: not known
+  /// NaN and infinite values of the maps that instances and boxes were decoded from; lane and road are counted here.
+  std::map<std::string, int64_t> non_finite;
+  std::vector<ScoredInstance> instances;
+  std::optional<std::vector<Instance>> instance_labels;  ///< nothing: not labelled
+  std::vector<ScoredBox> boxes;
+  std::optional<std::vector<Box3d>> box_labels;  ///< nothing: not labelled
+};
+
+/// Rows of predict's "instances" [N,max,6] and "instance_scores" [N,max]; unused rows (class -1) are left out.
+std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tensor& scores, int64_t sample);
+/// Rows of decode_boxes' [N,max,11].
+std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample);
+
+/// Frames of a sequence come in time order; sequences and val sets may interleave. Not thread-safe. Memory does not
+/// grow with the frames but for 8 bytes a detection and threshold, a line in "samples" and the counts of a series.
+class Evaluator {
+ public:
+  /// Throws UsageError where the options make no sense.
+  explicit Evaluator(EvaluationOptions options);
+  ~Evaluator();
+  Evaluator(Evaluator&&) noexcept;
+  Evaluator& operator=(Evaluator&&) noexcept;
+
+  /// Throws Error naming the frame's key where shapes do not fit the options.
+  void add(const EvaluationFrame& frame);
+
+  /// Everything counted so far, as bytes for another rank; `merge` adds them. A series must not be split between ranks
+  /// where flicker is wanted.
+  std::string state() const;
+  void merge(const std::string& state);
+
+  int64_t frames() const;
+  /// Things that a reader of the numbers should know: clipped ranges, values that were not finite, labels that miss.
+  std::vector<std::string> remarks() const;
+  /// Every metric; see docs/evaluation.md for the columns.
+  std::vector<Table> tables() const;
+  /// The few numbers that a best checkpoint is chosen by, over all val sets: "lane_miou", "road_miou",
+  /// "lane_miou_hidden", "road_miou_hidden", "miou", ... Those that are n/a are left out.
+  std::map<std::string, double> headline() const;
+
+  const EvaluationOptions& options() const { return options_; }
+
+ private:
+  struct Counts;
+  EvaluationOptions options_;
+  std::unique_ptr<Counts> counts_;
+};
+
+/// Every name that Evaluator::headline() can give.
+std::vector<std::string> headline_names();
+
+/// IoU as people read it: one row a class and val set, one column a stratum. Made from the table "iou".
+Table iou_overview(const Table& iou);
+/// The same for two runs: per stratum the IoU in `a`, in `b` and the change.
+Table iou_comparison(const Table& a, const Table& b, const std::string& name_a, const std::string& name_b);
+
+/// Writes metrics.json (all tables and the remarks), metrics.txt and one CSV a table into `folder`, which is made where
+/// it is missing. Throws Error naming the file that could not be written.
+void write_evaluation(const std::string& folder, const Evaluator& evaluator);
+
+}  // namespace bevgrad

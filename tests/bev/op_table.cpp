@@ -1,0 +1,12 @@
+#include "bev/op_cases.h"
+
+namespace bevgrad::testing {
+
+OpTable op_table() {
+  OpTable table{"bev", {}, {"warp_mask" /* warp.cpp */}};
+  for (const auto& family : {bev_sample_cases(), warp_cases(), segment_max_cases()})
+    table.rows.insert(table.rows.end(), family.begin(), family.end());
+  return table;
+}
+
+}  // namespace bevgrad::testing

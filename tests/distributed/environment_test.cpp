@@ -1,0 +1,167 @@
+// Rank and threads from what launchers set.
+#include "distributed/environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "distributed/process_group.h"
+#include "distributed/rank_device.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::HasSubstr;
+using Variables = std::map<std::string, std::string>;
+
+GetVariable from(const Variables& variables) {
+  return [variables](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+const Variables kTorchrun = {{"RANK", "3"},
+                             {"WORLD_SIZE", "4"},
+                             {"LOCAL_RANK", "1"},
+                             {"LOCAL_WORLD_SIZE", "2"},
+                             {"MASTER_ADDR", "127.0.0.1"},
+                             {"MASTER_PORT", "29500"}};
+
+std::string error_of(Variables variables) {
+  try {
+    read_rank_environment(from(variables));
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(RankEnvironment, NothingSetIsOneProcess) {
+  const RankEnvironment environment = read_rank_environment(from({}));
+  EXPECT_EQ(environment.world_size, 1);
+  EXPECT_EQ(environment.launcher, "");
+  EXPECT_EQ(make_process_group(environment)->size(), 1);
+}
+
+TEST(RankEnvironment, Torchrun) {
+  const RankEnvironment environment = read_rank_environment(from(kTorchrun));
+  EXPECT_EQ(environment.rank, 3);
+  EXPECT_EQ(environment.world_size, 4);
+  EXPECT_EQ(environment.local_rank, 1);
+  EXPECT_EQ(environment.local_world_size, 2);
+  EXPECT_EQ(environment.master_port, 29500);
+}
+
+TEST(RankEnvironment, MpiAndSlurm) {
+  EXPECT_EQ(read_rank_environment(from({{"OMPI_COMM_WORLD_RANK", "1"},
+                                        {"OMPI_COMM_WORLD_SIZE", "2"},
+                                        {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                                        {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
+                                        {"PMIX_NAMESPACE", "job"}}))
+                .rank,
+            1);
+  const Variables slurm = {{"SLURM_STEP_ID", "0"},
+                           {"SLURM_PROCID", "2"},
+                           {"SLURM_NTASKS", "5"},
+                           {"SLURM_LOCALID", "0"},
+                           {"SLURM_NODEID", "1"},
+                           {"SLURM_JOB_ID", "77"},
+                           {"SLURM_STEP_TASKS_PER_NODE", "2(x2),1"},
+                           {"SLURM_STEP_NODELIST", "node[03-07,09].site,other"}};
+  const RankEnvironment environment = read_rank_environment(from(slurm));
+  EXPECT_EQ(environment.rank, 2);
+  EXPECT_EQ(environment.local_world_size, 2);
+  EXPECT_EQ(environment.master_addr, "node03.site");
+  EXPECT_GE(environment.master_port, 20000);
+  Variables other_job = slurm;
+  other_job["SLURM_JOB_ID"] = "78";
+  EXPECT_NE(read_rank_environment(from(other_job)).master_port, environment.master_port);
+  Variables wrong = slurm;
+  wrong["SLURM_STEP_TASKS_PER_NODE"] = "many";
+  EXPECT_THAT(error_of(wrong), HasSubstr("SLURM_STEP_TASKS_PER_NODE"));
+  EXPECT_EQ(read_rank_environment(from({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "3"}})).world_size, 1);
+}
+
+TEST(RankEnvironment, OpenMpiOnSeveralMachinesNeedsAPlaceToMeet) {
+  Variables variables = {{"OMPI_COMM_WORLD_RANK", "1"},
+                         {"OMPI_COMM_WORLD_SIZE", "4"},
+                         {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                         {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}};
+  EXPECT_THAT(error_of(variables), HasSubstr("MASTER_ADDR and MASTER_PORT"));
+  variables["MASTER_ADDR"] = "10.0.0.1";
+  variables["MASTER_PORT"] = "29500";
+  EXPECT_EQ(read_rank_environment(from(variables)).master_addr, "10.0.0.1");
+}
+
+TEST(RankEnvironment, TheAgentsStore) {
+  Variables variables = kTorchrun;
+  EXPECT_FALSE(read_rank_environment(from(variables)).use_agent_store);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "True";
+  variables["TORCHELASTIC_RESTART_COUNT"] = "2";
+  EXPECT_TRUE(read_rank_environment(from(variables)).use_agent_store);
+  EXPECT_EQ(read_rank_environment(from(variables)).restart_count, 2);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "maybe";
+  EXPECT_THAT(error_of(variables), HasSubstr("TORCHELASTIC_USE_AGENT_STORE"));
+}
+
+TEST(RankEnvironment, WrongOnesAreNamed) {
+  for (const auto& [name, value] : kTorchrun) {
+    Variables missing = kTorchrun;
+    missing.erase(name);
+    EXPECT_THAT(error_of(missing), HasSubstr(name));
+    Variables wrong = kTorchrun;
+    if (name == "MASTER_ADDR") continue;
+    for (const char* bad : {"", "x", "-1", "99999999999", "1.5"}) {
+      wrong[name] = bad;
+      EXPECT_THAT(error_of(wrong), HasSubstr(name)) << bad;
+    }
+  }
+  Variables wrong = kTorchrun;
+  wrong["RANK"] = "4";
+  EXPECT_THAT(error_of(wrong), HasSubstr("0 to 3"));
+  wrong = kTorchrun;
+  wrong["LOCAL_RANK"] = "2";
+  EXPECT_THAT(error_of(wrong), HasSubstr("LOCAL_WORLD_SIZE"));
+}
+
+TEST(Threads, AShareOfTheCores) {
+  const RankEnvironment two = read_rank_environment(from(kTorchrun));
+  EXPECT_EQ(threads_per_rank(3, two, 8, from({})), 3);
+  EXPECT_EQ(threads_per_rank(0, two, 8, from({})), 4);
+  EXPECT_EQ(threads_per_rank(0, two, 1, from({})), 1);
+  EXPECT_EQ(threads_per_rank(0, two, 8, from({{"OMP_NUM_THREADS", "1"}})), 4);
+  EXPECT_EQ(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "1"}})), 1);
+  EXPECT_THROW(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "many"}})), UsageError);
+}
+
+std::string device_of(int local_rank, const VisibleDevices& devices, DeviceKind kind = DeviceKind::CUDA) {
+  RankEnvironment environment;
+  environment.local_rank = local_rank;
+  environment.local_world_size = 4;
+  try {
+    return to_string(rank_device(environment, kind, devices));
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+}
+
+TEST(RankDevice, IsTheLocalRanks) {
+  EXPECT_EQ(device_of(3, {0, "no NVIDIA driver (CUDA error 35)", false}, DeviceKind::CPU), "cpu");
+  EXPECT_EQ(device_of(0, {4, "", false}), "cuda:0");
+  EXPECT_EQ(device_of(3, {4, "", false}), "cuda:3");
+  // Each process sees one of its own: all have the local rank 0 (torchrun --virtual-local-rank), or keep theirs
+  // (Slurm).
+  EXPECT_EQ(device_of(0, {1, "", true}), "cuda:0");
+  EXPECT_EQ(device_of(2, {1, "", true}), "cuda:0");
+  EXPECT_EQ(device_of(0, {0, "no NVIDIA driver (CUDA error 35)", false}),
+            "--device cuda: no NVIDIA driver (CUDA error 35)");
+  EXPECT_THAT(device_of(2, {2, "", false}),
+              HasSubstr("no cuda:2 for local rank 2: this process sees 2 CUDA device(s)"));
+  EXPECT_THAT(device_of(1, {1, "", false}), HasSubstr("expected one for each of the 4 processes"));
+}
+
+}  // namespace
+}  // namespace bevgrad

@@ -1,0 +1,122 @@
+// The figures of the learning rate and of freezing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/convert/name_map.h"
+#include "nn/module.h"
+#include "optim/freezing.h"
+#include "optim/multistep.h"
+
+namespace bevgrad {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(MultistepGammaLr, StepTwoOfTheSource) {
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {0, 0}, .finetune = {milestone_step(0.65, 75000), milestone_step(0.9, 75000)}},
+                             0, 75000, 0.1, {2e-4, 2e-4});
+  EXPECT_THAT(schedule.milestones, ElementsAre(48750, 67500));
+  ASSERT_EQ(schedule.lrs.size(), 3u);
+  EXPECT_DOUBLE_EQ(schedule.lr_at(0), 2e-4);  // milestones of a phase without steps do not lower it
+  EXPECT_DOUBLE_EQ(schedule.lr_at(48749), 2e-4);
+  EXPECT_DOUBLE_EQ(schedule.lr_at(48750), 2e-5);
+  EXPECT_DOUBLE_EQ(schedule.lr_at(67499), 2e-5);
+  EXPECT_NEAR(schedule.lr_at(67500), 2e-6, 1e-18);
+  EXPECT_NEAR(schedule.lr_at(74999), 2e-6, 1e-18);
+}
+
+TEST(MultistepGammaLr, StepOne) {
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {milestone_step(0.65, 125000), milestone_step(0.9, 125000)}, .finetune = {0, 0}},
+                             125000, 0, 0.1, {2e-4, 1});
+  EXPECT_THAT(schedule.milestones, ElementsAre(81250, 112500));
+  EXPECT_DOUBLE_EQ(schedule.lrs.front(), 2e-4);
+}
+
+TEST(MultistepGammaLr, TwoPhasesFollowOneAnother) {
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {60, 100}, .finetune = {20}}, 100, 50, 0.5, {1.0, 0.2});
+  EXPECT_THAT(schedule.milestones, ElementsAre(60, 100, 120));
+  EXPECT_THAT(schedule.lrs, ElementsAre(1.0, 0.5, 0.2, 0.1));
+}
+
+TEST(MultistepGammaLr, Refuses) {
+  EXPECT_THROW(get_multistep_gamma_lr({{}, {}}, 0, 0, 0.1, {1, 1}), UsageError);
+  EXPECT_THROW(get_multistep_gamma_lr({{5, 3}, {}}, 10, 0, 0.1, {1, 1}), UsageError);
+  EXPECT_THROW(get_multistep_gamma_lr({{-1}, {}}, 10, 0, 0.1, {1, 1}), UsageError);
+}
+
+TEST(Warmup, RisesToOne) {
+  EXPECT_DOUBLE_EQ(warmup_factor(0, 500), 1.0 / 500);
+  EXPECT_DOUBLE_EQ(warmup_factor(499, 500), 1.0);
+  EXPECT_DOUBLE_EQ(warmup_factor(500, 500), 1.0);
+  EXPECT_DOUBLE_EQ(warmup_factor(0, 0), 1.0);
+}
+
+TEST(Wildcard, Matches) {
+  EXPECT_TRUE(matches_wildcard("stage1_backbone0", "stage1_backbone*"));
+  EXPECT_TRUE(matches_wildcard("stage1_backbone3", "stage1_backbone?"));
+  EXPECT_TRUE(matches_wildcard("", "*"));
+  EXPECT_TRUE(matches_wildcard("aXXbYYbZc", "a*b*c"));
+  EXPECT_FALSE(matches_wildcard("stage1_backbone0", "stage1_backbone"));
+  EXPECT_FALSE(matches_wildcard("ac", "a*b"));
+  EXPECT_FALSE(matches_wildcard("a", ""));
+}
+
+struct Leaf : Module {
+  Tensor weight = register_parameter("weight", ones({2}));
+};
+struct Branch : Module {
+  Leaf conv, bn;
+  Branch() {
+    register_module("conv", conv);
+    register_module("bn", bn);
+  }
+};
+struct Tree : Module {
+  Branch stage1_backbone0, stage1_backbone1;
+  Leaf fuser;
+  Tree() {
+    register_module("stage1_backbone0", stage1_backbone0);
+    register_module("stage1_backbone1", stage1_backbone1);
+    register_module("fuser", fuser);
+  }
+};
+
+TEST(FreezeSchedule, HoldsForItsStepsAndThaws) {
+  Tree tree;
+  FreezeSchedule schedule(tree, {{"stage1_backbone*", 75000}, {"fuser", 10}});
+  EXPECT_TRUE(schedule.apply(0));
+  EXPECT_THAT(schedule.frozen_modules(), ElementsAre("fuser", "stage1_backbone0", "stage1_backbone1"));
+  EXPECT_TRUE(trainable_parameters(tree).empty());
+  EXPECT_TRUE(tree.stage1_backbone0.bn.frozen());
+  EXPECT_FALSE(schedule.apply(9));
+  EXPECT_TRUE(schedule.apply(10));
+  EXPECT_EQ(trainable_parameters(tree).size(), 1u);
+  EXPECT_TRUE(tree.stage1_backbone1.conv.frozen());
+  EXPECT_FALSE(schedule.apply(74999));
+  EXPECT_TRUE(schedule.apply(75000));
+  EXPECT_EQ(trainable_parameters(tree).size(), 5u);
+  EXPECT_FALSE(tree.stage1_backbone1.conv.frozen());
+}
+
+TEST(FreezeSchedule, AnUnknownNameListsTheNearOnes) {
+  Tree tree;
+  try {
+    FreezeSchedule schedule(tree, {{"fusr", 10}});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no module matches \"fusr\", did you mean \"fuser\"?"));
+  }
+  EXPECT_THROW(FreezeSchedule(tree, {{"stage2*", 10}}), UsageError);
+  EXPECT_NO_THROW(FreezeSchedule(tree, {{"lidar_vfe", 10}}, {"lidar_vfe"}));
+}
+
+}  // namespace
+}  // namespace bevgrad

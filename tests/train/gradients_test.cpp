@@ -1,0 +1,165 @@
+// N ranks with batch B/N against one rank with batch B, on the CPU and on CUDA devices: normalisation, losses and
+// gradients.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <mutex>
+
+#include "autograd/batch_sync.h"
+#include "autograd/functions.h"
+#include "configs/document.h"
+#include "distributed/ranks.h"
+#include "nn/batch_norm.h"
+#include "nn/losses.h"
+#include "tensor/random.h"
+#include "train/data_parallel/data_parallel.h"
+
+namespace bevgrad {
+namespace {
+
+constexpr int64_t kBatch = 4;
+
+struct Net : Module {
+  Conv2d conv{3, 6, {.kernel = 3, .padding = 1}};
+  BatchNorm2d bn{6};
+  Conv2d head{6, 2, {.kernel = 1}};
+  Conv2d unused{2, 2, {.kernel = 1}};
+  explicit Net(uint64_t seed) {
+    register_module("conv", conv);
+    register_module("bn", bn);
+    register_module("head", head);
+    register_module("unused", unused);
+    Generator generator(seed);
+    for (const auto& [name, tensor] : named_parameters()) ops::copy_(tensor, generator.normal(tensor.sizes(), 0, 0.4));
+  }
+  Tensor forward(const Tensor& x) { return head.forward(conv_bn_relu(conv, bn, x)); }
+};
+
+Tensor rows(const Tensor& all, int rank, int size, Device device) {
+  return ops::to(ops::contiguous(ops::narrow(all, 0, rank * kBatch / size, kBatch / size), MemoryFormat::ChannelsLast),
+                 device);
+}
+
+/// What a step gives: loss, gradients and buffers by name.
+std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank, int size, Device device = {}) {
+  Generator generator(3);
+  const Tensor x = generator.normal({kBatch, 3, 8, 6});
+  std::vector<double> labels, heat;
+  for (int i = 0; i < kBatch * 2 * 48; ++i) {
+    // Positives are spread unevenly over the samples, and one sample has none.
+    labels.push_back(i % 7 == 0 ? 255 : i % (3 + i / 100) == 0 && i > 96 ? 1 : 0);
+    heat.push_back(i % 50 == 0 && i > 96 ? 1.0 : 0.3 * generator.next_uniform());
+  }
+  Net net(static_cast<uint64_t>(rank) + 5);  // other values on every rank: rank 0's must win
+  net.move_to(device);
+  parallel.broadcast(net.state_dict());
+  parallel.set_parameters(optimized_parameters(net.named_parameters(), {}));
+  const BatchSyncGuard sync(parallel.sync());
+  std::map<std::string, std::vector<double>> result;
+  const Tensor logits = net.forward(rows(x, rank, size, device));
+  const Tensor t = rows(from_values(labels, {kBatch, 2, 8, 6}, {DType::UInt8}), rank, size, device);
+  const Tensor h = rows(from_values(heat, {kBatch, 2, 8, 6}), rank, size, device);
+  // An object in the last sample only.
+  const bool has_object = rank == size - 1;
+  const Tensor cells =
+      has_object ? from_values({(kBatch / size) * 48.0 - 5}, {1}, {DType::Int64}) : zeros({0}, {DType::Int64});
+  const Tensor wanted = has_object ? full({1, 2}, 0.7, {.device = device}) : zeros({0, 2}, {.device = device});
+  const Tensor total = add(add(sigmoid_focal_loss(logits, t), soft_dice_loss(logits, t)),
+                           add(gaussian_focal_loss(logits, h), indexed_l1_loss(logits, cells, wanted)));
+  double loss = total.item();
+  std::vector<std::pair<std::string, double>> terms;
+  parallel.merge(loss, terms);
+  parallel.begin_backward(total);
+  backward(total);
+  parallel.end_backward();
+  result["loss"] = {loss};
+  for (const auto& [name, tensor] : net.named_parameters()) {
+    if (grad(tensor).defined()) result[name] = grad(tensor).to_vector();
+  }
+  for (const auto& [name, tensor] : net.named_buffers()) result[name] = tensor.to_vector();
+  parallel.set_parameters({});
+  return result;
+}
+
+class DataParallelStep : public testing::TestWithParam<Setting> {};
+
+TEST_P(DataParallelStep, RanksGiveTheGradientsOfOneRankWithTheWholeBatch) {
+  config::Distributed options;
+  options.set_bucket_mb(0.001);  // several buckets
+  const auto alone = make_single_process_group();
+  DataParallel single(*alone, options);
+  const auto wanted = step(single, 0, 1);
+  EXPECT_FALSE(wanted.contains("unused.weight"));
+  std::mutex mutex;
+  std::map<std::string, std::vector<double>> first;
+  expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device device) {
+    DataParallel parallel(group, options);
+    const auto got = step(parallel, group.rank(), group.size(), device);
+    const std::lock_guard lock(mutex);
+    ASSERT_EQ(got.size(), wanted.size());
+    for (const auto& [name, values] : wanted) {
+      ASSERT_EQ(got.at(name).size(), values.size()) << name;
+      for (size_t i = 0; i < values.size(); ++i)
+        EXPECT_NEAR(got.at(name)[i], values[i], 2e-6 + 2e-5 * std::abs(values[i])) << name;
+    }
+    if (first.empty()) first = got;
+    EXPECT_EQ(got, first);  // the same bits on every rank
+  }));
+}
+
+TEST_P(DataParallelStep, WithoutSyncEveryRankHasItsOwnStatistics) {
+  config::Distributed options;
+  options.set_sync_batch_norm(false);
+  options.set_sync_losses(false);
+  const auto alone = make_single_process_group();
+  DataParallel single(*alone, options);
+  const auto whole = step(single, 0, 1);
+  expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device device) {
+    DataParallel parallel(group, options);
+    EXPECT_NE(step(parallel, group.rank(), group.size(), device).at("bn.running_mean"), whole.at("bn.running_mean"));
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, testing::ValuesIn(settings({2, 4})), setting_name);
+
+TEST(GradientReducer, FrozenParametersAreNotSent) {
+  expect_no_errors(run_ranks({2, DeviceKind::CPU}, [](ProcessGroup& group, Device) {
+    GradientReducer reducer(group.duplicate("gradients"), 1 << 20);
+    const Tensor trained = full({100}, 1), frozen = full({100000}, 1);
+    set_requires_grad(trained, true);
+    reducer.set_parameters({{"trained", trained, 1.0, true}});
+    const Tensor loss = sum(mul(trained, ops::narrow(frozen, 0, 0, 100)));
+    reducer.begin(loss, ReduceOp::Sum);
+    backward(loss);
+    reducer.finish();
+    EXPECT_EQ(grad(trained).to_vector(), std::vector<double>(100, 2));
+    EXPECT_EQ(reducer.bucket_sizes(), (std::vector<int64_t>{100 * 4}));
+    EXPECT_LT(reducer.traffic().bytes_sent, 4000);
+  }));
+}
+
+TEST_P(DataParallelStep, AParameterWithoutAGradientKeepsNone) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
+    GradientReducer reducer(group.duplicate("gradients"), 64);
+    const Tensor everywhere = full({20}, 1, {.device = device}), somewhere = full({20}, 1, {.device = device}),
+                 nowhere = full({20}, 1, {.device = device});
+    for (const Tensor& parameter : {everywhere, somewhere, nowhere}) set_requires_grad(parameter, true);
+    reducer.set_parameters(
+        {{"everywhere", everywhere, 1.0, true}, {"somewhere", somewhere, 1.0, true}, {"nowhere", nowhere, 1.0, true}});
+    for (int step = 0; step < 3; ++step) {
+      for (const Tensor& parameter : {everywhere, somewhere, nowhere}) set_grad(parameter, Tensor());
+      Tensor loss = sum(everywhere);
+      if (group.rank() == 0) loss = add(loss, sum(somewhere));
+      reducer.begin(loss, ReduceOp::Sum);
+      backward(loss);
+      reducer.finish();
+      EXPECT_EQ(grad(everywhere).to_vector(), std::vector<double>(20, group.size()));
+      EXPECT_EQ(grad(somewhere).to_vector(), std::vector<double>(20, 1));
+      EXPECT_FALSE(grad(nowhere).defined());
+    }
+  }));
+}
+
+}  // namespace
+}  // namespace bevgrad
