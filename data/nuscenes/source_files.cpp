@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/text.h"
 #include "data/record/number_checks.h"
 
 namespace bevgrad {
