@@ -19,9 +19,9 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct Outcome {
   int status = -1;  // 128 + signal where a signal ended it

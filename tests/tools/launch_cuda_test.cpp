@@ -6,11 +6,11 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 /// Needs two devices, of which an emulated machine has as many as one asks for.
-class TwoDevices : public testing::Test {
+class TwoDevices : public ::testing::Test {
  protected:
   void SetUp() override {
     if (cuda_device_count() < 2)

@@ -5,8 +5,8 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST(Faults, AKilledRankIsStartedAgainAndTheBitsAreThoseOfAnUnbrokenRun) {
   for (const size_t victim : {0, 1}) {

@@ -4,9 +4,9 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Ranks, GiveTheRunOfOneRank) {
   for (const int ranks : {2, 4}) {

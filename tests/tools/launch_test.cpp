@@ -5,8 +5,8 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST(Launch, WrongVariablesAreNamedOneByOne) {
   const Variables right = {{"RANK", "0"},

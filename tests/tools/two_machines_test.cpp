@@ -4,11 +4,11 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 /// Two machines: network namespaces with a cable between them.
-class TwoMachines : public testing::Test {
+class TwoMachines : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::string make =
