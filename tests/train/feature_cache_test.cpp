@@ -262,7 +262,7 @@ TEST(FeatureSource, LabelsAreNoInput) {
   relabelled.labels.has_instances = true;
   EXPECT_EQ(key_of(relabelled), key);
   Sample moved = sample;
-  moved.points = ops::add(sample.points, 0.5);
+  moved.points = ops::mul(sample.points, 0.5);
   EXPECT_NE(key_of(moved), key);
   Sample turned = sample;
   turned.cameras[0].camera.fx *= 1.01;
