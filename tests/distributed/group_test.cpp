@@ -235,7 +235,7 @@ TEST(Meetings, AStrangerDoesNotJoin) {
   std::thread first([&] {
     StoreClient store(server.endpoint(), milliseconds(2000));
     Mesh mesh(options, store);
-    EXPECT_GE(mesh.strangers(), 3);
+    EXPECT_GE(mesh.strangers(), 5);
     double value = 0;
     const auto tally = std::make_shared<Mesh::Tally>();
     mesh.receive(1, 1, &value, sizeof(value), tally);
@@ -247,7 +247,7 @@ TEST(Meetings, AStrangerDoesNotJoin) {
   std::vector<Socket> strangers;
   for (int i = 0; i < 4; ++i) {
     strangers.push_back(connect_to(at, deadline_in(milliseconds(1000))));
-    // Nothing; garbage; the right words with the wrong secret.
+    // Nothing; garbage; the first words, then garbage.
     if (i == 0) continue;
     std::string bytes(i == 1 ? 500 : 56, 'g');
     if (i > 1) std::memcpy(bytes.data(), "BEVMESH1", 8);
@@ -256,6 +256,14 @@ TEST(Meetings, AStrangerDoesNotJoin) {
   std::this_thread::sleep_for(milliseconds(100));
   MeshOptions own = options;
   own.rank = 1;
+  // Right in every word but one.
+  MeshOptions without_secret = own;
+  without_secret.secret.back() = 't';
+  MeshOptions of_another_mesh = own;
+  of_another_mesh.name = "n";
+  store.set("/p/mesh/n/0", at.text());
+  const Mesh guesser(without_secret, store), lost(of_another_mesh, store);
+  std::this_thread::sleep_for(milliseconds(100));
   Mesh mesh(own, store);
   const double value = 4.5;
   const auto tally = std::make_shared<Mesh::Tally>();

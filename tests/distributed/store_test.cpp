@@ -83,6 +83,22 @@ TEST(Store, TurnsGarbageAway) {
   EXPECT_EQ(honest.peek("key"), "value");
 }
 
+TEST(Store, AValidRequestWithoutAnIntroductionDoesNothing) {
+  const StoreServer server({"127.0.0.1", 0});
+  const Socket stranger = connect_to(server.endpoint(), deadline_in(milliseconds(2000)));
+  std::string bytes(1, static_cast<char>(store_wire::kSet));
+  for (const std::string word : {"key", "of a stranger"}) {
+    const uint64_t length = word.size();
+    bytes.append(reinterpret_cast<const char*>(&length), 8);
+    bytes += word;
+  }
+  stranger.send(bytes.data(), bytes.size(), deadline_in(milliseconds(500)));
+  char answer = 0;
+  EXPECT_THROW(stranger.receive(&answer, 1, deadline_in(milliseconds(2000))), Error);
+  StoreClient honest(server.endpoint(), milliseconds(2000));
+  EXPECT_FALSE(honest.has("key"));
+}
+
 TEST(Store, HugeLengthsAreRefusedBeforeMemoryIsTaken) {
   const StoreServer server({"127.0.0.1", 0});
   const Socket stranger = connect_to(server.endpoint(), deadline_in(milliseconds(2000)));

@@ -42,7 +42,8 @@ Tensor rows(const Tensor& all, int rank, int size, Device device) {
 }
 
 /// What a step gives: loss, gradients and buffers by name.
-std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank, int size, Device device = {}) {
+std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank, int size, Device device = {},
+                                                uint64_t seed = 5) {
   Generator generator(3);
   const Tensor x = generator.normal({kBatch, 3, 8, 6});
   std::vector<double> labels, heat;
@@ -51,7 +52,7 @@ std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank
     labels.push_back(i % 7 == 0 ? 255 : i % (3 + i / 100) == 0 && i > 96 ? 1 : 0);
     heat.push_back(i % 50 == 0 && i > 96 ? 1.0 : 0.3 * generator.next_uniform());
   }
-  Net net(static_cast<uint64_t>(rank) + 5);  // other values on every rank: rank 0's must win
+  Net net(static_cast<uint64_t>(rank) + seed);  // other values on every rank: rank 0's must win
   net.move_to(device);
   parallel.broadcast(net.state_dict());
   parallel.set_parameters(optimized_parameters(net.named_parameters(), {}));
@@ -108,16 +109,28 @@ TEST_P(DataParallelStep, RanksGiveTheGradientsOfOneRankWithTheWholeBatch) {
   }));
 }
 
-TEST_P(DataParallelStep, WithoutSyncEveryRankHasItsOwnStatistics) {
+TEST_P(DataParallelStep, WithoutSyncGradientsAreTheMeanOfTheRanksOwn) {
   config::Distributed options;
   options.set_sync_batch_norm(false);
   options.set_sync_losses(false);
   const auto alone = make_single_process_group();
   DataParallel single(*alone, options);
-  const auto whole = step(single, 0, 1);
+  const int size = GetParam().size;
+  std::vector<std::map<std::string, std::vector<double>>> own;
+  // The same weights everywhere: rank 0's.
+  for (int rank = 0; rank < size; ++rank) own.push_back(step(single, rank, size, {}, 5 - static_cast<uint64_t>(rank)));
   expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device device) {
     DataParallel parallel(group, options);
-    EXPECT_NE(step(parallel, group.rank(), group.size(), device).at("bn.running_mean"), whole.at("bn.running_mean"));
+    const auto got = step(parallel, group.rank(), size, device);
+    const auto& mine = own[static_cast<size_t>(group.rank())];
+    for (size_t i = 0; i < 6; ++i) EXPECT_NEAR(got.at("bn.running_mean")[i], mine.at("bn.running_mean")[i], 1e-5);
+    for (const std::string name : {"conv.weight", "bn.weight", "head.weight", "head.bias"}) {
+      for (size_t i = 0; i < got.at(name).size(); ++i) {
+        double mean = 0;
+        for (const auto& rank : own) mean += rank.at(name)[i] / size;
+        EXPECT_NEAR(got.at(name)[i], mean, 2e-6 + 2e-5 * std::abs(mean)) << name << " " << i;
+      }
+    }
   }));
 }
 
@@ -136,6 +149,28 @@ TEST(GradientReducer, FrozenParametersAreNotSent) {
     EXPECT_EQ(grad(trained).to_vector(), std::vector<double>(100, 2));
     EXPECT_EQ(reducer.bucket_sizes(), (std::vector<int64_t>{100 * 4}));
     EXPECT_LT(reducer.traffic().bytes_sent, 4000);
+  }));
+}
+
+// Two sources of data: an earlier pass of the step reaches parameters that the last one does not.
+TEST_P(DataParallelStep, WhatAnEarlierPassLeftIsExchanged) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
+    GradientReducer reducer(group.duplicate("gradients"), 64);
+    const Tensor earlier = full({20}, 1, {.device = device}), both = full({20}, 1, {.device = device}),
+                 last = full({20}, 1, {.device = device});
+    for (const Tensor& parameter : {earlier, both, last}) set_requires_grad(parameter, true);
+    reducer.set_parameters({{"earlier", earlier, 1.0, true}, {"both", both, 1.0, true}, {"last", last, 1.0, true}});
+    const double own = group.rank() + 1.0;
+    double ranks = 0;
+    for (int rank = 0; rank < group.size(); ++rank) ranks += rank + 1;
+    backward(sum(mul(add(earlier, both), own)));
+    const Tensor loss = sum(mul(add(last, both), 10 * own));
+    reducer.begin(loss, ReduceOp::Sum);
+    backward(loss);
+    reducer.finish();
+    EXPECT_EQ(grad(earlier).to_vector(), std::vector<double>(20, ranks));
+    EXPECT_EQ(grad(both).to_vector(), std::vector<double>(20, 11 * ranks));
+    EXPECT_EQ(grad(last).to_vector(), std::vector<double>(20, 10 * ranks));
   }));
 }
 
