@@ -2,7 +2,6 @@
 #pragma once
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -13,39 +12,10 @@
 #include "data/info_list.h"
 #include "data/lmdb_store.h"
 #include "data/record.h"
+#include "support/error_of.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad::testing {
-
-/// A folder that goes when the test does.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    path_ = std::filesystem::temp_directory_path() / fmt::format("bevgrad-test-{}-{}", getpid(), counter_++);
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  static inline int counter_ = 0;
-  std::filesystem::path path_;
-};
-
-/// The text of the Error that `call` throws; it must be one line.
-inline std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    std::string text = error.what();
-    EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("\n")));
-    return text;
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return "";
-}
 
 /// A front pinhole and a pair of fisheyes, a grid of 10 x 20 cells.
 inline DatasetOptions small_options() {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "formats/hdf5/tensor_file.h"
+#include "support/temporary_folder.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/pretrain.h"
 
@@ -14,11 +15,9 @@ namespace bevgrad {
 namespace {
 
 std::string scratch(const std::string& name) {
-  const auto folder = std::filesystem::temp_directory_path() / "bevgrad_test_checkpoint";
-  std::filesystem::create_directories(folder);
-  const std::string path = (folder / name).string();
-  std::filesystem::remove(path);
-  return path;
+  static const testing::TemporaryFolder folder;
+  std::filesystem::remove(folder / name);
+  return folder / name;
 }
 
 Checkpoint example() {
