@@ -50,7 +50,7 @@ function(bevgrad_room room)
   endforeach()
 
   add_library(bevgrad_${room} STATIC ${sources})
-  set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_KNOWS "${ARG_KNOWS}")
+  set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_KNOWS "${ARG_KNOWS}" BEVGRAD_PRIVATE "${ARG_PRIVATE}")
   if(ARG_PROTOS)
     set(generated "${PROJECT_BINARY_DIR}/protos/${room}")
     file(MAKE_DIRECTORY "${generated}/${room}")

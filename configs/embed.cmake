@@ -1,7 +1,7 @@
 # The shipped configs become part of the program, so that `--config mini_step1` works from any folder.
 file(GLOB shipped_configs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/configs/*.prototxt")
 set(shipped_source "${PROJECT_BINARY_DIR}/generated/shipped_configs.cpp")
-set(shipped_text "// Generated from configs/*.prototxt.\n#include \"configs/shipped.h\"\n\nnamespace bevgrad::configs {\n")
+set(shipped_text "// Generated from configs/*.prototxt.\n#include \"internal/shipped.h\"\n\nnamespace bevgrad::configs {\n")
 string(APPEND shipped_text "const std::map<std::string, std::string>& shipped_configs() {\n")
 string(APPEND shipped_text "  static const std::map<std::string, std::string> configs = {\n")
 foreach(shipped_config IN LISTS shipped_configs)

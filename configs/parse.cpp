@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/near_names.h"
 #include "configs/document.h"
-#include "configs/schema_names.h"
+#include "internal/schema_names.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/near_names.h"
-#include "configs/judge.h"
+#include "internal/judge.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -5,8 +5,8 @@
 #include <map>
 #include <set>
 
-#include "data/info_list.h"
 #include "data/record.h"
+#include "internal/info_list.h"
 
 namespace bevgrad {
 

@@ -12,9 +12,9 @@
 #include <set>
 #include <thread>
 
-#include "data/fresh_folder.h"
-#include "data/info_list.h"
 #include "data/lmdb_store.h"
+#include "internal/fresh_folder.h"
+#include "internal/info_list.h"
 
 namespace bevgrad {
 

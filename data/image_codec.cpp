@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/jpeg_remarks.h"
+#include "internal/jpeg_remarks.h"
 
 namespace bevgrad {
 

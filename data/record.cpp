@@ -9,10 +9,10 @@
 #include <cmath>
 
 #include "base/text.h"
-#include "data/record/camera.h"
-#include "data/record/labels.h"
-#include "data/record/number_checks.h"
-#include "data/record/points.h"
+#include "internal/record/camera.h"
+#include "internal/record/labels.h"
+#include "internal/record/number_checks.h"
+#include "internal/record/points.h"
 
 namespace bevgrad {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "distributed/nccl_queue.h"
+#include "internal/nccl_queue.h"
 #include "tensor/cuda_stream.h"
 
 namespace bevgrad {

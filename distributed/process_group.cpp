@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "distributed/build_digest.h"
-#include "distributed/gloo_group.h"
+#include "internal/build_digest.h"
+#include "internal/gloo_group.h"
 #include "tensor/ops.h"
 
 #ifdef BEVGRAD_CUDA

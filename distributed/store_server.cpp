@@ -13,8 +13,8 @@
 #include <thread>
 
 #include "base/error.h"
-#include "distributed/store_wire.h"
 #include "distributed/tcp_store.h"
+#include "internal/store_wire.h"
 
 namespace bevgrad {
 

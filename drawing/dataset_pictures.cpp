@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "drawing/picture_file.h"
 #include "drawing/sample_picture.h"
+#include "internal/picture_file.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {

@@ -5,8 +5,8 @@
 #include <fstream>
 #include <optional>
 
-#include "drawing/picture_file.h"
 #include "evaluation/geojson.h"
+#include "internal/picture_file.h"
 
 namespace bevgrad {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "evaluation/ratio.h"
-#include "evaluation/strata.h"
+#include "internal/strata.h"
 
 namespace bevgrad {
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "evaluation/evaluator.h"
-#include "evaluation/strata.h"
+#include "internal/strata.h"
 
 namespace bevgrad {
 namespace {

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "evaluation/counts.h"
 #include "evaluation/lane_vectors.h"
 #include "evaluation/matching_ap.h"
+#include "internal/counts.h"
 
 namespace bevgrad {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "evaluation/counts.h"
+#include "internal/counts.h"
 
 namespace bevgrad {
 namespace {

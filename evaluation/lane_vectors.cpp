@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "evaluation/thinning.h"
 #include "geometry/polyline.h"
+#include "internal/thinning.h"
 
 namespace bevgrad {
 namespace {

@@ -7,17 +7,17 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/hdf5/document.h"
-#include "formats/pickle/numbers.h"
 #include "formats/pickle/pickle_file.h"
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
-#include "formats/state_dict_node.h"
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/nested_storages.h"
 #include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
-#include "formats/unfolded_size.h"
+#include "internal/state_dict_node.h"
+#include "internal/unfolded_size.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "formats/overlapped_pieces.h"
+#include "internal/overlapped_pieces.h"
 
 namespace bevgrad {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "tensor/free_ranges.h"
+#include "internal/free_ranges.h"
 
 #ifdef BEVGRAD_CUDA
 #include "cuda/memory.h"

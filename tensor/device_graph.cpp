@@ -5,7 +5,7 @@
 #include "tensor/ops.h"
 
 #ifdef BEVGRAD_CUDA
-#include "tensor/cuda_capture.h"
+#include "internal/cuda_capture.h"
 #endif
 
 namespace bevgrad {

@@ -4,9 +4,9 @@
 #include <limits>
 #include <numeric>
 
+#include "internal/sums.h"
 #include "tensor/element.h"
 #include "tensor/ops.h"
-#include "tensor/sums.h"
 #include "tensor/walk.h"
 
 namespace bevgrad::ops {

@@ -4,7 +4,7 @@
 
 #include "autograd/batch_sync.h"
 #include "autograd/checkpoint.h"
-#include "autograd/functions/conv_support.h"
+#include "functions/internal/conv_support.h"
 #include "tensor/launch.h"
 
 namespace bevgrad {

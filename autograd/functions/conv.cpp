@@ -1,6 +1,6 @@
 #include "autograd/functions/conv.h"
 
-#include "autograd/functions/conv_support.h"
+#include "functions/internal/conv_support.h"
 
 namespace bevgrad {
 namespace {

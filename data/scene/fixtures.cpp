@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/scene/layout_parts.h"
 #include "geometry/polyline.h"
 #include "geometry/pose.h"
+#include "scene/internal/layout_parts.h"
 
 namespace bevgrad::scene {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/scene/layout_parts.h"
 #include "geometry/polyline.h"
+#include "scene/internal/layout_parts.h"
 
 namespace bevgrad::scene {
 

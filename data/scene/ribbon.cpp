@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "data/scene/layout_parts.h"
 #include "geometry/polyline.h"
+#include "scene/internal/layout_parts.h"
 
 namespace bevgrad::scene {
 

@@ -6,9 +6,9 @@
 #include <numbers>
 
 #include "data/image_codec.h"
-#include "data/scene/camera_view.h"
-#include "data/scene/scene_labels.h"
-#include "data/scene/visibility.h"
+#include "scene/internal/camera_view.h"
+#include "scene/internal/scene_labels.h"
+#include "scene/internal/visibility.h"
 
 namespace bevgrad {
 

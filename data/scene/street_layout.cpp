@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/scene/layout_parts.h"
-#include "data/scene/street.h"
+#include "scene/internal/layout_parts.h"
+#include "scene/internal/street.h"
 
 namespace bevgrad::scene {
 

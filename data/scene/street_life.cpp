@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "data/scene/street.h"
+#include "scene/internal/street.h"
 
 namespace bevgrad::scene {
 

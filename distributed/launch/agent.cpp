@@ -16,8 +16,8 @@
 
 #include "base/error.h"
 #include "distributed/launch/error_file.h"
-#include "distributed/launch/worker.h"
 #include "distributed/tcp_store.h"
+#include "launch/internal/worker.h"
 
 namespace bevgrad {
 namespace {

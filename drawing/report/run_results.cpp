@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "drawing/picture_file.h"
+#include "internal/picture_file.h"
 
 namespace bevgrad {
 namespace {

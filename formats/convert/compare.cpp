@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/pickle/numbers.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -10,11 +10,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/hdf5/document.h"
-#include "formats/pickle/numbers.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
-#include "formats/state_dict_node.h"
 #include "formats/torch/writer.h"
+#include "internal/state_dict_node.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

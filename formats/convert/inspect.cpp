@@ -8,11 +8,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/convert/stats.h"
-#include "formats/pickle/numbers.h"
+#include "convert/internal/stats.h"
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
-#include "formats/safetensors/json.h"
+#include "pickle/internal/numbers.h"
+#include "safetensors/internal/json.h"
 
 namespace bevgrad {
 

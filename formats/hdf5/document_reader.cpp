@@ -8,9 +8,9 @@
 #include "base/text.h"
 #include "formats/hdf5/document.h"
 #include "formats/hdf5/document_layout.h"
-#include "formats/hdf5/shared_storage.h"
 #include "formats/hdf5/tensor_file.h"
-#include "formats/pickle/numbers.h"
+#include "hdf5/internal/shared_storage.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

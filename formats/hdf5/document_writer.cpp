@@ -9,9 +9,9 @@
 #include "formats/hdf5/document.h"
 #include "formats/hdf5/document_layout.h"
 #include "formats/hdf5/tensor_file.h"
-#include "formats/pickle/numbers.h"
 #include "formats/reachable.h"
-#include "formats/state_dict_node.h"
+#include "internal/state_dict_node.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/hdf5/checksum.h"
-#include "formats/hdf5/raw/object.h"
-#include "formats/hdf5/raw/values.h"
-#include "formats/hdf5/stored_values.h"
 #include "formats/hdf5/tensor_file.h"
-#include "formats/pickle/numbers.h"
+#include "hdf5/internal/checksum.h"
+#include "hdf5/internal/raw/object.h"
+#include "hdf5/internal/raw/values.h"
+#include "hdf5/internal/stored_values.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -5,10 +5,10 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/hdf5/checksum.h"
-#include "formats/hdf5/handle.h"
 #include "formats/hdf5/tensor_file.h"
-#include "formats/pickle/numbers.h"
+#include "hdf5/internal/checksum.h"
+#include "hdf5/internal/handle.h"
+#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -1,4 +1,4 @@
-#include "formats/pickle/global_names.h"
+#include "pickle/internal/global_names.h"
 
 namespace bevgrad {
 

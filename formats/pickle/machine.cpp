@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/pickle/numbers.h"
-#include "formats/pickle/opcodes.h"
 #include "formats/pickle/trust.h"
+#include "pickle/internal/numbers.h"
+#include "pickle/internal/opcodes.h"
 
 namespace bevgrad {
 

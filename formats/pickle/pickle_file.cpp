@@ -1,8 +1,8 @@
 #include "formats/pickle/pickle_file.h"
 
 #include "base/error.h"
-#include "formats/pickle/plain_objects.h"
 #include "formats/pickle/trust.h"
+#include "pickle/internal/plain_objects.h"
 
 namespace bevgrad {
 

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/pickle/global_names.h"
-#include "formats/pickle/numbers.h"
-#include "formats/pickle/opcodes.h"
-#include "formats/torch/rebuild.h"
+#include "pickle/internal/global_names.h"
+#include "pickle/internal/numbers.h"
+#include "pickle/internal/opcodes.h"
+#include "torch/internal/rebuild.h"
 
 namespace bevgrad {
 

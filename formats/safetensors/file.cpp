@@ -8,8 +8,8 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/pickle/numbers.h"
-#include "formats/safetensors/json.h"
+#include "pickle/internal/numbers.h"
+#include "safetensors/internal/json.h"
 
 namespace bevgrad {
 

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "formats/pickle/trust.h"
 #include "formats/torch/legacy_file.h"
-#include "formats/torch/rebuild.h"
 #include "formats/torch/zip_file.h"
+#include "torch/internal/rebuild.h"
 
 namespace bevgrad {
 

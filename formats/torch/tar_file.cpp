@@ -8,12 +8,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "formats/archive_names.h"
 #include "formats/pickle/machine.h"
-#include "formats/pickle/numbers.h"
-#include "formats/pickle/plain_objects.h"
 #include "formats/pickle/trust.h"
-#include "formats/torch/rebuild.h"
+#include "internal/archive_names.h"
+#include "pickle/internal/numbers.h"
+#include "pickle/internal/plain_objects.h"
+#include "torch/internal/rebuild.h"
 
 namespace bevgrad {
 

@@ -1,8 +1,8 @@
 #include "formats/torch/writer.h"
 
-#include "formats/overlapped_pieces.h"
-#include "formats/torch/pickler.h"
-#include "formats/zip/writer.h"
+#include "internal/overlapped_pieces.h"
+#include "internal/zip/writer.h"
+#include "torch/internal/pickler.h"
 
 namespace bevgrad {
 

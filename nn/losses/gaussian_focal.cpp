@@ -2,10 +2,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "nn/losses/class_rows.h"
-#include "nn/losses/class_sums.h"
-#include "nn/losses/raster_targets.h"
-#include "nn/losses/whole_batch.h"
+#include "losses/internal/class_rows.h"
+#include "losses/internal/class_sums.h"
+#include "losses/internal/raster_targets.h"
+#include "losses/internal/whole_batch.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 

@@ -5,8 +5,8 @@
 #include "autograd/functions/cells.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
+#include "losses/internal/whole_batch.h"
 #include "nn/losses.h"
-#include "nn/losses/whole_batch.h"
 
 namespace bevgrad {
 

@@ -1,6 +1,6 @@
 #include "cpu/weight_cache.h"
 
-#include "tensor/kept_copies.h"
+#include "internal/kept_copies.h"
 
 namespace bevgrad::cpu {
 namespace {

@@ -2,7 +2,7 @@
 #include <mutex>
 
 #include "base/error.h"
-#include "tensor/cuda_capture.h"
+#include "internal/cuda_capture.h"
 #include "tensor/cuda_stream.h"
 
 namespace bevgrad::cuda {

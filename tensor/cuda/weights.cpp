@@ -1,7 +1,7 @@
 #include "cuda/weights.h"
 
+#include "internal/kept_copies.h"
 #include "tensor/element.h"
-#include "tensor/kept_copies.h"
 #include "tensor/launch.h"
 #include "tensor/ops.h"
 

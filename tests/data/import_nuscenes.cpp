@@ -7,7 +7,7 @@
 #include <map>
 
 #include "data/dataset.h"
-#include "data/points_in_boxes.h"
+#include "internal/points_in_boxes.h"
 #include "made_data.h"
 #include "support/paths.h"
 

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "data/image_codec.h"
-#include "data/info_list.h"
 #include "data/lmdb_store.h"
 #include "data/record.h"
+#include "internal/info_list.h"
 #include "support/error_of.h"
 #include "support/temporary_folder.h"
 

@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "data/raster.h"
+#include "internal/raster.h"
 #include "made_data.h"
 
 namespace bevgrad {

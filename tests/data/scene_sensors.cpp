@@ -6,10 +6,10 @@
 #include <limits>
 #include <map>
 
-#include "data/points_in_boxes.h"
 #include "data/scene/raycast.h"
-#include "data/scene/visibility.h"
 #include "data/scene_rig.h"
+#include "internal/points_in_boxes.h"
+#include "scene/internal/visibility.h"
 
 namespace bevgrad {
 namespace {

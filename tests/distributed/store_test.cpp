@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "distributed/ranks.h"
-#include "distributed/store_wire.h"
 #include "distributed/tcp_store.h"
+#include "internal/store_wire.h"
 
 namespace bevgrad {
 namespace {

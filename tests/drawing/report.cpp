@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "drawing/example.h"
-#include "drawing/picture_file.h"
 #include "drawing/report/html_report.h"
+#include "internal/picture_file.h"
 #include "train/logging/event_file.h"
 
 namespace bevgrad {

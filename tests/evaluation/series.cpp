@@ -4,9 +4,9 @@
 #include <numbers>
 #include <random>
 
-#include "evaluation/series.h"
-#include "evaluation/thinning.h"
 #include "geometry/polyline.h"
+#include "internal/series.h"
+#include "internal/thinning.h"
 
 namespace bevgrad {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "files.h"
 #include "formats/convert/convert.h"
-#include "formats/safetensors/json.h"
+#include "safetensors/internal/json.h"
 #include "support/paths.h"
 
 namespace bevgrad {

@@ -8,9 +8,9 @@
 #include "files.h"
 #include "formats/convert/convert.h"
 #include "formats/convert/inspect.h"
-#include "formats/hdf5/raw/layout.h"
 #include "formats/hdf5/tensor_file.h"
-#include "formats/zip/writer.h"
+#include "hdf5/internal/raw/layout.h"
+#include "internal/zip/writer.h"
 #include "pickles.h"
 
 namespace bevgrad {

@@ -1,4 +1,4 @@
-#include "formats/overlapped_pieces.h"
+#include "internal/overlapped_pieces.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

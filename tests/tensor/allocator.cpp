@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tensor/free_ranges.h"
+#include "internal/free_ranges.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/background_worker.h"
+#include "internal/background_worker.h"
 
 #include <gtest/gtest.h>
 #include <omp.h>

@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/functions.h"
+#include "bench/internal/profile_report.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
 #include "support/devices.h"
 #include "train/bench/benches.h"
-#include "train/bench/profile_report.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

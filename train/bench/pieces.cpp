@@ -5,13 +5,13 @@
 #include <filesystem>
 
 #include "autograd/functions/pointwise.h"
+#include "bench/internal/stopwatch.h"
 #include "configs/convert.h"
 #include "data/loader.h"
 #include "models/network.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "train/bench/benches.h"
-#include "train/bench/stopwatch.h"
 #include "train/checkpoint/checkpoint.h"
 
 namespace bevgrad {

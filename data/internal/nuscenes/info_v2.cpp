@@ -1,0 +1,124 @@
+// Infos as mmdetection3d's update_infos_to_v2.py writes them.
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "internal/nuscenes/info_parts.h"
+
+namespace bevgrad {
+namespace {
+
+/// mmdetection3d's attribute numbers: cycle.with_rider, cycle.without_rider, ...
+constexpr int kWithoutRider = 1;
+
+const std::array<const char*, 10> kNuscenesClasses = {
+    "car",     "truck",      "trailer",    "bus",          "construction_vehicle",
+    "bicycle", "motorcycle", "pedestrian", "traffic_cone", "barrier"};
+
+/// A cycle that a camera's annotation describes.
+struct SeenCycle {
+  Vec3 centre;  // ego frame
+  bool without_rider = false;
+};
+
+Pose camera_to_ego(const InfoFrame& frame, const Value& image) {
+  if (const auto lidar2cam = image.find("lidar2cam")) return frame.lidar2ego * info_matrix(*lidar2cam).inverse();
+  return info_matrix(image.at("cam2ego"));
+}
+
+/// 0 where the info does not say it.
+int stated_size(const Value& image, const char* field) {
+  const auto size = image.find(field);
+  return size && !size->is_none() ? static_cast<int>(std::clamp<int64_t>(size->as_int(), 0, 1 << 20)) : 0;
+}
+
+std::vector<SeenCycle> seen_cycles(const Value& info, const InfoFrame& frame) {
+  std::vector<SeenCycle> cycles;
+  const auto cameras = info.find("cam_instances");
+  if (!cameras) return cycles;
+  for (const auto& [camera, instances] : cameras->entries()) {
+    const auto image = info.at("images").find(camera.as_string());
+    if (!image) continue;
+    const Pose camera2ego = camera_to_ego(frame, *image);
+    for (size_t i = 0; i < instances.size(); ++i) {
+      const auto attribute = instances.at(i).find("attr_label");
+      const auto box = instances.at(i).find("bbox_3d");
+      if (!attribute || !box || attribute->as_int() > kWithoutRider || attribute->as_int() < 0) continue;
+      const std::vector<double> b = box->as_doubles();
+      if (b.size() < 3) continue;
+      cycles.push_back({camera2ego.apply({b[0], b[1], b[2]}), attribute->as_int() == kWithoutRider});
+    }
+  }
+  return cycles;
+}
+
+std::optional<bool> without_rider(const Box3d& box, const std::vector<SeenCycle>& cycles) {
+  for (const SeenCycle& cycle : cycles)
+    if (norm(cycle.centre - Vec3{box.x, box.y, box.z}) < 1.0) return cycle.without_rider;
+  return std::nullopt;
+}
+
+void read_boxes(const Value& info, const std::map<int64_t, std::string>& names, InfoFrame* frame) {
+  const auto instances = info.find("instances");
+  if (!instances || instances->is_none()) return;
+  frame->has_boxes = true;
+  const std::vector<SeenCycle> cycles = seen_cycles(info, *frame);
+  for (size_t i = 0; i < instances->size(); ++i) {
+    const Value instance = instances->at(i);
+    const auto name = names.find(instance.at("bbox_label_3d").as_int());
+    const Value numbers = instance.at("bbox_3d");
+    const auto velocity = instance.find("velocity");
+    InfoBox box;
+    if (name != names.end()) box.label = name->second;
+    box.box =
+        info_box(frame->lidar2ego, numbers.as_doubles(),
+                 velocity && !velocity->is_none() ? velocity->as_doubles() : std::vector<double>(), numbers.where());
+    if (const auto points = instance.find("num_lidar_pts"); points && !points->is_none() && points->as_int() >= 0)
+      box.box.num_lidar_points = static_cast<int>(std::min<int64_t>(points->as_int(), 1 << 30));
+    box.without_rider = without_rider(box.box, cycles);
+    frame->boxes.push_back(std::move(box));
+  }
+}
+
+}  // namespace
+
+std::map<int64_t, std::string> info_v2_names(const Value& root) {
+  std::map<int64_t, std::string> names;
+  for (size_t i = 0; i < kNuscenesClasses.size(); ++i) names[static_cast<int64_t>(i)] = kNuscenesClasses[i];
+  const auto info = root.find("metainfo");
+  if (!info) return names;
+  if (const auto categories = info->find("categories")) {
+    names.clear();
+    for (const auto& [name, number] : categories->entries()) names[number.as_int()] = name.as_string();
+  } else if (const auto classes = info->contains("classes") ? info->find("classes") : info->find("CLASSES")) {
+    names.clear();
+    for (size_t i = 0; i < classes->size(); ++i) names[static_cast<int64_t>(i)] = classes->at(i).as_string();
+  }
+  return names;
+}
+
+InfoFrame read_info_v2(const Value& info, size_t index, const std::map<int64_t, std::string>& names) {
+  InfoFrame frame;
+  frame.where = info.where();
+  check(info.is_mapping(), "{}: expected a dict", frame.where);
+  frame.key = info_key(info, index);
+  read_timestamp(info, 1, &frame);
+  const Value lidar = info.at("lidar_points");
+  frame.points = info_file(lidar.at("lidar_path"));
+  frame.lidar2ego = info_matrix(lidar.at("lidar2ego"));
+  frame.ego_pose = info_matrix(info.at("ego2global"));
+  check_upright(frame.ego_pose, info.at("ego2global").where());
+  if (const auto features = lidar.find("num_pts_feats")) frame.point_features = features->as_int();
+  find_drive(info, &frame);
+  for (const auto& [name, image] : info.at("images").entries()) {
+    InfoCamera camera{name.as_string(), info_file(image.at("img_path")), info_intrinsics(image.at("cam2img"))};
+    camera.camera.sensor2ego = camera_to_ego(frame, image);
+    camera.camera.width = stated_size(image, "width");
+    camera.camera.height = stated_size(image, "height");
+    frame.cameras.push_back(std::move(camera));
+  }
+  read_boxes(info, names, &frame);
+  return frame;
+}
+
+}  // namespace bevgrad

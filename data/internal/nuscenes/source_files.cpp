@@ -1,0 +1,48 @@
+#include "internal/nuscenes/source_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "base/text.h"
+#include "internal/record/number_checks.h"
+
+namespace bevgrad {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
+
+}  // namespace
+
+std::string find_source_file(const std::string& folder, const std::string& sensor, const InfoFile& file) {
+  const fs::path named = file.name;
+  check(named.has_filename() && named.filename() != ".." && named.filename() != "." &&
+            file.name.find('\0') == std::string::npos,
+        "{}: '{}' is not the path of a file", file.where, printable(file.name));
+  const bool stays = named.is_relative() &&
+                     std::none_of(named.begin(), named.end(), [](const fs::path& part) { return part == ".."; });
+  const fs::path root = folder;
+  for (const fs::path& candidate : {root / (stays ? named : named.filename()), root / named.filename(),
+                                    root / sensor / named.filename(), root / "samples" / sensor / named.filename()}) {
+    std::error_code ignored;
+    if (fs::is_regular_file(candidate, ignored)) return candidate.string();
+  }
+  fail("{}: {} holds no file '{}'", file.where, folder, printable(file.name));
+}
+
+std::string read_source_file(const std::string& path) {
+  std::error_code error;
+  const uintmax_t size = fs::file_size(path, error);
+  check(!error && size <= kMaxFileBytes, "{}: {}", path,
+        error ? error.message() : fmt::format("{} bytes, expected at most {}", size, kMaxFileBytes));
+  std::string bytes(size, '\0');
+  std::ifstream in(path, std::ios::binary);
+  in.read(bytes.data(), static_cast<std::streamsize>(size));
+  check(in.gcount() == static_cast<std::streamsize>(size), "{}: cannot be read", path);
+  return bytes;
+}
+
+}  // namespace bevgrad

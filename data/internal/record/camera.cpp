@@ -1,0 +1,116 @@
+#include "internal/record/camera.h"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "data/image_codec.h"
+#include "internal/record/number_checks.h"
+
+namespace bevgrad {
+
+namespace {
+
+constexpr uint32_t kMaxSide = 16384;
+
+std::string field_of(const record::Camera& stored, const char* field) {
+  return fmt::format("camera '{}': {}", stored.name(), field);
+}
+
+int distortion_terms(CameraKind kind) {
+  return kind == CameraKind::Pinhole ? 5 : 4;
+}
+
+Tensor load_rgb(const record::Camera& stored, ImageSize size, const RecordOrigin& origin) {
+  size_t expected = size_t{stored.width()} * stored.height() * 3;
+  check(stored.rgb().size() == expected, "{} has {} bytes, expected {} for {}x{} pixels",
+        origin.at(field_of(stored, "rgb")), stored.rgb().size(), expected, stored.width(), stored.height());
+  Tensor image = empty_image(stored.height(), stored.width());
+  std::memcpy(image.data<uint8_t>(), stored.rgb().data(), expected);
+  return resize_image(image, size);
+}
+
+Tensor load_picture(const record::Camera& stored, ImageSize size, const RecordOrigin& origin) {
+  switch (stored.image_case()) {
+    case record::Camera::kJpeg: {
+      const std::string& jpeg = stored.jpeg();
+      if (stored.has_crc32()) check_checksum(jpeg, stored.crc32(), origin, field_of(stored, "jpeg"));
+      return decode_jpeg({reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size()},
+                         {stored.height(), stored.width()}, size, origin.at(field_of(stored, "jpeg")));
+    }
+    case record::Camera::kRgb:
+      if (stored.has_crc32()) check_checksum(stored.rgb(), stored.crc32(), origin, field_of(stored, "rgb"));
+      return load_rgb(stored, size, origin);
+    case record::Camera::IMAGE_NOT_SET:
+      break;
+  }
+  fail("{} is missing, expected jpeg or rgb", origin.at(field_of(stored, "image")));
+}
+
+}  // namespace
+
+void store_camera(const Camera& camera, const std::string& name, const std::string& group, record::Camera* out) {
+  out->set_name(name);
+  out->set_group(group);
+  out->set_model(camera.kind == CameraKind::Pinhole ? record::Camera::PINHOLE : record::Camera::FISHEYE);
+  out->set_width(static_cast<uint32_t>(camera.width));
+  out->set_height(static_cast<uint32_t>(camera.height));
+  out->set_fx(camera.fx);
+  out->set_fy(camera.fy);
+  out->set_cx(camera.cx);
+  out->set_cy(camera.cy);
+  out->clear_distortion();
+  for (int i = 0; i < distortion_terms(camera.kind); ++i)
+    out->add_distortion(camera.distortion[static_cast<size_t>(i)]);
+  out->set_fov(camera.kind == CameraKind::Fisheye ? camera.fov : 0);
+  store_pose(camera.sensor2ego, out->mutable_sensor2ego());
+}
+
+void store_jpeg(std::string jpeg, record::Camera* out) {
+  out->set_crc32(checksum(jpeg));
+  out->set_jpeg(std::move(jpeg));
+}
+
+void store_picture(const Tensor& image, int jpeg_quality, record::Camera* out) {
+  if (jpeg_quality > 0) return store_jpeg(encode_jpeg(image, jpeg_quality), out);
+  out->set_rgb(std::string(reinterpret_cast<const char*>(image.data<uint8_t>()), static_cast<size_t>(image.numel())));
+  out->set_crc32(checksum(out->rgb()));
+}
+
+Camera load_camera(const record::Camera& stored, const RecordOrigin& origin) {
+  Camera camera;
+  check(stored.model() == record::Camera::PINHOLE || stored.model() == record::Camera::FISHEYE,
+        "{} is {}, expected PINHOLE (1) or FISHEYE (2)", origin.at(field_of(stored, "model")),
+        static_cast<int>(stored.model()));
+  camera.kind = stored.model() == record::Camera::PINHOLE ? CameraKind::Pinhole : CameraKind::Fisheye;
+  check(stored.width() > 0 && stored.height() > 0 && stored.width() <= kMaxSide && stored.height() <= kMaxSide,
+        "{} is {}x{}, expected 1 to {} each", origin.at(field_of(stored, "width x height")), stored.width(),
+        stored.height(), kMaxSide);
+  camera.width = static_cast<int>(stored.width());
+  camera.height = static_cast<int>(stored.height());
+  camera.fx = stored.fx();
+  camera.fy = stored.fy();
+  camera.cx = stored.cx();
+  camera.cy = stored.cy();
+  check(stored.distortion_size() <= distortion_terms(camera.kind), "{} has {} numbers, expected at most {}",
+        origin.at(field_of(stored, "distortion")), stored.distortion_size(), distortion_terms(camera.kind));
+  for (int i = 0; i < stored.distortion_size(); ++i) camera.distortion[static_cast<size_t>(i)] = stored.distortion(i);
+  if (camera.kind == CameraKind::Fisheye) camera.fov = stored.fov();
+  camera.sensor2ego = checked_pose(stored.sensor2ego(), origin, field_of(stored, "sensor2ego"));
+  try {
+    validate(camera);
+  } catch (const std::invalid_argument& error) {
+    fail("{}: {}", origin.at(field_of(stored, "calibration")), error.what());
+  }
+  return camera;
+}
+
+CameraImage load_camera_image(const record::Camera& stored, int64_t height, int64_t width, bool load_image,
+                              const RecordOrigin& origin) {
+  CameraImage out;
+  out.name = stored.name();
+  out.camera = resized(load_camera(stored, origin), static_cast<int>(width), static_cast<int>(height));
+  if (load_image) out.image = load_picture(stored, {height, width}, origin);
+  return out;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,159 @@
+#include "launch/internal/worker.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+
+extern char** environ;
+
+namespace bevgrad {
+namespace {
+
+constexpr size_t kLongestLine = 1 << 16;
+
+std::pair<Socket, Socket> make_pipe() {
+  int ends[2];
+  check(pipe2(ends, O_CLOEXEC) == 0, "launch: cannot make a pipe: {}", std::strerror(errno));
+  return {Socket(ends[0]), Socket(ends[1])};
+}
+
+/// The launcher's environment with `variables` in place of what has their names.
+std::vector<std::string> merged_environment(const std::vector<std::pair<std::string, std::string>>& variables) {
+  std::vector<std::string> merged;
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string text = *entry;
+    const std::string name = text.substr(0, text.find('='));
+    bool is_replaced = false;
+    for (const auto& [other, value] : variables) is_replaced = is_replaced || other == name;
+    if (!is_replaced) merged.push_back(text);
+  }
+  for (const auto& [name, value] : variables) merged.push_back(name + "=" + value);
+  return merged;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& text : texts) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+OutputLines::OutputLines(Socket pipe, FILE* console, std::string prefix, const std::string& file)
+    : pipe_(std::move(pipe)), console_(console), prefix_(std::move(prefix)) {
+  fcntl(pipe_.descriptor(), F_SETFL, O_NONBLOCK);
+  if (file.empty()) return;
+  file_.reset(std::fopen(file.c_str(), "we"));
+  check(file_ != nullptr, "{}: cannot write this log: {}", file, std::strerror(errno));
+}
+
+void OutputLines::print(const std::string& line) {
+  fmt::print(console_, "{}{}\n", prefix_, line);
+  if (file_) fmt::print(file_.get(), "{}\n", line);
+}
+
+void OutputLines::read() {
+  char bytes[1 << 14];
+  while (pipe_.is_open()) {
+    const ssize_t got = ::read(pipe_.descriptor(), bytes, sizeof(bytes));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (got <= 0) {
+      flush();
+      pipe_.close();
+      break;
+    }
+    rest_.append(bytes, static_cast<size_t>(got));
+    size_t start = 0;
+    for (size_t end; (end = rest_.find('\n', start)) != std::string::npos; start = end + 1)
+      print(rest_.substr(start, end - start));
+    rest_.erase(0, start);
+    if (rest_.size() > kLongestLine) flush();
+  }
+  std::fflush(console_);
+  if (file_) std::fflush(file_.get());
+}
+
+void OutputLines::flush() {
+  if (!rest_.empty()) print(rest_);
+  rest_.clear();
+}
+
+Worker::Worker(const WorkerOptions& options) : name_(options.name) {
+  auto [out_read, out_write] = make_pipe();
+  auto [error_read, error_write] = make_pipe();
+  auto [failure_read, failure_write] = make_pipe();
+  const Socket nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  std::vector<std::string> words = options.command, variables = merged_environment(options.variables);
+  const std::vector<char*> arguments = pointers(words), environment = pointers(variables);
+  const pid_t launcher = getpid();
+  process_ = fork();
+  check(process_ >= 0, "launch: cannot start a process: {}", std::strerror(errno));
+  if (process_ == 0) {
+    // Only calls that are safe after a fork from here on.
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != launcher) _exit(127);  // it died in between
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    dup2(nothing.descriptor(), STDIN_FILENO);
+    dup2(out_write.descriptor(), STDOUT_FILENO);
+    dup2(error_write.descriptor(), STDERR_FILENO);
+    execvpe(arguments[0], arguments.data(), environment.data());
+    const int code = errno;
+    [[maybe_unused]] const ssize_t written = write(failure_write.descriptor(), &code, sizeof(code));
+    _exit(127);
+  }
+  setpgid(process_, process_);  // whoever of the two comes first
+  failure_write.close();
+  int code = 0;
+  if (::read(failure_read.descriptor(), &code, sizeof(code)) == sizeof(code)) {
+    waitpid(process_, nullptr, 0);
+    throw UsageError(fmt::format("launch: cannot run \"{}\": {}", options.command[0], std::strerror(code)));
+  }
+  const auto file = [&options](const char* end) { return options.log_file.empty() ? "" : options.log_file + end; };
+  const std::string prefix = fmt::format("[{}] ", name_);
+  outputs_.emplace_back(std::move(out_read), stdout, prefix, file(".out"));
+  outputs_.emplace_back(std::move(error_read), stderr, prefix, file(".err"));
+}
+
+Worker::~Worker() {
+  if (ended_ || process_ <= 0) return;
+  signal(SIGKILL);
+  waitpid(process_, nullptr, 0);
+}
+
+void Worker::signal(int number) const {
+  if (process_ > 0 && !ended_) kill(-process_, number);
+}
+
+bool Worker::reap() {
+  if (ended_) return true;
+  siginfo_t info = {};
+  if (waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+    return false;
+  // What it started itself goes with it; its number cannot be another's as long as it has not been waited for.
+  signal(SIGKILL);
+  int status = 0;
+  waitpid(process_, &status, 0);
+  ended_ = true;
+  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return true;
+}
+
+std::string Worker::how_it_ended() const {
+  return status_ > 128 && status_ < 128 + NSIG ? fmt::format("signal {} ({})", status_ - 128, strsignal(status_ - 128))
+                                               : fmt::format("exit status {}", status_);
+}
+
+}  // namespace bevgrad

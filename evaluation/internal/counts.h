@@ -1,0 +1,67 @@
+// What the evaluator keeps of the frames that it has seen: one SetCounts a val set.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "evaluation/average_precision.h"
+#include "evaluation/evaluator.h"
+#include "evaluation/flicker.h"
+#include "evaluation/iou.h"
+#include "internal/series.h"
+
+namespace bevgrad {
+
+/// One frame's own figures, by which the best and worst samples are found.
+struct SampleFigures {
+  std::string val_set, key;
+  int64_t sequence = 0;
+  double timestamp = 0;
+  Ratio lane_iou, road_iou, hidden_iou;  ///< means over the classes that occur in the frame; hidden: of both tasks
+};
+
+/// Values of one of the network's maps that were NaN or infinite.
+struct NonFinite {
+  int64_t frames = 0, values = 0;
+  std::string first;  ///< the first such frame's key
+
+  void merge(const NonFinite& other);
+};
+
+struct SetCounts {
+  explicit SetCounts(const EvaluationOptions& options);
+
+  void merge(const SetCounts& other);
+
+  int64_t frames = 0;
+  IouAccumulator lane_iou, road_iou;
+  SeriesAccumulator lane_series, road_series;
+  FlickerAccumulator lane_flicker, road_flicker;
+  std::vector<std::vector<ApCounts>> lanes;     ///< [class][threshold], thresholds as chamfer_thresholds_of
+  std::vector<ApCounts> instances;              ///< [class]
+  std::vector<std::vector<ApCounts>> boxes;     ///< [class][distance]
+  std::map<std::string, NonFinite> non_finite;  ///< by map
+  std::map<std::string, int64_t> missing;       ///< frames without a kind of label
+};
+
+/// Every threshold that occurs in a set, once, ascending.
+std::vector<double> chamfer_thresholds_of(const EvaluationOptions& options);
+
+/// The state of a val set's counts, for other ranks. Last frames for flicker are not part of it.
+nlohmann::json to_json(const SetCounts& counts);
+SetCounts counts_from_json(const nlohmann::json& json, const EvaluationOptions& options);
+
+struct Evaluator::Counts {
+  std::map<std::string, SetCounts> sets;
+  std::vector<SampleFigures> samples;
+};
+
+/// The tables of counts by val set, each set's and, where there are several, their sum's ("(all)").
+std::vector<Table> tables_of(const std::map<std::string, SetCounts>& sets, const EvaluationOptions& options);
+Table sample_table(const std::vector<SampleFigures>& samples);
+
+}  // namespace bevgrad
