@@ -1,13 +1,20 @@
 #!/bin/sh
-# Fills FOLDER/{pickle,torch,safetensors,hdf5} with the golden files as seeds: fuzz/seeds.sh FOLDER
+# Fills FOLDER/{pickle,torch,safetensors,hdf5,image} with the golden files as seeds: fuzz/seeds.sh FOLDER
 set -eu
-golden="$(dirname "$0")/../tests/golden/formats"
-for kind in pickle torch safetensors hdf5; do mkdir -p "$1/$kind"; done
-cp "$golden"/*.pkl "$1/pickle"
-cp "$golden"/*.pt "$golden"/*.ckpt "$golden"/*.tar "$1/torch"
-cp "$golden"/*.safetensors "$1/safetensors"
-cp "$golden"/*.h5 "$1/hdf5"
-# The pickles inside the zip files, and a file that this project wrote itself.
-for file in "$golden"/*.pt "$golden"/*.ckpt; do
-  unzip -p "$file" '*/data.pkl' > "$1/pickle/$(basename "$file").pkl" 2>/dev/null || rm -f "$1/pickle/$(basename "$file").pkl"
+golden="$(dirname "$0")/../tests/golden"
+for kind in pickle torch safetensors hdf5 image record; do mkdir -p "$1/$kind"; done
+cp "$golden"/formats/*.pkl "$1/pickle"
+cp "$golden"/formats/*.pt "$golden"/formats/*.ckpt "$golden"/formats/*.tar "$1/torch"
+cp "$golden"/formats/*.safetensors "$1/safetensors"
+cp "$golden"/formats/*.h5 "$1/hdf5"
+find "$golden/data" -name '*.jpg' -exec cp {} "$1/image" ';'
+# The pickles inside the zip files.
+for file in "$golden"/formats/*.pt "$golden"/formats/*.ckpt; do
+  pickle="$1/pickle/$(basename "$file").pkl"
+  unzip -p "$file" '*/data.pkl' >"$pickle" 2>/dev/null || rm -f "$pickle"
 done
+# Kept inputs: what no golden file covers, and findings of earlier runs.
+for kind in "$(dirname "$0")"/corpus/*/; do
+  [ -d "$kind" ] && cp -r "$kind" "$1"
+done
+exit 0

@@ -3,6 +3,7 @@
 
 set -eu
 cd "$(dirname "$0")"
+[ -f CMakeLists.txt ] || cd ..  # a script of scripts/
 
 BUILD_DIR="${BEVGRAD_BUILD_DIR:-$PWD/build/release}"
 
