@@ -1,5 +1,7 @@
 #include "distributed/nccl_group.h"
 
+#include <algorithm>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -53,14 +55,22 @@ ncclUniqueId share_id(ProcessGroup& control) {
   return id;
 }
 
+// Connecting takes NCCL seconds, on eight GPUs up to a minute, however soon a lost rank is to be noticed afterwards.
+constexpr std::chrono::seconds kTimeToConnect(120);
+
 std::unique_ptr<NcclCommunicator> connect(ProcessGroup& control, NcclRun& run) {
   const std::string call = "connecting the devices";
+  // The run's communicators are used at once on streams of their own; their kernels must start in one order everywhere
+  // (NCCL 2.26 and newer read this).
+  static_cast<void>(setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", 0));
   const ncclUniqueId id = share_id(control);
   const cuda::DeviceGuard guard(run.device());
   try {
     return std::make_unique<NcclCommunicator>(
         id, control.rank(), control.size(),
-        [&run, call, deadline = std::chrono::steady_clock::now() + run.meeting().timeout()] {
+        [&run, call,
+         deadline = std::chrono::steady_clock::now() +
+                    std::max<std::chrono::milliseconds>(run.meeting().timeout(), kTimeToConnect)] {
           run.check_peers(call);
           if (std::chrono::steady_clock::now() > deadline) run.give_up(call);
         });

@@ -43,6 +43,11 @@ build() {
   target=$2
   shift 2
   say "building into $BUILD_DIR"
-  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS="$tests" "$@" >/dev/null
+  mkdir -p "$(dirname "$BUILD_DIR")"
+  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS="$tests" "$@" >"$BUILD_DIR.log" || {
+    tail -n 20 "$BUILD_DIR.log" >&2
+    exit 1
+  }
+  sed -n 's/^-- \(CUDA backend\)/\1/p' "$BUILD_DIR.log"
   cmake --build "$BUILD_DIR" --target "$target" -- --quiet
 }

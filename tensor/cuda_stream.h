@@ -11,7 +11,8 @@ namespace bevgrad::cuda {
 /// Throws Error "<call>: <text> (CUDA error <number>)" unless `status` is a success.
 void check(cudaError_t status, const char* call);
 
-/// Makes `device` current for a scope.
+/// Makes `device` current for a scope, and leaves it current in a thread that had chosen none: no thread touches a
+/// device that nobody asked it to.
 class DeviceGuard {
  public:
   explicit DeviceGuard(int device);
@@ -20,8 +21,11 @@ class DeviceGuard {
   DeviceGuard& operator=(const DeviceGuard&) = delete;
 
  private:
-  int previous_ = 0;
+  int previous_;
 };
+
+/// The device that this process used first: where page-locked memory is made.
+int home_device();
 
 /// Where operations on a device's tensors are queued.
 cudaStream_t compute_stream(int device);

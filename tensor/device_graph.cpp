@@ -38,6 +38,7 @@ class Recording {
     cuda::check(status, "cudaGraphInstantiate");
   }
   ~Recording() {
+    const cuda::DeviceGuard guard(input_.device().index);
     // It may still be running.
     static_cast<void>(cudaStreamSynchronize(cuda::compute_stream(input_.device().index)));
     if (graph_) static_cast<void>(cudaGraphExecDestroy(graph_));

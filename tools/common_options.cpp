@@ -26,7 +26,9 @@ configs::Document ConfigFlags::load() const {
   return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = sets});
 }
 
-Device ConfigFlags::compute_device() const {
+namespace {
+
+Device chosen_device(const std::string& device) {
   if (device == "cpu") return {};
   int index = -1;  // not given
   if (device.starts_with("cuda:")) {
@@ -42,6 +44,14 @@ Device ConfigFlags::compute_device() const {
   if (const int count = cuda_device_count(); index >= count)
     throw UsageError(fmt::format("--device {}: there is no GPU {}, this machine has {}", device, index, count));
   return {DeviceKind::CUDA, index};
+}
+
+}  // namespace
+
+Device ConfigFlags::compute_device() const {
+  const Device chosen = chosen_device(device);
+  synchronize(chosen);  // the first device that a process touches is where its threads make page-locked memory
+  return chosen;
 }
 
 int ConfigFlags::prepare_device() const {

@@ -23,6 +23,7 @@ TimedEvent::TimedEvent(int device) : device_(device) {
 }
 
 TimedEvent::~TimedEvent() {
+  const cuda::DeviceGuard guard(device_);
   static_cast<void>(cudaEventDestroy(event_));
 }
 
@@ -32,10 +33,12 @@ void TimedEvent::record(cudaStream_t stream) {
 }
 
 void TimedEvent::wait(cudaStream_t stream) const {
+  const cuda::DeviceGuard guard(device_);
   cuda::check(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
 }
 
 bool TimedEvent::ready() const {
+  const cuda::DeviceGuard guard(device_);
   const cudaError_t status = cudaEventQuery(event_);
   if (status == cudaErrorNotReady) return false;
   cuda::check(status, "cudaEventQuery");
@@ -43,6 +46,7 @@ bool TimedEvent::ready() const {
 }
 
 double TimedEvent::seconds_since(const TimedEvent& start) const {
+  const cuda::DeviceGuard guard(device_);
   float milliseconds = 0;
   cuda::check(cudaEventElapsedTime(&milliseconds, start.event_, event_), "cudaEventElapsedTime");
   return milliseconds / 1e3;
@@ -69,6 +73,7 @@ NcclQueue::~NcclQueue() {
   }
   wake_.notify_all();
   watchdog_.join();
+  const cuda::DeviceGuard guard(run_->device());
   communicator_->abort();
   under_way_.clear();
   asked_for_.clear();
@@ -140,6 +145,7 @@ GroupTraffic NcclQueue::traffic() const {
 }
 
 void NcclQueue::watch() {
+  const cuda::DeviceGuard guard(run_->device());
   // Another thread may be recording a graph: asking for events must not spoil it.
   cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
   static_cast<void>(cudaThreadExchangeStreamCaptureMode(&mode));

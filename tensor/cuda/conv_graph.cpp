@@ -145,6 +145,12 @@ class Builder {
     Descriptor what(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
     what.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode);
     what.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    // Deprecated from 9.14 on, where NaN always passes; before, a ReLU drops it unless told otherwise.
+    const cudnnNanPropagation_t propagate = CUDNN_PROPAGATE_NAN;
+    what.set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_TYPE_NAN_PROPOGATION, 1, &propagate);
+#pragma GCC diagnostic pop
     what.finalize();
     const Descriptor& output = output_of(step, steps);
     Descriptor operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);

@@ -56,12 +56,13 @@ bool is_allowed(const Descriptor& config, const Policy& policy) {
                       [&](auto note) { return policy.forbids(note); });
 }
 
+// What the heuristics propose, best first; none where they fail in `mode`. The fallback must not fail, but may refuse.
 std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
   const cudnnStatus_t status = heuristics.try_finalize();
-  if (is_refusal(status)) return {};
+  if (is_refusal(status) || (status != CUDNN_STATUS_SUCCESS && mode != CUDNN_HEUR_MODE_FALLBACK)) return {};
   check(status, "cudnnBackendFinalize of the heuristics");
   const int64_t count = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   std::vector<Descriptor> configs;
@@ -102,12 +103,14 @@ Cached make(const ConvProblem& problem, cudnnHandle_t handle) {
 }  // namespace
 
 Cached find_conv_plan(const ConvProblem& problem, int device) {
-  PlanKey key = problem.key();
-  key.push_back(device);
-  key.push_back(deterministic() + 2 * allow_tf32());
-  if (const auto found = plans().find(key)) return *found;
   const DeviceGuard guard(device);
-  return plans().put(key, make(problem, cudnn_handle(device)));
+  const cudnnHandle_t handle = cudnn_handle(device);
+  PlanKey key = problem.key();
+  key.push_back(deterministic() + 2 * allow_tf32());
+  // A plan may not be run by two threads at once, so it goes with its handle, which one thread has at a time.
+  key.push_back(reinterpret_cast<intptr_t>(handle));
+  if (const auto found = plans().find(key)) return *found;
+  return plans().put(key, make(problem, handle));
 }
 
 void run_conv_plan(const ConvPlan& plan, const ConvTensors& tensors) {

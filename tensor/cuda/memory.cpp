@@ -55,7 +55,11 @@ class DevicePool {
       stats_.in_use -= bytes;
     }
     // Called from destructors, at the end of the process too, when the runtime may be gone.
-    static_cast<void>(cudaFreeAsync(block, compute_stream(device_)));
+    try {
+      const DeviceGuard guard(device_);
+      static_cast<void>(cudaFreeAsync(block, compute_stream(device_)));
+    } catch (const Error&) {
+    }
   }
 
   void trim() {
@@ -65,6 +69,7 @@ class DevicePool {
   }
 
   MemoryStats stats() {
+    const DeviceGuard guard(device_);
     uint64_t reserved = 0;
     check(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved), "cudaMemPoolGetAttribute");
     std::lock_guard lock(mutex_);
@@ -103,6 +108,7 @@ class PinnedCache {
         return block;
       }
     }
+    const DeviceGuard guard(home_device());
     void* block = nullptr;
     check(cudaMallocHost(&block, bytes), "cudaMallocHost");
     return block;

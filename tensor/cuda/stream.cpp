@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 
 #include "base/error.h"
@@ -40,6 +42,13 @@ void check_trust(int device) {
   if (mine.distrusted) std::rethrow_exception(mine.distrusted);
 }
 
+// The device that this thread has made current; -1 before the first. A fresh thread's own default is device 0, and
+// making that current, even to restore it, would create its context: half a GB that belongs to another process.
+thread_local int current_device = -1;
+
+// The device that this process used first, for what belongs to no device.
+std::atomic<int> home{-1};
+
 // Where this thread's work goes while it is recorded.
 thread_local int recorded_device = -1;
 thread_local cudaStream_t recording_stream = nullptr;
@@ -51,15 +60,23 @@ void check(cudaError_t status, const char* call) {
   fail("{}: {} (CUDA error {})", call, cudaGetErrorString(status), static_cast<int>(status));
 }
 
-DeviceGuard::DeviceGuard(int device) {
-  check(cudaGetDevice(&previous_), "cudaGetDevice");
-  if (device == previous_) return;
+DeviceGuard::DeviceGuard(int device) : previous_(current_device) {
+  if (device == current_device) return;
   check(cudaSetDevice(device), "cudaSetDevice");
+  current_device = device;
+  int none = -1;
+  home.compare_exchange_strong(none, device);
 }
 
 DeviceGuard::~DeviceGuard() {
+  if (previous_ < 0 || previous_ == current_device) return;
   // A destructor has nobody to tell; a device that cannot be made current fails the next call.
   static_cast<void>(cudaSetDevice(previous_));
+  current_device = previous_;
+}
+
+int home_device() {
+  return std::max(home.load(), 0);
 }
 
 cudaStream_t compute_stream(int device) {
@@ -70,6 +87,7 @@ cudaStream_t copy_stream(int device) {
 }
 
 void finish(int device) {
+  const DeviceGuard guard(device);
   check(cudaStreamSynchronize(compute_stream(device)), "cudaStreamSynchronize");
   check_trust(device);
 }
@@ -92,6 +110,7 @@ Capture::Capture(int device) : device_(device), stream_(streams(device).recordin
 
 Capture::~Capture() {
   if (!is_open_) return;
+  const DeviceGuard guard(device_);
   // Left by an exception: what was recorded is thrown away.
   cudaGraph_t graph = nullptr;
   static_cast<void>(cudaStreamEndCapture(stream_, &graph));
@@ -114,7 +133,9 @@ Event::Event(int device) : device_(device) {
 }
 
 Event::~Event() {
-  if (event_) static_cast<void>(cudaEventDestroy(event_));
+  if (!event_) return;
+  const DeviceGuard guard(device_);
+  static_cast<void>(cudaEventDestroy(event_));
 }
 
 void Event::record(cudaStream_t stream) {
@@ -123,15 +144,18 @@ void Event::record(cudaStream_t stream) {
 }
 
 void Event::wait(cudaStream_t stream) const {
+  const DeviceGuard guard(device_);
   check(cudaStreamWaitEvent(stream, event_, 0), "cudaStreamWaitEvent");
 }
 
 void Event::synchronize() const {
+  const DeviceGuard guard(device_);
   check(cudaEventSynchronize(event_), "cudaEventSynchronize");
   check_trust(device_);
 }
 
 bool Event::ready() const {
+  const DeviceGuard guard(device_);
   const cudaError_t status = cudaEventQuery(event_);
   if (status == cudaErrorNotReady) return false;
   check(status, "cudaEventQuery");

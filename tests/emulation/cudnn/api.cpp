@@ -243,6 +243,9 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     require(what->type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && what->finalized &&
                 operands->type == CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR && operands->finalized,
             CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a finalised plan and a finalised pack are run");
+    // The library's plans are safe with the handle that they were made with, and so with one thread.
+    if (what->one<cudnnHandle_t>(CUDNN_ATTR_EXECUTION_PLAN_HANDLE) != handle)
+      fault("cudnnBackendExecute: the plan was made with another handle");
     execute(*context, *what, *operands);
   });
   std::lock_guard lock(registry().mutex);

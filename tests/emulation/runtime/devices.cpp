@@ -1,6 +1,7 @@
 // The calls about devices and versions.
 #include <cstring>
 
+#include "emulation/control.h"
 #include "runtime/machine.h"
 
 using namespace bevgrad::emulation;
@@ -23,6 +24,8 @@ cudaError_t cudaSetDevice(int device) {
   if (call.refused()) return call.result();
   if (device < 0 || device >= static_cast<int>(machine().devices.size())) return call.result(cudaErrorInvalidDevice);
   current_device() = device;
+  // Since CUDA 12.
+  machine().devices[static_cast<size_t>(device)]->has_context = true;
   return call.result();
 }
 
@@ -54,4 +57,13 @@ cudaError_t cudaDriverGetVersion(int* version) {
   Call call("cudaDriverGetVersion");
   *version = machine().problem == cudaErrorInsufficientDriver ? 0 : CUDART_VERSION;
   return call.result();
+}
+
+std::vector<int> bevgrad::emulation::devices_with_context() {
+  Machine& all = machine();
+  const std::lock_guard lock(all.mutex);
+  std::vector<int> found;
+  for (size_t i = 0; i < all.devices.size(); ++i)
+    if (all.devices[i]->has_context) found.push_back(static_cast<int>(i));
+  return found;
 }

@@ -46,6 +46,14 @@ bool needs_device(const char* function) {
   return true;
 }
 
+// Whether the call makes a context on the thread's current device, if that has none yet: nearly every one does.
+bool makes_context(const char* function) {
+  for (const char* free : {"cudaGetDevice", "cudaSetDevice", "cudaGetDeviceProperties", "device_of"}) {
+    if (std::strcmp(function, free) == 0) return false;
+  }
+  return needs_device(function);
+}
+
 }  // namespace
 
 // Sizes are rounded up and freed memory rests, so that addresses last for more than the bytes that may be in use.
@@ -112,6 +120,8 @@ Call::Call(const char* function) : function_(function) {
   inside_call = true;
   ++all.calls;
   if (all.problem != cudaSuccess && needs_device(function)) error_ = all.problem;
+  if (error_ == cudaSuccess && makes_context(function))
+    all.devices[static_cast<size_t>(current_device())]->has_context = true;
   watch_accesses();
   if (all.injected.empty()) return;
   auto injected = all.injected.find(std::string_view(function));

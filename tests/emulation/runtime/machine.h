@@ -26,6 +26,7 @@ struct DeviceState {
   size_t reserved_high = 0;
   uint64_t release_threshold = 0;
   Stream* default_stream = nullptr;
+  bool has_context = false;  // half a GB of a real device
 };
 
 struct InjectedError {

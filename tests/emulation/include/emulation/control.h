@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace bevgrad::emulation {
 
@@ -13,5 +14,7 @@ void reseed(uint64_t seed);
 void fail_call(const char* function, cudaError_t error, int successes = 0);
 /// Operations that wait in the streams of all devices.
 size_t queued_operations();
+/// The devices on which this process has made a context, by whatever call.
+std::vector<int> devices_with_context();
 
 }  // namespace bevgrad::emulation
