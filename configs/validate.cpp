@@ -94,11 +94,16 @@ void judge_sensors(const Judge& judge, const config::Sensors& sensors, const con
     judge.require(!group.name().empty(), at + ".name", "the group has no name");
     judge.require(group_names.insert(group.name()).second, at + ".name", "\"{}\" is there twice", group.name());
     judge.require(group.cameras_size() > 0, at + ".cameras", "group \"{}\" has no camera", group.name());
+    judge.count(at + ".cameras", group.cameras_size(), 1, 64);
     for (int i = 0; i < group.taps_size(); ++i) judge.count(fmt::format("{}.taps[{}]", at, i), group.taps(i), 1, 4);
     judge.increasing(at + ".taps", group.taps());
+    for (int i = 1; i < group.taps_size(); ++i) {
+      judge.require(group.taps(i) == group.taps(i - 1) + 1, fmt::format("{}.taps[{}]", at, i),
+                    "{} leaves a gap behind {}, expected {}", group.taps(i), group.taps(i - 1), group.taps(i - 1) + 1);
+    }
     const int coarsest = (network.stem_max_pool() ? 4 : 2) << (group.taps(group.taps_size() - 1) - 1);
     for (const auto& [name, size] : {std::pair{".height", group.height()}, std::pair{".width", group.width()}}) {
-      judge.count(at + name, size, 1, 8192);
+      judge.count(at + name, size, 32, 8192);
       judge.require(size % coarsest == 0, at + name, "{} does not divide by {}, the stride of the coarsest tap", size,
                     coarsest);
     }
@@ -175,8 +180,6 @@ void judge_temporal(const Judge& judge, const config::Temporal& temporal) {
 }
 
 }  // namespace
-
-void judge_run(const Judge& judge, const config::Config& proto);
 
 void validate(const Document& document) {
   const Judge judge(document);

@@ -1,6 +1,7 @@
 #include "models/network_options.h"
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -12,24 +13,22 @@ void require(bool condition, fmt::format_string<Args...> format, Args&&... args)
   if (!condition) throw UsageError("network: " + fmt::format(format, std::forward<Args>(args)...));
 }
 
-void require_size(const char* what, int64_t value, int64_t limit = 1 << 14) {
-  require(value >= 1 && value <= limit, "{} is {}, expected 1 to {}", what, value, limit);
+void require_size(const char* what, int64_t value) {
+  require(value >= 1, "{} is {}, expected 1 or more", what, value);
 }
 
 int64_t cells(const char* axis, double low, double high, double cell) {
   const double exact = (high - low) / cell;
   const double rounded = std::round(exact);
-  require(rounded >= 1 && rounded <= 1 << 14 && std::abs(exact - rounded) < 1e-6,
+  require(rounded >= 1 && rounded <= std::numeric_limits<int>::max() && std::abs(exact - rounded) < 1e-6,
           "the {} range {} to {} is not a whole number of cells of {} m", axis, low, high, cell);
   return static_cast<int64_t>(rounded);
 }
 
 void validate_group(const CameraGroupNetwork& group, size_t index, bool stem_max_pool) {
   const std::string name = group.name.empty() ? fmt::format("group {}", index) : "group " + group.name;
-  require(group.num_cameras >= 1 && group.num_cameras <= 64, "{} has {} cameras, expected 1 to 64", name,
-          group.num_cameras);
-  require(group.height >= 32 && group.width >= 32 && group.height <= 1 << 14 && group.width <= 1 << 14,
-          "{}: the image size {}x{} is not within 32x32 to 16384x16384", name, group.height, group.width);
+  require(group.num_cameras >= 1, "{} has {} cameras, expected 1 or more", name, group.num_cameras);
+  require(group.height >= 1 && group.width >= 1, "{}: the image size {}x{} is empty", name, group.height, group.width);
   require(!group.taps.empty(), "{} has no taps", name);
   for (size_t i = 0; i < group.taps.size(); ++i) {
     require(group.taps[i] >= 1 && group.taps[i] <= 4, "{}: tap {} is not one of the layers 1 to 4", name,
@@ -70,40 +69,39 @@ void NetworkOptions::validate() const {
   }
   require_size("backbone_width", backbone_width);
   require(backbone_blocks.size() == 4, "backbone_blocks has {} values, expected 4", backbone_blocks.size());
-  for (int64_t blocks : backbone_blocks) require_size("a value of backbone_blocks", blocks, 64);
+  for (int64_t blocks : backbone_blocks) require_size("a value of backbone_blocks", blocks);
   require_size("neck_channels", neck_channels);
   require_size("bev_channels", bev_channels);
   require(std::isfinite(grid.cell) && grid.cell > 0, "the BEV cell {} is not positive", grid.cell);
   require(grid.z_max > grid.z_min, "the z range {} to {} is empty", grid.z_min, grid.z_max);
   const int64_t rows = grid.rows(), columns = grid.columns();
-  require(!view_heights.empty() && view_heights.size() <= 64, "view_heights has {} values, expected 1 to 64",
-          view_heights.size());
+  require(!view_heights.empty(), "there is no view height");
   for (double z : view_heights) require(std::isfinite(z), "the view height {} is not finite", z);
   if (enable_lidar) {
     require_size("lidar max_points", lidar.max_points);
-    require_size("lidar max_pillars", lidar.max_pillars, 1 << 22);
+    require_size("lidar max_pillars", lidar.max_pillars);
     require_size("lidar vfe_channels", lidar.vfe_channels);
     require_size("lidar neck_channels", lidar.neck_channels);
     require(lidar.layers.size() == 3 && lidar.channels.size() == 3,
             "lidar layers and channels have {} and {} values, expected 3 each", lidar.layers.size(),
             lidar.channels.size());
-    for (int64_t n : lidar.layers) require(n >= 0 && n <= 64, "a value of lidar layers is {}, expected 0 to 64", n);
+    for (int64_t n : lidar.layers) require(n >= 0, "a value of lidar layers is {}, expected 0 or more", n);
     for (int64_t c : lidar.channels) require_size("a value of lidar channels", c);
     // The coarsest LiDAR level has half the BEV feature's resolution and must come back to it.
     require(rows % 2 == 0 && columns % 2 == 0, "with LiDAR the BEV grid {}x{} must have even sides", rows, columns);
   }
   require(static_task || !enable_static_temporal, "enable_static_temporal needs static_task");
-  if (enable_static_temporal) require_size("temporal history", temporal.history, 64);
+  if (enable_static_temporal) require_size("temporal history", temporal.history);
   if (static_task) {
     require_size("static_head up1_channels", static_head.up1_channels);
     require_size("static_head up2_channels", static_head.up2_channels);
-    require_size("lane classes", static_head.lane_classes, 4096);
-    require_size("road classes", static_head.road_classes, 4096);
-    require_size("instance classes", static_head.instance_classes, 4096);
+    require_size("lane classes", static_head.lane_classes);
+    require_size("road classes", static_head.road_classes);
+    require_size("instance classes", static_head.instance_classes);
   }
   if (dynamic_task) {
     require_size("dynamic_head channels", dynamic_head.channels);
-    require_size("dynamic classes", dynamic_head.classes, 4096);
+    require_size("dynamic classes", dynamic_head.classes);
   }
   require(trunk_chunk_pixels >= 0, "trunk_chunk_pixels is {}, expected 0 or more", trunk_chunk_pixels);
 }

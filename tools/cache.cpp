@@ -6,10 +6,10 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "common_options.h"
-#include "configs/convert.h"
 #include "subcommands.h"
 #include "train/cache/feature_source.h"
 #include "train/network_state.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

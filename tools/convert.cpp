@@ -8,12 +8,12 @@
 #include <memory>
 
 #include "base/signals.h"
-#include "configs/convert.h"
 #include "configs/load.h"
 #include "formats/convert/against.h"
 #include "formats/convert/folder.h"
 #include "models/network.h"
 #include "subcommands.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 

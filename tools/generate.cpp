@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "common_options.h"
-#include "configs/convert.h"
 #include "subcommands.h"
 #include "train/logging/run_log.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

@@ -1,7 +1,7 @@
 #include "train/batch_source.h"
 
-#include "configs/convert.h"
 #include "configs/validate.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

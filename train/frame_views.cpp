@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "bev/warp.h"
-#include "configs/convert.h"
 #include "tensor/ops.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

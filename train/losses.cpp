@@ -1,8 +1,8 @@
 #include "train/losses.h"
 
 #include "autograd/functions.h"
-#include "configs/convert.h"
 #include "nn/losses.h"
+#include "train/options/from_config.h"
 #include "train/targets/centre_targets.h"
 
 namespace bevgrad {

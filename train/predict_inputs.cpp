@@ -4,8 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "configs/convert.h"
 #include "tensor/ops.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

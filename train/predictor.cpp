@@ -4,10 +4,10 @@
 #include <optional>
 
 #include "autograd/autograd.h"
-#include "configs/convert.h"
 #include "models/tap.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
+#include "train/options/from_config.h"
 #include "train/predict_inputs.h"
 
 namespace bevgrad {

@@ -8,12 +8,12 @@
 #include "base/files.h"
 #include "base/signals.h"
 #include "bench/internal/profile_report.h"
-#include "configs/convert.h"
 #include "configs/load.h"
 #include "tensor/allocator.h"
 #include "train/cache/fingerprint.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
+#include "train/options/from_config.h"
 #include "train/validator.h"
 
 namespace bevgrad {

@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "autograd/autograd.h"
-#include "configs/convert.h"
 #include "drawing/report/html_report.h"
 #include "train/frame_views.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 

@@ -7,7 +7,6 @@
 
 #include "autograd/autograd.h"
 #include "base/signals.h"
-#include "configs/convert.h"
 #include "configs/validate.h"
 #include "data/loader.h"
 #include "evaluation/box_overview.h"
@@ -17,6 +16,7 @@
 #include "train/cache/feature_source.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
+#include "train/options/from_config.h"
 #include "train/validation_results.h"
 
 namespace bevgrad {

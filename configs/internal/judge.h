@@ -47,9 +47,10 @@ class Judge {
               "{} does not follow {}, expected a list in rising order", values[i], values[i - 1]);
     }
   }
-  /// At least one name, none empty, none twice.
+  /// Between one name and 4096, none empty, none twice.
   void names(const std::string& field, const google::protobuf::RepeatedPtrField<std::string>& values) const {
     require(!values.empty(), field, "the list is empty, expected at least one name");
+    require(values.size() <= 4096, field, "{} names, expected at most 4096", values.size());
     std::set<std::string> seen;
     for (int i = 0; i < values.size(); ++i) {
       const std::string at = fmt::format("{}[{}]", field, i);
@@ -61,5 +62,8 @@ class Judge {
  private:
   const Document& document_;
 };
+
+/// The half of validate() that judges training, data, evaluation, drawing and the generator (validate_run.cpp).
+void judge_run(const Judge& judge, const config::Config& proto);
 
 }  // namespace bevgrad::configs

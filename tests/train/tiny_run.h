@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "configs/convert.h"
 #include "configs/load.h"
 #include "data/generate.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 

@@ -6,13 +6,13 @@
 
 #include "autograd/functions/pointwise.h"
 #include "bench/internal/stopwatch.h"
-#include "configs/convert.h"
 #include "data/loader.h"
 #include "models/network.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "train/bench/benches.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

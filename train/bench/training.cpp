@@ -10,13 +10,13 @@
 #include "bench/internal/profile_report.h"
 #include "bench/internal/stopwatch.h"
 #include "bench/internal/synthetic.h"
-#include "configs/convert.h"
 #include "optim/adamw.h"
 #include "optim/freezing.h"
 #include "tensor/allocator.h"
 #include "train/bench/benches.h"
 #include "train/losses.h"
 #include "train/network_state.h"
+#include "train/options/from_config.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

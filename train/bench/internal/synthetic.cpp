@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "configs/convert.h"
 #include "tensor/ops.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {

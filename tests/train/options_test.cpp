@@ -1,5 +1,5 @@
 // What the other rooms are told.
-#include "configs/convert.h"
+#include "train/options/from_config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,13 +24,31 @@ TEST(Convert, StepTwoSwitches) {
   EXPECT_FALSE(options.temporal.bilinear);
 }
 
-TEST(Convert, GapsInTapsAreRefusedWithTheConfigsName) {
-  try {
-    network_options(load({.config = "mini_step1", .sets = {"sensors.groups[0].taps=[2,4]"}}));
-    FAIL();
-  } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("mini_step1"));
-  }
+// Whatever size a config may have, the network agrees.
+TEST(Convert, TheLargestConfigIsANetworkThatCanBeBuilt) {
+  std::string cameras, names;
+  for (int i = 0; i < 64; ++i)
+    cameras += fmt::format("{}{{name: \"c{}\" fov: 90 width: 16384 height: 16384}}", i ? "," : "", i);
+  for (int i = 0; i < 4096; ++i) names += fmt::format("{}\"n{}\"", i ? "," : "", i);
+  const Document document = load(
+      {.config = "mini_step1",
+       .sets = {"sensors.groups[0].cameras=[" + cameras + "]", "sensors.groups[0].height=8192",
+                "sensors.groups[0].width=8192", "grid.pc_range=[0,0,-3,819.2,819.2,5]", "grid.bev_cell=0.8",
+                "network.backbone_width=1024", "network.backbone_blocks=[64,64,64,64]", "network.neck_channels=4096",
+                "network.bev_channels=4096", "network.lidar.max_points=4096", "network.lidar.max_pillars=4194304",
+                "network.lidar.layers=[64,64,64]", "network.dynamic_head.classes=[" + names + "]"}});
+  EXPECT_NO_THROW(network_options(document).validate());
+  EXPECT_EQ(network_options(document).grid.rows(), 1024);
+}
+
+TEST(Convert, TheSmallestConfigIsANetworkThatCanBeBuilt) {
+  const Document document = load(
+      {.config = "mini_step1",
+       .sets = {"sensors.groups[0].height=32", "sensors.groups[0].width=32", "sensors.groups[0].taps=[1]",
+                "grid.pc_range=[0,0,-3,1.6,1.6,5]", "grid.bev_cell=0.8", "network.backbone_width=1",
+                "network.backbone_blocks=[1,1,1,1]", "network.neck_channels=1", "network.bev_channels=1",
+                "network.view_heights=[0]", "network.lidar.layers=[0,0,0]", "network.dynamic_head.classes=[\"car\"]"}});
+  EXPECT_NO_THROW(network_options(document).validate());
 }
 
 TEST(Convert, TheRigLooksWhereTheConfigSays) {

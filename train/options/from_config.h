@@ -1,4 +1,5 @@
-// From a judged config to the plain option structs of the rooms below.
+// From a judged config to the plain option structs of the rooms that are configured: they know no configs, and configs/
+// knows none of them.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,7 +16,6 @@
 
 namespace bevgrad::configs {
 
-/// Throws UsageError, naming the config, for what only the network can judge.
 NetworkOptions network_options(const Document& document);
 LabelSchema label_schema(const config::Config& proto);
 /// `training` applies what counts in training alone (cells never seen are ignored).

@@ -1,6 +1,5 @@
 // NetworkOptions and what decodes and remembers its outputs.
-#include "base/error.h"
-#include "configs/convert.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -65,11 +64,6 @@ NetworkOptions network_options(const Document& document) {
   options.use_backbone_amp = proto.train().use_backbone_amp();
   options.use_head_amp = proto.train().use_head_amp();
   options.cuda_graphs = proto.train().cuda_graphs();
-  try {
-    options.validate();
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("{}: {}", document.source, error.what()));
-  }
   return options;
 }
 

@@ -4,7 +4,7 @@
 #include <numbers>
 
 #include "base/error.h"
-#include "configs/convert.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad::configs {
 namespace {
