@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/near_names.h"
-#include "internal/judge.h"
+#include "configs/judge.h"
 
 namespace bevgrad::configs {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/near_names.h"
-#include "internal/judge.h"
+#include "configs/judge.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -58,6 +58,12 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
   judge.require(train.beta2() >= 0 && train.beta2() < 1, "train.beta2", "{} is impossible, expected 0 to below 1",
                 train.beta2());
   judge.positive("train.eps", train.eps());
+  judge.require(train.sgd().momentum() >= 0 && train.sgd().momentum() < 1, "train.sgd.momentum",
+                "{} is impossible, expected 0 to below 1", train.sgd().momentum());
+  judge.probability("train.sgd.dampening", train.sgd().dampening());
+  judge.require(!train.sgd().nesterov() || (train.sgd().momentum() > 0 && train.sgd().dampening() == 0),
+                "train.sgd.nesterov", "needs momentum above 0 and no dampening");
+  judge.probability("train.cosine.min_share", train.cosine().min_share());
   judge.not_negative("train.grad_clip_norm", train.grad_clip_norm());
   judge.positive("train.gamma", train.gamma());
   std::set<std::string> prefixes;

@@ -57,11 +57,6 @@ MultistepSchedule get_multistep_gamma_lr(const PhaseMilestones& milestones, int6
   return schedule;
 }
 
-double warmup_factor(int64_t step, int64_t warmup_steps) {
-  if (step >= warmup_steps) return 1.0;
-  return static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
-}
-
 int64_t milestone_step(double milestone, int64_t phase_steps) {
   return std::llround(milestone <= 1 ? milestone * static_cast<double>(phase_steps) : milestone);
 }

@@ -31,10 +31,6 @@ struct MultistepSchedule {
 MultistepSchedule get_multistep_gamma_lr(const PhaseMilestones& milestones, int64_t train_steps, int64_t finetune_steps,
                                          double gamma, const PhaseLr& lr);
 
-/// Linear warm-up: the share of the rate that step `step` (from 0) takes; 1 from `warmup_steps` on, always where that
-/// is 0.
-double warmup_factor(int64_t step, int64_t warmup_steps);
-
 /// A milestone as a config writes it: up to 1 a fraction of the phase (rounded to the nearest step), above 1 steps.
 int64_t milestone_step(double milestone, int64_t phase_steps);
 

@@ -9,6 +9,7 @@
 #include "base/signals.h"
 #include "bench/internal/profile_report.h"
 #include "configs/load.h"
+#include "optim/clip_grad_norm.h"
 #include "tensor/allocator.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
@@ -24,22 +25,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-MultistepSchedule schedule_of(const configs::Document& document) {
-  const config::Train& train = document.proto.train();
-  if (train.train_steps() + train.finetune_steps() == 0)
-    throw UsageError(
-        fmt::format("{}: fields \"train.train_steps\" and \"train.finetune_steps\" are both 0: nothing to train",
-                    document.place("train.train_steps")));
-  PhaseMilestones milestones;
-  for (const double milestone : train.train_milestones())
-    milestones.train.push_back(milestone_step(milestone, train.train_steps()));
-  for (const double milestone : train.finetune_milestones())
-    milestones.finetune.push_back(milestone_step(milestone, train.finetune_steps()));
-  const double finetune_lr = train.finetune_lr() > 0 ? train.finetune_lr() : train.base_lr();
-  return get_multistep_gamma_lr(milestones, train.train_steps(), train.finetune_steps(), train.gamma(),
-                                {train.base_lr(), finetune_lr});
-}
-
 std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train& train) {
   std::vector<std::pair<std::string, int64_t>> entries;
   for (const config::FreezeModule& entry : train.freeze_module_schedules())
@@ -49,10 +34,6 @@ std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train&
 
 MetricWatchOptions watch_options(const config::Train& train) {
   return {train.checkpoint_metric(), train.checkpoint_mode() == config::Train::min, train.early_stop_patience()};
-}
-
-AdamWOptions adamw_options(const config::Train& train) {
-  return {.beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()};
 }
 
 }  // namespace
@@ -67,7 +48,8 @@ struct Trainer::Pace {
   double rate = 0;
 };
 
-Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group)
+Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group,
+                 const Parts& parts)
     : document_(document),
       options_(options),
       group_(group),
@@ -75,8 +57,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       work_dir_(options.work_dir),
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       generator_(document.proto.seed()),
-      optimizer_(adamw_options(document.proto.train())),
-      schedule_(schedule_of(document)),
+      optimizer_(make_optimizer(document, parts)),
+      schedule_(make_lr_schedule(document, parts)),
       data_(document),
       watch_(watch_options(document.proto.train())),
       pace_(std::make_unique<Pace>()) {
@@ -105,7 +87,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   }
   apply_freezing();
   int64_t trained = 0;
-  for (const OptimizedParameter& parameter : optimizer_.parameters()) trained += parameter.value.numel();
+  for (const OptimizedParameter& parameter : optimizer_->parameters()) trained += parameter.value.numel();
   log_.info(fmt::format("{} parameters, {} of them trained; base lr {:.4g} x {:.4g}", network_->parameter_count(),
                         trained, proto.train().base_lr(), lr_factor_));
   if (!parallel_.is_first()) return;
@@ -161,15 +143,15 @@ void Trainer::apply_freezing() {
   std::vector<std::pair<std::string, double>> scales;
   for (const config::GroupLrScale& scale : document_.proto.train().group_lr_scale())
     scales.emplace_back(scale.prefix(), scale.scale());
-  optimizer_.set_parameters(optimized_parameters(trainable_parameters(*network_), scales));
-  parallel_.set_parameters(optimizer_.parameters());
+  optimizer_->set_parameters(optimized_parameters(trainable_parameters(*network_), scales));
+  parallel_.set_parameters(optimizer_->parameters());
   std::string names;
   for (const std::string& name : freezing_->frozen_modules()) names += (names.empty() ? "" : ", ") + name;
   if (!names.empty()) log_.info(fmt::format("step {}: frozen are {}", global_step_, names));
 }
 
 double Trainer::lr_at(int64_t step) const {
-  return schedule_.lr_at(step) * warmup_factor(step, document_.proto.train().warmup_steps()) * lr_factor_;
+  return schedule_(step) * warmup_factor(step, document_.proto.train().warmup_steps()) * lr_factor_;
 }
 
 NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
@@ -259,9 +241,9 @@ StepReport Trainer::step() {
     for (size_t source = 0; source < sources_.size(); ++source)
       report.loss += train_batch(source, report, is_last && source + 1 == sources_.size());
   }
-  report.grad_norm = clip_grad_norm(optimizer_.parameters(), train.grad_clip_norm());
+  report.grad_norm = clip_grad_norm(optimizer_->parameters(), train.grad_clip_norm());
   if (!std::isfinite(report.grad_norm)) {
-    for (const OptimizedParameter& parameter : optimizer_.parameters()) {
+    for (const OptimizedParameter& parameter : optimizer_->parameters()) {
       const Tensor gradient = grad(parameter.value);
       check(!gradient.defined() || ops::all_finite(gradient), "step {}: the gradient of {} is not finite", global_step_,
             parameter.name);
@@ -269,8 +251,8 @@ StepReport Trainer::step() {
     fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
   }
   if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
-  optimizer_.step(report.lr);
-  optimizer_.zero_grad();
+  optimizer_->step(report.lr);
+  optimizer_->zero_grad();
   profile::phase_done("optimizer");
   ++global_step_;
   return report;
@@ -325,7 +307,7 @@ void Trainer::log_step(const StepReport& report) {
 
 void Trainer::log_histograms() {
   if (!events_) return;
-  for (const OptimizedParameter& parameter : optimizer_.parameters()) {
+  for (const OptimizedParameter& parameter : optimizer_->parameters()) {
     events_->add_histogram("weights/" + parameter.name, histogram_of(parameter.value), global_step_ + 1);
     if (const Tensor gradient = grad(parameter.value); gradient.defined())
       events_->add_histogram("gradients/" + parameter.name, histogram_of(gradient), global_step_ + 1);

@@ -10,9 +10,9 @@
 #include "distributed/process_group.h"
 #include "models/history_feature_manager.h"
 #include "models/network.h"
-#include "optim/adamw.h"
 #include "optim/freezing.h"
-#include "optim/multistep.h"
+#include "optim/lr_schedule.h"
+#include "optim/optimizer.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
@@ -21,6 +21,7 @@
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/metric_watch.h"
+#include "train/parts.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -50,7 +51,8 @@ struct StepReport {
 class Trainer {
  public:
   /// Opens data and work folder, builds the network, loads what it starts from. Throws UsageError or Error in one line.
-  Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group);
+  Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group,
+          const Parts& parts = standard_parts());
   ~Trainer();
 
   /// All steps that are left (fewer where train.early_stop_patience ends it), then the output checkpoint. Throws
@@ -63,7 +65,7 @@ class Trainer {
   int64_t global_step() const { return global_step_; }
   int64_t total_steps() const { return total_steps_; }
   Network& network() { return *network_; }
-  AdamW& optimizer() { return optimizer_; }
+  Optimizer& optimizer() { return *optimizer_; }
   RunLog& log() { return log_; }
   const WorkDir& work_dir() const { return work_dir_; }
 
@@ -108,8 +110,8 @@ class Trainer {
   Generator generator_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<FreezeSchedule> freezing_;
-  AdamW optimizer_;
-  MultistepSchedule schedule_;
+  std::unique_ptr<Optimizer> optimizer_;
+  LrSchedule schedule_;
   TrainData data_;
   std::vector<BatchSource> sources_;
   // With a feature cache, one a source.

@@ -30,13 +30,11 @@ thread_local RunLog* warned_log = nullptr;
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint;
   checkpoint.state_dict = on_cpu(network_->state_dict());
-  for (const auto& [kind, tensors] : optimizer_.state()) checkpoint.optimizer[kind] = on_cpu(tensors);
+  for (const auto& [kind, tensors] : optimizer_->state()) checkpoint.optimizer[kind] = on_cpu(tensors);
+  checkpoint.hyperparameters = optimizer_->hyperparameters();
+  for (const OptimizedParameter& parameter : optimizer_->parameters()) checkpoint.optimized.push_back(parameter.name);
+  checkpoint.optimizer_numbers = numbers_of(checkpoint.hyperparameters);
   checkpoint.optimizer_numbers["step"] = static_cast<double>(global_step_);
-  const config::Train& train = document_.proto.train();
-  checkpoint.optimizer_numbers["beta1"] = train.beta1();
-  checkpoint.optimizer_numbers["beta2"] = train.beta2();
-  checkpoint.optimizer_numbers["eps"] = train.eps();
-  checkpoint.optimizer_numbers["weight_decay"] = train.weight_decay();
   checkpoint.optimizer_numbers["lr"] = lr_at(std::max<int64_t>(0, global_step_ - 1));
   checkpoint.validation = watch_.state();
   checkpoint.rng["trainer"] = {static_cast<int64_t>(generator_.seed()), static_cast<int64_t>(generator_.position())};
@@ -44,6 +42,7 @@ Checkpoint Trainer::checkpoint() const {
     checkpoint.sampler[sources_[i].name()] = cached_.empty() ? sources_[i].state() : cached_[i]->state();
   checkpoint.global_step = global_step_;
   const BatchSource& first = sources_.front();
+  const config::Train& train = document_.proto.train();
   const int64_t drawn = global_step_ * train.accumulate_grad_batches() * train.batch_size() * group_.size();
   checkpoint.epoch = drawn / std::max<int64_t>(1, first.cases());
   checkpoint.config = configs::to_text(document_.proto);
@@ -105,7 +104,7 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
   apply_freezing();
   global_step_ = checkpoint.global_step;
   try {
-    optimizer_.load_state(checkpoint.optimizer);
+    optimizer_->load_state(checkpoint.optimizer);
   } catch (const Error& error) {
     fail("{}: {}", source, error.what());
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/autograd.h"
+#include "optim/clip_grad_norm.h"
 #include "support/devices.h"
 #include "support/paths.h"
 #include "tensor/ops.h"

@@ -3,19 +3,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/convert/name_map.h"
 #include "nn/module.h"
+#include "optim/cosine.h"
 #include "optim/freezing.h"
 #include "optim/multistep.h"
+#include "support/paths.h"
 
 namespace bevgrad {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 TEST(MultistepGammaLr, StepTwoOfTheSource) {
   const MultistepSchedule schedule =
@@ -50,6 +54,26 @@ TEST(MultistepGammaLr, Refuses) {
   EXPECT_THROW(get_multistep_gamma_lr({{}, {}}, 0, 0, 0.1, {1, 1}), UsageError);
   EXPECT_THROW(get_multistep_gamma_lr({{5, 3}, {}}, 10, 0, 0.1, {1, 1}), UsageError);
   EXPECT_THROW(get_multistep_gamma_lr({{-1}, {}}, 10, 0, 0.1, {1, 1}), UsageError);
+}
+
+TEST(Cosine, FollowsPyTorch) {
+  std::ifstream stream(testing::source_dir() + "/tests/golden/train/cosine.json");
+  const nlohmann::json golden = nlohmann::json::parse(stream);
+  const auto rates = golden["rates"].get<std::vector<double>>();
+  const double lr = golden["lr"];
+  const LrSchedule schedule = cosine_lr({{std::ssize(rates), lr}}, golden["min_share"]);
+  for (size_t i = 0; i < rates.size(); ++i) EXPECT_NEAR(schedule(static_cast<int64_t>(i)), rates[i], 1e-14) << i;
+}
+
+TEST(Cosine, PhasesFollowOneAnother) {
+  const LrSchedule schedule = cosine_lr({{10, 1.0}, {0, 7.0}, {20, 0.5}}, 0.1);
+  EXPECT_DOUBLE_EQ(schedule(0), 1.0);
+  EXPECT_NEAR(schedule(5), 0.55, 1e-15);
+  EXPECT_GT(schedule(9), 0.1);
+  EXPECT_DOUBLE_EQ(schedule(10), 0.5);
+  EXPECT_NEAR(schedule(20), 0.275, 1e-15);
+  EXPECT_DOUBLE_EQ(schedule(30), 0.05);
+  EXPECT_DOUBLE_EQ(schedule(1000), 0.05);
 }
 
 TEST(Warmup, RisesToOne) {

@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "formats/hdf5/tensor_file.h"
+#include "optim/adamw.h"
+#include "optim/sgd.h"
 #include "support/temporary_folder.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/pretrain.h"
@@ -118,6 +120,28 @@ TEST(Checkpoint, LightningFileGivesTheParametersBack) {
   const Value optimizer = loaded.metadata.at("optimizer_states").at(0);
   EXPECT_EQ(optimizer.at("param_groups").at(0).at("lr").as_double(), 2e-4);
   EXPECT_EQ(optimizer.at("state").entries().at(0).second.at("exp_avg").as_doubles(), (std::vector<double>{9, 8, 7, 6}));
+}
+
+TEST(Checkpoint, LightningFileNamesTheOptimizersOptionsAndAllItsParameters) {
+  const std::string path = scratch("sgd.ckpt");
+  Checkpoint source = example();
+  source.optimizer = {{"momentum_buffer", {{"b", ones({2})}}}};
+  source.optimized = {"a", "b"};
+  source.hyperparameters = Sgd({.momentum = 0.9, .nesterov = true}).hyperparameters();
+  save_lightning_checkpoint(path, source);
+  const LoadedStateDict loaded = load_state_dict(path);
+  const Value optimizer = loaded.metadata.at("optimizer_states").at(0);
+  const Value group = optimizer.at("param_groups").at(0);
+  EXPECT_EQ(group.at("momentum").as_double(), 0.9);
+  EXPECT_EQ(group.at("param_names").at(1).as_string(), "b");
+  EXPECT_EQ(group.at("params").at(1).as_int(), 1);
+  ASSERT_EQ(optimizer.at("state").entries().size(), 1u);
+  EXPECT_EQ(optimizer.at("state").entries().at(0).first.as_int(), 1);
+}
+
+TEST(Checkpoint, NumbersOfAnOptimizer) {
+  EXPECT_EQ(numbers_of(AdamW().hyperparameters()),
+            (std::map<std::string, double>{{"beta1", 0.9}, {"beta2", 0.999}, {"eps", 1e-8}, {"weight_decay", 0.01}}));
 }
 
 TEST(Pretrain, AccountsForEveryName) {

@@ -105,7 +105,10 @@ void expect_resume_is_exact(const configs::Document& document, const std::string
     EXPECT_THAT(different_tensors(unbroken->network().state_dict(), resumed->network().state_dict()),
                 testing::IsEmpty());
     const auto a = unbroken->optimizer().state(), b = resumed->optimizer().state();
-    EXPECT_THAT(different_tensors(a.at("exp_avg_sq"), b.at("exp_avg_sq")), testing::IsEmpty());
+    ASSERT_EQ(a.size(), b.size());
+    ASSERT_FALSE(a.empty());
+    for (const auto& [kind, tensors] : a)
+      EXPECT_THAT(different_tensors(tensors, b.at(kind)), testing::IsEmpty()) << kind;
   }
 }
 
@@ -184,6 +187,27 @@ TEST(Resume, AcrossThePhasesAndThawing) {
                                    "train.freeze_module_schedules=[]",
                                    "train.freeze_module_schedules[0]={ module: \"stage1_*\" steps: 3 }"}),
                          "phases", 3, 7);
+}
+
+TEST(Resume, WithMomentumAndACosineBitForBit) {
+  expect_resume_is_exact(step_one({"train.optimizer=SGD", "train.sgd.nesterov=true", "train.lr_schedule=cosine"}),
+                         "resume_sgd", 3, 6);
+}
+
+TEST(Resume, AnotherOptimizersStateIsRefused) {
+  const std::string work_dir = TinyData::get().path("other_optimizer");
+  {
+    auto trainer = make_trainer(step_one(), work_dir);
+    trainer->step();
+    trainer->save();
+  }
+  try {
+    make_trainer(step_one({"train.optimizer=SGD"}), work_dir, "auto");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("SGD: the state holds \"exp_avg\", which is not known"));
+    EXPECT_THAT(error.what(), HasSubstr(".h5"));
+  }
 }
 
 TEST(Resume, ADamagedCheckpointIsPassedOver) {

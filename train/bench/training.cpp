@@ -10,13 +10,14 @@
 #include "bench/internal/profile_report.h"
 #include "bench/internal/stopwatch.h"
 #include "bench/internal/synthetic.h"
-#include "optim/adamw.h"
+#include "optim/clip_grad_norm.h"
 #include "optim/freezing.h"
 #include "tensor/allocator.h"
 #include "train/bench/benches.h"
 #include "train/losses.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
+#include "train/parts.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -29,7 +30,7 @@ class SyntheticTraining {
       : proto_(document.proto),
         generator_(proto_.seed()),
         network_(configs::network_options(document), generator_),
-        optimizer_({}),
+        optimizer_(make_optimizer(document, standard_parts())),
         cached_(options.cached && proto_.tasks().enable_static_temporal()) {
     network_.move_to(options.device);
     network_.set_training(true);
@@ -37,7 +38,7 @@ class SyntheticTraining {
     for (const config::FreezeModule& entry : proto_.train().freeze_module_schedules())
       frozen.emplace_back(entry.module(), entry.steps());
     FreezeSchedule(network_, frozen, network_.switched_off()).apply(0);
-    optimizer_.set_parameters(optimized_parameters(trainable_parameters(network_), {}));
+    optimizer_->set_parameters(optimized_parameters(trainable_parameters(network_), {}));
     const int64_t count = options.batch > 0 ? options.batch : proto_.train().batch_size();
     batch_ = synthetic_batch(document, count, !cached_, generator_);
     const BevGrid& grid = network_.options().grid;
@@ -77,11 +78,11 @@ class SyntheticTraining {
     backward(losses.total);
     lap();
     gradient_bytes_ = 0;
-    for (const OptimizedParameter& parameter : optimizer_.parameters())
+    for (const OptimizedParameter& parameter : optimizer_->parameters())
       if (const Tensor gradient = grad(parameter.value); gradient.defined()) gradient_bytes_ += gradient.nbytes();
-    clip_grad_norm(optimizer_.parameters(), 5);
-    optimizer_.step(1e-6);
-    optimizer_.zero_grad();
+    clip_grad_norm(optimizer_->parameters(), 5);
+    optimizer_->step(1e-6);
+    optimizer_->zero_grad();
     profile::phase_done("optimizer");
     lap();
     return seconds;
@@ -96,13 +97,13 @@ class SyntheticTraining {
     size_t inputs = batch_.lane.nbytes() + batch_.road.nbytes() + (cached_ ? feature_.nbytes() : 0);
     for (const Tensor& image : batch_.images) inputs += image.nbytes();
     for (const Tensor& feature : history_.prev_feat_list) inputs += feature.defined() ? feature.nbytes() : 0;
-    const size_t fixed = parameters + gradient_bytes_ + optimizer_.state_bytes() + inputs;
+    const size_t fixed = parameters + gradient_bytes_ + optimizer_->state_bytes() + inputs;
     const auto figure = [](const char* name, size_t bytes, const char* remark) {
       return Figure{name, static_cast<double>(bytes) / 1e6, "MB", 0, remark};
     };
     return {figure("memory, parameters and buffers", parameters, ""),
             figure("memory, gradients", gradient_bytes_, ""),
-            figure("memory, optimizer", optimizer_.state_bytes(), ""),
+            figure("memory, optimizer", optimizer_->state_bytes(), ""),
             figure("memory, one batch with its history", inputs, "the loader makes as much again ahead"),
             figure("memory, activations", peak > fixed ? peak - fixed : 0, "peak of all tensors less the rest"),
             figure("memory, peak of all tensors", peak, ""),
@@ -113,7 +114,7 @@ class SyntheticTraining {
   config::Config proto_;
   Generator generator_;
   Network network_;
-  AdamW optimizer_;
+  std::unique_ptr<Optimizer> optimizer_;
   bool cached_;
   Batch batch_;
   Tensor feature_;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "formats/state_dict.h"
+#include "optim/optimizer.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -28,6 +29,10 @@ struct Checkpoint {
   std::map<std::string, StateDict> optimizer;
   /// Numbers of the optimizer and the schedule that are not tensors ("step" -> 1200).
   std::map<std::string, double> optimizer_numbers;
+  /// What the optimizer says of itself, and the names of all parameters that it steps: for Lightning's dictionary
+  /// alone.
+  Hyperparameters hyperparameters = {};
+  std::vector<std::string> optimized = {};
   /// What the watch on a metric keeps between validations; empty in files of before there was one.
   std::map<std::string, double> validation;
   /// Words of random number generators by name ("model", "rank0.loader").
@@ -54,8 +59,12 @@ size_t load_newest_checkpoint(const std::vector<std::string>& paths, Checkpoint&
                               const std::function<void(const std::string&)>& warn);
 
 /// Writes PyTorch Lightning's dictionary in PyTorch's zip format: epoch, global_step, pytorch-lightning_version,
-/// state_dict, loops, callbacks, optimizer_states (AdamW's, by parameter index), lr_schedulers, hyper_parameters
-/// {config}. `torch.load(weights_only=True)` opens it. Atomic.
+/// state_dict, loops, callbacks, optimizer_states (as torch.optim's class of the same name has them, by parameter
+/// index), lr_schedulers, hyper_parameters {config}. `torch.load(weights_only=True)` opens it. Atomic.
 void save_lightning_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+/// The numbers among an optimizer's hyperparameters by name; those of a tuple are counted from 1 ("betas" -> "beta1",
+/// "beta2").
+std::map<std::string, double> numbers_of(const Hyperparameters& hyperparameters);
 
 }  // namespace bevgrad

@@ -12,51 +12,44 @@ namespace {
 // The version whose dictionary this is: Lightning migrates older files on loading.
 constexpr const char* kLightningVersion = "2.4.0";
 
-NodeId number(Document& document, const std::map<std::string, double>& numbers, const char* name, double otherwise) {
-  const auto found = numbers.find(name);
-  return document.make_float(found == numbers.end() ? otherwise : found->second);
+NodeId to_node(Document& document, const Hyperparameter& value) {
+  if (const auto* number = std::get_if<double>(&value)) return document.make_float(*number);
+  if (const auto* flag = std::get_if<bool>(&value)) return document.make_bool(*flag);
+  if (std::holds_alternative<std::monostate>(value)) return 0;  // None
+  std::vector<NodeId> elements;
+  for (const double element : std::get<std::vector<double>>(value)) elements.push_back(document.make_float(element));
+  return document.make_tuple(std::move(elements));
 }
 
-/// torch.optim.AdamW's state: tensors by the parameter's index, the indices in one group with the names beside them.
+/// The state of torch.optim's class: tensors by the parameter's index, the indices in one group with the names beside
+/// them.
 NodeId optimizer_state(Document& document, const Checkpoint& checkpoint) {
   std::unordered_map<std::string, NodeId> states;
-  std::vector<std::string> names;
-  for (const auto& [state, tensors] : checkpoint.optimizer) {
+  std::vector<std::string> names = checkpoint.optimized;
+  for (const auto& [kind, tensors] : checkpoint.optimizer) {
     for (const auto& [name, tensor] : tensors) {
       const auto [at, added] = states.try_emplace(name, 0);
       if (added) {
-        names.push_back(name);
+        if (checkpoint.optimized.empty()) names.push_back(name);
         at->second = document.make_dict();
       }
-      document.insert(at->second, state, document.make_tensor(tensor));
+      document.insert(at->second, kind, document.make_tensor(tensor));
     }
   }
-  const auto& numbers = checkpoint.optimizer_numbers;
-  const auto step = numbers.find("step");
   const NodeId by_index = document.make_dict();
   std::vector<NodeId> indices;
   std::vector<NodeId> labels;
   for (size_t i = 0; i < names.size(); ++i) {
-    const NodeId state = states.at(names[i]);
-    const double steps = step == numbers.end() ? static_cast<double>(checkpoint.global_step) : step->second;
-    if (!checkpoint.optimizer.contains("step")) document.insert(state, "step", document.make_tensor(scalar(steps)));
-    document.insert(by_index, document.make_int(static_cast<int64_t>(i)), state);
-    indices.push_back(document.make_int(static_cast<int64_t>(i)));
+    const NodeId index = document.make_int(static_cast<int64_t>(i));
+    if (const auto state = states.find(names[i]); state != states.end())
+      document.insert(by_index, document.make_int(static_cast<int64_t>(i)), state->second);
+    indices.push_back(index);
     labels.push_back(document.make_string(names[i]));
   }
   const NodeId group = document.make_dict();
-  document.insert(group, "lr", number(document, numbers, "lr", 0));
-  document.insert(
-      group, "betas",
-      document.make_tuple({number(document, numbers, "beta1", 0.9), number(document, numbers, "beta2", 0.999)}));
-  document.insert(group, "eps", number(document, numbers, "eps", 1e-8));
-  document.insert(group, "weight_decay", number(document, numbers, "weight_decay", 0.01));
-  document.insert(group, "amsgrad", document.make_bool(false));
-  document.insert(group, "maximize", document.make_bool(false));
-  document.insert(group, "foreach", 0);
-  document.insert(group, "capturable", document.make_bool(false));
-  document.insert(group, "differentiable", document.make_bool(false));
-  document.insert(group, "fused", 0);
+  const auto lr = checkpoint.optimizer_numbers.find("lr");
+  document.insert(group, "lr", document.make_float(lr == checkpoint.optimizer_numbers.end() ? 0.0 : lr->second));
+  for (const auto& [name, value] : checkpoint.hyperparameters) document.insert(group, name, to_node(document, value));
   document.insert(group, "params", document.make_list(std::move(indices)));
   document.insert(group, "param_names", document.make_list(std::move(labels)));
   const NodeId optimizer = document.make_dict();
@@ -88,6 +81,18 @@ void save_lightning_checkpoint(const std::string& path, const Checkpoint& checkp
   document.insert(root, "hyper_parameters", hyper);
   document.root = root;
   write_torch(path, document);
+}
+
+std::map<std::string, double> numbers_of(const Hyperparameters& hyperparameters) {
+  std::map<std::string, double> numbers;
+  for (const auto& [name, value] : hyperparameters) {
+    if (const auto* number = std::get_if<double>(&value)) numbers[name] = *number;
+    const auto* elements = std::get_if<std::vector<double>>(&value);
+    if (!elements) continue;
+    const std::string singular = name.ends_with('s') ? name.substr(0, name.size() - 1) : name;
+    for (size_t i = 0; i < elements->size(); ++i) numbers[singular + std::to_string(i + 1)] = (*elements)[i];
+  }
+  return numbers;
 }
 
 }  // namespace bevgrad

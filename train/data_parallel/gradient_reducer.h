@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "distributed/process_group.h"
-#include "optim/adamw.h"
+#include "optim/optimizer.h"
 
 namespace bevgrad {
 

@@ -1,4 +1,4 @@
-// What the checks of validate.cpp are written with.
+// What checks of a config are written with: those of this room, and those of parts that are chosen by name.
 #pragma once
 #include <google/protobuf/repeated_field.h>
 

@@ -1,0 +1,94 @@
+// Parts by name: the tables, what a wrong name says, and rows that a program adds.
+#include "train/parts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "configs/load.h"
+#include "optim/sgd.h"
+#include "train/checkpoint/checkpoint.h"
+
+namespace bevgrad {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+configs::Document document(const std::vector<std::string>& sets) {
+  std::vector<std::string> all = {"train.train_steps=100", "train.finetune_steps=50", "train.base_lr=0.5"};
+  all.insert(all.end(), sets.begin(), sets.end());
+  return configs::load({.config = "mini_step1", .sets = all});
+}
+
+template <class Call>
+std::string usage_error_of(const Call& call) {
+  try {
+    call();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Parts, TheStandardRowsMakeWhatTheyName) {
+  const Parts parts = standard_parts();
+  EXPECT_EQ(numbers_of(make_optimizer(document({"train.beta1=0.8"}), parts)->hyperparameters()).at("beta1"), 0.8);
+  const Hyperparameters sgd =
+      make_optimizer(document({"train.optimizer=SGD", "train.sgd={ momentum: 0.7 nesterov: true }"}), parts)
+          ->hyperparameters();
+  EXPECT_EQ(numbers_of(sgd).at("momentum"), 0.7);
+  EXPECT_EQ(numbers_of(sgd).at("weight_decay"), 0.01);
+  const LrSchedule multistep = make_lr_schedule(document({"train.train_milestones=[0.5]"}), parts);
+  EXPECT_DOUBLE_EQ(multistep(49), 0.5);
+  EXPECT_DOUBLE_EQ(multistep(50), 0.05);
+  EXPECT_DOUBLE_EQ(multistep(100), 0.5);
+  const LrSchedule cosine = make_lr_schedule(
+      document({"train.lr_schedule=cosine", "train.cosine.min_share=0.1", "train.finetune_lr=0.2"}), parts);
+  EXPECT_DOUBLE_EQ(cosine(0), 0.5);
+  EXPECT_NEAR(cosine(50), 0.275, 1e-12);
+  EXPECT_DOUBLE_EQ(cosine(100), 0.2);
+}
+
+TEST(Parts, AWrongNameListsTheKnownAndTheNearOnes) {
+  const Parts parts = standard_parts();
+  EXPECT_THAT(
+      usage_error_of([&] { make_optimizer(document({"train.optimizer=AdmaW"}), parts); }),
+      AllOf(HasSubstr("--set train.optimizer=AdmaW: field \"train.optimizer\""),
+            HasSubstr("there is no \"AdmaW\", expected one of AdamW, SGD"), HasSubstr("did you mean \"AdamW\"?")));
+  EXPECT_THAT(usage_error_of([&] { judge_parts(document({"train.lr_schedule=cosin"}), parts); }),
+              AllOf(HasSubstr("field \"train.lr_schedule\""), HasSubstr("did you mean \"cosine\"?")));
+}
+
+TEST(Parts, ImpossibleOptionsAreRefused) {
+  EXPECT_THAT(usage_error_of([&] { document({"train.sgd.momentum=1"}); }), HasSubstr("field \"train.sgd.momentum\""));
+  EXPECT_THAT(usage_error_of([&] { document({"train.sgd={ momentum: 0 nesterov: true }"}); }),
+              HasSubstr("field \"train.sgd.nesterov\""));
+  EXPECT_THAT(usage_error_of([&] { document({"train.cosine.min_share=2"}); }), HasSubstr("train.cosine.min_share"));
+}
+
+TEST(Parts, AProgramAddsRows) {
+  Parts parts = standard_parts();
+  parts.optimizers.push_back(
+      {.name = "Plain",
+       .make = [](const config::Train&) -> std::unique_ptr<Optimizer> { return std::make_unique<Sgd>(SgdOptions{}); },
+       .judge =
+           [](const configs::Judge& judge, const config::Config& proto) {
+             judge.require(proto.train().weight_decay() == 0, "train.weight_decay", "Plain has none, expected 0");
+           }});
+  parts.lr_schedules.push_back({.name = "constant", .make = [](const config::Train& train) -> LrSchedule {
+                                  return [lr = train.base_lr()](int64_t) { return lr; };
+                                }});
+  const std::vector<std::string> sets = {"train.optimizer=Plain", "train.lr_schedule=constant"};
+  EXPECT_THAT(usage_error_of([&] { judge_parts(document(sets), parts); }),
+              HasSubstr("field \"train.weight_decay\": Plain has none"));
+  const configs::Document good =
+      document({"train.optimizer=Plain", "train.lr_schedule=constant", "train.weight_decay=0"});
+  EXPECT_EQ(numbers_of(make_optimizer(good, parts)->hyperparameters()).at("momentum"), 0);
+  EXPECT_DOUBLE_EQ(make_lr_schedule(good, parts)(99), 0.5);
+}
+
+}  // namespace
+}  // namespace bevgrad
