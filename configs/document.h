@@ -20,6 +20,8 @@ struct Document {
   config::Config proto;
   /// By path: "network.lidar.layers[1]". Messages have an entry too. Values that no file wrote have none.
   std::map<std::string, Origin> origins;
+  /// Lists that were written as `[]` last, by path.
+  std::map<std::string, Origin> emptied;
   /// The file or shipped name that was asked for: for messages.
   std::string source;
 

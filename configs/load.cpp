@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/near_names.h"
 #include "configs/validate.h"
+#include "internal/empty_lists.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -114,7 +115,12 @@ Document load_unchecked(const LoadOptions& options) {
     }
   }
   document.proto.clear_base();
+  std::erase_if(document.emptied, [&](const auto& entry) { return list_size(document.proto, entry.first) > 0; });
   fill_defaults(document.proto);
+  for (const auto& [path, origin] : document.emptied)
+    if (list_size(document.proto, path) > 0)
+      throw UsageError(
+          fmt::format("{}: field \"{}\": this list has a default and cannot be empty", to_string(origin), path));
   for (const std::string& assignment : options.sets) set_field(document, assignment);
   fill_defaults(document.proto);  // of groups and lists that a flag added
   return document;

@@ -2,6 +2,7 @@
 #include <google/protobuf/message.h>
 
 #include "configs/document.h"
+#include "internal/empty_lists.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -73,6 +74,10 @@ void overlay_message(Message& base, const Message& overlay) {
 
 void overlay_document(Document& base, const Document& overlay) {
   overlay_message(base.proto, overlay.proto);
+  for (const auto& [path, origin] : overlay.emptied)
+    if (list_size(overlay.proto, path) == 0) clear_list(base.proto, path);
+  std::erase_if(base.emptied, [&](const auto& entry) { return list_size(base.proto, entry.first) > 0; });
+  for (const auto& [path, origin] : overlay.emptied) base.emptied[path] = origin;
   // A list that was replaced forgets where its old values came from.
   for (const auto& [path, origin] : overlay.origins) {
     const size_t bracket = path.rfind("[0]");

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/near_names.h"
 #include "configs/document.h"
+#include "internal/empty_lists.h"
 #include "internal/schema_names.h"
 
 namespace bevgrad::configs {
@@ -126,7 +127,9 @@ std::string Document::place(const std::string& path) const {
   return source;
 }
 
-Document parse_document(const std::string& text, const std::string& source) {
+Document parse_document(const std::string& written, const std::string& source) {
+  // Editors of some systems begin a text with a byte order mark.
+  const std::string text = written.starts_with("\xef\xbb\xbf") ? written.substr(3) : written;
   constexpr size_t longest = size_t{4} << 20;
   if (text.size() > longest)
     throw UsageError(
@@ -145,6 +148,7 @@ Document parse_document(const std::string& text, const std::string& source) {
     throw UsageError(fmt::format("{}:{}: {}", source, std::max(0, error.line) + 1, explain(error, text)));
   }
   note_origins(document.proto, tree, "", source, document.origins);
+  document.emptied = find_empty_lists(text, source);
   return document;
 }
 

@@ -12,6 +12,7 @@
 #include "internal/record/camera.h"
 #include "internal/record/labels.h"
 #include "internal/record/number_checks.h"
+#include "internal/record/parse.h"
 #include "internal/record/points.h"
 
 namespace bevgrad {
@@ -79,7 +80,7 @@ void ignore_never_seen(Labels& labels) {
 }  // namespace
 
 RecordPlace::operator std::string() const {
-  return printable(fmt::format("{}: record '{}': {}", origin.store, origin.key, field));
+  return printable(fmt::format("{}: record '{}': {}", origin.store, origin.key, field), kLongestPlace);
 }
 
 std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding) {
@@ -110,14 +111,38 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
   return bytes;
 }
 
-Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin) {
+record::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
   check_size(bytes, origin);
   record::Sample stored;
-  {
-    google::protobuf::LogSilencer one_line_is_enough;
-    check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
-          "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  const google::protobuf::LogSilencer one_line_is_enough;
+  check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  return stored;
+}
+
+record::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
+  using google::protobuf::internal::WireFormatLite;
+  check_size(bytes, origin);
+  google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+  std::string head;
+  for (;;) {
+    const int begin = in.CurrentPosition();
+    const uint32_t tag = in.ReadTag();
+    if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
+    if (WireFormatLite::GetTagFieldNumber(tag) <= record::Sample::kTruePoseFieldNumber)
+      head.append(reinterpret_cast<const char*>(bytes.data()) + begin,
+                  static_cast<size_t>(in.CurrentPosition() - begin));
   }
+  check(in.CurrentPosition() == static_cast<int>(bytes.size()),
+        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+  return parse_record({reinterpret_cast<const uint8_t*>(head.data()), head.size()}, origin);
+}
+
+Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin) {
+  return decode_record(parse_record(bytes, origin), options, origin);
+}
+
+Sample decode_record(const record::Sample& stored, const DatasetOptions& options, const RecordOrigin& origin) {
   check(stored.key().empty() || stored.key() == origin.key, "{} is '{}', expected the key that it is stored under",
         origin.at("key"), printable(stored.key()));
   check(stored.cameras_size() <= kMaxCameras, "{}: {} of them, expected at most {}", origin.at("cameras"),

@@ -35,6 +35,9 @@ struct RecordOrigin {
   RecordPlace at(std::string_view field) const;
 };
 
+/// Bytes of a place in a message: the paths of files may be long.
+inline constexpr size_t kLongestPlace = 4096;
+
 struct RecordPlace {
   const RecordOrigin& origin;
   std::string_view field;

@@ -150,6 +150,24 @@ void draw_lidar(BevView& view, const SamplePicture& picture, const DrawingOption
   view.ego();
 }
 
+void draw_past(BevView& view, const SamplePicture& picture) {
+  const double oldest = std::max(1e-3, picture.past.front().age);
+  for (const PastFrame& frame : picture.past) {
+    const Color color = heat_color(1 - 0.9 * frame.age / oldest);
+    if (frame.points.defined()) {
+      const float* p = frame.points.data<float>();
+      for (int64_t i = 0; i < frame.points.size(0); ++i, p += 4)
+        if (p[2] > 0.4f && p[2] < 2.5f) view.point(frame.to_now.apply({p[0], p[1]}), color.with_alpha(0.5), 0.5);
+    }
+    for (const GroundMark& mark : frame.marks) {
+      std::vector<Vec2> line;
+      for (const Vec2 point : mark.points) line.push_back(frame.to_now.apply(point));
+      view.polyline(line, color, 1, mark.closed);
+    }
+  }
+  view.ego();
+}
+
 void draw_heat(BevView& view, std::span<const float> plane, int64_t rows, int64_t columns, double low, double high) {
   view.cells(rows, columns, [&](int64_t r, int64_t c) {
     const double value = plane[static_cast<size_t>(r * columns + c)];

@@ -75,6 +75,16 @@ Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size
   return layout;
 }
 
+void draw_ground_grid(CameraView& view) {
+  constexpr int kReach = 30, kStep = 5;
+  const Color color = rgb(0xFFFFFF).with_alpha(0.3);
+  for (int at = -kReach; at <= kReach; at += kStep) {
+    const double d = at;
+    view.ground_line(std::vector<Vec2>{{-kReach, d}, {kReach, d}}, color, at == 0 ? 1.4 : 0.7);
+    view.ground_line(std::vector<Vec2>{{d, -kReach}, {d, kReach}}, color, at == 0 ? 1.4 : 0.7);
+  }
+}
+
 void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& picture, const DrawingOptions& options,
                   const std::vector<LaneVector>& lanes) {
   for (size_t i = 0; i < picture.cameras.size(); ++i) {
@@ -88,6 +98,8 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
         view.point(at, heat_color(1 - std::hypot(at.x, at.y) / 50), 0.7);
       }
     }
+    if (picture.ground_grid) draw_ground_grid(view);
+    for (const GroundMark& mark : picture.camera_marks) view.ground_line(mark.points, mark.color, 1.6, mark.closed);
     for (const auto& lane : lanes)
       view.ground_line(lane.points, lane_color(static_cast<size_t>(lane.class_id)).with_alpha(0.85), 2);
     if (picture.frame.box_labels)
@@ -101,7 +113,7 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
 
 /// Which of the large panels there are.
 struct Panels {
-  bool label = false, prediction = false, difference = false, lidar = false;
+  bool label = false, prediction = false, difference = false, lidar = false, past = false;
 
   explicit Panels(const SamplePicture& picture) {
     const EvaluationFrame& frame = picture.frame;
@@ -110,10 +122,11 @@ struct Panels {
     difference =
         (!frame.lane.empty() && !frame.lane_label.empty()) || (!frame.road.empty() && !frame.road_label.empty());
     lidar = picture.points.defined() && picture.points.numel() > 0;
+    past = !picture.past.empty();
   }
   size_t count() const {
     return static_cast<size_t>(label) + static_cast<size_t>(prediction) + static_cast<size_t>(difference) +
-           static_cast<size_t>(lidar);
+           static_cast<size_t>(lidar) + static_cast<size_t>(past);
   }
 };
 
@@ -248,6 +261,11 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
     draw_lidar(lidar, picture, options);
     for (const auto& lane : lanes) lidar.polyline(lane.points, lane_color(static_cast<size_t>(lane.class_id)), 1.4);
     lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR and lane vectors");
+  }
+  if (panels.past) {
+    BevView past(canvas, layout.large[panel++], grid);
+    draw_past(past, picture);
+    past.axes(fmt::format("Earlier frames where they lie now, to {:.1f} s", picture.past.front().age));
   }
   draw_legend(canvas, layout.legend, legend_of(picture, options));
 

@@ -9,6 +9,7 @@
 #include "drawing/camera_view.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/lane_vectors.h"
+#include "geometry/pose.h"
 
 namespace bevgrad {
 
@@ -43,11 +44,29 @@ struct FeaturePanel {
 /// From sample `sample` of a feature [N,C,H,W]; `valid` [N,1,H,W] or undefined: cells where it is 0 become NaN.
 FeaturePanel feature_panel(const std::string& title, const Tensor& feature, int64_t sample, const Tensor& valid = {});
 
+/// A line or an outline on the ground, in the ego frame.
+struct GroundMark {
+  std::vector<Vec2> points;
+  bool closed = false;
+  Color color;
+};
+
+/// An earlier frame, and where its ground lies now.
+struct PastFrame {
+  double age = 0;  ///< seconds
+  GroundWarp to_now;
+  Tensor points;  ///< as SamplePicture::points
+  std::vector<GroundMark> marks;
+};
+
 struct SamplePicture {
   std::string title;
   LabelSchema labels;
   std::vector<CameraPicture> cameras;
-  Tensor points;                       ///< float32 [P,4] in the ego frame, or undefined
+  Tensor points;                         ///< float32 [P,4] in the ego frame, or undefined
+  std::vector<GroundMark> camera_marks;  ///< drawn onto the cameras' ground
+  bool ground_grid = false;              ///< lines every 5 m on the cameras' ground
+  std::vector<PastFrame> past;           ///< a panel of its own, where there are any
   bool has_prediction = true;          ///< false: nobody has predicted anything, which differs from "nothing was found"
   EvaluationFrame frame;               ///< predictions and labels; what is empty is left out
   std::vector<FeaturePanel> features;  ///< current, warped history frames, mixed
@@ -62,6 +81,9 @@ void draw_label(class BevView& view, const SamplePicture& picture);
 void draw_prediction(class BevView& view, const SamplePicture& picture, const DrawingOptions& options);
 void draw_difference(class BevView& view, const SamplePicture& picture, const DrawingOptions& options);
 void draw_lidar(class BevView& view, const SamplePicture& picture, const DrawingOptions& options);
+/// Marks and points above the ground of earlier frames where their poses put them, by age: what stands still lies on
+/// itself.
+void draw_past(class BevView& view, const SamplePicture& picture);
 /// Values of one plane as a heat map from `low` to `high`.
 void draw_heat(class BevView& view, std::span<const float> plane, int64_t rows, int64_t columns, double low,
                double high);

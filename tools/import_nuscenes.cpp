@@ -27,7 +27,7 @@ void draw(const Flags& flags, const ImportReport& report) {
     options.groups.push_back({name, {name}, report.image_size[i].height, report.image_size[i].width});
   }
   const Dataset dataset(flags.out + "/lmdb.txt", {{"all", {flags.out + "/all.txt"}}}, options);
-  const int64_t pictures = draw_dataset(dataset, flags.draw, kMostPictures);
+  const int64_t pictures = draw_dataset(dataset, flags.draw, {.most = kMostPictures});
   fmt::print("{} pictures in {}\n", pictures, flags.draw);
 }
 

@@ -75,7 +75,9 @@ TrainData::TrainData(const configs::Document& document) {
     auto dataset =
         std::make_shared<const Dataset>(configs::lmdb_list(proto), lists, configs::dataset_options(proto, true));
     if (tasks.static_task) configs::validate_history_reach(document, dataset->frame_period());
-    entries_.push_back({name, tasks, std::move(dataset)});
+    std::vector<std::string> checked =
+        check_briefly(*dataset, configs::check_options(proto, tasks.dynamic_task, tasks.static_task, true));
+    entries_.push_back({name, tasks, std::move(dataset), std::move(checked)});
   };
   const bool has_dynamic = proto.tasks().dynamic_task(), has_static = proto.tasks().static_task();
   if (has_dynamic && has_static && same_lists(dynamic, fixed)) {
@@ -107,6 +109,7 @@ std::vector<std::string> TrainData::remarks() const {
                                   entry.dataset->streams().size()));
     const auto& more = entry.dataset->remarks();
     remarks.insert(remarks.end(), more.begin(), more.end());
+    remarks.insert(remarks.end(), entry.checked.begin(), entry.checked.end());
   }
   return remarks;
 }

@@ -56,7 +56,8 @@ class BatchSource {
 /// Datasets of the tasks that are on, opened once: "static", "dynamic", or "shared" where both read the same lists.
 class TrainData {
  public:
-  /// Throws UsageError where a task has no list, where the history cannot reach, and what Dataset throws.
+  /// Throws UsageError where a task has no list or no label, where the history cannot reach or is never found, and what
+  /// Dataset throws.
   explicit TrainData(const configs::Document& document);
 
   /// Sources for a phase that draws `num_cases`.
@@ -72,6 +73,7 @@ class TrainData {
     std::string name;
     BatchTasks tasks;
     std::shared_ptr<const Dataset> dataset;
+    std::vector<std::string> checked;  // what a brief check of the data says
   };
   std::vector<Entry> entries_;
 };

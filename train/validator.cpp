@@ -37,6 +37,7 @@ struct Validator::Impl {
   ProcessGroup& group;
   std::unique_ptr<Dataset> dataset;
   std::map<std::string, std::string> first_pictures = {};
+  std::vector<std::string> checked = {};  // what a brief check of the data says
 
   int64_t total() const;
 };
@@ -50,6 +51,7 @@ Validator::Validator(const configs::Document& document, const ValidatorOptions& 
   impl_->dataset = std::make_unique<Dataset>(configs::lmdb_list(proto), configs::val_lists(proto),
                                              configs::dataset_options(proto, false));
   configs::validate_history_reach(document, impl_->dataset->frame_period());
+  impl_->checked = check_briefly(*impl_->dataset, configs::check_options(proto, true, true, false));
   std::error_code error;
   fs::create_directories(options.output_dir, error);
   if (error) throw UsageError(fmt::format("{}: cannot make this folder: {}", options.output_dir, error.message()));
@@ -70,6 +72,7 @@ std::map<std::string, double> Validator::run(Network& network) {
   const config::Config& proto = impl_->document.proto;
   RunLog& log = impl_->log;
   for (const std::string& remark : impl_->dataset->remarks()) log.info(remark);
+  for (const std::string& line : impl_->checked) log.info(line);
   const NoGradGuard no_grad;
   network.set_training(false);
   ProcessGroup& group = impl_->group;

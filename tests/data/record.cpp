@@ -247,6 +247,11 @@ INSTANTIATE_TEST_SUITE_P(
                "twice"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(DamagedRecordBytes, ALongPathHidesNoField) {
+  const RecordOrigin origin{"/" + std::string(500, 'd') + "/lmdb", std::string(300, 'k')};
+  EXPECT_THAT(std::string(origin.at("boxes[17].yaw")), AllOf(HasSubstr(origin.key), HasSubstr("boxes[17].yaw")));
+}
+
 TEST(DamagedRecordBytes, EveryTruncationIsRefusedOrWhole) {
   const std::string bytes = small_bytes();
   for (size_t length = 0; length < bytes.size(); length += 7) {

@@ -54,7 +54,7 @@ TEST(RealFrame, IsImportedLearnedAndDrawn) {
 
   const Dataset dataset(configs::lmdb_list(document.proto), configs::val_lists(document.proto),
                         configs::dataset_options(document.proto, false));
-  EXPECT_EQ(draw_dataset(dataset, work + "/drawn", 12), 1);
+  EXPECT_EQ(draw_dataset(dataset, work + "/drawn", {.most = 12}), 1);
   EXPECT_TRUE(fs::exists(work + "/drawn/" + dataset.entry(0).key + ".png"));
 }
 

@@ -87,6 +87,21 @@ std::vector<ListGroup> val_lists(const config::Config& proto) {
   return groups;
 }
 
+CheckOptions check_options(const config::Config& proto, bool dynamic_task, bool static_task, bool training) {
+  CheckOptions options;
+  options.dynamic_task = dynamic_task && proto.tasks().dynamic_task();
+  options.static_task = static_task && proto.tasks().static_task();
+  options.training = training;
+  if (!options.static_task || !proto.tasks().enable_static_temporal()) return options;
+  const config::Temporal& temporal = proto.temporal();
+  options.history = {.intervals = {temporal.intervals().begin(), temporal.intervals().end()},
+                     .match_tol = temporal.match_tol(),
+                     .max_capacity = temporal.max_capacity(),
+                     // Cached features are looked up wherever they lie.
+                     .chunk_frames = training && !proto.feature_cache().enabled() ? proto.data().chunk_frames() : 0};
+  return options;
+}
+
 std::string lmdb_list(const config::Config& proto) {
   return (std::filesystem::path(proto.data().root()) / proto.data().lmdb()).string();
 }

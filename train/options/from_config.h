@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "data/check/check_dataset.h"
 #include "data/dataset.h"
 #include "data/label_schema.h"
 #include "data/scene/scene.h"
@@ -34,6 +35,8 @@ enum class Task { Dynamic, Static };
 std::vector<ListGroup> train_lists(const config::Config& proto, Task task);
 /// All val sets.
 std::vector<ListGroup> val_lists(const config::Config& proto);
+/// What the data of a training or a validation is checked for.
+CheckOptions check_options(const config::Config& proto, bool dynamic_task, bool static_task, bool training);
 /// Path of the file that lists the LMDBs.
 std::string lmdb_list(const config::Config& proto);
 

@@ -1,0 +1,61 @@
+#include "data/recorded_options.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "data/check/classes.h"
+#include "internal/record/parse.h"
+
+namespace bevgrad {
+
+namespace {
+
+void add_names(const google::protobuf::RepeatedPtrField<std::string>& stored, std::vector<std::string>& names) {
+  for (const std::string& name : stored)
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+}
+
+bool take_grid(const record::Labels& labels, LabelGrid& grid) {
+  for (const record::Raster* raster : {&labels.lane(), &labels.road(), &labels.visibility()}) {
+    if (raster->rows() == 0 || raster->columns() == 0 || !(raster->cell() > 0)) continue;
+    grid.x_min = raster->x_min();
+    grid.y_min = raster->y_min();
+    grid.cell = raster->cell();
+    grid.x_max = grid.x_min + raster->columns() * grid.cell;
+    grid.y_max = grid.y_min + raster->rows() * grid.cell;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
+  DatasetOptions options;
+  for (const ClassKind kind : kClassKinds) classes_of(options.labels, kind).clear();
+  const int64_t count = std::min(most, dataset.size());
+  bool has_grid = false;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t entry = i * dataset.size() / count;
+    const std::string bytes = dataset.load_bytes(entry);
+    const FrameEntry& frame = dataset.entry(entry);
+    const record::Sample stored = parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                                               {dataset.stores()[static_cast<size_t>(frame.store)].path(), frame.key});
+    const auto has_camera = [&](const CameraGroupOptions& group) {
+      return std::any_of(stored.cameras().begin(), stored.cameras().end(),
+                         [&](const record::Camera& camera) { return camera.name() == group.name; });
+    };
+    if (i == 0)
+      for (const record::Camera& camera : stored.cameras())
+        options.groups.push_back({camera.name(), {camera.name()}, camera.height(), camera.width()});
+    std::erase_if(options.groups, [&](const CameraGroupOptions& group) { return !has_camera(group); });
+    options.load_points = options.load_points && stored.has_points();
+    for (const ClassKind kind : kClassKinds)
+      add_names(classes_of(stored.labels(), kind), classes_of(options.labels, kind));
+    has_grid = has_grid || take_grid(stored.labels(), options.labels.grid);
+  }
+  options.validate();
+  return options;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,17 @@
+// bevgrad data: looking at a dataset before it is trained on.
+#include <CLI/CLI.hpp>
+
+#include "tools/subcommands.h"
+
+namespace bevgrad {
+
+void add_data(CLI::App& app) {
+  CLI::App* group = app.add_subcommand("data", "look at a dataset: info, check, draw, split");
+  group->require_subcommand(1);
+  add_data_info(*group);
+  add_data_check(*group);
+  add_data_draw(*group);
+  add_data_split(*group);
+}
+
+}  // namespace bevgrad

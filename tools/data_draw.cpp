@@ -1,0 +1,49 @@
+// bevgrad data draw: pictures of a dataset.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "drawing/dataset_pictures.h"
+#include "tools/data_flags.h"
+#include "tools/subcommands.h"
+
+namespace bevgrad {
+namespace {
+
+struct Flags {
+  DataFlags data;
+  std::string out;
+  DatasetDrawing drawing;
+};
+
+void draw(const Flags& flags) {
+  const std::unique_ptr<Dataset> dataset = flags.data.open_one();
+  const int64_t pictures = draw_dataset(*dataset, flags.out, flags.drawing);
+  fmt::print("{} pictures in {}\n", pictures, flags.out);
+}
+
+}  // namespace
+
+void add_data_draw(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand(
+      "draw",
+      "pictures of a dataset: cameras with labels, boxes, points and a ground grid; labels and LiDAR from above; "
+      "earlier frames where their poses put them");
+  flags->data.add_to(*command);
+  command->add_option("--out", flags->out, "folder for the pictures")->required();
+  command->add_option("--pictures", flags->drawing.most, "pictures at most, spread over the data (default 12)")
+      ->check(CLI::Range(1, 1000000));
+  command
+      ->add_option("--history", flags->drawing.history_seconds,
+                   "how far back the earlier frames lie that are drawn, in seconds (default 3.5; 0: none)")
+      ->check(CLI::Range(0.0, 60.0));
+  command
+      ->add_option("--animate", flags->drawing.animated_frames,
+                   "so many frames of the first sequence as an animation, too (animated PNG)")
+      ->check(CLI::Range(1, 10000));
+  command->callback([flags] { draw(*flags); });
+}
+
+}  // namespace bevgrad

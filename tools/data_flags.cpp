@@ -1,0 +1,129 @@
+#include "tools/data_flags.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "configs/convert.h"
+#include "data/recorded_options.h"
+
+namespace bevgrad {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool same(const std::vector<ListGroup>& a, const std::vector<ListGroup>& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const ListGroup& x, const ListGroup& y) {
+           return x.name == y.name && x.lists == y.lists;
+         });
+}
+
+/// One group a list, named after its file.
+std::vector<ListGroup> groups_of(const std::vector<std::string>& lists) {
+  std::vector<ListGroup> groups;
+  for (const std::string& list : lists) groups.push_back({fs::path(list).stem().string(), {list}});
+  return groups;
+}
+
+}  // namespace
+
+void DataFlags::add_to(CLI::App& command) {
+  command.add_option("--config", config, "read the data as this config does; without it, as the records are");
+  command.add_option("--set", sets, "field=value, laid over the config; may be given several times")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command.add_option("--data", root, "the dataset's folder (default: the config's data.root)");
+  command.add_option("--list", lists, "lists in that folder, or paths (default: the config's, or all of the folder)")
+      ->delimiter(',');
+}
+
+std::optional<configs::Document> DataFlags::document() const {
+  if (config.empty()) {
+    if (root.empty()) throw UsageError("expected --data FOLDER or --config C");
+    if (!sets.empty()) throw UsageError("--set needs --config");
+    return std::nullopt;
+  }
+  std::vector<std::string> all = sets;
+  if (!root.empty()) all.push_back("data.root=" + root);
+  return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = all});
+}
+
+std::vector<std::string> DataFlags::lists_or_all(const std::string& folder) const {
+  std::vector<std::string> paths;
+  for (const std::string& list : lists) {
+    const fs::path inside = fs::path(folder) / list;
+    paths.push_back(fs::exists(inside) ? inside.string() : list);
+  }
+  if (!paths.empty()) return paths;
+  if (!fs::is_directory(folder)) throw UsageError(fmt::format("{}: no such folder, expected a dataset", folder));
+  for (const auto& file : fs::directory_iterator(folder))
+    if (file.path().extension() == ".txt" && file.path().filename() != "lmdb.txt")
+      paths.push_back(file.path().string());
+  std::sort(paths.begin(), paths.end());
+  if (paths.empty()) throw UsageError(fmt::format("{}: holds no list (*.txt)", folder));
+  return paths;
+}
+
+std::unique_ptr<Dataset> DataFlags::open_records(const std::vector<std::string>& paths) const {
+  const std::string lmdb_list = (fs::path(root) / "lmdb.txt").string();
+  const Dataset plain(lmdb_list, groups_of(paths), {});
+  return std::make_unique<Dataset>(lmdb_list, groups_of(paths), recorded_options(plain));
+}
+
+std::vector<OpenedData> DataFlags::open() const {
+  const std::optional<configs::Document> loaded = document();
+  std::vector<OpenedData> opened;
+  if (!loaded) {
+    opened.push_back({"", open_records(lists_or_all(root)), {}});
+    const LabelSchema& labels = opened[0].dataset->options().labels;
+    opened[0].check.static_task =
+        !labels.lane_classes.empty() || !labels.road_classes.empty() || !labels.instance_classes.empty();
+    opened[0].check.dynamic_task = !labels.dynamic_classes.empty();
+    return opened;
+  }
+  const config::Config& proto = loaded->proto;
+  const auto add = [&](const std::string& name, const std::vector<ListGroup>& groups, bool dynamic_task,
+                       bool static_task, bool training) {
+    if (groups.empty()) return;
+    opened.push_back(
+        {name, std::make_unique<Dataset>(configs::lmdb_list(proto), groups, configs::dataset_options(proto, false)),
+         configs::check_options(proto, dynamic_task, static_task, training)});
+  };
+  if (!lists.empty()) {
+    add("", groups_of(lists_or_all(proto.data().root())), true, true, false);
+    return opened;
+  }
+  const auto for_static = configs::train_lists(proto, configs::Task::Static);
+  const auto for_dynamic = configs::train_lists(proto, configs::Task::Dynamic);
+  const bool has_static = proto.tasks().static_task(), has_dynamic = proto.tasks().dynamic_task();
+  if (has_static && has_dynamic && same(for_static, for_dynamic)) {
+    add("train", for_static, true, true, true);
+  } else {
+    if (has_static) add("train static", for_static, false, true, true);
+    if (has_dynamic) add("train dynamic", for_dynamic, true, false, true);
+  }
+  add("val", configs::val_lists(proto), true, true, false);
+  if (opened.empty()) throw UsageError(fmt::format("{}: the config names no list", loaded->source));
+  return opened;
+}
+
+std::unique_ptr<Dataset> DataFlags::open_one() const {
+  const std::optional<configs::Document> loaded = document();
+  if (!loaded) return open_records(lists_or_all(root));
+  const config::Config& proto = loaded->proto;
+  std::vector<ListGroup> groups;
+  if (!lists.empty()) {
+    groups = groups_of(lists_or_all(proto.data().root()));
+  } else {
+    for (const auto task : {configs::Task::Static, configs::Task::Dynamic})
+      for (const ListGroup& group : configs::train_lists(proto, task))
+        if (std::none_of(groups.begin(), groups.end(), [&](const ListGroup& known) { return same({known}, {group}); }))
+          groups.push_back(group);
+    for (const ListGroup& group : configs::val_lists(proto)) groups.push_back(group);
+  }
+  if (groups.empty()) throw UsageError(fmt::format("{}: the config names no list", loaded->source));
+  return std::make_unique<Dataset>(configs::lmdb_list(proto), groups, configs::dataset_options(proto, false));
+}
+
+}  // namespace bevgrad
