@@ -15,8 +15,9 @@ namespace bevgrad {
 /// Whether a parameter or module belongs to what comes before the fused feature.
 bool is_encoder(const std::string& name);
 
-/// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths and
-/// the precision in which it computes.
+/// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths, the
+/// precision in which it computes, and what computes it (tensor/build_info.h): with the same fingerprint an input has
+/// the same feature, bit for bit.
 CacheKey encoder_fingerprint(const Network& network, const config::Config& proto);
 
 /// The inputs in a record: everything but its labels.
