@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/near_names.h"
+#include "configs/python_config.h"
 #include "configs/validate.h"
 #include "internal/empty_lists.h"
 
@@ -92,6 +93,32 @@ Document resolve_named(const std::string& name, const std::string& asker) {
   return resolve(find_source(name, {}, false, asker), chain);
 }
 
+/// A Python file over the config beside it, or else over the shipped one that its name is nearest to.
+Document load_python(const LoadOptions& options) {
+  const bool is_task = is_python_file(options.task_config);
+  const std::string& path = is_task ? options.task_config : options.config;
+  const std::string asker = is_task ? "LEAPAI_TASK_CONFIG" : "--config";
+  const auto tell = [&](const std::string& line) {
+    if (options.remark) options.remark(line);
+  };
+  const std::string nearest = nearest_shipped(path);
+  const bool has_base = is_task && !options.config.empty() && !is_python_file(options.config);
+  if (!is_file(path) || (!has_base && nearest.empty()))
+    throw UsageError(
+        fmt::format("{}={}: {}; in place of a Python config say --config NAME, a shipped one ({}) or a file of your "
+                    "own, and `--set "
+                    "field=value` for what differs (docs/from_leapai.md)",
+                    asker, path, is_file(path) ? "its name is like that of no shipped config" : "there is no such file",
+                    fmt::join(shipped_names(), ", ")));
+  Document document = resolve_named(has_base ? options.config : nearest, asker);
+  if (is_task && is_python_file(options.config))
+    tell(fmt::format("--config {}: not read, {} says what the run is", options.config, path));
+  tell(fmt::format("{}: read as assignments over {}; nothing in it is run", path, document.source));
+  for (const std::string& line : lay_python_over(document, read_source(path).text, path)) tell(line);
+  document.source = path;
+  return document;
+}
+
 }  // namespace
 
 std::string task_config_from_environment() {
@@ -103,8 +130,10 @@ Document load_unchecked(const LoadOptions& options) {
   if (options.config.empty() && options.task_config.empty())
     throw UsageError("--config is missing: name a config file or a shipped config (or set LEAPAI_TASK_CONFIG)");
   Document document;
-  if (!options.config.empty()) document = resolve_named(options.config, "--config");
-  if (!options.task_config.empty()) {
+  const bool is_python = is_python_file(options.config) || is_python_file(options.task_config);
+  if (is_python) document = load_python(options);
+  if (!is_python && !options.config.empty()) document = resolve_named(options.config, "--config");
+  if (!is_python && !options.task_config.empty()) {
     Document overlay = resolve_named(options.task_config, "LEAPAI_TASK_CONFIG");
     if (options.config.empty()) {
       document = std::move(overlay);

@@ -1,5 +1,6 @@
 // From `--config`, LEAPAI_TASK_CONFIG and `--set` to one judged config.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,13 @@ namespace bevgrad::configs {
 struct LoadOptions {
   /// A path, or the name of a shipped config. May be empty where `task_config` is not.
   std::string config = {};
-  /// Laid over `config`, or alone where `config` is empty: what LEAPAI_TASK_CONFIG names. Empty: none.
+  /// Laid over `config`, or alone where `config` is empty: what LEAPAI_TASK_CONFIG names. Empty: none. Either may be a
+  /// Python file (configs/python_config.h).
   std::string task_config = {};
   /// "field=value", applied last and in order.
   std::vector<std::string> sets = {};
+  /// Is told, in one line each, what a person should know of how the files were read.
+  std::function<void(const std::string&)> remark = {};
 };
 
 /// The value of LEAPAI_TASK_CONFIG, or "" where it is not set.

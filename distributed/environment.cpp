@@ -123,9 +123,17 @@ RankEnvironment read_variables(const GetVariable& get, const Variables& names) {
 
 RankEnvironment read_rank_environment(const GetVariable& get) {
   if (get("RANK") || get("WORLD_SIZE") || get("LOCAL_RANK") || get("LOCAL_WORLD_SIZE")) {
-    require_all(get, {"RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"},
-                "torchrun");
-    RankEnvironment environment = read_variables(get, kTorchrun);
+    const bool is_local_known = get("LOCAL_RANK") || get("LOCAL_WORLD_SIZE");
+    std::vector<const char*> names = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"};
+    if (is_local_known) names.insert(names.begin() + 2, {"LOCAL_RANK", "LOCAL_WORLD_SIZE"});
+    require_all(get, names, "torchrun");
+    const GetVariable with_local = [&get](const std::string& name) -> std::optional<std::string> {
+      if (name == "LOCAL_RANK") return "0";
+      if (name == "LOCAL_WORLD_SIZE") return "1";
+      return get(name);
+    };
+    RankEnvironment environment = read_variables(is_local_known ? get : with_local, kTorchrun);
+    environment.is_alone_on_its_machine = !is_local_known;
     if (environment.master_addr.empty())
       throw UsageError("environment variable MASTER_ADDR is empty, expected the address of the first machine");
     const std::string agent = get("TORCHELASTIC_USE_AGENT_STORE").value_or("");
@@ -147,9 +155,15 @@ RankEnvironment read_rank_environment(const GetVariable& get) {
   }
   // Inside an allocation every shell has SLURM_NTASKS; only a task that srun started has its step's process id.
   if (get("SLURM_STEP_ID") && get(kSlurm.rank)) {
-    require_all(get, {kSlurm.rank, kSlurm.world_size, kSlurm.local_rank}, "Slurm");
-    RankEnvironment environment = read_variables(get, kSlurm);
-    if (const auto tasks = get("SLURM_STEP_TASKS_PER_NODE"); tasks && !get(kSlurm.local_world_size))
+    // SLURM_NTASKS and SLURM_NTASKS_PER_NODE may be the allocation's: the step's come first.
+    Variables names = kSlurm;
+    if (get("SLURM_STEP_NUM_TASKS")) names.world_size = "SLURM_STEP_NUM_TASKS";
+    const std::optional<std::string> tasks = get("SLURM_STEP_TASKS_PER_NODE");
+    require_all(get, {names.rank, names.world_size, names.local_rank}, "Slurm");
+    RankEnvironment environment = read_variables(
+        [&](const std::string& name) { return tasks && name == names.local_world_size ? std::nullopt : get(name); },
+        names);
+    if (tasks)
       environment.local_world_size =
           tasks_of_node(*tasks, get("SLURM_NODEID") ? parse_number(get, "SLURM_NODEID", 0, 1 << 20) : 0);
     const std::string hosts = get("SLURM_STEP_NODELIST").value_or(get("SLURM_JOB_NODELIST").value_or(""));
@@ -165,6 +179,18 @@ RankEnvironment read_rank_environment() {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;
   });
+}
+
+std::string odd_threads(int threads, const RankEnvironment& environment, int cores, const GetVariable& get) {
+  const int64_t all = static_cast<int64_t>(threads) * environment.local_world_size;
+  // Twice the cores may be meant: hyper-threads that are not counted, ranks that wait for data.
+  if (all <= 2 * static_cast<int64_t>(cores)) return "";
+  const auto variable = get("OMP_NUM_THREADS");
+  return fmt::format(
+      "{} rank(s) on this machine with {} threads each have {} threads on {} core(s) and will get in one another's "
+      "way{}; give fewer ranks, or --threads",
+      environment.local_world_size, threads, all, cores,
+      variable && *variable == std::to_string(threads) ? fmt::format(" (OMP_NUM_THREADS={})", *variable) : "");
 }
 
 int threads_per_rank(int wanted, const RankEnvironment& environment, int cores, const GetVariable& get) {

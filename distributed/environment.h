@@ -22,16 +22,23 @@ struct RankEnvironment {
   int restart_count = 0;
   /// "" (one process), "torchrun", "Open MPI" or "Slurm".
   std::string launcher;
+  /// Nothing was said about the ranks of a machine (Kubernetes' PyTorchJob), so each has one to itself.
+  bool is_alone_on_its_machine = false;
 };
 
 /// Returns the value of a variable, or nothing.
 using GetVariable = std::function<std::optional<std::string>(const std::string&)>;
 
-/// torchrun's variables (RANK, WORLD_SIZE, ...) first, else Open MPI's, else Slurm's; none of them: one process. Throws
-/// UsageError naming the variables where they are partly there, are no numbers, or contradict one another.
+/// torchrun's variables (RANK, WORLD_SIZE, ...) first, without LOCAL_RANK and LOCAL_WORLD_SIZE those of a PyTorchJob,
+/// else Open MPI's, else those of a Slurm step; none of them: one process. Throws UsageError naming the variables where
+/// they are partly there, are no numbers, or contradict one another.
 RankEnvironment read_rank_environment(const GetVariable& get);
 /// The same from this process's environment.
 RankEnvironment read_rank_environment();
+
+/// What cannot be meant by the numbers of threads, as a sentence; "" where nothing is odd: all ranks of this machine
+/// together have more threads than it has cores.
+std::string odd_threads(int threads, const RankEnvironment& environment, int cores, const GetVariable& get);
 
 /// Threads for one rank: `wanted` where it is above 0, else OMP_NUM_THREADS (which torchrun sets to 1 of its own accord
 /// where there are several ranks: then it does not count), else this rank's share of the cores, at least 1.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text_difference.h"
 
 namespace bevgrad {
 namespace {
@@ -18,6 +19,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kBeat{1000};
 constexpr milliseconds kShort{5000};
+constexpr milliseconds kSlice{500};
 
 std::string random_hex(size_t bytes) {
   std::vector<unsigned char> values(bytes);
@@ -25,31 +27,27 @@ std::string random_hex(size_t bytes) {
   return fmt::format("{:02x}", fmt::join(values, ""));
 }
 
-/// The first line in which two texts differ.
-std::string first_difference(const std::string& first, const std::string& second) {
-  size_t at = 0;
-  while (at < first.size() && at < second.size() && first[at] == second[at]) ++at;
-  const auto line = [at](const std::string& text) {
-    const size_t start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
-    std::string found = text.substr(std::min(start, text.size()), text.find('\n', at) - start);
-    found.erase(0, found.find_first_not_of(' '));
-    return found;
-  };
-  return fmt::format("\"{}\" there, \"{}\" on rank 0", line(second), line(first));
-}
-
 double seconds(milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
+}
+
+std::string host_name() {
+  char host[256] = "?";
+  gethostname(host, sizeof(host) - 1);
+  return host;
 }
 
 }  // namespace
 
 Meeting::Meeting(const RankEnvironment& environment, const MeetingOptions& options)
     : environment_(environment), options_(options) {
-  prefix_ = fmt::format("/bevgrad/{}/{}/", environment.run_id, environment.restart_count);
+  raise_open_files();
+  run_prefix_ = fmt::format("/bevgrad/{}/{}/", environment.run_id, environment.restart_count);
   Endpoint at = {environment.master_addr, environment.master_port};
   if (environment.rank == 0 && !environment.use_agent_store) {
-    server_ = std::make_unique<StoreServer>(at);
+    // Some operators of Kubernetes give the first pod "localhost" for itself: the others know it by its own name.
+    if (environment.is_alone_on_its_machine && (at.host == "localhost" || is_loopback(at.host))) at.host = host_name();
+    server_ = std::make_unique<StoreServer>(at, options.timeout);
     at = server_->endpoint();
   }
   try {
@@ -61,11 +59,6 @@ Meeting::Meeting(const RankEnvironment& environment, const MeetingOptions& optio
   }
   pulse_store_ = std::make_unique<StoreClient>(at, std::min(options.timeout, kShort));
   address_ = options.interface.empty() ? store_->local_address() : address_of_interface(options.interface);
-  if (is_loopback(address_) && environment.local_world_size < environment.world_size)
-    fail(
-        "rank {} would listen on {}, where other machines cannot reach it: give MASTER_ADDR as an address of the "
-        "network, or name the interface in BEVGRAD_INTERFACE",
-        environment.rank, address_);
   agree();
   pulse_ = std::thread([this] { beat(); });
 }
@@ -79,64 +72,128 @@ Meeting::~Meeting() {
   if (pulse_.joinable()) pulse_.join();
 }
 
+/// Why other machines could not reach this rank, or "".
+std::string Meeting::unreachable() const {
+  if (!is_loopback(address_) || environment_.local_world_size == environment_.world_size) return "";
+  return fmt::format(
+      "would listen on {}, where other machines cannot reach it, and LOCAL_WORLD_SIZE {} of WORLD_SIZE {} says that "
+      "there are others: correct that, give MASTER_ADDR as an address of the network, or name the interface in "
+      "BEVGRAD_INTERFACE",
+      address_, environment_.local_world_size, environment_.world_size);
+}
+
+std::string Meeting::hello(const std::string& nonce) const {
+  const json hello = {{"nonce", nonce},          {"host", host_name()},     {"pid", getpid()},
+                      {"size", size()},          {"build", options_.build}, {"config", options_.config},
+                      {"problem", unreachable()}};
+  return hello.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void Meeting::invite() {
+  const std::string invitation = random_hex(16);
+  prefix_ = run_prefix_ + invitation + "/";
+  store_->set(run_prefix_ + "invitation", invitation);
+}
+
+/// Says hello to rank 0 and waits for its answer. What stands in the store may be the invitation of a round that is
+/// over: then a new one comes.
+std::string Meeting::verdict_on(const std::string& nonce) {
+  const std::string invitation_key = run_prefix_ + "invitation";
+  const Deadline deadline = deadline_in(options_.timeout);
+  const auto left = [&] { return milliseconds(milliseconds_left(deadline)); };
+  std::string invitation;
+  bool is_judged = false;
+  while (left().count() > 0) {
+    const std::string now = store_->wait({invitation_key}, left()) ? store_->peek(invitation_key) : "";
+    if (now != invitation) {
+      invitation = now;
+      prefix_ = run_prefix_ + invitation + "/";
+      store_->set(key(fmt::format("hello/{}", rank())), hello(nonce));
+    }
+    if (!store_->wait({key("verdict")}, std::min(left(), kSlice))) continue;
+    const std::string text = store_->peek(key("verdict"));
+    const json verdict = json::parse(text, nullptr, false);
+    check(verdict.is_object(), "rank {} at the rendezvous: the store holds something else than our run", rank());
+    const json nonces = verdict.value("nonces", json::array());
+    if (nonces.is_array() && static_cast<size_t>(rank()) < nonces.size() &&
+        nonces[static_cast<size_t>(rank())] == nonce)
+      return text;
+    is_judged = true;
+    // A store of rank 0's own has no earlier rounds.
+    if (!environment_.use_agent_store) break;
+    std::this_thread::sleep_for(std::min(left(), kSlice));
+  }
+  check(!is_judged, "rank {} at the rendezvous: another process came as rank {}, or this one came late", rank(),
+        rank());
+  throw PeerLost(0, true,
+                 fmt::format("rank {} at the rendezvous: rank 0 has not opened the run within {} s", rank(),
+                             seconds(options_.timeout)));
+}
+
 void Meeting::agree() {
   const std::string nonce = random_hex(16);
-  char host[256] = "?";
-  gethostname(host, sizeof(host) - 1);
-  const json hello = {{"nonce", nonce},          {"host", host},
-                      {"pid", getpid()},         {"size", size()},
-                      {"build", options_.build}, {"config", options_.config}};
-  store_->set(key(fmt::format("hello/{}", rank())), hello.dump(-1, ' ', false, json::error_handler_t::replace));
-  if (rank() == 0) store_->set(key("verdict"), judge());
   std::string text;
-  try {
-    text = store_->get(key("verdict"), options_.timeout);
-  } catch (const Error& error) {
-    throw PeerLost(0, true,
-                   fmt::format("rank {} at the rendezvous: rank 0 has not opened the run: {}", rank(), error.what()));
+  if (rank() == 0) {
+    invite();
+    store_->set(key("hello/0"), hello(nonce));
+    text = judge();
+    store_->set(key("verdict"), text);
+  } else {
+    try {
+      text = verdict_on(nonce);
+    } catch (const PeerLost&) {
+      throw;
+    } catch (const Error& error) {
+      throw PeerLost(0, true, fmt::format("rank {} at the rendezvous: {}", rank(), error.what()));
+    }
   }
-  const json verdict = json::parse(text, nullptr, false);
+  const json verdict = json::parse(text);
+  const std::string error = verdict.value("error", "");
   store_->add(key("heard"), 1);
-  if (server_ && verdict.is_object() && !verdict.value("error", "").empty()) {
+  if (server_ && !error.empty()) {
     // The others must hear it too before the store goes.
     const Deadline deadline = deadline_in(milliseconds(2000));
     while (store_->add(key("heard"), 0) < verdict.value("present", 0) && milliseconds_left(deadline) > 0)
       std::this_thread::sleep_for(milliseconds(5));
   }
-  check(verdict.is_object(), "rank {} at the rendezvous: the store holds something else than our run", rank());
-  check(verdict.value("error", "").empty(), "rank {} at the rendezvous: {}", rank(), verdict.value("error", ""));
-  const json nonces = verdict.value("nonces", json::array());
-  check(
-      nonces.is_array() && nonces.size() == static_cast<size_t>(size()) && nonces[static_cast<size_t>(rank())] == nonce,
-      "rank {} at the rendezvous: another process came as rank {}, or this one came late", rank(), rank());
+  if (verdict.value("usage", false)) throw UsageError(error);
+  check(error.empty(), "rank {} at the rendezvous: {}", rank(), error);
+  check(verdict["nonces"][static_cast<size_t>(rank())] == nonce,
+        "rank {} at the rendezvous: another process came as rank {}", rank(), rank());
   secret_ = verdict.value("secret", "");
 }
 
 /// What rank 0 answers to all.
 std::string Meeting::judge() {
-  json verdict = {{"nonces", json::array()}, {"error", ""}};
+  json verdict = {{"nonces", json::array()}, {"error", ""}, {"usage", false}};
   const Deadline deadline = deadline_in(options_.timeout);
   std::vector<int> missing;
   for (int peer = 0; peer < size(); ++peer) {
     const std::string name = key(fmt::format("hello/{}", peer));
     if (!store_->wait({name}, milliseconds(milliseconds_left(deadline)))) {
       missing.push_back(peer);
+      verdict["nonces"].push_back("");
       continue;
     }
     const json hello = json::parse(store_->peek(name), nullptr, false);
+    verdict["nonces"].push_back(hello.is_object() ? hello.value("nonce", "") : "");
     if (!hello.is_object() || !verdict["error"].get<std::string>().empty()) continue;
-    verdict["nonces"].push_back(hello.value("nonce", ""));
     const std::string config = hello.value("config", "");
     const std::string where =
         fmt::format("rank {} (process {} on {})", peer, hello.value("pid", 0), hello.value("host", "?"));
     if (hello.value("size", 0) != size()) {
-      verdict["error"] = fmt::format("{} counts {} ranks, rank 0 counts {}", where, hello.value("size", 0), size());
+      verdict["error"] =
+          fmt::format("{} counts {} ranks (WORLD_SIZE), rank 0 counts {}", where, hello.value("size", 0), size());
+    } else if (const std::string problem = hello.value("problem", ""); !problem.empty()) {
+      verdict["error"] = fmt::format("{} {}", where, problem);
+      verdict["usage"] = true;
     } else if (hello.value("build", "") != options_.build) {
       verdict["error"] = fmt::format("{} runs another build of the program ({}, rank 0 runs {})", where,
                                      hello.value("build", ""), options_.build);
     } else if (config != options_.config) {
       verdict["error"] =
-          fmt::format("{} was started with another config: {}", where, first_difference(options_.config, config));
+          fmt::format("{} was started with another config: {}", where,
+                      first_difference(options_.config, config, "on rank 0", fmt::format("on rank {}", peer)));
     }
   }
   if (!missing.empty())
@@ -155,7 +212,8 @@ std::unique_ptr<Mesh> Meeting::make_mesh(const std::string& name) {
                                               .address = address_,
                                               .rank = rank(),
                                               .size = size(),
-                                              .timeout = options_.timeout},
+                                              .timeout = options_.timeout,
+                                              .patience = [this] { return patience(); }},
                                   *store_);
   } catch (const PeerLost& lost) {
     throw PeerLost(lost.peer(), lost.silent(), explain(lost, "connecting to the other ranks"));
@@ -164,6 +222,7 @@ std::unique_ptr<Mesh> Meeting::make_mesh(const std::string& name) {
 
 void Meeting::set_place(const std::string& place) {
   const std::lock_guard lock(mutex_);
+  if (place != place_) place_since_ = std::chrono::steady_clock::now();
   place_ = place;
 }
 
@@ -181,7 +240,9 @@ void Meeting::set_progress(int64_t begun, const std::string& call) {
 void Meeting::beat() {
   std::unique_lock lock(mutex_);
   for (int64_t count = 0; !stop_; ++count) {
-    const json pulse = {{"count", count}, {"begun", begun_}, {"place", place_}, {"call", call_}};
+    const auto idle = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - place_since_);
+    const json pulse = {
+        {"count", count}, {"begun", begun_}, {"place", place_}, {"call", call_}, {"idle", idle.count()}};
     lock.unlock();
     try {
       pulse_store_->set(key(fmt::format("pulse/{}", rank())),
@@ -212,8 +273,12 @@ std::vector<Meeting::Pulse> Meeting::pulses() {
     Pulse& one = all.emplace_back();
     one.place = "the start";
     if (!pulse.is_object()) continue;
-    one = {pulse.value("count", int64_t{-1}), pulse.value("begun", int64_t{0}), pulse.value("place", ""),
-           pulse.value("call", ""), false};
+    one = {pulse.value("count", int64_t{-1}),
+           pulse.value("begun", int64_t{0}),
+           pulse.value("place", ""),
+           pulse.value("call", ""),
+           milliseconds(pulse.value("idle", int64_t{0})),
+           false};
   }
   return all;
 }
@@ -241,7 +306,12 @@ std::string Meeting::reason(const std::vector<Pulse>& pulses) const {
 }
 
 std::string Meeting::explain(const PeerLost& lost, const std::string& call) {
-  return explain(lost, call, {});
+  std::vector<Pulse> felt;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::chrono::steady_clock::now() - felt_at_ < kBeat) felt = felt_;
+  }
+  return explain(lost, call, felt);
 }
 
 std::string Meeting::explain(const PeerLost& lost, const std::string& call, const std::vector<Pulse>& pulses) {
@@ -263,6 +333,24 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call, cons
     line += fmt::format("; and the {}", error.what());
   }
   return line;
+}
+
+milliseconds Meeting::patience() {
+  milliseconds most{0};
+  try {
+    std::vector<Pulse> now = feel_pulses();
+    for (int peer = 0; peer < size(); ++peer) {
+      const Pulse& pulse = now[static_cast<size_t>(peer)];
+      if (peer != rank() && pulse.count >= 0 && !pulse.is_still) most = std::max(most, options_.timeout - pulse.idle);
+    }
+    // Who is given up now is explained by these.
+    const std::lock_guard lock(mutex_);
+    felt_ = std::move(now);
+    felt_at_ = std::chrono::steady_clock::now();
+  } catch (const Error&) {
+    // Without the store nobody knows.
+  }
+  return most;
 }
 
 PeerLost Meeting::find_missing(const std::string& call) {
@@ -296,7 +384,9 @@ void Meeting::leave() {
   set_place("the end");
   const bool is_last = store_->add(key("left"), 1) == size();
   if (is_last) store_->set(key("all left"), "1");
-  if (!store_->wait({key("all left")}, options_.timeout))
+  milliseconds time = options_.timeout;
+  while (time.count() > 0 && !store_->wait({key("all left")}, time)) time = patience();
+  if (time.count() <= 0)
     throw PeerLost(
         -1, true,
         explain(PeerLost(-1, true,

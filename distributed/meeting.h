@@ -24,9 +24,10 @@ struct MeetingOptions {
   std::string interface;
 };
 
-/// A rank's place in the run. Rank 0 hosts the store on MASTER_ADDR:MASTER_PORT where no agent does. Keys lie under
-/// "/bevgrad/<run id>/<restart>/", so that what an earlier try left behind in an agent's store is not taken for this
-/// one's.
+/// A rank's place in the run. Rank 0 hosts the store on MASTER_ADDR:MASTER_PORT where no agent does. An agent's store
+/// outlives the processes, so rank 0 invites to each round of them anew: keys lie under
+/// "/bevgrad/<run id>/<restart>/<invitation>/", and what an earlier round left behind, of the same restart too
+/// (torchrun does not count it where machines joined or left), is not taken for this one's.
 class Meeting {
  public:
   /// Waits until all ranks are there. Throws Error (the same line on every rank) where one runs another build or
@@ -52,6 +53,9 @@ class Meeting {
   /// The same where a wait for the device did not end in time, which does not tell who is missing: it follows from what
   /// the ranks say of themselves. Takes some seconds.
   PeerLost find_missing(const std::string& call);
+  /// How much longer a wait whose time has passed may take: as long as some other rank's place changed within the
+  /// time-out it is at work, and nobody is given up. Takes some seconds.
+  std::chrono::milliseconds patience();
   /// Returns when every rank has called it, so that none closes a connection that another still uses.
   void leave();
 
@@ -63,12 +67,17 @@ class Meeting {
  private:
   std::string key(const std::string& name) const { return prefix_ + name; }
   void agree();
+  void invite();
+  std::string verdict_on(const std::string& nonce);
   std::string judge();
+  std::string hello(const std::string& nonce) const;
+  std::string unreachable() const;
   void beat();
   /// What the ranks say of themselves, and who has stopped saying anything.
   struct Pulse {
     int64_t count = -1, begun = 0;
     std::string place, call;
+    std::chrono::milliseconds idle{0};  // since the place changed
     bool is_still = false;
   };
   std::vector<Pulse> pulses();
@@ -78,15 +87,18 @@ class Meeting {
 
   RankEnvironment environment_;
   MeetingOptions options_;
-  std::string prefix_, secret_, address_;
+  std::string run_prefix_, prefix_, secret_, address_;
   std::unique_ptr<StoreServer> server_;
   std::unique_ptr<StoreClient> store_;
   std::unique_ptr<StoreClient> pulse_store_;  // with a short time-out
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::string place_ = "the start";
+  std::chrono::steady_clock::time_point place_since_ = std::chrono::steady_clock::now();
   int64_t begun_ = 0;
   std::string call_;
+  std::vector<Pulse> felt_;
+  std::chrono::steady_clock::time_point felt_at_;
   bool stop_ = false;
   std::thread pulse_;
 };

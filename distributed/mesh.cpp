@@ -225,7 +225,7 @@ std::vector<int> Mesh::hung_up() const {
   return ranks;
 }
 
-void Mesh::move(Deadline deadline, std::chrono::milliseconds time) {
+void Mesh::move(Deadline& deadline, std::chrono::milliseconds time) {
   std::vector<pollfd> waits;
   std::vector<int> ranks;
   for (int rank = 0; rank < options_.size; ++rank) {
@@ -240,6 +240,10 @@ void Mesh::move(Deadline deadline, std::chrono::milliseconds time) {
   const int ready = poll(waits.data(), waits.size(), milliseconds_left(deadline));
   if (ready < 0 && errno == EINTR) return;
   if (ready == 0 && milliseconds_left(deadline) == 0) {
+    if (const auto more = options_.patience ? options_.patience() : std::chrono::milliseconds(0); more.count() > 0) {
+      deadline = deadline_in(more);
+      return;
+    }
     const std::vector<int> silent = waited_for();
     throw PeerLost(silent.empty() ? -1 : silent.front(), true,
                    fmt::format("nothing from rank {} within {} s", fmt::join(silent, ", "), seconds(time)));
@@ -252,12 +256,12 @@ void Mesh::move(Deadline deadline, std::chrono::milliseconds time) {
 }
 
 void Mesh::wait_sent(const Tally& tally, int64_t count, std::chrono::milliseconds time) {
-  const Deadline deadline = deadline_in(time);
+  Deadline deadline = deadline_in(time);
   while (tally.sent < count) move(deadline, time);
 }
 
 void Mesh::wait_received(const Tally& tally, int64_t count, std::chrono::milliseconds time) {
-  const Deadline deadline = deadline_in(time);
+  Deadline deadline = deadline_in(time);
   while (tally.received < count) move(deadline, time);
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,9 @@ struct MeshOptions {
   std::string address;  ///< where this rank listens
   int rank = 0, size = 1;
   std::chrono::milliseconds timeout{0};
+  /// Asked when a wait's time has passed: how much longer to wait because other ranks get on with something else. 0:
+  /// not at all. Without it nobody is waited for longer.
+  std::function<std::chrono::milliseconds()> patience = {};
 };
 
 /// Messages to and from the other ranks. One thread at a time; bytes move only while it waits.
@@ -96,7 +100,7 @@ class Mesh {
 
   void connect(StoreClient& store, Deadline deadline);
   void accept_all(const Socket& listener, Deadline deadline);
-  void move(Deadline deadline, std::chrono::milliseconds time);
+  void move(Deadline& deadline, std::chrono::milliseconds time);
   void write_to(int rank);
   void read_from(int rank);
   std::vector<int> waited_for() const;

@@ -28,7 +28,7 @@ using WorkHandle = std::unique_ptr<Work>;
 struct GroupTraffic {
   int64_t calls = 0;
   int64_t bytes_sent = 0;  ///< on CUDA: what a ring of the ranks sends for it
-  double busy = 0;         ///< seconds in which a collective ran
+  double busy = 0;         ///< seconds in which a collective was under way
   /// Seconds that callers of Work::wait() and of the blocking calls, or on CUDA the device's stream, spent waiting.
   double waited = 0;
 };

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,17 +48,25 @@ Endpoint endpoint_of(const sockaddr_storage& bytes) {
   return {text, port};
 }
 
-std::vector<Address> resolve(const Endpoint& endpoint) {
+/// Asks until the deadline where nobody knows the name.
+std::vector<Address> resolve(const Endpoint& endpoint, Deadline deadline) {
   addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int code = getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
-  if (code != 0)
-    fail(
-        "{}: cannot find the address of this host: {} (MASTER_ADDR names the first machine; an address in numbers "
-        "needs no name service)",
-        endpoint.host, gai_strerror(code));
+  for (bool told = false;; told = true) {
+    const int code = getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
+    if (code == 0) break;
+    if (milliseconds_left(deadline) == 0)
+      fail(
+          "{}: cannot find the address of this host: {} (MASTER_ADDR names the first machine; an address in numbers "
+          "needs no name service)",
+          endpoint.host, gai_strerror(code));
+    if (!told)
+      fmt::print(stderr, "bevgrad: {}: cannot find the address of this host yet: {}; asking again for {} s\n",
+                 endpoint.host, gai_strerror(code), milliseconds_left(deadline) / 1000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::min(500, milliseconds_left(deadline))));
+  }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
   std::vector<Address> addresses;
   for (const addrinfo* next = found; next; next = next->ai_next) {
@@ -71,7 +80,7 @@ std::vector<Address> resolve(const Endpoint& endpoint) {
 
 Socket open_socket(int family) {
   Socket socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  check(socket.is_open(), "cannot open a socket: {}", std::strerror(errno));
+  check(socket.is_open(), "cannot open a socket: {}", describe_errno(errno));
   return socket;
 }
 
@@ -202,7 +211,7 @@ Socket connect_to(const Endpoint& to, Deadline deadline) {
   auto pause = std::chrono::milliseconds(10 + getpid() % 10);
   for (;;) {
     int code = ETIMEDOUT;
-    for (const Address& address : resolve(to)) {
+    for (const Address& address : resolve(to, deadline)) {
       Socket socket = open_socket(address.bytes.ss_family);
       code = try_connect(socket, address, deadline);
       if (code == 0) {
@@ -216,9 +225,9 @@ Socket connect_to(const Endpoint& to, Deadline deadline) {
   }
 }
 
-Socket listen_on(const Endpoint& at) {
+Socket listen_on(const Endpoint& at, Deadline deadline) {
   int code = EADDRNOTAVAIL;
-  for (const Address& address : resolve(at)) {
+  for (const Address& address : resolve(at, deadline)) {
     Socket socket = open_socket(address.bytes.ss_family);
     const int on = 1;
     setsockopt(socket.descriptor(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -234,10 +243,27 @@ Socket listen_on(const Endpoint& at) {
 
 std::optional<Socket> accept_from(const Socket& listener) {
   const int descriptor = accept4(listener.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  check(descriptor >= 0 || (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM),
+        "cannot take a connection: {}", describe_errno(errno));
   if (descriptor < 0) return std::nullopt;
   Socket socket(descriptor);
   tune(socket);
   return socket;
+}
+
+std::string describe_errno(int code) {
+  const std::string text = std::strerror(code);
+  rlimit limit = {};
+  if (code != EMFILE || getrlimit(RLIMIT_NOFILE, &limit) != 0) return text;
+  return fmt::format("{} (ulimit -n {})", text, limit.rlim_cur);
+}
+
+size_t raise_open_files() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  // No more than could ever be of use: programs that this one starts inherit it, and some walk through all numbers.
+  const rlimit wanted = {std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 1 << 16)), limit.rlim_max};
+  return setrlimit(RLIMIT_NOFILE, &wanted) == 0 ? wanted.rlim_cur : limit.rlim_cur;
 }
 
 std::string address_of_interface(const std::string& name) {

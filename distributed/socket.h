@@ -47,14 +47,21 @@ class Socket {
   int descriptor_ = -1;
 };
 
-/// Tries the addresses of a host until one answers or the deadline has passed. The socket does not block, sends at once
-/// and notices a peer that is gone for good. Throws Error saying what the last try met.
+/// Tries the addresses of a host until one answers or the deadline has passed, also where its name is not known yet
+/// (the name of a new service comes late). The socket does not block, sends at once and notices a peer that is gone for
+/// good. Throws Error saying what the last try met.
 Socket connect_to(const Endpoint& to, Deadline deadline);
 
-/// Listens on exactly the address that the host's name stands for; port 0: any free one. Throws Error.
-Socket listen_on(const Endpoint& at);
-/// The next connection that waits; nothing where there is none.
+/// Listens on exactly the address that the host's name stands for; port 0: any free one. A name that is not known (yet)
+/// is asked for until the deadline. Throws Error.
+Socket listen_on(const Endpoint& at, Deadline deadline = {});
+/// The next connection that waits; nothing where there is none. Throws Error where the system has no room for it.
 std::optional<Socket> accept_from(const Socket& listener);
+
+/// What errno says, with the limit where files have run out.
+std::string describe_errno(int code);
+/// Lets this process open as many files as it may (65536 are enough); returns how many that are.
+size_t raise_open_files();
 
 /// The first address of a network interface, IPv4 before IPv6. Throws Error naming the interfaces that there are.
 std::string address_of_interface(const std::string& name);

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
@@ -10,10 +11,12 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "base/error.h"
 #include "distributed/tcp_store.h"
+#include "internal/store_request.h"
 #include "internal/store_wire.h"
 
 namespace bevgrad {
@@ -23,62 +26,26 @@ using namespace store_wire;
 namespace {
 
 constexpr size_t kMostClients = 4096;
-constexpr size_t kMostUnread = size_t{32} << 20;  // answers that a client does not fetch
+constexpr size_t kMostUnread = size_t{32} << 20;  // answers that one client does not fetch
+constexpr size_t kReadAtOnce = size_t{1} << 20;   // from one client, before the others have their turn
+constexpr size_t kFilesForOthers = 128;           // descriptors that the process keeps for itself
 constexpr auto kTimeToIntroduce = std::chrono::seconds(10);
-
-/// Not all bytes of a request have come yet.
-struct Incomplete {};
-/// What came is no request.
-struct Garbage {};
-
-/// Reads a request from the bytes that have come so far.
-class Parser {
- public:
-  Parser(const char* data, size_t size) : next_(data), end_(data + size) {}
-
-  template <class T>
-  T number() {
-    T value;
-    std::memcpy(&value, take(sizeof(T)), sizeof(T));
-    return value;
-  }
-  std::string key() { return string(kMostKeyBytes); }
-  std::string value() { return string(kMostValueBytes); }
-  uint64_t count() {
-    const auto count = number<uint64_t>();
-    if (count > kMostKeys) throw Garbage();
-    return count;
-  }
-  std::vector<std::string> keys() {
-    std::vector<std::string> keys(0);
-    for (uint64_t left = count(); left > 0; --left) keys.push_back(key());
-    return keys;
-  }
-  const char* next() const { return next_; }
-
- private:
-  const char* take(size_t size) {
-    if (static_cast<size_t>(end_ - next_) < size) throw Incomplete();
-    const char* taken = next_;
-    next_ += size;
-    return taken;
-  }
-  std::string string(uint64_t most) {
-    const auto size = number<uint64_t>();
-    if (size > most) throw Garbage();
-    return std::string(take(size), size);
-  }
-
-  const char* next_;
-  const char* end_;
-};
+constexpr auto kTimeToFinish = std::chrono::seconds(60);  // a request that has begun to come
+constexpr auto kPauseWithoutFiles = std::chrono::milliseconds(200);
 
 struct Client {
   Socket socket;
-  Deadline introduced_by;
+  std::string address;
+  /// Until when it has to say who it is, and later to end the request that it has begun.
+  Deadline due;
   bool introduced = false;
+  bool has_asked = false;  // for more than an introduction
+  Deadline last_heard;
   std::string in, out;
+  RequestScanner scanner;
   std::vector<std::string> waits_for;
+
+  size_t unfinished() const { return in.size() + out.size(); }
 
   void answer(const void* data, size_t size) { out.append(static_cast<const char*>(data), size); }
   template <class T>
@@ -106,10 +73,17 @@ struct StoreServer::Impl {
   void store(const std::string& key, std::string value);
   bool has_all(const std::vector<std::string>& keys) const;
   void release_waiting();
-  bool read(Client& client);
+  bool read(Client& client, Deadline now);
   bool write(Client& client);
-  void serve(Client& client, Parser& parser);
+  void serve(Client& client, std::string_view request);
   int64_t add(const std::string& key, int64_t amount);
+  void accept_all(Deadline now);
+  bool make_room(const std::string& newcomer);
+  void limit_unfinished();
+
+  size_t places = kMostClients;
+  Deadline accepts_from;  // without free descriptors it pauses
+  bool told_of_files = false;
 };
 
 void StoreServer::Impl::store(const std::string& key, std::string value) {
@@ -149,21 +123,23 @@ int64_t StoreServer::Impl::add(const std::string& key, int64_t amount) {
   return value;
 }
 
-void StoreServer::Impl::serve(Client& client, Parser& parser) {
+void StoreServer::Impl::serve(Client& client, std::string_view request) {
+  Parser parser(request);
   const auto code = parser.number<uint8_t>();
   if (!client.introduced && code != kValidate) throw Garbage();
+  client.has_asked = client.has_asked || (code != kValidate && code != kPing);
   switch (code) {
     case kValidate:
       if (parser.number<uint32_t>() != kMagic) throw Garbage();
       client.introduced = true;
       break;
     case kSet: {
-      const std::string key = parser.key();
-      store(key, parser.value());
+      const std::string key = parser.string();
+      store(key, parser.string());
       break;
     }
     case kCompareSet: {
-      const std::string key = parser.key(), expected = parser.value(), desired = parser.value();
+      const std::string key = parser.string(), expected = parser.string(), desired = parser.string();
       const auto found = values.find(key);
       const bool swaps = found == values.end() ? expected.empty() : found->second == expected;
       const std::string now = swaps ? desired : found == values.end() ? expected : found->second;
@@ -172,21 +148,21 @@ void StoreServer::Impl::serve(Client& client, Parser& parser) {
       break;
     }
     case kGet: {
-      const auto found = values.find(parser.key());
+      const auto found = values.find(parser.string());
       if (found == values.end()) throw Garbage();
       client.answer_string(found->second);
       break;
     }
     case kAdd: {
-      const std::string key = parser.key();
+      const std::string key = parser.string();
       client.answer_number<int64_t>(add(key, parser.number<int64_t>()));
       break;
     }
     case kCheck:
-      client.answer_number(has_all(parser.keys()) ? kReady : kNotReady);
+      client.answer_number(has_all(parser.strings()) ? kReady : kNotReady);
       break;
     case kWait: {
-      std::vector<std::string> keys = parser.keys();
+      std::vector<std::string> keys = parser.strings();
       if (has_all(keys)) {
         client.answer_number(kStopWaiting);
       } else {
@@ -198,20 +174,20 @@ void StoreServer::Impl::serve(Client& client, Parser& parser) {
       client.answer_number<int64_t>(static_cast<int64_t>(values.size()));
       break;
     case kDeleteKey: {
-      const auto found = values.find(parser.key());
+      const auto found = values.find(parser.string());
       if (found != values.end()) stored -= found->first.size() + found->second.size();
       client.answer_number<int64_t>(found == values.end() ? 0 : 1);
       if (found != values.end()) values.erase(found);
       break;
     }
     case kAppend: {
-      const std::string key = parser.key(), more = parser.value();
+      const std::string key = parser.string(), more = parser.string();
       const auto found = values.find(key);
       store(key, (found == values.end() ? "" : found->second) + more);
       break;
     }
     case kMultiGet:
-      for (const std::string& key : parser.keys()) {
+      for (const std::string& key : parser.strings()) {
         const auto found = values.find(key);
         if (found == values.end() || client.out.size() > kMostUnread) throw Garbage();
         client.answer_string(found->second);
@@ -219,9 +195,9 @@ void StoreServer::Impl::serve(Client& client, Parser& parser) {
       break;
     case kMultiSet: {
       std::vector<std::pair<std::string, std::string>> pairs;
-      for (uint64_t left = parser.count(); left > 0; --left) {
-        std::string key = parser.key();
-        pairs.emplace_back(std::move(key), parser.value());
+      for (uint64_t left = parser.number<uint64_t>(); left > 0; --left) {
+        std::string key = parser.string();
+        pairs.emplace_back(std::move(key), parser.string());
       }
       for (auto& [key, value] : pairs) store(key, std::move(value));
       break;
@@ -239,31 +215,33 @@ void StoreServer::Impl::serve(Client& client, Parser& parser) {
 }
 
 /// False: the client is gone, or is to go.
-bool StoreServer::Impl::read(Client& client) {
+bool StoreServer::Impl::read(Client& client, Deadline now) {
   char bytes[1 << 16];
-  for (;;) {
+  for (size_t taken = 0; taken < kReadAtOnce;) {
     const ssize_t got = recv(client.socket.descriptor(), bytes, sizeof(bytes), 0);
     if (got == 0) return false;
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
+    if (client.in.empty() && client.introduced) client.due = now + kTimeToFinish;
+    client.last_heard = now;
     client.in.append(bytes, static_cast<size_t>(got));
+    taken += static_cast<size_t>(got);
     size_t used = 0;
     try {
-      // A request that is not whole is parsed from its start again when more has come; only a large value comes in
-      // pieces.
-      while (used < client.in.size()) {
-        Parser parser(client.in.data() + used, client.in.size() - used);
-        serve(client, parser);
-        used = static_cast<size_t>(parser.next() - client.in.data());
+      while (client.scanner.scan(std::string_view(client.in).substr(used))) {
+        serve(client, std::string_view(client.in).substr(used, client.scanner.size()));
+        used += client.scanner.size();
+        client.scanner = {};
+        client.due = now + kTimeToFinish;
       }
-    } catch (const Incomplete&) {
     } catch (const Garbage&) {
       return false;
     }
     client.in.erase(0, used);
-    if (client.in.size() > 2 * kMostValueBytes + kMostKeyBytes || client.out.size() > kMostUnread) return false;
+    if (client.out.size() > kMostUnread) return false;
     if (!client.introduced && client.in.size() > 64) return false;
   }
+  return true;
 }
 
 bool StoreServer::Impl::write(Client& client) {
@@ -276,36 +254,92 @@ bool StoreServer::Impl::write(Client& client) {
   return true;
 }
 
+/// Whoever holds most of what is not finished goes first: honest requests are small.
+void StoreServer::Impl::limit_unfinished() {
+  size_t held = 0;
+  for (const Client& client : clients) held += client.unfinished();
+  while (held > kMostUnfinishedBytes) {
+    const auto largest = std::max_element(clients.begin(), clients.end(), [](const Client& a, const Client& b) {
+      return a.unfinished() < b.unfinished();
+    });
+    held -= largest->unfinished();
+    clients.erase(largest);
+  }
+}
+
+/// A place for one more: of those who have never asked for anything the one that came first goes; else, where half of
+/// the places are taken from one address and the newcomer is from another, the one there that was silent longest.
+bool StoreServer::Impl::make_room(const std::string& newcomer) {
+  const auto idle =
+      std::find_if(clients.begin(), clients.end(), [](const Client& client) { return !client.has_asked; });
+  if (idle != clients.end()) {
+    clients.erase(idle);
+    return true;
+  }
+  std::map<std::string, size_t> counts;
+  for (const Client& client : clients) ++counts[client.address];
+  const auto most =
+      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == counts.end() || most->first == newcomer || 2 * most->second < places) return false;
+  auto silent = clients.end();
+  for (auto client = clients.begin(); client != clients.end(); ++client) {
+    if (client->address == most->first && (silent == clients.end() || client->last_heard < silent->last_heard))
+      silent = client;
+  }
+  clients.erase(silent);
+  return true;
+}
+
+void StoreServer::Impl::accept_all(Deadline now) {
+  try {
+    while (std::optional<Socket> socket = accept_from(listener)) {
+      std::string address = socket->peer().host;
+      if (clients.size() >= places && !make_room(address)) continue;
+      Client& client = clients.emplace_back();
+      client.socket = std::move(*socket);
+      client.address = std::move(address);
+      client.due = now + kTimeToIntroduce;
+      client.last_heard = now;
+    }
+  } catch (const Error& error) {
+    // Whoever waits in the backlog stays there; without a pause poll() would return at once for it.
+    accepts_from = now + kPauseWithoutFiles;
+    if (make_room("")) return;
+    if (!told_of_files) fmt::print(stderr, "bevgrad: store at {}: {}\n", listener.local().text(), error.what());
+    told_of_files = true;
+  }
+}
+
 void StoreServer::Impl::run() {
   std::vector<pollfd> waits;
   while (!stop) {
-    waits = {{wake.descriptor(), POLLIN, 0}, {listener.descriptor(), POLLIN, 0}};
+    const bool accepts = std::chrono::steady_clock::now() >= accepts_from;
+    waits = {{wake.descriptor(), POLLIN, 0}, {listener.descriptor(), static_cast<short>(accepts ? POLLIN : 0), 0}};
     for (const Client& client : clients)
       waits.push_back(
           {client.socket.descriptor(), static_cast<short>(client.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
-    if (poll(waits.data(), waits.size(), 1000) < 0) continue;
+    if (poll(waits.data(), waits.size(), accepts ? 1000 : milliseconds_left(accepts_from)) < 0) continue;
     const Deadline now = std::chrono::steady_clock::now();
     size_t index = 2;
     for (auto client = clients.begin(); client != clients.end();) {
       const bool is_ready = waits[index++].revents != 0;
-      const bool stays = (!is_ready || read(*client)) && (client->introduced || now < client->introduced_by);
+      const bool is_late = now > client->due && (!client->introduced || !client->in.empty());
+      const bool stays = (!is_ready || read(*client, now)) && !is_late;
       client = stays ? std::next(client) : clients.erase(client);
     }
-    if (waits[1].revents != 0) {
-      while (std::optional<Socket> socket = accept_from(listener)) {
-        if (clients.size() >= kMostClients) continue;
-        clients.push_back({std::move(*socket), now + kTimeToIntroduce, false, {}, {}, {}});
-      }
-    }
+    limit_unfinished();
+    if (waits[1].revents != 0) accept_all(now);
     for (auto client = clients.begin(); client != clients.end();)
       client = write(*client) ? std::next(client) : clients.erase(client);
   }
 }
 
-StoreServer::StoreServer(const Endpoint& at) : impl_(std::make_unique<Impl>()) {
-  impl_->listener = listen_on(at);
+StoreServer::StoreServer(const Endpoint& at, std::chrono::milliseconds time) : impl_(std::make_unique<Impl>()) {
+  impl_->listener = listen_on(at, deadline_in(time));
   impl_->wake = Socket(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   check(impl_->wake.is_open(), "store at {}: cannot make an event: {}", at.text(), std::strerror(errno));
+  const size_t files = raise_open_files();
+  impl_->places = files > 2 * kFilesForOthers ? std::min(kMostClients, files - kFilesForOthers) : kMostClients;
   impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
 }
 

@@ -58,9 +58,13 @@ class StoreClient {
 
 /// Serves a store from a thread of its own until it is destroyed. Listens on the address of `at` alone. Whoever sends
 /// what is no request, or more than the limits allow (keys of 8 KiB, values of 8 MiB, 64 MiB in all), is disconnected.
+/// So is who does not say within 10 s who it is, or within 60 s the rest of a request; where the requests and answers
+/// under way pass 64 MiB, who holds most of them; and where all places are taken (4096, or what the limit of open files
+/// allows), who has never asked for anything.
 class StoreServer {
  public:
-  explicit StoreServer(const Endpoint& at);
+  /// Tries until `time` has passed where the name of `at` is not known (yet).
+  explicit StoreServer(const Endpoint& at, std::chrono::milliseconds time = {});
   ~StoreServer();
   StoreServer(const StoreServer&) = delete;
   StoreServer& operator=(const StoreServer&) = delete;

@@ -6,6 +6,7 @@
 #include <dnnl.hpp>
 #include <thread>
 
+#include "cpu/winograd.h"
 #include "tensor/device.h"
 
 #ifdef BEVGRAD_CUDA
@@ -37,12 +38,16 @@ std::string instructions(dnnl::cpu_isa isa) {
   }
 }
 
-Lines cpu_lines() {
+std::string onednn() {
   const dnnl_version_t* version = dnnl_version();
+  return fmt::format("{}.{}.{}, kernels for {}", version->major, version->minor, version->patch,
+                     instructions(dnnl::get_effective_cpu_isa()));
+}
+
+Lines cpu_lines() {
   return {{"processor",
            fmt::format("{} cores, {} threads for OpenMP", std::thread::hardware_concurrency(), omp_get_max_threads())},
-          {"oneDNN", fmt::format("{}.{}.{}, kernels for {}", version->major, version->minor, version->patch,
-                                 instructions(dnnl::get_effective_cpu_isa()))}};
+          {"oneDNN", onednn()}};
 }
 
 #ifdef BEVGRAD_CUDA
@@ -64,6 +69,13 @@ std::string describe_device(int index) {
                      properties.multiProcessorCount);
 }
 
+std::string cuda_arithmetic(int index) {
+  cudaDeviceProp properties{};
+  cuda::check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  return fmt::format("cuDNN {}, cuBLASLt {}, compute capability {}.{}", library_version(cudnnGetVersion()),
+                     library_version(cublasLtGetVersion()), properties.major, properties.minor);
+}
+
 void add_cuda_lines(Lines& lines) {
   int runtime = 0, driver = 0;
   cuda::check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
@@ -77,11 +89,21 @@ void add_cuda_lines(Lines& lines) {
 
 #else
 
+std::string cuda_arithmetic(int) {
+  return "";
+}
+
 void add_cuda_lines(Lines&) {}
 
 #endif
 
 }  // namespace
+
+std::string arithmetic(Device device) {
+  if (!device.is_cpu()) return cuda_arithmetic(device.index);
+  return fmt::format("oneDNN {}, {}", onednn(),
+                     cpu::winograd_is_on() ? "Winograd's convolution" : "direct convolution only");
+}
 
 Lines build_info() {
   Lines lines = cpu_lines();

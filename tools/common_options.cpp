@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #include "base/error.h"
@@ -23,7 +24,14 @@ void ConfigFlags::add_to(CLI::App& command) {
 }
 
 configs::Document ConfigFlags::load() const {
-  return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = sets});
+  const char* rank = std::getenv("RANK");
+  const bool is_first = !rank || std::string_view(rank) == "0";
+  return configs::load({.config = config,
+                        .task_config = configs::task_config_from_environment(),
+                        .sets = sets,
+                        .remark = [is_first](const std::string& line) {
+                          if (is_first) fmt::print(stderr, "{}\n", line);
+                        }});
 }
 
 namespace {
@@ -61,7 +69,11 @@ int ConfigFlags::prepare_device() const {
     return value ? std::optional<std::string>(value) : std::nullopt;
   };
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int count = threads_per_rank(threads, read_rank_environment(get), std::max(1, cores), get);
+  const RankEnvironment environment = read_rank_environment(get);
+  const int count = threads_per_rank(threads, environment, std::max(1, cores), get);
+  if (const std::string odd = odd_threads(count, environment, std::max(1, cores), get);
+      !odd.empty() && environment.local_rank == 0)
+    fmt::print(stderr, "warning: {}\n", odd);
   omp_set_num_threads(count);
   return count;
 }

@@ -59,7 +59,8 @@ void generate(const Flags& flags) {
     return StopSignals::caught() == 0;
   };
   if (!generate_dataset(flags.out, options))
-    throw Interrupted(StopSignals::caught(), "stopped by a signal; nothing is left behind");
+    throw Interrupted(StopSignals::caught(),
+                      fmt::format("stopped by {}; nothing is left behind", stop_cause(StopSignals::caught())));
   log.info(fmt::format("{} sequences, {} of them for validation, in {}", options.sequences, options.val_sequences,
                        flags.out));
 }

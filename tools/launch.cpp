@@ -1,20 +1,23 @@
 // bevgrad launch: the processes of a run on this machine.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "base/error.h"
+#include "base/near_names.h"
 #include "distributed/launch/agent.h"
 #include "distributed/socket.h"
 #include "subcommands.h"
+#include "tensor/device.h"
 
 namespace bevgrad {
 namespace {
 
 struct LaunchFlags {
   LaunchOptions options;
-  std::string nproc = "1", nnodes = "1", endpoint, backend;
+  std::string nproc = "1", nnodes = "1", endpoint, backend, redirects, tee, shown_ranks;
   bool standalone = false, no_python = false;
   bool address_given = false;
   double grace = 30, timeout = 300;
@@ -34,11 +37,55 @@ int whole_number(const std::string& flag, const std::string& text, int low, int 
   return value;
 }
 
-void run(LaunchFlags& flags, const CLI::App& command) {
+/// Flags of torchrun that mean nothing here.
+const std::vector<std::string> kNotOffered = {"--role",
+                                              "--rdzv-conf",
+                                              "--local-addr",
+                                              "--monitor-interval",
+                                              "--start-method",
+                                              "--run-path",
+                                              "--module",
+                                              "-m",
+                                              "--event-log-handler",
+                                              "--logs-specs",
+                                              "--numa-binding",
+                                              "--virtual-local-rank",
+                                              "--signals-to-handle",
+                                              "--duplicate-stdout-filters",
+                                              "--duplicate-stderr-filters"};
+
+/// The parser stops at the first word that it does not know: it must be the program.
+void check_program(const CLI::App& command, const std::vector<std::string>& words, bool has_separator) {
+  if (words.empty()) return;
+  std::string flag = words.front().substr(0, words.front().find('='));
+  if (!flag.starts_with("-")) {
+    if (has_separator) throw UsageError(fmt::format("launch: unexpected \"{}\" before --", words.front()));
+    return;
+  }
+  std::string dashed = flag;
+  std::replace(dashed.begin() + std::min<std::ptrdiff_t>(2, std::ssize(dashed)), dashed.end(), '_', '-');
+  if (std::find(kNotOffered.begin(), kNotOffered.end(), dashed) != kNotOffered.end())
+    throw UsageError(fmt::format("launch: torchrun's {} is not offered here (bevgrad launch --help)", flag));
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  throw UsageError(fmt::format("launch: unknown flag {}{} (bevgrad launch --help)", flag, did_you_mean(flag, names)));
+}
+
+int processes_here(const std::string& text) {
+  const int devices = cuda_device_count(), cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (text == "gpu" && devices == 0)
+    throw UsageError(fmt::format("--nproc-per-node gpu: there is none: {}", cuda_problem()));
+  if (text == "gpu" || (text == "auto" && devices > 0)) return devices;
+  return text == "auto" || text == "cpu" ? cores : whole_number("--nproc-per-node", text, 1, 4096);
+}
+
+void run(LaunchFlags& flags, const CLI::App& command, const std::vector<std::string>& program) {
   LaunchOptions& options = flags.options;
-  options.nproc_per_node = flags.nproc == "auto" || flags.nproc == "cpu"
-                               ? std::max(1, static_cast<int>(std::thread::hardware_concurrency()))
-                               : whole_number("--nproc-per-node", flags.nproc, 1, 4096);
+  const std::vector<std::string> rest = command.remaining();
+  check_program(command, rest, !program.empty());
+  options.command = program.empty() ? rest : program;
+  options.nproc_per_node = processes_here(flags.nproc);
   if (flags.nnodes.find(':') != std::string::npos && flags.nnodes != "1:1")
     throw UsageError(fmt::format(
         "--nnodes: \"{}\": a number of machines that changes is not offered, expected one number", flags.nnodes));
@@ -66,21 +113,28 @@ void run(LaunchFlags& flags, const CLI::App& command) {
     options.master_port = 0;
   options.grace = std::chrono::milliseconds(static_cast<int64_t>(flags.grace * 1000));
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(flags.timeout * 1000));
-  options.command = command.remaining();
-  if (!options.command.empty() && options.command.front() == "--") options.command.erase(options.command.begin());
+  options.redirects = StreamChoice("--redirects", flags.redirects);
+  options.tee = StreamChoice("--tee", flags.tee);
+  options.shown_ranks = parse_ranks("--local-ranks-filter", flags.shown_ranks);
+  // A folder alone means everything, there and on the console; streams alone want some folder.
+  if (!options.log_dir.empty() && command.count("--redirects") + command.count("--tee") == 0)
+    options.tee = StreamChoice("--tee", "3");
+  if (options.log_dir.empty() && (!options.redirects.is_empty() || !options.tee.is_empty()))
+    options.log_dir = (std::filesystem::temp_directory_path() / "bevgrad-logs").string();
   if (options.command.empty()) throw UsageError("launch: nothing to run, expected -- PROGRAM ARGUMENTS...");
   if (const int status = launch(options); status != 0) throw CLI::RuntimeError(status);
 }
 
 }  // namespace
 
-void add_launch(CLI::App& app) {
+void add_launch(CLI::App& app, const std::vector<std::string>& program) {
   auto flags = std::make_shared<LaunchFlags>();
   CLI::App* command =
       app.add_subcommand("launch", "start the processes of a run: launch [flags] -- PROGRAM ARGUMENTS...");
   LaunchOptions& options = flags->options;
-  command->add_option("--nproc-per-node,--nproc_per_node", flags->nproc,
-                      "processes on this machine, or auto: one a core");
+  command->add_option(
+      "--nproc-per-node,--nproc_per_node", flags->nproc,
+      "processes on this machine; gpu: one a GPU, cpu: one a core, auto: the first where there are GPUs");
   command->add_option("--nnodes", flags->nnodes, "machines");
   command->add_option("--node-rank,--node_rank", options.node_rank, "which of them this is, from 0");
   command->add_option("--master-addr,--master_addr", options.master_addr, "an address of the first machine");
@@ -99,13 +153,20 @@ void add_launch(CLI::App& app) {
                    "how often all processes are started again after one has failed; bevgrad run then goes on from its "
                    "newest checkpoint")
       ->check(CLI::Range(0, 1000000));
-  command->add_option("--log-dir,--log_dir", options.log_dir, "also write each process's output to files below it");
+  command->add_option("--log-dir,--log_dir", options.log_dir,
+                      "write each process's output to files below it too: ID_x/attempt_N/LOCAL_RANK/stdout.log");
+  command->add_option(
+      "-r,--redirects", flags->redirects,
+      "what goes to those files alone: 1 standard output, 2 standard error, 3 both; or 0:3,1:1 by rank");
+  command->add_option("-t,--tee", flags->tee, "what goes to files and console, in the same way");
+  command->add_option("--local-ranks-filter,--local_ranks_filter", flags->shown_ranks,
+                      "only these local ranks write to the console: 0,1");
   command->add_option("--grace", flags->grace, "seconds that processes have to stop before they are killed")
       ->check(CLI::Range(0.0, 1e6));
   command->add_option("--timeout", flags->timeout, "seconds that machines wait for one another")
       ->check(CLI::Range(0.1, 1e6));
   command->prefix_command();
-  command->callback([flags, command] { run(*flags, *command); });
+  command->callback([flags, command, &program] { run(*flags, *command, program); });
 }
 
 }  // namespace bevgrad

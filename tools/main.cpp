@@ -1,10 +1,12 @@
 // `bevgrad`: argument parsing, and exit statuses. 0 success, 1 a failure at run time, 2 a wrong flag, file or config
 // field, 130 after Ctrl-C, 143 after SIGTERM.
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -16,6 +18,7 @@
 #include "base/near_names.h"
 #include "base/signals.h"
 #include "base/version.h"
+#include "distributed/launch/error_file.h"
 #include "subcommands.h"
 
 namespace {
@@ -27,6 +30,13 @@ void print_error(const std::string& message) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
   fmt::print(stderr, "bevgrad: {}\n", line);
+}
+
+/// A launcher shows it too.
+int print_usage_error(const std::string& message) {
+  bevgrad::write_error_file(message);
+  print_error(message);
+  return 2;
 }
 
 /// The first word must be a subcommand: CLI11 only says that one is missing.
@@ -52,12 +62,15 @@ void prefer_sleeping_threads(char** argv) {
 
 int main(int argc, char** argv) {
   prefer_sleeping_threads(argv);
+  // After that start the system calls this process "exe".
+  prctl(PR_SET_NAME, program_invocation_short_name);
   CLI::App app{"Bird's-eye-view perception: cameras and LiDAR in, a static road map out.", "bevgrad"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("bevgrad ") + bevgrad::kVersion);
   app.failure_message([](const CLI::App*, const CLI::Error& error) { return std::string(error.what()) + "\n"; });
   bevgrad::add_run(app);
-  bevgrad::add_launch(app);
+  std::vector<std::string> launched;
+  bevgrad::add_launch(app, launched);
   bevgrad::add_generate(app);
   bevgrad::add_import_nuscenes(app);
   bevgrad::add_data(app);
@@ -67,26 +80,28 @@ int main(int argc, char** argv) {
   bevgrad::add_inspect(app);
   bevgrad::add_compare(app);
   bevgrad::add_report(app);
+  bevgrad::add_runs(app);
   bevgrad::add_cache(app);
   bevgrad::add_bench(app);
   bevgrad::add_info(app);
   try {
     check_subcommand(app, argc, argv);
     std::vector<char*> words(argv, argv + argc);
-    // What follows `launch ... --` is another program's: the parser stops at its first word by itself.
+    // What follows `launch ... --` is another program's.
     const auto separator = std::find(words.begin(), words.end(), std::string_view("--"));
-    if (argc > 1 && std::string_view(argv[1]) == "launch" && separator != words.end()) words.erase(separator);
+    if (argc > 1 && std::string_view(argv[1]) == "launch" && separator != words.end()) {
+      launched.assign(separator + 1, words.end());
+      words.erase(separator, words.end());
+    }
     app.parse(static_cast<int>(words.size()), words.data());
     return 0;
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();  // what `launch` ran has said why
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    print_error(fmt::format("{} (bevgrad --help)", error.what()));
-    return 2;
+    return print_usage_error(fmt::format("{} (bevgrad --help)", error.what()));
   } catch (const bevgrad::UsageError& error) {
-    print_error(error.what());
-    return 2;
+    return print_usage_error(error.what());
   } catch (const bevgrad::Interrupted& interrupted) {
     print_error(interrupted.what());
     return interrupted.exit_status();

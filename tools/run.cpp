@@ -1,5 +1,8 @@
 // bevgrad run: training and validation.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 
@@ -7,6 +10,7 @@
 #include "base/files.h"
 #include "base/signals.h"
 #include "common_options.h"
+#include "distributed/agent_link.h"
 #include "distributed/launch/error_file.h"
 #include "distributed/mesh.h"
 #include "distributed/process_group.h"
@@ -29,6 +33,9 @@ struct RunFlags {
   std::string resume;
   bool profile = false;
 };
+
+/// How long an agent's store may be away.
+constexpr std::chrono::milliseconds kAgentPatience{10000};
 
 /// "configs/mini_step1.prototxt" -> "work_dirs/mini_step1"
 std::string default_work_dir(const std::string& source) {
@@ -68,21 +75,31 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
 }
 
 void run_in_group(const configs::Document& document, const RunFlags& flags, const RankEnvironment& environment,
-                  int threads, ProcessGroup& group) {
-  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(document.source) : flags.work_dir;
+                  const std::string& work_dir, int threads, AgentLink* agent, ProcessGroup& group) {
   if (flags.state == "val") {
     run_validation(document, flags, work_dir, group);
     return;
   }
-  // A launcher that starts the processes again means them to go on.
-  const std::string resume = flags.resume.empty() && environment.restart_count > 0 ? "auto" : flags.resume;
+  // A launcher that starts the processes again means them to go on. An agent's store knows whether they had begun.
+  const bool goes_on = agent ? agent->has_begun_before() : environment.restart_count > 0;
+  const std::string resume = flags.resume.empty() && goes_on ? "auto" : flags.resume;
+  if (group.rank() != 0) agent = nullptr;
+  if (agent) agent->tell_saved(-1);
   Trainer trainer(document,
                   {.work_dir = work_dir,
                    .resume = resume,
                    .pretrain = flags.ckpt,
                    .profile = flags.profile && group.rank() == 0,
-                   .device = flags.config.compute_device()},
+                   .device = flags.config.compute_device(),
+                   .on_saved =
+                       [agent](int64_t step) {
+                         if (agent) agent->tell_saved(step);
+                       }},
                   group);
+  if (agent) {
+    agent->tell_begun();
+    agent->tell_saved(trainer.global_step());
+  }
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();
 }
@@ -98,15 +115,23 @@ void run(const RunFlags& flags) {
     if (flags.state == "train" && flags.ckpt.empty() && !pretrain.empty())
       require_file(fmt::format("{}: field \"train.float_pretrain\"", document.place("train.float_pretrain")), pretrain);
   }
+  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(document.source) : flags.work_dir;
+  std::unique_ptr<AgentLink> agent;
   std::unique_ptr<ProcessGroup> group;
   try {
     const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(document.proto.distributed().timeout() * 1000));
+    if (environment.use_agent_store) {
+      agent = std::make_unique<AgentLink>(environment, work_dir, timeout, std::min(timeout, kAgentPatience), [] {
+        fmt::print(stderr, "bevgrad: the launcher's agent is gone: this process saves and ends\n");
+        kill(getpid(), SIGTERM);
+      });
+    }
     group = make_process_group(
         environment, {.timeout = timeout,
                       .config = fmt::format("state: {}\nckpt: {}\nresume: {}\nwork_dir: {}\n{}", flags.state,
                                             flags.ckpt, flags.resume, flags.work_dir, configs::to_text(document.proto)),
                       .device = flags.config.compute_device()});
-    run_in_group(document, flags, environment, threads, *group);
+    run_in_group(document, flags, environment, work_dir, threads, agent.get(), *group);
     group->leave();
   } catch (const PeerLost&) {
     throw;  // the failure is another rank's, which says so itself if it can

@@ -1,12 +1,16 @@
 // The subcommands of `bevgrad`. Each function adds one to the command line; its callback throws UsageError (exit status
 // 2), any other Error (1) or Interrupted (130, 143).
 #pragma once
+#include <string>
+#include <vector>
+
 #include <CLI/App.hpp>
 
 namespace bevgrad {
 
 void add_run(CLI::App& app);
-void add_launch(CLI::App& app);
+/// `program`: what follows "--", filled before the parser runs the subcommand.
+void add_launch(CLI::App& app, const std::vector<std::string>& program);
 void add_generate(CLI::App& app);
 void add_import_nuscenes(CLI::App& app);
 void add_data(CLI::App& app);
@@ -20,6 +24,7 @@ void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_report(CLI::App& app);
+void add_runs(CLI::App& app);
 void add_cache(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_info(CLI::App& app);

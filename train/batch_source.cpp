@@ -1,6 +1,7 @@
 #include "train/batch_source.h"
 
 #include "configs/validate.h"
+#include "internal/data_agreement.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
@@ -94,6 +95,10 @@ std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t
   for (const Entry& entry : entries_)
     sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group, device);
   return sources;
+}
+
+void TrainData::require_same(ProcessGroup& group) const {
+  for (const Entry& entry : entries_) require_same_data(group, entry.name, *entry.dataset);
 }
 
 std::vector<std::shared_ptr<const Dataset>> TrainData::datasets() const {

@@ -63,6 +63,8 @@ class TrainData {
   /// Sources for a phase that draws `num_cases`.
   std::vector<BatchSource> sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group,
                                    Device device = {}) const;
+  /// See require_same_data.
+  void require_same(ProcessGroup& group) const;
   /// Of the sources, in their order.
   std::vector<std::shared_ptr<const Dataset>> datasets() const;
   /// What a person should know of the data.

@@ -54,7 +54,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       options_(options),
       group_(group),
       parallel_(group, document.proto.distributed()),
-      work_dir_(options.work_dir),
+      work_dir_(options.work_dir, parallel_.is_first()),
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       generator_(document.proto.seed()),
       optimizer_(make_optimizer(document, parts)),
@@ -69,6 +69,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   log_.info(fmt::format("config {}, work folder {}, {} rank(s), batch {} x {}", document.source, work_dir_.path(),
                         group.size(), group.size(), proto.train().batch_size()));
   for (const std::string& remark : data_.remarks()) log_.info(remark);
+  data_.require_same(group_);
   if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
 
   network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
@@ -92,6 +93,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
                         trained, proto.train().base_lr(), lr_factor_));
   if (!parallel_.is_first()) return;
   events_ = std::make_unique<EventFile>(work_dir_.path());
+  events_->start_session(global_step_ == 0 ? 0 : global_step_ + 1);
+  scalars_ = std::make_unique<ScalarLog>(work_dir_.path(), global_step_ == 0 ? -1 : global_step_);
   events_->add_text("config", configs::to_text(proto), global_step_);
 }
 
@@ -202,6 +205,7 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
+    writer_.finish();
     const std::vector<std::string> saved = work_dir_.checkpoints();
     // The sum over the ranks is not finite on any of them: each says what it knows and ends.
     const bool is_here = !std::isfinite(losses.value);
@@ -250,8 +254,9 @@ StepReport Trainer::step() {
     }
     fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
   }
-  if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
   optimizer_->step(report.lr);
+  // Weights as a checkpoint of this step has them, beside the gradients that made them.
+  if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
   optimizer_->zero_grad();
   profile::phase_done("optimizer");
   ++global_step_;
@@ -288,21 +293,27 @@ void Trainer::log_step(const StepReport& report) {
   for (const BatchSource& source : sources_) waited += source.waited();
   std::string line = fmt::format("{} grad_norm {:.4g} data {:.0f}%", to_string(progress), report.grad_norm,
                                  100 * (waited - pace.waited) / std::max(elapsed, 1e-9));
+  Scalars scalars = {{"train/loss", progress.loss},
+                     {"train/lr", report.lr},
+                     {"train/grad_norm", report.grad_norm},
+                     {"train/steps_per_second", pace.rate},
+                     {"train/memory_gb", progress.memory / 1e9}};
   for (const auto& [name, value] : report.terms) {
     line += fmt::format(" {} {:.4g}", name, value);
-    events_->add_scalar("loss/" + name, value, global_step_);
+    scalars.emplace_back("loss/" + name, value);
   }
   log_.to_file(line);
-  events_->add_scalar("train/loss", progress.loss, global_step_);
-  events_->add_scalar("train/lr", report.lr, global_step_);
-  events_->add_scalar("train/grad_norm", report.grad_norm, global_step_);
-  events_->add_scalar("train/steps_per_second", pace.rate, global_step_);
-  events_->add_scalar("train/memory_gb", progress.memory / 1e9, global_step_);
-  events_->flush();
+  log_scalars(scalars);
   const double rate = pace.rate;
   pace = Pace();
   pace.rate = rate;
   pace.waited = waited;
+}
+
+void Trainer::log_scalars(const Scalars& scalars) {
+  for (const auto& [name, value] : scalars) events_->add_scalar(name, value, global_step_);
+  events_->flush();
+  scalars_->add(global_step_, scalars);
 }
 
 void Trainer::log_histograms() {
@@ -327,10 +338,11 @@ void Trainer::validate_now() try {
   const std::map<std::string, double> headline = validator.run(*network_);
   network_->set_training(true);
   if (events_) {
-    for (const auto& [name, value] : headline) events_->add_scalar("val/" + name, value, global_step_);
     for (const auto& [val_set, path] : validator.first_pictures())
       events_->add_image("val/" + val_set, read_file(path), global_step_);
-    events_->flush();
+    Scalars scalars;
+    for (const auto& [name, value] : headline) scalars.emplace_back("val/" + name, value);
+    log_scalars(scalars);
   }
   const bool is_best = watch_.see(global_step_, headline);
   if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
@@ -341,14 +353,14 @@ void Trainer::validate_now() try {
   network_->set_training(true);
   const std::string path = save();
   parallel_.barrier();
-  throw Interrupted(
-      interrupted.exit_status() - 128,
-      fmt::format("stopped by a signal in the validation after step {}; saved {}; go on with --resume auto",
-                  global_step_, path));
+  throw Interrupted(interrupted.signal(),
+                    fmt::format("stopped by {} in the validation after step {}; saved {}; go on with --resume auto",
+                                stop_cause(interrupted.signal()), global_step_, path));
 }
 
 void Trainer::save_best() {
   if (!parallel_.is_first()) return;
+  writer_.finish();  // one file at a time
   const Checkpoint best = checkpoint();
   save_checkpoint(work_dir_.best_checkpoint(), best);
   save_lightning_checkpoint(work_dir_.file("best.ckpt"), best);
@@ -361,7 +373,6 @@ void Trainer::run() {
   const Clock::time_point start = Clock::now();
   const int64_t first_step = global_step_;
   const StopSignals signals;
-  int64_t saved_at = -1;
   if (owes_validation()) validate_now();
   // By the third step everything is in its place that the first ones prepare.
   const int64_t profiled = options_.profile ? global_step_ + 2 : -1;
@@ -370,15 +381,13 @@ void Trainer::run() {
     const bool is_last = global_step_ == total_steps_;
     // A checkpoint of this step knows how its validation ended.
     if (owes_validation()) validate_now();
-    if (train.checkpoint_interval() > 0 && global_step_ % train.checkpoint_interval() == 0 && !is_last) {
-      save();
-      saved_at = global_step_;
-    }
+    if (train.checkpoint_interval() > 0 && global_step_ % train.checkpoint_interval() == 0) owes_checkpoint_ = true;
+    if (!is_last) save_beside();
     if (const int signal = parallel_.signal(); signal != 0 && !is_last) {
-      const std::string path = saved_at == global_step_ ? work_dir_.checkpoint_file(global_step_) : save();
+      const std::string path = save();
       parallel_.barrier();  // a launcher stops all as soon as one has ended: rank 0 must have saved
-      throw Interrupted(signal, fmt::format("stopped by a signal after step {}; saved {}; go on with --resume auto",
-                                            global_step_, path));
+      throw Interrupted(signal, fmt::format("stopped by {} after step {}; saved {}; go on with --resume auto",
+                                            stop_cause(signal), global_step_, path));
     }
   }
   if (watch_.gives_up())

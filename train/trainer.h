@@ -17,9 +17,11 @@
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/checkpoint/checkpoint_writer.h"
 #include "train/data_parallel/data_parallel.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
+#include "train/logging/scalar_log.h"
 #include "train/metric_watch.h"
 #include "train/parts.h"
 #include "train/work_dir.h"
@@ -37,6 +39,8 @@ struct TrainerOptions {
   bool profile = false;
   /// Where the network computes.
   Device device = {};
+  /// Called on rank 0 once a checkpoint is whole on the disk, with its step.
+  std::function<void(int64_t)> on_saved = {};
 };
 
 /// What a step gave.
@@ -71,10 +75,15 @@ class Trainer {
 
   /// Everything that a resumed run needs.
   Checkpoint checkpoint() const;
-  /// Writes the checkpoint of this step, keeps the ones before it as the config says; returns its path.
+  /// Writes the checkpoint of this step, keeps the ones before it as the config says; returns its path. Throws Error
+  /// where the disk refuses.
   std::string save();
 
  private:
+  /// The same from a copy, beside the next steps. Not begun while the one before is still being written: a slow disk
+  /// delays a checkpoint, not the training. What the disk refuses is said once, and the run goes on with the last one.
+  void save_beside();
+  void write(const std::string& path, const Checkpoint& checkpoint) const;
   void load_pretrain(const std::string& path);
   void resume(const std::string& what);
   /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
@@ -92,6 +101,7 @@ class Trainer {
   void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
   void log_step(const StepReport& report);
+  void log_scalars(const Scalars& scalars);
   void log_histograms();
   /// Whether this step's validation is still to be done: a run may have been stopped in it.
   bool owes_validation() const;
@@ -107,6 +117,7 @@ class Trainer {
   WorkDir work_dir_;
   RunLog log_;
   std::unique_ptr<EventFile> events_;
+  std::unique_ptr<ScalarLog> scalars_;
   Generator generator_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<FreezeSchedule> freezing_;
@@ -122,10 +133,12 @@ class Trainer {
   int64_t total_steps_ = 0;
   double lr_factor_ = 1;
   MetricWatch watch_;
+  bool owes_checkpoint_ = false, told_of_disk_ = false;
 
   // For the log: since the last line.
   struct Pace;
   std::unique_ptr<Pace> pace_;
+  CheckpointWriter writer_;  // the last: what it uses must be there until it is done
 };
 
 }  // namespace bevgrad

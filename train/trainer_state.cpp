@@ -2,25 +2,15 @@
 #include <algorithm>
 
 #include "autograd/autograd.h"
+#include "base/text_difference.h"
 #include "configs/load.h"
+#include "tensor/ops.h"
+#include "train/cache/fingerprint.h"
 #include "train/network_state.h"
 #include "train/trainer.h"
 
 namespace bevgrad {
 namespace {
-
-/// The first line in which two texts differ, for a person.
-std::string first_difference(const std::string& before, const std::string& now) {
-  size_t at = 0;
-  while (at < before.size() && at < now.size() && before[at] == now[at]) ++at;
-  const auto line = [at](const std::string& text) {
-    const size_t start = at == 0 ? 0 : text.rfind('\n', at - 1) + 1;
-    std::string found = text.substr(start, text.find('\n', at) - start);
-    found.erase(0, found.find_first_not_of(' '));
-    return found;
-  };
-  return fmt::format("\"{}\", now \"{}\"", line(before), line(now));
-}
 
 /// load_newest_checkpoint takes a plain function.
 thread_local RunLog* warned_log = nullptr;
@@ -49,12 +39,36 @@ Checkpoint Trainer::checkpoint() const {
   return checkpoint;
 }
 
+void Trainer::write(const std::string& path, const Checkpoint& checkpoint) const {
+  save_checkpoint(path, checkpoint);
+  work_dir_.prune_checkpoints(document_.proto.train().keep_checkpoints());
+  if (options_.on_saved) options_.on_saved(checkpoint.global_step);
+}
+
 std::string Trainer::save() {
   const std::string path = work_dir_.checkpoint_file(global_step_);
   if (!parallel_.is_first()) return path;
-  save_checkpoint(path, checkpoint());
-  work_dir_.prune_checkpoints(document_.proto.train().keep_checkpoints());
+  writer_.finish();
+  owes_checkpoint_ = false;
+  write(path, checkpoint());
   return path;
+}
+
+void Trainer::save_beside() {
+  if (!parallel_.is_first()) return;
+  if (const std::string error = writer_.take_error(); !error.empty() && !told_of_disk_) {
+    told_of_disk_ = true;
+    const std::vector<std::string> saved = work_dir_.checkpoints();
+    log_.warn(fmt::format("{}; the run goes on, the last checkpoint is {}", error, saved.empty() ? "none" : saved[0]));
+  }
+  if (!owes_checkpoint_ || !writer_.is_idle()) return;
+  owes_checkpoint_ = false;
+  Checkpoint copy = checkpoint();
+  // On the CPU these are the tensors of the training itself.
+  for (auto& [name, tensor] : copy.state_dict) tensor = ops::clone(tensor);
+  for (auto& [kind, tensors] : copy.optimizer)
+    for (auto& [name, tensor] : tensors) tensor = ops::clone(tensor);
+  writer_.start([this, path = work_dir_.checkpoint_file(global_step_), copy = std::move(copy)] { write(path, copy); });
 }
 
 std::string Trainer::find_checkpoint(const std::string& what, Checkpoint& checkpoint) {
@@ -96,7 +110,8 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
   check(checkpoint.global_step >= 0 && checkpoint.global_step <= total_steps_,
         "{}: it stands at step {}, this config ends at {}", source, checkpoint.global_step, total_steps_);
   if (const std::string now = configs::to_text(document_.proto); !checkpoint.config.empty() && checkpoint.config != now)
-    log_.warn(fmt::format("{}: the config has changed since: {}", source, first_difference(checkpoint.config, now)));
+    log_.warn(fmt::format("{}: the config has changed since: {}", source,
+                          first_difference(checkpoint.config, now, "then", "now")));
   restore_state(network_->state_dict(), checkpoint.state_dict, source);
   // The phase and the freezing are those of the last step that was done: a change at this very step comes with it.
   global_step_ = std::max<int64_t>(0, checkpoint.global_step - 1);

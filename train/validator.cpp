@@ -11,6 +11,7 @@
 #include "data/loader.h"
 #include "evaluation/box_overview.h"
 #include "internal/background_worker.h"
+#include "internal/data_agreement.h"
 #include "models/history_feature_manager.h"
 #include "tensor/ops.h"
 #include "train/cache/feature_source.h"
@@ -52,6 +53,7 @@ Validator::Validator(const configs::Document& document, const ValidatorOptions& 
                                              configs::dataset_options(proto, false));
   configs::validate_history_reach(document, impl_->dataset->frame_period());
   impl_->checked = check_briefly(*impl_->dataset, configs::check_options(proto, true, true, false));
+  require_same_data(group, "validation", *impl_->dataset);
   std::error_code error;
   fs::create_directories(options.output_dir, error);
   if (error) throw UsageError(fmt::format("{}: cannot make this folder: {}", options.output_dir, error.message()));
@@ -76,7 +78,7 @@ std::map<std::string, double> Validator::run(Network& network) {
   const NoGradGuard no_grad;
   network.set_training(false);
   ProcessGroup& group = impl_->group;
-  group.set_place("validation");
+  group.set_place("the start of a validation");
   // Of this rank: exact for one alone, about that for several.
   const int64_t total = (impl_->total() + group.size() - 1) / group.size();
   ValidationResults results(proto, impl_->options.output_dir, total);
@@ -126,6 +128,7 @@ std::map<std::string, double> Validator::run(Network& network) {
     network.decode(output, history);
     forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
     done += batch->size();
+    group.set_place(fmt::format("sample {} of {} of a validation", done, total));
     batch->on_device = nullptr;
     // Only pictures show the history.
     History shown_history = proto.eval().eval_with_visualize() ? on_cpu(history) : History();
@@ -166,9 +169,8 @@ std::map<std::string, double> Validator::run(Network& network) {
   log.info(fmt::format("network {:.1f} s; metrics and pictures {:.1f} s beside it, of which {:.1f} s were waited for",
                        forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
   if (signal != 0 && all_done < impl_->total())
-    throw Interrupted(
-        signal, fmt::format("stopped by a signal after {} of {} samples; {} holds what was counted so far", all_done,
-                            impl_->total(), impl_->options.output_dir));
+    throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
+                                          stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));
   if (group.size() == 1) return evaluator.headline();
   // What is decided by a number is decided alike on every rank.
   const std::string text = broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluator.headline()).dump() : "");

@@ -30,14 +30,22 @@ int64_t step_of(const std::string& name) {
 
 }  // namespace
 
-WorkDir::WorkDir(const std::string& path) : path_(path) {
+WorkDir::WorkDir(const std::string& path, bool trains) : path_(path) {
   std::error_code error;
   fs::create_directories(fs::path(path) / "checkpoints", error);
   if (error) throw UsageError(fmt::format("{}: cannot make this work folder: {}", path, error.message()));
+  if (!trains) return;
+  lock_ = WorkLock(path);
+  sweep_leftovers(path);
+  sweep_leftovers(path + "/checkpoints");
 }
 
 std::string WorkDir::checkpoint_file(int64_t step) const {
   return fmt::format("{}/checkpoints/{}{:08}{}", path_, kPrefix, step, kSuffix);
+}
+
+int64_t WorkDir::step_of_checkpoint(const std::string& path) {
+  return step_of(fs::path(path).filename().string());
 }
 
 std::vector<std::string> WorkDir::checkpoints() const {

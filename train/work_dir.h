@@ -4,18 +4,24 @@
 #include <string>
 #include <vector>
 
+#include "train/work_lock.h"
+
 namespace bevgrad {
 
 class WorkDir {
  public:
-  /// Makes the folder where it is missing. Throws UsageError where it cannot be made or written.
-  explicit WorkDir(const std::string& path);
+  /// Makes the folder where it is missing. Throws UsageError where it cannot be made or written. `trains`: for a
+  /// training, of which there is one at a time in a folder (train/work_lock.h); what killed ones left half-written is
+  /// deleted.
+  explicit WorkDir(const std::string& path, bool trains = false);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string checkpoint_file(int64_t step) const;
   /// The checkpoint that was best in a validation; checkpoints() leaves it out.
   std::string best_checkpoint() const { return path_ + "/checkpoints/best.h5"; }
+  /// The step in the name of such a file, or -1.
+  static int64_t step_of_checkpoint(const std::string& path);
   /// Whole checkpoints of the run, newest first.
   std::vector<std::string> checkpoints() const;
   /// Deletes all but the newest `keep` checkpoints.
@@ -28,6 +34,7 @@ class WorkDir {
 
  private:
   std::string path_;
+  WorkLock lock_;
 };
 
 }  // namespace bevgrad

@@ -5,6 +5,7 @@
 #include <gloo/barrier.h>
 #include <gloo/broadcast.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -22,10 +23,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Reduce = void (*)(void*, const void*, const void*, size_t);
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 template <class T>
 void add_elements(void* out, const void* a, const void* b, size_t count) {
@@ -217,7 +214,15 @@ class GlooGroup final : public ProcessGroup {
   }
   void set_place(const std::string& place) override { meeting_->set_place(place); }
   void report_failure(const std::string& message) override { meeting_->report_failure(message); }
-  void leave() override { meeting_->leave(); }
+  void leave() override {
+    try {
+      meeting_->leave();
+    } catch (const PeerLost&) {
+      throw;
+    } catch (const Error&) {
+      barrier();  // the agent's store is gone; the ranks are not
+    }
+  }
   GroupTraffic traffic() const override {
     const std::lock_guard lock(mutex_);
     return traffic_;
@@ -229,28 +234,26 @@ class GlooGroup final : public ProcessGroup {
   struct Job {
     std::string call;
     std::function<void(uint32_t tag)> run;
-    std::promise<void> done;
+    Clock::time_point asked = Clock::now();
+    std::promise<Clock::time_point> done;  // when it ended
   };
 
   class Handle final : public Work {
    public:
-    Handle(GlooGroup& group, std::future<void> future) : group_(group), future_(std::move(future)) {}
+    Handle(GlooGroup& group, std::future<Clock::time_point> future) : group_(group), future_(std::move(future)) {}
     ~Handle() override {
       if (future_.valid()) future_.wait();
     }
     void wait() override {
       const auto start = Clock::now();
-      future_.wait();
-      {
-        const std::lock_guard lock(group_.mutex_);
-        group_.traffic_.waited += seconds_since(start);
-      }
-      future_.get();
+      const Clock::time_point end = future_.get();
+      const std::lock_guard lock(group_.mutex_);
+      group_.traffic_.waited += std::max(0.0, std::chrono::duration<double>(end - start).count());
     }
 
    private:
     GlooGroup& group_;
-    std::future<void> future_;
+    std::future<Clock::time_point> future_;
   };
 
   void check_peer(const char* call, int peer, bool may_be_self) const {
@@ -259,7 +262,9 @@ class GlooGroup final : public ProcessGroup {
   }
 
   WorkHandle enqueue(const char* call, const Tensor& tensor, std::function<void(uint32_t)> run) {
-    Job job{tensor.defined() ? fmt::format("{} of {}", call, describe(tensor)) : call, std::move(run), {}};
+    Job job;
+    job.call = tensor.defined() ? fmt::format("{} of {}", call, describe(tensor)) : call;
+    job.run = std::move(run);
     auto handle = std::make_unique<Handle>(*this, job.done.get_future());
     {
       const std::lock_guard lock(mutex_);
@@ -282,6 +287,7 @@ class GlooGroup final : public ProcessGroup {
 
   void run() {
     uint32_t tag = 0;
+    Clock::time_point last_end;
     for (;;) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
@@ -289,17 +295,19 @@ class GlooGroup final : public ProcessGroup {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      const auto start = Clock::now();
       const int64_t sent_before = mesh_->bytes_sent();
       try {
         if (failure_) std::rethrow_exception(failure_);
         job.run(tag++);
         lock.lock();
+        const auto end = Clock::now();
         ++traffic_.calls;
-        traffic_.busy += seconds_since(start);
+        // From when it was asked for: whoever waits for it waits for the start of this thread too.
+        traffic_.busy += std::chrono::duration<double>(end - std::max(job.asked, last_end)).count();
+        last_end = end;
         traffic_.bytes_sent += mesh_->bytes_sent() - sent_before;
         lock.unlock();
-        job.done.set_value();
+        job.done.set_value(end);
       } catch (...) {
         fail_job(job);
       }

@@ -30,6 +30,9 @@ constexpr uint8_t kStopWaiting = 0, kWaitCancelled = 1;
 constexpr uint64_t kMostKeyBytes = 8 << 10;
 constexpr uint64_t kMostValueBytes = 8 << 20;
 constexpr uint64_t kMostKeys = 128 << 10;
+constexpr size_t kMostRequestBytes = 2 * kMostValueBytes + kMostKeyBytes;
 constexpr size_t kMostStoredBytes = size_t{64} << 20;
+/// Requests that are not whole yet and answers that are not fetched yet, of all clients together.
+constexpr size_t kMostUnfinishedBytes = size_t{64} << 20;
 
 }  // namespace bevgrad::store_wire

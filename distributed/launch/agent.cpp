@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,10 +12,15 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <tuple>
 
 #include "base/error.h"
+#include "distributed/agent_link.h"
 #include "distributed/launch/error_file.h"
 #include "distributed/tcp_store.h"
+#include "launch/internal/log_folder.h"
+#include "launch/internal/scratch_folder.h"
+#include "launch/internal/signal_queue.h"
 #include "launch/internal/worker.h"
 
 namespace bevgrad {
@@ -35,54 +39,6 @@ void say(const std::string& text) {
   fmt::print(stderr, "bevgrad launch: {}\n", text);
 }
 
-/// SIGINT, SIGTERM, SIGHUP and SIGCHLD as something to poll.
-class Signals {
- public:
-  Signals() {
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&wanted, number);
-    pthread_sigmask(SIG_BLOCK, &wanted, &before_);
-    descriptor_ = Socket(signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
-    check(descriptor_.is_open(), "launch: cannot wait for signals: {}", std::strerror(errno));
-  }
-  ~Signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
-  int descriptor() const { return descriptor_.descriptor(); }
-  /// The next one, 0 where none waits.
-  int next() const {
-    signalfd_siginfo info = {};
-    return read(descriptor_.descriptor(), &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
-  }
-
- private:
-  sigset_t before_;
-  Socket descriptor_;
-};
-
-/// A folder for error files, which goes at the end.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (fs::temp_directory_path() / "bevgrad-launch-XXXXXX").string();
-    check(mkdtemp(pattern.data()) != nullptr, "launch: cannot make a folder in {}: {}",
-          fs::temp_directory_path().string(), std::strerror(errno));
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
-
 /// How a try ended.
 struct Outcome {
   bool succeeded = false;
@@ -92,14 +48,18 @@ struct Outcome {
 
 class Agent {
  public:
-  explicit Agent(const LaunchOptions& options) : options_(options) {
+  explicit Agent(const LaunchOptions& options)
+      : options_(options), logs_(options.log_dir, options.run_id, options.redirects, options.tee, options.shown_ranks) {
     Endpoint at = {options.master_addr, options.master_port};
     if (options.node_rank == 0) {
-      server_ = std::make_unique<StoreServer>(at);
+      server_ = std::make_unique<StoreServer>(at, options.timeout);
       at.port = server_->endpoint().port;
     }
     port_ = at.port;
     store_ = std::make_unique<StoreClient>(at, options.timeout, std::min(options.timeout, kStoreCall));
+    // Who has asked for something keeps its place in a store that is full.
+    store_->set(fmt::format("/launch/{}/node/{}", options.run_id, options.node_rank), "here");
+    if (!logs_.path().empty()) say(fmt::format("logs are in {}", logs_.path()));
   }
 
   int run() {
@@ -128,19 +88,12 @@ class Agent {
   void start(int attempt) {
     workers_.clear();
     const int size = options_.nproc_per_node * options_.nnodes;
-    std::string folder;
-    if (!options_.log_dir.empty()) {
-      folder = fmt::format("{}/attempt_{}", options_.log_dir, attempt);
-      std::error_code error;
-      fs::create_directories(folder, error);
-      if (error) throw UsageError(fmt::format("--log-dir: cannot make {}: {}", folder, error.message()));
-    }
     for (int local = 0; local < options_.nproc_per_node; ++local) {
       const int rank = options_.node_rank * options_.nproc_per_node + local;
       WorkerOptions worker;
       worker.command = options_.command;
       worker.name = fmt::format("rank{}", rank);
-      if (!folder.empty()) worker.log_file = fmt::format("{}/rank{}", folder, rank);
+      std::tie(worker.out, worker.error) = logs_.places(attempt, local);
       const auto text = [](int number) { return std::to_string(number); };
       worker.variables = {{"RANK", text(rank)},
                           {"LOCAL_RANK", text(local)},
@@ -179,6 +132,11 @@ class Agent {
     }
     for (int number = signals_.next(); number != 0; number = signals_.next()) {
       if (number == SIGCHLD) continue;
+      if (number == SIGUSR1 || number == SIGUSR2) {
+        // Whoever sends it gives the processes as long as they need.
+        for (const auto& worker : workers_) worker->signal(number);
+        continue;
+      }
       const int passed_on = number == SIGHUP ? SIGTERM : number;
       // Twice Ctrl-C: whoever presses it does not want to wait.
       const bool in_a_hurry = signal_ == SIGINT && number == SIGINT;
@@ -197,7 +155,12 @@ class Agent {
     for (const auto& worker : workers_) {
       if (worker->ended() || !worker->reap()) continue;
       for (OutputLines& lines : worker->outputs()) lines.read();
-      if (worker->status() != 0 && !first_failed_) first_failed_ = worker.get();
+      if (worker->ended_as_asked()) {
+        signal_ = worker->status() - 128;
+        stop(SIGTERM);  // the others have saved too: none ends before all have
+      } else if (worker->status() != 0 && !first_failed_) {
+        first_failed_ = worker.get();
+      }
     }
   }
 
@@ -215,10 +178,8 @@ class Agent {
     return std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->ended(); });
   }
 
-  /// One line about the process that failed first, with what it said itself.
-  std::string describe_failure(int attempt) const {
-    std::string line = fmt::format("{} (process {} on node {}) ended with {}", first_failed_->name(),
-                                   first_failed_->process(), options_.node_rank, first_failed_->how_it_ended());
+  /// What the processes of this machine said before they failed: the earliest note, and whose it is.
+  std::pair<std::string, std::string> earliest_note(int attempt) const {
     std::optional<FailureNote> earliest;
     std::string by;
     for (int local = 0; local < options_.nproc_per_node; ++local) {
@@ -228,8 +189,28 @@ class Agent {
       earliest = note;
       by = fmt::format("rank{}", rank);
     }
-    if (earliest) line += fmt::format("; {} said: {}", by, earliest->message);
+    return {earliest ? earliest->message : "", by};
+  }
+
+  /// One line about the process that failed first.
+  std::string describe_failure(int attempt) const {
+    std::string line = fmt::format("{} (process {} on node {}) ended with {}", first_failed_->name(),
+                                   first_failed_->process(), options_.node_rank, first_failed_->how_it_ended());
+    const auto [message, by] = earliest_note(attempt);
+    if (!message.empty()) line += fmt::format("; {} said: {}", by, message);
     return line;
+  }
+
+  /// Whether the processes of this machine failed as in the try before, with the same words, and have saved nothing new
+  /// in between: then another try would end alike.
+  bool fails_again(int attempt) {
+    const std::string message = earliest_note(attempt).first;
+    std::string saved, lost;
+    watch_store([&] { saved = store_->peek(saved_step_key(options_.run_id)); }, lost);
+    const std::pair<std::string, std::string> now = {message, saved};
+    const bool again = !message.empty() && !saved.empty() && now == last_failure_;
+    last_failure_ = now;
+    return again;
   }
 
   Outcome try_once(int attempt) {
@@ -280,10 +261,21 @@ class Agent {
     Outcome outcome;
     outcome.succeeded = !first_failed_ && elsewhere.empty() && lost.empty() && signal_ == 0;
     outcome.status = first_failed_ ? first_failed_->status() : 1;
-    outcome.may_restart =
-        lost.empty() && !(first_failed_ && first_failed_->status() == 2) && !elsewhere.starts_with("2 ");
-    if (first_failed_ && signal_ == 0) say(describe_failure(attempt));
-    if (!outcome.succeeded && lost.empty() && signal_ == 0 && options_.nnodes > 1) meet(attempt, outcome);
+    const bool is_mistake =
+        std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->status() == 2; });
+    outcome.may_restart = lost.empty() && !is_mistake && !elsewhere.starts_with("2 ");
+    if (outcome.succeeded || signal_ != 0) return outcome;
+    if (first_failed_) say(describe_failure(attempt));
+    if (first_failed_ && fails_again(attempt))
+      watch_store([&] { store_->set(key(attempt, "again"), last_failure_.second); }, lost);
+    if (lost.empty() && options_.nnodes > 1) meet(attempt, outcome);
+    std::string step;
+    watch_store([&] { step = store_->peek(key(attempt, "again")); }, lost);
+    if (!step.empty() && outcome.may_restart) {
+      say(fmt::format("the same failure as in the try before, and {}",
+                      step == "-1" ? "no checkpoint yet" : fmt::format("no checkpoint since that of step {}", step)));
+      outcome.may_restart = false;
+    }
     return outcome;
   }
 
@@ -338,7 +330,7 @@ class Agent {
     const auto give_up = Clock::now() + options_.grace + silence_;
     for (int node = 0; node < options_.nnodes && lost.empty();) {
       watch_store([&] { node += store_->has(key(attempt, fmt::format("stopped/{}", node))); }, lost);
-      watch_store([&] { silent_launcher(); }, lost);
+      if (lost.empty()) watch_store([&] { lost = silent_launcher(); }, lost);
       if (node < options_.nnodes && Clock::now() > give_up)
         lost = fmt::format("node {} has not stopped its processes", node);
       if (node < options_.nnodes) turn();
@@ -365,13 +357,15 @@ class Agent {
 
   const LaunchOptions options_;
   const milliseconds silence_ = std::min(kSilence, options_.timeout);
-  Signals signals_;  // before any thread starts
+  SignalQueue signals_;  // before any thread starts
   ScratchFolder scratch_;
+  LogFolder logs_;
   std::unique_ptr<StoreServer> server_;
   std::unique_ptr<StoreClient> store_;
   int port_ = 0;
   std::list<std::unique_ptr<Worker>> workers_;
   const Worker* first_failed_ = nullptr;
+  std::pair<std::string, std::string> last_failure_;  // what was said, and the newest checkpoint's step
   int signal_ = 0;
   bool stopping_ = false, killed_ = false;
   Clock::time_point kill_at_, last_look_, started_;

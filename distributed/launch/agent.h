@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "distributed/launch/output_choice.h"
+
 namespace bevgrad {
 
 struct LaunchOptions {
@@ -16,8 +18,12 @@ struct LaunchOptions {
   int master_port = 29500;
   int max_restarts = 0;
   std::string run_id = "none";
-  /// "": output goes to the console alone. Else also into FOLDER/attempt_<n>/rank<r>.out and .err.
+  /// A folder for logs, "" for none: <run id>_<number>/attempt_<n>/<local rank>/stdout.log and stderr.log below it, as
+  /// torchrun lays them out. A stream that `redirects` names goes there alone, one that `tee` names to the console too,
+  /// any other to the console. Of the console's, those of `shown_ranks` (local ones; none: of all).
   std::string log_dir;
+  StreamChoice redirects, tee;
+  std::vector<int> shown_ranks;
   /// How long processes that were told to stop may take, and how long launchers wait for one another.
   std::chrono::milliseconds grace{30000};
   std::chrono::milliseconds timeout{300000};
@@ -26,8 +32,10 @@ struct LaunchOptions {
 
 /// Returns when all is over: 0 where every process of every machine ended with 0, else the status of the one that
 /// failed first on this machine (128 + signal), or 1 where it was on another. SIGINT and SIGTERM are passed on; the
-/// status is then 130 or 143. A process that ends with another status than 0 ends all; with `max_restarts` left, all
-/// are started again (unless it was 2, a mistake in the call), with TORCHELASTIC_RESTART_COUNT one higher.
+/// status is then 130 or 143. SIGUSR1 and SIGUSR2 are passed on without a limit of time; processes that end by them
+/// with 138 or 140 have not failed. A process that ends with another status than 0 ends all; with `max_restarts` left,
+/// all are started again, with TORCHELASTIC_RESTART_COUNT one higher, unless the status was 2 (a mistake in the call),
+/// or the failure is that of the try before and the run has got no further (saved_step_key) in between.
 int launch(const LaunchOptions& options);
 
 }  // namespace bevgrad

@@ -25,7 +25,7 @@ constexpr int64_t kMinRows = 8;
 struct Plan {
   int64_t channels, out_channels;
   int64_t inner, outer;  // channels and out_channels, rounded up to whole lines
-  int64_t blocks, rows;  // rows: tiles in the largest block
+  int64_t blocks, rows;  // rows: tiles of a block; the last one may hold fewer
 
   // Frequencies lie a line further apart than their size: at a power of two all 36 would compete for the same few
   // places of the cache.
@@ -37,8 +37,8 @@ struct Plan {
 Plan make_plan(int64_t channels, int64_t out_channels, int64_t tiles, int64_t threads) {
   // As many blocks for each thread as for the others.
   const int64_t even = divide_up(divide_up(tiles, kMaxRows), threads) * threads;
-  const int64_t blocks = std::min(even, divide_up(tiles, kMinRows));
-  return {channels, out_channels, whole_lines(channels), whole_lines(out_channels), blocks, divide_up(tiles, blocks)};
+  const int64_t rows = divide_up(tiles, std::min(even, divide_up(tiles, kMinRows)));
+  return {channels, out_channels, whole_lines(channels), whole_lines(out_channels), divide_up(tiles, rows), rows};
 }
 
 template <class T>
@@ -157,9 +157,9 @@ void run(const Tensor& y, const Tensor& x, const ConvEpilogue& epilogue, int pad
   const int64_t threads = omp_get_max_threads();
   const Tiles tiles(x, y, padding);
   const Plan p = make_plan(x.size(1), y.size(1), tiles.count, threads);
-  // Blocks differ by one tile at the most.
-  const Product large(p.rows, p.inner, p.outer), small(tiles.count / p.blocks, p.inner, p.outer);
-  const Tensor matrices = prepare(large.weight());
+  // One product for all blocks, the last one too: another number of rows may want its weights in another layout.
+  const Product product(p.rows, p.inner, p.outer);
+  const Tensor matrices = prepare(product.weight());
   const Epilogue<T> after{epilogue.shift.defined() ? epilogue.shift.data<float>() : nullptr,
                           epilogue.residual.defined() ? epilogue.residual.data<T>() : nullptr, epilogue.relu};
   const T* in = x.data<T>();
@@ -171,28 +171,19 @@ void run(const Tensor& y, const Tensor& x, const ConvEpilogue& epilogue, int pad
     float* frequencies = scratch.data<float>() + omp_get_thread_num() * p.scratch();
     float* products = frequencies + kFrequencies * p.input_stride();
     // Channels that only fill up a line are read by the products, against weights of 0: they must not be NaN.
-    if (p.inner != p.channels) std::fill(frequencies, products, 0.0f);
+    // So are the rows that the last block has no tiles for, whose products nobody reads.
+    if (p.inner != p.channels || tiles.count % p.rows != 0) std::fill(frequencies, products, 0.0f);
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < p.blocks; ++block) {
-      const int64_t begin = block * tiles.count / p.blocks, end = (block + 1) * tiles.count / p.blocks;
+      const int64_t begin = block * p.rows, end = std::min(begin + p.rows, tiles.count);
       for (int64_t t = begin; t < end; ++t)
         transform_input(tiles, tiles[t], p.channels, in, zeros.data(), frequencies + (t - begin) * p.inner,
                         p.input_stride());
-      const Product& product = end - begin == p.rows ? large : small;
       product.run(frequencies, p.input_stride(), matrices, products, p.output_stride());
       for (int64_t t = begin; t < end; ++t)
         transform_output(p, tiles, tiles[t], products + (t - begin) * p.outer, after, out);
     }
   }
-}
-
-// For comparisons: BEVGRAD_WINOGRAD=0 in the environment leaves every convolution to the direct kernels.
-bool winograd_is_on() {
-  static const bool on = [] {
-    const char* value = std::getenv("BEVGRAD_WINOGRAD");
-    return value == nullptr || std::string_view(value) != "0";
-  }();
-  return on;
 }
 
 // AMX multiplies bfloat16 several times as fast as float32; AVX-512's instruction for it at most twice.
@@ -211,11 +202,20 @@ bool keeps(const Tensor& weight, ConvOptions options) {
 
 }  // namespace
 
+bool winograd_is_on() {
+  static const bool on = [] {
+    const char* value = std::getenv("BEVGRAD_WINOGRAD");
+    return value == nullptr || std::string_view(value) != "0";
+  }();
+  return on;
+}
+
 bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
-  constexpr int64_t kMinChannels = 32, kMinPixels = 256, kMinPixelsUnkept = 1024;
+  constexpr int64_t kMinChannels = 32, kMinPixels = 96, kMinPixelsUnkept = 256;
   const bool fits =
       winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 && options.padding <= 2;
-  const int64_t pixels = y.size(0) * y.size(2) * y.size(3);
+  // Of one image: the batch must not decide, or a sample's bits would depend on those beside it.
+  const int64_t pixels = y.size(2) * y.size(3);
   return fits && std::min(weight.size(0), weight.size(1)) >= kMinChannels &&
          pixels >= (keeps(weight, options) ? kMinPixels : kMinPixelsUnkept) &&
          (x.dtype() == DType::Float32 || (x.dtype() == DType::BFloat16 && !bfloat16_is_faster()));

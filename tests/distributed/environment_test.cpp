@@ -65,7 +65,8 @@ TEST(RankEnvironment, MpiAndSlurm) {
             1);
   const Variables slurm = {{"SLURM_STEP_ID", "0"},
                            {"SLURM_PROCID", "2"},
-                           {"SLURM_NTASKS", "5"},
+                           {"SLURM_NTASKS", "9"},  // of the allocation
+                           {"SLURM_STEP_NUM_TASKS", "5"},
                            {"SLURM_LOCALID", "0"},
                            {"SLURM_NODEID", "1"},
                            {"SLURM_JOB_ID", "77"},
@@ -73,6 +74,7 @@ TEST(RankEnvironment, MpiAndSlurm) {
                            {"SLURM_STEP_NODELIST", "node[03-07,09].site,other"}};
   const RankEnvironment environment = read_rank_environment(from(slurm));
   EXPECT_EQ(environment.rank, 2);
+  EXPECT_EQ(environment.world_size, 5);
   EXPECT_EQ(environment.local_world_size, 2);
   EXPECT_EQ(environment.master_addr, "node03.site");
   EXPECT_GE(environment.master_port, 20000);
@@ -83,6 +85,29 @@ TEST(RankEnvironment, MpiAndSlurm) {
   wrong["SLURM_STEP_TASKS_PER_NODE"] = "many";
   EXPECT_THAT(error_of(wrong), HasSubstr("SLURM_STEP_TASKS_PER_NODE"));
   EXPECT_EQ(read_rank_environment(from({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "3"}})).world_size, 1);
+}
+
+TEST(RankEnvironment, APyTorchJobHasOneRankAMachine) {
+  Variables variables = {{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"MASTER_ADDR", "job-master-0"}, {"MASTER_PORT", "23456"}};
+  const RankEnvironment environment = read_rank_environment(from(variables));
+  EXPECT_EQ(environment.rank, 3);
+  EXPECT_EQ(environment.local_rank, 0);
+  EXPECT_EQ(environment.local_world_size, 1);
+  EXPECT_TRUE(environment.is_alone_on_its_machine);
+  variables["LOCAL_RANK"] = "1";
+  EXPECT_THAT(error_of(variables), HasSubstr("LOCAL_WORLD_SIZE is not"));
+  variables.erase("LOCAL_RANK");
+  variables.erase("MASTER_PORT");
+  EXPECT_THAT(error_of(variables), HasSubstr("MASTER_PORT is not"));
+}
+
+TEST(Threads, MoreThanTheCoresCanBearAreSaid) {
+  RankEnvironment environment;
+  environment.local_world_size = 2;
+  EXPECT_EQ(odd_threads(2, environment, 4, from({})), "");
+  EXPECT_EQ(odd_threads(4, environment, 4, from({})), "");
+  EXPECT_THAT(odd_threads(64, environment, 2, from({{"OMP_NUM_THREADS", "64"}})),
+              testing::AllOf(HasSubstr("128 threads on 2 core(s)"), HasSubstr("OMP_NUM_THREADS=64")));
 }
 
 TEST(RankEnvironment, OpenMpiOnSeveralMachinesNeedsAPlaceToMeet) {

@@ -8,6 +8,8 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/text_difference.h"
+#include "distributed/agent_link.h"
 #include "distributed/mesh.h"
 #include "distributed/ranks.h"
 #include "tensor/ops.h"
@@ -178,6 +180,128 @@ TEST_P(Faults, ASilentRankEndsTheWait) {
         throw Error("done");
       },
       quick);
+}
+
+TEST(GlooFaults, WhoGetsOnIsWaitedForAndWhoDoesNotIsNot) {
+  const auto errors = run_ranks(
+      {3, DeviceKind::CPU},
+      [](ProcessGroup& group, Device) {
+        // Rank 1 is busy for five times the time-out, and then stands still.
+        for (int i = 0; group.rank() == 1 && i < 50; ++i) {
+          group.set_place(fmt::format("feature {} of 50", i + 1));
+          std::this_thread::sleep_for(milliseconds(100));
+        }
+        group.barrier();
+        if (group.rank() != 1) {
+          group.barrier();
+          return;
+        }
+        std::this_thread::sleep_for(std::chrono::seconds(10));
+        throw Error("stood still");
+      },
+      quick);
+  for (const int rank : {0, 2})
+    EXPECT_THAT(errors[static_cast<size_t>(rank)], AllOf(HasSubstr("barrier"), HasSubstr("feature 50 of 50")));
+}
+
+TEST(GlooTraffic, NoMoreIsWaitedThanIsUnderWay) {
+  expect_no_errors(run_ranks({4, DeviceKind::CPU}, [](ProcessGroup& group, Device) {
+    const Tensor tensor = ones({1000});
+    for (int i = 0; i < 200; ++i) {
+      group.all_reduce(tensor, ReduceOp::Max)->wait();
+      group.barrier();
+    }
+    EXPECT_LE(group.traffic().waited, group.traffic().busy + 1e-9);
+  }));
+}
+
+/// What a store of an agent sees: rounds of processes that come and go.
+TEST(Meetings, RoundsOfOneAgentDoNotMixWhateverTheRestartCountSays) {
+  const StoreServer agent({"127.0.0.1", 0});
+  for (const int size : {3, 2, 4}) {
+    std::vector<std::string> errors(static_cast<size_t>(size));
+    std::vector<std::thread> ranks;
+    for (int rank = 0; rank < size; ++rank)
+      ranks.emplace_back([&, rank] {
+        try {
+          // The last one comes first, and finds the invitation of the round before.
+          std::this_thread::sleep_for(milliseconds(200 * (size - 1 - rank)));
+          RankEnvironment environment = rank_environment(rank, size, agent.endpoint().port);
+          environment.use_agent_store = true;
+          const auto group = make_process_group(environment, {.timeout = std::chrono::seconds(20), .config = "same"});
+          const Tensor tensor = full({1}, 1.0);
+          group->all_reduce(tensor, ReduceOp::Sum)->wait();
+          EXPECT_EQ(tensor.item(), size);
+          if (size != 3) group->leave();  // the first round is broken off
+        } catch (const std::exception& error) {
+          errors[static_cast<size_t>(rank)] = error.what();
+        }
+      });
+    for (std::thread& rank : ranks) rank.join();
+    expect_no_errors(errors);
+  }
+}
+
+TEST(Meetings, AnotherNumberOfRanksAndAWrongPlaceAreNamedOnAll) {
+  const auto pair = [](const std::function<void(RankEnvironment&)>& change) {
+    const int port = free_port();
+    std::vector<std::string> errors(2);
+    std::vector<std::thread> ranks;
+    for (int rank = 0; rank < 2; ++rank)
+      ranks.emplace_back([&, rank] {
+        RankEnvironment environment = rank_environment(rank, 2, port);
+        if (rank == 1) change(environment);
+        try {
+          make_process_group(environment, {.timeout = std::chrono::seconds(20), .config = "same"});
+        } catch (const std::exception& error) {
+          errors[static_cast<size_t>(rank)] = error.what();
+        }
+      });
+    for (std::thread& rank : ranks) rank.join();
+    return errors;
+  };
+  for (const std::string& error : pair([](RankEnvironment& environment) { environment.world_size = 3; }))
+    EXPECT_THAT(error, AllOf(HasSubstr("rank 1"), HasSubstr("counts 3 ranks"), HasSubstr("WORLD_SIZE")));
+  for (const std::string& error : pair([](RankEnvironment& environment) {
+         environment.local_world_size = 1;
+         environment.local_rank = 0;
+       }))
+    EXPECT_THAT(error, AllOf(HasSubstr("rank 1"), HasSubstr("127.0.0.1"), HasSubstr("LOCAL_WORLD_SIZE")));
+}
+
+TEST(AgentLink, KnowsWhetherARunHasBegunAndNoticesTheEndOfTheAgent) {
+  auto agent = std::make_unique<StoreServer>(Endpoint{"127.0.0.1", 0});
+  RankEnvironment environment = rank_environment(0, 1, agent->endpoint().port);
+  std::atomic<int> lost = 0;
+  const auto link = [&](const std::string& what) {
+    return std::make_unique<AgentLink>(environment, what, milliseconds(5000), milliseconds(1500), [&] { ++lost; });
+  };
+  {
+    const auto first = link("work_dirs/a");
+    EXPECT_FALSE(first->has_begun_before());
+    first->tell_begun();
+    first->tell_saved(40);
+  }
+  EXPECT_TRUE(link("work_dirs/a")->has_begun_before());
+  EXPECT_FALSE(link("work_dirs/b")->has_begun_before());
+  EXPECT_EQ(StoreClient(agent->endpoint(), milliseconds(1000)).peek(saved_step_key("none")), "40");
+  const auto last = link("work_dirs/a");
+  EXPECT_EQ(lost, 0);
+  agent.reset();
+  for (int i = 0; i < 500 && lost == 0; ++i) std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(lost, 1);
+}
+
+TEST(TextDifference, NamesTheFieldWithItsMessages) {
+  const std::string text = "seed: 1\ntrain {\n  lr: 2\n  amp {\n    on: true\n  }\n}\n";
+  const auto against = [&](std::string other) { return first_difference(text, other, "here", "there"); };
+  EXPECT_EQ(against(text), "");
+  EXPECT_EQ(against("seed: 1\ntrain {\n  lr: 3\n  amp {\n    on: true\n  }\n}\n"),
+            "\"train.lr: 2\" here, \"train.lr: 3\" there");
+  EXPECT_EQ(against("seed: 1\ntrain {\n  lr: 2\n  amp {\n    on: false\n  }\n}\n"),
+            "\"train.amp.on: true\" here, \"train.amp.on: false\" there");
+  EXPECT_EQ(against("train {\n  lr: 2\n  amp {\n    on: true\n  }\n}\n"), "\"seed: 1\" here, no such line there");
+  EXPECT_EQ(against(text + "eval: 1\n"), "\"eval: 1\" there, no such line here");
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, Faults,

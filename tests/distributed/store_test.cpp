@@ -5,12 +5,14 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <random>
 #include <thread>
 
 #include "base/error.h"
 #include "distributed/ranks.h"
 #include "distributed/tcp_store.h"
+#include "internal/store_request.h"
 #include "internal/store_wire.h"
 
 namespace bevgrad {
@@ -112,6 +114,119 @@ TEST(Store, HugeLengthsAreRefusedBeforeMemoryIsTaken) {
   EXPECT_THROW(stranger.receive(&answer, 1, deadline_in(milliseconds(2000))), Error);
 }
 
+std::string introduction() {
+  std::string bytes(1, '\0');
+  bytes.append(reinterpret_cast<const char*>(&store_wire::kMagic), 4);
+  return bytes;
+}
+
+std::string text_with_length(const std::string& text) {
+  const uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), 8) + text;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+TEST(Store, UnfinishedRequestsOfManyTakeNoMoreThanTheLimit) {
+  const StoreServer server({"127.0.0.1", 0});
+  StoreClient honest(server.endpoint(), milliseconds(20000));
+  honest.set("key", "value");
+  const std::string begun = introduction() + static_cast<char>(store_wire::kSet) + text_with_length("k") +
+                            text_with_length(std::string(8 << 20, 'x'));
+  const auto held = [] {
+    std::ifstream stream("/proc/self/statm");
+    size_t pages = 0, resident = 0;
+    stream >> pages >> resident;
+    return resident * 4096;
+  };
+  const size_t before = held();
+  std::vector<Socket> strangers;
+  for (int i = 0; i < 40; ++i) {
+    strangers.push_back(connect_to(server.endpoint(), deadline_in(milliseconds(2000))));
+    try {
+      strangers.back().send(begun.data(), begun.size() - 1, deadline_in(milliseconds(5000)));
+    } catch (const Error&) {
+    }
+    EXPECT_EQ(honest.peek("key"), "value");
+  }
+  EXPECT_LT(held() - before, (size_t{64} << 20) + (size_t{40} << 20)) << "40 times 8 MiB were begun";
+}
+
+TEST(Store, RanksHaveAPlaceBesideStrangersWhoOnlySit) {
+  const size_t files = raise_open_files();
+  if (files < 9000) GTEST_SKIP() << "SKIPPED: only " << files << " files may be open";
+  const StoreServer server({"127.0.0.1", 0});
+  StoreClient first(server.endpoint(), milliseconds(20000));
+  first.set("key", "value");
+  const std::string hello = introduction();
+  std::vector<Socket> strangers;
+  for (int i = 0; i < 4200; ++i) {
+    strangers.push_back(connect_to(server.endpoint(), deadline_in(milliseconds(20000))));
+    strangers.back().send(hello.data(), hello.size(), deadline_in(milliseconds(2000)));
+  }
+  EXPECT_EQ(first.peek("key"), "value");
+  StoreClient late(server.endpoint(), milliseconds(20000));
+  EXPECT_EQ(late.peek("key"), "value");
+}
+
+TEST(Store, ALargeRequestInSmallPiecesIsLookedAtOnce) {
+  const StoreServer server({"127.0.0.1", 0});
+  std::string request(1, static_cast<char>(store_wire::kMultiSet));
+  const uint64_t pairs = 100000;
+  request.append(reinterpret_cast<const char*>(&pairs), 8);
+  for (uint64_t i = 0; i < pairs; ++i)
+    request += text_with_length(fmt::format("key {}", i)) + text_with_length(std::string(60, 'v'));
+  const std::string hello = introduction();
+  const Socket client = connect_to(server.endpoint(), deadline_in(milliseconds(2000)));
+  client.send(hello.data(), hello.size(), deadline_in(milliseconds(2000)));
+  StoreClient honest(server.endpoint(), milliseconds(20000));
+  const auto start = std::chrono::steady_clock::now();
+  double longest = 0;
+  for (size_t at = 0; at < request.size(); at += 1 << 15) {
+    client.send(request.data() + at, std::min<size_t>(1 << 15, request.size() - at), deadline_in(milliseconds(20000)));
+    const auto asked = std::chrono::steady_clock::now();
+    honest.has("nothing");
+    longest = std::max(longest, seconds_since(asked));
+  }
+  EXPECT_TRUE(honest.wait({fmt::format("key {}", pairs - 1)}, milliseconds(20000)));
+  EXPECT_EQ(honest.peek("key 77"), std::string(60, 'v'));
+  EXPECT_LT(seconds_since(start), 10.0);
+}
+
+TEST(RequestScanner, FindsTheEndOfEveryRequestInAnyPieces) {
+  using namespace store_wire;
+  const auto number = [](uint64_t value) { return std::string(reinterpret_cast<const char*>(&value), 8); };
+  const std::string key = text_with_length("key"), value = text_with_length("a value"), none = text_with_length("");
+  const auto code = [](Code which) { return std::string(1, static_cast<char>(which)); };
+  const std::vector<std::string> requests = {introduction(),
+                                             code(kSet) + key + value,
+                                             code(kCompareSet) + key + none + value,
+                                             code(kGet) + key,
+                                             code(kAdd) + key + number(3),
+                                             code(kCheck) + number(2) + key + none,
+                                             code(kWait) + number(0),
+                                             code(kGetNumKeys),
+                                             code(kDeleteKey) + key,
+                                             code(kAppend) + key + none,
+                                             code(kMultiGet) + number(3) + key + key + key,
+                                             code(kMultiSet) + number(2) + key + value + key + none,
+                                             code(kMultiSet) + number(0),
+                                             code(kCancelWait),
+                                             code(kPing) + "abcd"};
+  for (const std::string& request : requests) {
+    const std::string bytes = request + "more";
+    RequestScanner scanner;
+    for (size_t size = 0; size < request.size(); ++size)
+      EXPECT_FALSE(scanner.scan(std::string_view(bytes).substr(0, size))) << int(request[0]) << " at " << size;
+    EXPECT_TRUE(scanner.scan(bytes)) << int(request[0]);
+    EXPECT_EQ(scanner.size(), request.size()) << int(request[0]);
+  }
+  RequestScanner scanner;
+  EXPECT_THROW(scanner.scan(code(kSet) + number(kMostKeyBytes + 1)), Garbage);
+}
+
 TEST(Store, AnAbsentStoreIsNamed) {
   const int port = free_port();
   try {
@@ -120,6 +235,17 @@ TEST(Store, AnAbsentStoreIsNamed) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(port)));
   }
+}
+
+TEST(Sockets, ANameThatIsNotKnownIsAskedForUntilTheTimeout) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    connect_to({"no-such-host.invalid", 29500}, deadline_in(milliseconds(1200)));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("no-such-host.invalid: cannot find the address"));
+  }
+  EXPECT_GE(seconds_since(start), 1.2);
 }
 
 /// A Python that has torch.distributed, or "".

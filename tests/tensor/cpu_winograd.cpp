@@ -187,6 +187,20 @@ TEST(Winograd, SameBitsOnAnyNumberOfThreads) {
   omp_set_num_threads(threads);
 }
 
+// Two blocks, one of which is not full: each number of rows may have a weight layout of its own.
+TEST(Winograd, BlocksThatAreNotFull) {
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  for (int64_t tiles : {65, 97, 115, 127}) {
+    const Problem oracle = make(1, 128, 4, 4 * tiles, 128);
+    EXPECT_LT(error(run(cpu::conv2d_forward_by_winograd, converted(oracle, DType::Float32)),
+                    run(cpu::conv2d_forward, oracle)),
+              kRounding)
+        << tiles << " tiles";
+  }
+  omp_set_num_threads(threads);
+}
+
 TEST(Winograd, NaNStaysNearItsPixel) {
   const Problem p = converted(make(1, 16, 16, 16, 16), DType::Float32);
   p.x.data<float>()[0] = std::nanf("");
@@ -218,7 +232,7 @@ TEST(Winograd, LargestWeightsAreNotKept) {
   const size_t kept = cpu::kept_weight_bytes();
   run(cpu::conv2d_forward, p);
   EXPECT_EQ(cpu::kept_weight_bytes(), kept);
-  const Problem small = converted(make(1, 512, 16, 30, 512), DType::Float32);
+  const Problem small = converted(make(1, 512, 8, 30, 512), DType::Float32);
   EXPECT_FALSE(cpu::winograd_pays(small.x, small.residual, small.weight, small.options)) << "too few uses";
 }
 

@@ -1,6 +1,7 @@
 // What becomes of a run whose processes are killed, stopped, cut off or started wrongly.
+#include "launched_runs.h"
 #include "support/paths.h"
-#include "tools/launched_runs.h"
+#include "train/work_dir.h"
 
 namespace bevgrad {
 namespace {
@@ -79,6 +80,67 @@ TEST(Faults, SignalsArePassedOnAndTheRunGoesOnFromThere) {
     ASSERT_EQ(run(launched(2, again)), 0);
     expect_same_bits(last_checkpoint(unbroken(), 12), last_checkpoint(work_dir, 12));
   }
+}
+
+TEST(Faults, AQueuesWarningSavesAndEnds) {
+  const std::string work_dir = path("warned");
+  Running running(launched(2, tiny_run(work_dir, kLong), {"--max-restarts", "3"}));
+  ASSERT_TRUE(running.wait_for("train 3/12")) << running.output();
+  kill(running.process(), SIGUSR1);
+  EXPECT_EQ(running.finish(), 128 + SIGUSR1) << running.output();
+  EXPECT_THAT(running.output(), AllOf(HasSubstr("SIGUSR1"), HasSubstr("go on with --resume auto"),
+                                      testing::Not(HasSubstr("starting again"))));
+  Words again = tiny_run(work_dir, kLong);
+  again.insert(again.end(), {"--resume", "auto"});
+  ASSERT_EQ(run(launched(2, again)), 0);
+  expect_same_bits(last_checkpoint(unbroken(), 12), last_checkpoint(work_dir, 12));
+}
+
+TEST(Faults, RanksSaveAndEndWhenTheirAgentIsGone) {
+  const std::string work_dir = path("agent"), output = path("agent.txt");
+  // A shell between, so that the ranks do not die with the launcher; their steps are many.
+  std::string command = "setsid";
+  for (const std::string& word : tiny_run(work_dir, steps(100000, 1))) command += " '" + word + "'";
+  Running running(launched(2, {"sh", "-c", command + " >> " + output + " 2>&1; true"}));
+  for (int i = 0; i < 3000 && read_text(output).find("train 3/") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  kill(running.process(), SIGKILL);
+  running.finish();
+  for (int i = 0; i < 3000 && !lock_holder(work_dir).empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_THAT(read_text(output), AllOf(HasSubstr("launcher"), HasSubstr("saved"), HasSubstr("--resume auto")));
+  EXPECT_FALSE(WorkDir(work_dir).checkpoints().empty());
+}
+
+TEST(Faults, OtherDataOnARankIsNamedOnAll) {
+  for (const char* change : {"sort -r", "head -n 4"}) {
+    std::string words;
+    for (const std::string& word : tiny_run("work", steps(3, 1, {"data.root=data"}))) words += " '" + word + "'";
+    const std::string folder = path(fmt::format("other_data_{}", change));
+    for (const int rank : {0, 1}) {
+      const std::string here = fmt::format("{}/{}", folder, rank);
+      fs::create_directories(here);
+      fs::copy(TinyData::get().root(), here + "/data", fs::copy_options::recursive);
+    }
+    const std::string list = folder + "/1/data/train.txt";
+    ASSERT_EQ(std::system(fmt::format("{0} '{1}' > '{1}.new' && mv '{1}.new' '{1}'", change, list).c_str()), 0);
+    std::string output;
+    EXPECT_EQ(run(launched(2, {"sh", "-c", fmt::format("cd '{}'/$RANK && exec{}", folder, words)}), &output), 1);
+    EXPECT_THAT(output,
+                AllOf(HasSubstr("[rank0] bevgrad: rank 1 (process"), HasSubstr("reads other"), HasSubstr("on rank 0")))
+        << output;
+  }
+}
+
+TEST(Faults, TwoRunsInOneFolderAreNoticed) {
+  const std::string work_dir = path("shared_folder");
+  Running first(tiny_run(work_dir, steps(100000, 1)));
+  ASSERT_TRUE(first.wait_for("train 1/")) << first.output();
+  std::string output;
+  EXPECT_NE(run(launched(2, tiny_run(work_dir, kLong), {"--max-restarts", "2"}), &output), 0) << output;
+  EXPECT_THAT(output, HasSubstr(fmt::format("another run works in this folder: process {}", first.process())));
+  kill(first.process(), SIGTERM);
+  EXPECT_EQ(first.finish(), 143);
 }
 
 /// Two ranks without a launcher, so that each can be started in its own way.

@@ -177,6 +177,16 @@ inline const std::string& unbroken() {
   return folder;
 }
 
+/// The one folder in a folder; "" where there is none or more than one.
+inline std::string only_folder_in(const std::string& parent) {
+  std::string found;
+  for (const auto& entry : fs::directory_iterator(parent)) {
+    if (!found.empty()) return "";
+    found = entry.path().string();
+  }
+  return found;
+}
+
 /// The processes of a launcher, in the order of their ranks.
 inline std::vector<pid_t> children_of(pid_t launcher) {
   std::istringstream stream(read_text(fmt::format("/proc/{0}/task/{0}/children", launcher)));

@@ -2,15 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
+#include "base/error.h"
 #include "formats/hdf5/tensor_file.h"
 #include "optim/adamw.h"
 #include "optim/sgd.h"
 #include "support/temporary_folder.h"
 #include "tensor/ops.h"
+#include "train/checkpoint/checkpoint_writer.h"
 #include "train/checkpoint/pretrain.h"
 
 namespace bevgrad {
@@ -164,6 +168,29 @@ TEST(Pretrain, AccountsForEveryName) {
   EXPECT_EQ(model[0].second.to_vector(), (std::vector<double>{1, 2}));
   EXPECT_EQ(model[2].second.to_vector(), (std::vector<double>{1}));
   EXPECT_THROW(load_pretrained(path, {{"other", zeros({1})}}), Error);
+}
+
+TEST(CheckpointWriter, WritesBesideTheCallerAndSaysOnceWhatFailed) {
+  CheckpointWriter writer;
+  EXPECT_TRUE(writer.is_idle());
+  std::promise<void> gate;
+  std::atomic<int> written = 0;
+  writer.start([&, opened = gate.get_future().share()] {
+    opened.wait();
+    ++written;
+  });
+  EXPECT_FALSE(writer.is_idle());
+  EXPECT_EQ(writer.take_error(), "");
+  gate.set_value();
+  writer.finish();
+  EXPECT_TRUE(writer.is_idle());
+  EXPECT_EQ(written, 1);
+  writer.start([] { fail("no space left"); });
+  writer.start([&] { ++written; });  // the next one is tried all the same
+  EXPECT_EQ(writer.take_error(), "no space left");
+  writer.finish();
+  EXPECT_EQ(writer.take_error(), "");
+  EXPECT_EQ(written, 2);
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 // The feature cache: same results with and without it, nothing stale, nothing corrupt.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <omp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "autograd/autograd.h"
 #include "base/error.h"
@@ -213,6 +215,39 @@ TEST(FeatureSource, HistoryIsTheOneThatStreamingGives) {
     EXPECT_GT(valid, 5);
     EXPECT_EQ(source.computed(), 0);
   }
+}
+
+/// The bytes of every feature by its name.
+std::map<std::string, std::string> feature_bytes(const std::string& dir) {
+  std::map<std::string, std::string> all;
+  for (const std::string& file : feature_files(dir)) all[fs::path(file).filename().string()] = read_file(file);
+  return all;
+}
+
+// Widths and sizes at which convolutions have several ways to choose from.
+TEST(FeatureSource, AFeatureDependsOnItsSampleAlone) {
+  const auto document = [](const std::string& cache) {
+    std::vector<std::string> sets = {"feature_cache.storage=float32", "network.backbone_width=32",
+                                     "network.neck_channels=32", "network.bev_channels=32"};
+    for (int group = 0; group < 3; ++group) {
+      sets.push_back(fmt::format("sensors.groups[{}].height=64", group));
+      sets.push_back(fmt::format("sensors.groups[{}].width=96", group));
+    }
+    return step_two(cache, sets);
+  };
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(2);
+  Fixture together(document("together"));
+  together.source().fill(alone());
+  const auto expected = feature_bytes(cache_dir("together"));
+  ASSERT_GT(expected.size(), 8u);
+  // One by one, from behind, on another number of threads.
+  omp_set_num_threads(1);
+  Fixture single(document("single"));
+  FeatureSource source = single.source();
+  for (int64_t entry = single.dataset.size(); entry-- > 0;) source.features({entry}, DType::Float32);
+  EXPECT_EQ(feature_bytes(cache_dir("single")), expected);
+  omp_set_num_threads(threads);
 }
 
 TEST(FeatureSource, FillsOnceAndTellsHowMuch) {

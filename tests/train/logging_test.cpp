@@ -1,7 +1,10 @@
 // Event files, logs, the work folder.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -12,6 +15,7 @@
 #include "drawing/png.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
+#include "train/logging/scalar_log.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -65,6 +69,14 @@ TEST_F(EventFiles, RecordsAreFramedAndHoldTheScalar) {
   EXPECT_THAT(records[1], testing::HasSubstr(std::string("train/loss\x15\x00\x00\xC0\x3F", 15)));
 }
 
+// SessionLog {status: START} in field 7 of an event of that step: TensorBoard drops what other files say from there on.
+TEST_F(EventFiles, ASessionBeginsAtAStep) {
+  EventFile file(folder_.string());
+  file.start_session(21);
+  file.flush();
+  EXPECT_THAT(read(file.path()), testing::HasSubstr(std::string("\x10\x15\x3a\x02\x08\x01", 6)));
+}
+
 TEST(Histogram, CountsEveryFiniteValueOnce) {
   const Histogram h = histogram_of(from_values({-1, 0, 0.5, 1, std::nan(""), 3, INFINITY}, {7}), 4);
   EXPECT_EQ(h.count, 5);
@@ -105,6 +117,35 @@ TEST(ProgressLine, SaysWhatAPersonWants) {
   EXPECT_EQ(format_duration(3723), "1:02:03");
 }
 
+using ScalarLogs = InAFolder;
+
+TEST_F(ScalarLogs, AResumedRunReplacesWhatWasWrittenBeyondItsCheckpoint) {
+  {
+    ScalarLog log(folder_.string(), -1);
+    for (int step = 1; step <= 3; ++step) log.add(step, {{"train/loss", 0.5 * step}, {"val/miou", std::nan("")}});
+  }
+  std::ofstream(folder_ / "scalars.jsonl", std::ios::app) << "{\"step\": 4, \"ti";  // cut short
+  std::ofstream(folder_ / "scalars.csv", std::ios::app) << "4,17";
+  {
+    ScalarLog log(folder_.string(), 2);
+    log.add(3, {{"train/loss", 7}});
+  }
+  std::istringstream lines(read(folder_ / "scalars.jsonl"));
+  std::vector<std::string> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(line);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_THAT(all[0], testing::AllOf(testing::StartsWith("{\"step\":1,\"time\":"),
+                                     testing::HasSubstr("\"train/loss\":0.5,\"val/miou\":null}")));
+  EXPECT_THAT(all[2], testing::AllOf(testing::StartsWith("{\"step\":3,"), testing::HasSubstr("\"train/loss\":7.0")));
+  const std::string csv = read(folder_ / "scalars.csv");
+  EXPECT_THAT(csv, testing::StartsWith("step,time,name,value\n1,"));
+  EXPECT_THAT(csv, testing::EndsWith(",train/loss,7\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
+  ScalarLog(folder_.string(), -1);  // a run that begins anew
+  EXPECT_EQ(read(folder_ / "scalars.jsonl"), "");
+  EXPECT_EQ(read(folder_ / "scalars.csv"), "step,time,name,value\n");
+}
+
 using Logs = InAFolder;
 
 TEST_F(Logs, LinesGoToTheFile) {
@@ -139,6 +180,65 @@ TEST_F(WorkDirs, AnEarlierRunIsSetAsideNotLost) {
   const std::string aside = work.set_checkpoints_aside();
   EXPECT_TRUE(fs::exists(aside + "/step_00000001.h5"));
   EXPECT_TRUE(work.checkpoints().empty());
+}
+
+TEST_F(WorkDirs, OneTrainingAtATime) {
+  const std::string folder = (folder_ / "run").string();
+  {
+    const WorkDir first(folder, true);
+    EXPECT_THAT(lock_holder(folder), testing::StartsWith("process " + std::to_string(::getpid()) + " on "));
+    const WorkDir reader(folder);  // who only reads is not in the way
+    try {
+      WorkDir(folder, true);
+      FAIL();
+    } catch (const UsageError& error) {
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(folder),
+                                               testing::HasSubstr("process " + std::to_string(::getpid()))));
+    }
+  }
+  EXPECT_EQ(lock_holder(folder), "");
+  const WorkDir next(folder, true);
+}
+
+TEST_F(WorkDirs, LeftoversOfKilledWritersGoWhenATrainingBegins) {
+  const std::string folder = (folder_ / "run").string();
+  { const WorkDir work(folder); }
+  touch("run/checkpoints/step_00000005.h5.tmp-17-3");
+  touch("run/step2.ckpt.tmp-17-4");
+  touch("run/metrics.json.tmp-17-5");  // somebody may be writing it
+  touch("run/profile.txt.tmp-17-6");
+  fs::last_write_time(folder_ / "run/profile.txt.tmp-17-6", fs::file_time_type::clock::now() - std::chrono::hours(2));
+  touch("run/checkpoints/step_00000005.h5");
+  touch("run/my.tmp");
+  const WorkDir work(folder, true);
+  EXPECT_FALSE(fs::exists(folder_ / "run/checkpoints/step_00000005.h5.tmp-17-3"));
+  EXPECT_FALSE(fs::exists(folder_ / "run/step2.ckpt.tmp-17-4"));
+  EXPECT_FALSE(fs::exists(folder_ / "run/profile.txt.tmp-17-6"));
+  for (const char* kept : {"run/metrics.json.tmp-17-5", "run/checkpoints/step_00000005.h5", "run/my.tmp"})
+    EXPECT_TRUE(fs::exists(folder_ / kept)) << kept;
+}
+
+TEST_F(WorkDirs, ATextIsWrittenWholeHoweverManyWriteIt) {
+  const std::string file = (folder_ / "index.txt").string();
+  std::vector<pid_t> writers;
+  for (int i = 0; i < 8; ++i) {
+    writers.push_back(fork());
+    if (writers.back() != 0) continue;
+    try {
+      for (int round = 0; round < 50; ++round) write_text_file(file, std::string(20000, static_cast<char>('a' + i)));
+    } catch (const Error&) {
+      _exit(1);
+    }
+    _exit(0);
+  }
+  for (const pid_t writer : writers) {
+    int status = -1;
+    waitpid(writer, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  const std::string text = read(file);
+  EXPECT_EQ(text, std::string(20000, text[0]));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "nothing is left over";
 }
 
 TEST_F(WorkDirs, AFolderThatCannotBeMadeIsAUsageError) {

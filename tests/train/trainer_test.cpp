@@ -4,17 +4,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "autograd/autograd.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/signals.h"
 #include "support/devices.h"
 #include "tensor/ops.h"
+#include "train/logging/histogram.h"
 #include "train/network_state.h"
+#include "train/run_folder.h"
 #include "train/tiny_run.h"
 #include "train/validator.h"
 
@@ -373,6 +378,73 @@ TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
     if (device.is_cpu()) on_the_cpu = headline;
     for (const auto& [name, value] : headline) EXPECT_NEAR(value, on_the_cpu.at(name), 1e-2) << name;
   }
+}
+
+// What is written beside the training is the state of its step, not of those that follow.
+TEST(Checkpoints, WrittenBesideTheTrainingAreThoseOfTheirStep) {
+  const std::string work_dir = TinyData::get().path("beside"), other = TinyData::get().path("not_beside");
+  make_trainer(step_one({"train.checkpoint_interval=1", "train.keep_checkpoints=10"}), work_dir)->run();
+  const std::unique_ptr<Trainer> trainer = make_trainer(step_one(), other);
+  int compared = 0;
+  for (int64_t step = 1; step <= 6; ++step) {
+    trainer->step();
+    const std::string path = WorkDir(work_dir).checkpoint_file(step);
+    // A slow disk may have put one off by a step.
+    if (!std::filesystem::exists(path)) continue;
+    ++compared;
+    const Checkpoint expected = trainer->checkpoint(), written = load_checkpoint(path);
+    EXPECT_EQ(written.global_step, step);
+    EXPECT_THAT(different_tensors(expected.state_dict, written.state_dict), testing::IsEmpty());
+    for (const auto& [kind, tensors] : expected.optimizer)
+      EXPECT_THAT(different_tensors(tensors, written.optimizer.at(kind)), testing::IsEmpty());
+  }
+  EXPECT_GE(compared, 3);
+}
+
+// As a checkpoint of that step has them.
+TEST(Histograms, AreOfTheStepThatTheyAreTaggedWith) {
+  const std::string work_dir = TinyData::get().path("histograms");
+  std::unique_ptr<Trainer> trainer = make_trainer(step_one({"train.histogram_interval=3"}), work_dir);
+  for (int i = 0; i < 3; ++i) trainer->step();
+  const NamedTensors weights = trainer->network().state_dict();
+  const auto found =
+      std::find_if(weights.begin(), weights.end(), [](const auto& entry) { return entry.first == "fuser.0.weight"; });
+  ASSERT_NE(found, weights.end());
+  const Histogram expected = histogram_of(found->second);
+  trainer.reset();  // the event file is whole now
+  std::string events;
+  for (const auto& entry : std::filesystem::directory_iterator(work_dir))
+    if (entry.path().filename().string().find("tfevents") != std::string::npos) events = entry.path().string();
+  std::string sum(sizeof(double), '\0');
+  std::memcpy(sum.data(), &expected.sum, sizeof(double));
+  EXPECT_THAT(read_file(events), HasSubstr(sum));
+}
+
+TEST(RunFolders, SayWhatARunIsAndWhatCanGo) {
+  const std::string work_dir = TinyData::get().path("folders/a");
+  {
+    const std::unique_ptr<Trainer> trainer = make_trainer(step_one({"train.checkpoint_interval=2"}), work_dir);
+    for (int i = 0; i < 4; ++i) trainer->step();
+    trainer->save();
+    EXPECT_EQ(find_runs(work_dir).at(0).state(), "running");
+  }
+  std::ofstream(work_dir + "/checkpoints/step_00000005.h5.tmp-1-1") << "half";
+  std::vector<RunFolder> runs = find_runs(TinyData::get().path("folders"));
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].path, work_dir);
+  EXPECT_EQ(runs[0].state(), "can be resumed");
+  EXPECT_EQ(runs[0].step, 4);
+  EXPECT_EQ(runs[0].total_steps, 6);
+  EXPECT_THAT(runs[0].checkpoint, HasSubstr("step_00000004.h5"));
+  EXPECT_GT(runs[0].bytes, 10000u);
+  ASSERT_EQ(runs[0].disposable.size(), 1u);
+  EXPECT_EQ(runs[0].disposable[0].second, 4u);
+  make_trainer(step_one({"train.checkpoint_interval=2"}), work_dir, "auto")->run();
+  runs = find_runs(work_dir);
+  EXPECT_EQ(runs.at(0).state(), "done");
+  EXPECT_EQ(runs.at(0).step, 6);
+  EXPECT_TRUE(runs.at(0).disposable.empty());
+  EXPECT_THROW(find_runs(work_dir + "/no"), UsageError);
 }
 
 }  // namespace

@@ -176,7 +176,7 @@ int64_t FeatureSource::position(int64_t entry) const {
   return impl_->places.at(static_cast<size_t>(entry)).position;
 }
 
-void FeatureSource::fill(const ProcessGroup& group) {
+void FeatureSource::fill(ProcessGroup& group) {
   Impl& impl = *impl_;
   const FeatureCache& cache = *impl.cache;
   const std::vector<int64_t> missing = impl.missing_entries();
@@ -212,6 +212,7 @@ void FeatureSource::fill(const ProcessGroup& group) {
       cache.write(impl.key(batch->entries[i]), ops::select(features, 0, n), batch->timestamps[i], batch->ego_poses[i]);
     }
     done += batch->size();
+    group.set_place(fmt::format("feature {} of {} for the cache", done, mine.size()));
     const auto since = [](Clock::time_point time) {
       return std::chrono::duration<double>(Clock::now() - time).count();
     };
@@ -226,9 +227,8 @@ void FeatureSource::fill(const ProcessGroup& group) {
       impl.log.progress(progress);
     }
     if (const int signal = StopSignals::caught(); signal != 0)
-      throw Interrupted(
-          signal, fmt::format("stopped by a signal after {} of {} features; the next run goes on from there", done,
-                              mine.size()));
+      throw Interrupted(signal, fmt::format("stopped by {} after {} of {} features; the next run goes on from there",
+                                            stop_cause(signal), done, mine.size()));
   }
   impl.log.info(fmt::format("feature cache: {} features computed in {}", done,
                             format_duration(std::chrono::duration<double>(Clock::now() - start).count())));

@@ -30,9 +30,9 @@ class FeatureSource {
   int64_t size() const;
   int64_t missing() const;
   /// Computes what is missing, this rank its share, with a line of progress; begins with how many bytes it takes and
-  /// throws Error where the disk has not as many. Throws Interrupted after a signal: what is done stays, and the next
-  /// call goes on from there.
-  void fill(const ProcessGroup& group);
+  /// throws Error where the disk has not as many. Other ranks wait for this one as long as it gets on. Throws
+  /// Interrupted after a signal: what is done stays, and the next call goes on from there.
+  void fill(ProcessGroup& group);
 
   /// Where the network is.
   Device device() const;

@@ -12,6 +12,7 @@
 
 #include "base/files.h"
 #include "data/record.h"
+#include "tensor/build_info.h"
 #include "tensor/ops.h"
 #include "train/work_dir.h"
 
@@ -21,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Raise it when the encoder computes something else from the same weights and options.
-constexpr const char* kEncoderVersion = "bevgrad encoder 1";
+constexpr const char* kEncoderVersion = "bevgrad encoder 2";
 
 class Hash {
  public:
@@ -138,6 +139,7 @@ CacheKey encoder_fingerprint(const Network& network, const config::Config& proto
   Hash hash;
   hash.add(std::string(kEncoderVersion));
   hash.add(encoder_config(proto));
+  hash.add(arithmetic(network.device()));
   for (const auto& [name, tensor] : network.state_dict()) {
     // How often a norm was updated is a count for people.
     if (!network.is_encoder(name) || name.ends_with("num_batches_tracked")) continue;

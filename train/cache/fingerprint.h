@@ -12,8 +12,9 @@
 
 namespace bevgrad {
 
-/// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths and
-/// the precision in which it computes.
+/// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths, the
+/// precision in which it computes, and what computes it (tensor/build_info.h): with the same fingerprint an input has
+/// the same feature, bit for bit.
 CacheKey encoder_fingerprint(const Network& network, const config::Config& proto);
 
 /// The inputs in a record: everything but its labels.

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <fstream>
 
@@ -91,15 +90,16 @@ void DataParallel::begin_step(int64_t step) {
 void DataParallel::merge(double& loss, std::vector<std::pair<std::string, double>>& terms) {
   if (group_.size() == 1) return;
   const int caught = StopSignals::caught();
-  std::vector<double> values = {loss, caught == SIGINT ? 1.0 : 0.0, caught == SIGTERM ? 1.0 : 0.0};
+  std::vector<double> values = {loss};
+  for (const int signal : kStopSignals) values.push_back(caught == signal ? 1.0 : 0.0);
   for (const auto& [name, value] : terms) values.push_back(value);
   bevgrad::sum(group_, values);
   // Where losses know only their own rank's batch, theirs is a mean.
   const double share = sync_.losses ? 1.0 : 1.0 / group_.size();
   loss = values[0] * share;
-  if (values[2] > 0) signal_ = SIGTERM;
-  if (values[1] > 0) signal_ = SIGINT;
-  for (size_t i = 0; i < terms.size(); ++i) terms[i].second = values[3 + i] * share;
+  for (size_t i = 0; i < kStopSignals.size(); ++i)
+    if (values[1 + i] > 0) signal_ = kStopSignals[i];
+  for (size_t i = 0; i < terms.size(); ++i) terms[i].second = values[1 + kStopSignals.size() + i] * share;
 }
 
 void DataParallel::begin_backward(const Tensor& loss) {

@@ -38,7 +38,8 @@ class DataParallel {
   void begin_backward(const Tensor& loss);
   void end_backward();
 
-  /// SIGINT or SIGTERM, where any rank had got one before it last called merge(): the same on every rank. 0: none.
+  /// A signal to stop (train/signals.h), where any rank had got one before it last called merge(): the same on every
+  /// rank. 0: none.
   int signal() const;
   /// Waits for the other ranks.
   void barrier() { group_.barrier(); }

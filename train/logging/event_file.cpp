@@ -107,6 +107,16 @@ EventFile::EventFile(const std::string& folder) {
   flush();
 }
 
+void EventFile::start_session(int64_t step) {
+  // Event {double wall_time = 1; int64 step = 2; SessionLog session_log = 7 {status = 1 (1: START)}}
+  std::string session, event;
+  append_integer(session, 1, 1);
+  append_double(event, 1, wall_time());
+  append_integer(event, 2, step);
+  append_bytes(event, 7, session);
+  write_record(event);
+}
+
 void EventFile::add_scalar(std::string_view tag, double value, int64_t step) {
   std::string entry;
   append_bytes(entry, 1, tag);  // Value {string tag = 1; float simple_value = 2}

@@ -18,6 +18,9 @@ class EventFile {
   /// Makes "events.out.tfevents.<seconds>.<host>.<process>" in `folder`. Throws Error naming the file.
   explicit EventFile(const std::string& folder);
 
+  /// From `step` on this file replaces what others of the folder say: TensorBoard drops what a run that broke off had
+  /// written beyond the checkpoint from which this one goes on.
+  void start_session(int64_t step);
   void add_scalar(std::string_view tag, double value, int64_t step);
   /// Text is shown in TensorBoard's Text tab.
   void add_text(std::string_view tag, std::string_view text, int64_t step);

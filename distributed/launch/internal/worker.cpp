@@ -20,7 +20,7 @@ constexpr size_t kLongestLine = 1 << 16;
 
 std::pair<Socket, Socket> make_pipe() {
   int ends[2];
-  check(pipe2(ends, O_CLOEXEC) == 0, "launch: cannot make a pipe: {}", std::strerror(errno));
+  check(pipe2(ends, O_CLOEXEC) == 0, "launch: cannot make a pipe: {}", describe_errno(errno));
   return {Socket(ends[0]), Socket(ends[1])};
 }
 
@@ -47,16 +47,16 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-OutputLines::OutputLines(Socket pipe, FILE* console, std::string prefix, const std::string& file)
-    : pipe_(std::move(pipe)), console_(console), prefix_(std::move(prefix)) {
+OutputLines::OutputLines(Socket pipe, const OutputPlace& place, std::string prefix)
+    : pipe_(std::move(pipe)), console_(place.console), prefix_(std::move(prefix)) {
   fcntl(pipe_.descriptor(), F_SETFL, O_NONBLOCK);
-  if (file.empty()) return;
-  file_.reset(std::fopen(file.c_str(), "we"));
-  check(file_ != nullptr, "{}: cannot write this log: {}", file, std::strerror(errno));
+  if (place.file.empty()) return;
+  file_.reset(std::fopen(place.file.c_str(), "we"));
+  check(file_ != nullptr, "{}: cannot write this log: {}", place.file, describe_errno(errno));
 }
 
 void OutputLines::print(const std::string& line) {
-  fmt::print(console_, "{}{}\n", prefix_, line);
+  if (console_) fmt::print(console_, "{}{}\n", prefix_, line);
   if (file_) fmt::print(file_.get(), "{}\n", line);
 }
 
@@ -78,7 +78,7 @@ void OutputLines::read() {
     rest_.erase(0, start);
     if (rest_.size() > kLongestLine) flush();
   }
-  std::fflush(console_);
+  if (console_) std::fflush(console_);
   if (file_) std::fflush(file_.get());
 }
 
@@ -119,12 +119,17 @@ Worker::Worker(const WorkerOptions& options) : name_(options.name) {
   int code = 0;
   if (::read(failure_read.descriptor(), &code, sizeof(code)) == sizeof(code)) {
     waitpid(process_, nullptr, 0);
-    throw UsageError(fmt::format("launch: cannot run \"{}\": {}", options.command[0], std::strerror(code)));
+    const std::string& program = options.command[0];
+    throw UsageError(fmt::format(
+        "launch: cannot run \"{}\": {}{}", program, std::strerror(code),
+        program.ends_with(".py")
+            ? fmt::format(" (Python wants its interpreter: -- python {}; for tools/main.py of LeapAI: -- bevgrad run)",
+                          program)
+            : ""));
   }
-  const auto file = [&options](const char* end) { return options.log_file.empty() ? "" : options.log_file + end; };
   const std::string prefix = fmt::format("[{}] ", name_);
-  outputs_.emplace_back(std::move(out_read), stdout, prefix, file(".out"));
-  outputs_.emplace_back(std::move(error_read), stderr, prefix, file(".err"));
+  outputs_.emplace_back(std::move(out_read), options.out, prefix);
+  outputs_.emplace_back(std::move(error_read), options.error, prefix);
 }
 
 Worker::~Worker() {
@@ -147,8 +152,13 @@ bool Worker::reap() {
   int status = 0;
   waitpid(process_, &status, 0);
   ended_ = true;
+  killed_ = !WIFEXITED(status);
   status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return true;
+}
+
+bool Worker::ended_as_asked() const {
+  return ended_ && !killed_ && (status_ == 128 + SIGUSR1 || status_ == 128 + SIGUSR2);
 }
 
 std::string Worker::how_it_ended() const {

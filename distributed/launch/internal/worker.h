@@ -12,11 +12,16 @@
 
 namespace bevgrad {
 
+/// Where one stream of a process goes.
+struct OutputPlace {
+  FILE* console = nullptr;  ///< null: not there
+  std::string file;         ///< "": to no file
+};
+
 /// What a process writes, line by line: to the console with a prefix, and to a file.
 class OutputLines {
  public:
-  /// `file` "": the console alone.
-  OutputLines(Socket pipe, FILE* console, std::string prefix, const std::string& file);
+  OutputLines(Socket pipe, const OutputPlace& place, std::string prefix);
 
   int descriptor() const { return pipe_.descriptor(); }
   bool is_open() const { return pipe_.is_open(); }
@@ -41,8 +46,8 @@ struct WorkerOptions {
   std::vector<std::string> command;
   /// Set in the environment, beside what the launcher itself has.
   std::vector<std::pair<std::string, std::string>> variables;
-  std::string name;      ///< "rank3": the prefix of its lines
-  std::string log_file;  ///< "" or a path that gets ".out" and ".err" appended
+  std::string name;  ///< "rank3": the prefix of its lines
+  OutputPlace out, error;
 };
 
 /// A process in a group of its own, which dies with the launcher and takes its children along.
@@ -64,6 +69,8 @@ class Worker {
   bool ended() const { return ended_; }
   /// As a shell gives it: 128 + number where a signal ended it.
   int status() const { return status_; }
+  /// It ended by itself after SIGUSR1 or SIGUSR2, and says so by its status: it was to save and end.
+  bool ended_as_asked() const;
   /// "exit status 1", "signal 9 (Killed)"
   std::string how_it_ended() const;
   std::vector<OutputLines>& outputs() { return outputs_; }
@@ -71,7 +78,7 @@ class Worker {
  private:
   std::string name_;
   pid_t process_ = -1;
-  bool ended_ = false;
+  bool ended_ = false, killed_ = false;
   int status_ = 0;
   std::vector<OutputLines> outputs_;
 };
