@@ -45,7 +45,7 @@ int64_t draw_dataset(const Dataset& dataset, const std::string& folder, int64_t 
   for (int64_t i = 0; i < count; ++i) {
     const Sample sample = dataset.load((2 * i + 1) * dataset.size() / (2 * count));
     draw_sample(picture_of(sample, dataset.options().labels), options)
-        .write_png(fmt::format("{}/{}.png", folder, file_name(sample.key)));
+        .write_png(fmt::format("{}/{}.png", folder, sample_name(sample.key)));
   }
   return count;
 }

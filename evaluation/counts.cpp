@@ -91,7 +91,7 @@ SetCounts::SetCounts(const EvaluationOptions& options)
       instances(options.labels.instance_classes.size()),
       boxes(options.labels.dynamic_classes.size(), std::vector<ApCounts>(options.dynamic_distances.size())) {}
 
-void NonFinite::merge(const NonFinite& other) {
+void Unusable::merge(const Unusable& other) {
   if (frames == 0) first = other.first;
   frames += other.frames;
   values += other.values;
@@ -110,7 +110,7 @@ void SetCounts::merge(const SetCounts& other) {
   for (size_t c = 0; c < instances.size(); ++c) instances[c].merge(other.instances[c]);
   for (size_t c = 0; c < boxes.size(); ++c)
     for (size_t k = 0; k < boxes[c].size(); ++k) boxes[c][k].merge(other.boxes[c][k]);
-  for (const auto& [map, what] : other.non_finite) non_finite[map].merge(what);
+  for (const auto& [complaint, what] : other.unusable) unusable[complaint].merge(what);
   for (const auto& [what, count] : other.missing) missing[what] += count;
 }
 
@@ -122,9 +122,10 @@ json to_json(const SetCounts& counts) {
                 {"road_series", to_json(counts.road_series)},
                 {"lane_flicker", to_json(counts.lane_flicker)},
                 {"road_flicker", to_json(counts.road_flicker)},
-                {"non_finite", json::object()},
+                {"unusable", json::object()},
                 {"missing", counts.missing}};
-  for (const auto& [map, what] : counts.non_finite) state["non_finite"][map] = {what.frames, what.values, what.first};
+  for (const auto& [complaint, what] : counts.unusable)
+    state["unusable"][complaint] = {what.frames, what.values, what.first};
   const auto list = [](const std::vector<ApCounts>& all) {
     json out = json::array();
     for (const auto& one : all) out.push_back(to_json(one));
@@ -156,8 +157,8 @@ SetCounts counts_from_json(const json& state, const EvaluationOptions& options) 
     for (size_t c = 0; c < counts.boxes.size(); ++c)
       for (size_t k = 0; k < counts.boxes[c].size(); ++k)
         counts.boxes[c][k] = ap_from_json(state.at("boxes").at(c).at(k));
-    for (const auto& [map, what] : state.at("non_finite").items())
-      counts.non_finite[map] = {what.at(0), what.at(1), what.at(2)};
+    for (const auto& [complaint, what] : state.at("unusable").items())
+      counts.unusable[complaint] = {what.at(0), what.at(1), what.at(2)};
     counts.missing = state.at("missing").get<std::map<std::string, int64_t>>();
   } catch (const json::exception& error) {
     fail("evaluation state: {}", error.what());

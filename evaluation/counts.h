@@ -18,18 +18,17 @@ namespace bevgrad {
 
 /// One frame's own figures, by which the best and worst samples are found.
 struct SampleFigures {
-  std::string val_set, key;
-  int64_t sequence = 0;
+  std::string val_set, key, sequence;
   double timestamp = 0;
   Ratio lane_iou, road_iou, hidden_iou;  ///< means over the classes that occur in the frame; hidden: of both tasks
 };
 
-/// Values of one of the network's maps that were NaN or infinite.
-struct NonFinite {
+/// Predicted values or rows of one kind that could not be judged.
+struct Unusable {
   int64_t frames = 0, values = 0;
   std::string first;  ///< the first such frame's key
 
-  void merge(const NonFinite& other);
+  void merge(const Unusable& other);
 };
 
 struct SetCounts {
@@ -41,11 +40,11 @@ struct SetCounts {
   IouAccumulator lane_iou, road_iou;
   SeriesAccumulator lane_series, road_series;
   FlickerAccumulator lane_flicker, road_flicker;
-  std::vector<std::vector<ApCounts>> lanes;     ///< [class][threshold], thresholds as chamfer_thresholds_of
-  std::vector<ApCounts> instances;              ///< [class]
-  std::vector<std::vector<ApCounts>> boxes;     ///< [class][distance]
-  std::map<std::string, NonFinite> non_finite;  ///< by map
-  std::map<std::string, int64_t> missing;       ///< frames without a kind of label
+  std::vector<std::vector<ApCounts>> lanes;  ///< [class][threshold], thresholds as chamfer_thresholds_of
+  std::vector<ApCounts> instances;           ///< [class]
+  std::vector<std::vector<ApCounts>> boxes;  ///< [class][distance]
+  std::map<std::string, Unusable> unusable;  ///< by what was wrong
+  std::map<std::string, int64_t> missing;    ///< frames without a kind of label
 };
 
 /// Every threshold that occurs in a set, once, ascending.

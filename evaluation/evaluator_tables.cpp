@@ -48,7 +48,7 @@ void add_series(Table& table, const std::string& set, const std::string& task, c
     for (size_t r = 0; r < series.ranges().size(); ++r)
       for (size_t s = 0; s < strata; ++s)
         for (size_t k = 0; k < series.options().conf.size(); ++k) {
-          std::vector<Ratio> precisions, recalls, f1s;
+          std::vector<Ratio> precisions, recalls, f1s, distances;
           const auto row = [&](const std::string& name, Ratio p, Ratio q, Ratio f1, Cell distance, Cell n, Cell t) {
             table.add_row({set, label, task, name, series.options().ranges[r].name, text_of(kStratumNames[s]),
                            key_of(series.options().conf[k]), cell_of(p), cell_of(q), cell_of(f1), distance, n, t});
@@ -61,8 +61,10 @@ void add_series(Table& table, const std::string& set, const std::string& task, c
             precisions.push_back(counts.precision());
             recalls.push_back(counts.recall());
             f1s.push_back(counts.f1());
+            distances.push_back(counts.mean_distance());
           }
-          row("mean", mean_of(precisions), mean_of(recalls), mean_of(f1s), no_value(), no_value(), no_value());
+          row("mean", mean_of(precisions), mean_of(recalls), mean_of(f1s), cell_of(mean_of(distances)), no_value(),
+              no_value());
         }
   };
   rows_of("(all)", nullptr, kNumStrata);
@@ -255,8 +257,8 @@ Table sample_table(const std::vector<SampleFigures>& samples) {
               columns({"val set", "sequence", "key"}, {"timestamp", "lane iou", "road iou", "iou hidden now"}),
               {}};
   for (const auto& s : samples)
-    table.add_row({s.val_set, std::to_string(s.sequence), s.key, s.timestamp, cell_of(s.lane_iou), cell_of(s.road_iou),
-                   cell_of(s.hidden_iou)});
+    table.add_row(
+        {s.val_set, s.sequence, s.key, s.timestamp, cell_of(s.lane_iou), cell_of(s.road_iou), cell_of(s.hidden_iou)});
   return table;
 }
 

@@ -26,14 +26,14 @@ void write_evaluation(const std::string& folder, const Evaluator& evaluator) {
                                      {"frames", evaluator.frames()},     {"remarks", evaluator.remarks()},
                                      {"headline", evaluator.headline()}, {"tables", nlohmann::ordered_json::array()}};
   std::string text;
-  for (const auto& remark : evaluator.remarks()) text += remark + "\n";
+  for (const auto& remark : evaluator.remarks()) text += terminal_text(remark) + "\n";
   for (const Table& table : evaluator.tables()) {
     document["tables"].push_back(to_json(table));
     write_file(path / (table.name + ".csv"), to_csv(table));
     if (table.name == "iou") text += "\n" + to_text(iou_overview(table));
     if (table.name != "curves" && table.name != "samples" && table.name != "series") text += "\n" + to_text(table);
   }
-  write_file(path / "metrics.json", document.dump() + "\n");
+  write_file(path / "metrics.json", document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   write_file(path / "metrics.txt", text);
 }
 

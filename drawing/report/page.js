@@ -1,8 +1,11 @@
+<<<<<<<< HEAD:drawing/report/page_script.cpp
 #include "drawing/report/html_report.h"
 
 namespace bevgrad {
 
 const char* const kReportScript = R"js(
+========
+>>>>>>>> a8af23e (Faults of evaluation, prediction's files, drawing and report: files that do not fit are named, broken detections are told, names and colours mean one thing, the page is two files of its own):drawing/report/page.js
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.getElementById("main");
@@ -25,22 +28,34 @@ function svg(tag, attributes, text) {
   if (text !== undefined) e.textContent = text;
   return e;
 }
+// Names come from data and may have any length.
+function short(text, most = 60) { const all = [...String(text)]; return all.length > most ? all.slice(0, most - 1).join("") + "…" : String(text); }
 function section(title, id) {
   const s = el("section", {id}, el("h2", {}, title));
   main.append(s);
   return s;
 }
 function show(v) { return v === null ? "n/a" : typeof v === "number" ? (Number.isInteger(v) ? String(v) : v.toFixed(4)) : v; }
+function signed(v, digits = 3) { return (v > 0 ? "+" : "") + v.toFixed(digits); }
+function changed(v) { return v > 0 ? "up" : v < 0 ? "down" : ""; }
 function chooser(label, options, onchange, value) {
-  const s = el("select", {}, ...options.map(o => el("option", {value: o}, o)));
+  const s = el("select", {}, ...options.map(o => el("option", {value: o}, short(o))));
   if (value !== undefined && options.includes(value)) s.value = value;
   s.onchange = () => onchange(s.value);
   return [el("label", {}, label, " ", s), s];
 }
 const unique = list => [...new Set(list)];
 const tableOf = (run, name) => run.tables.find(t => t.name === name);
+const columnOf = (table, name) => table.columns.findIndex(c => c.name === name);
+const figureOf = name => data.figures.find(f => f.name === name) ?? {name, title: name.replaceAll("_", " "), text: ""};
+function image(number, text) {
+  const picture = el("img", {src: data.pictures[number], alt: text, loading: "lazy"});
+  picture.onclick = () => picture.classList.toggle("large");
+  return el("figure", {}, picture, el("figcaption", {}, short(text, 120)));
+}
 
-// A table that sorts by a click on its head and filters by its key columns and by text.
+// A table that sorts by a click on its head and filters by its key columns and by text. Columns "group: name" stand
+// under a common head.
 function interactive(table, id) {
   const box = el("div", {id}), bar = el("div", {className: "bar"}), body = el("tbody"), count = el("span", {className: "note"});
   const filters = {};
@@ -54,14 +69,29 @@ function interactive(table, id) {
     if (preset && table.rows.length > 200) filters[i] = preset;
     bar.append(label);
   });
-  const search = el("input", {type: "search", placeholder: "search"});
+  const search = el("input", {type: "search", placeholder: "search", "aria-label": "search in this table"});
   search.oninput = () => { needle = search.value.toLowerCase(); draw(); };
   bar.append(search, count);
+  // Columns belong together where more than one begins with the same "group: ".
+  const prefix = name => name.includes(": ") ? name.slice(0, name.indexOf(": ") + 2) : "";
+  const groups = table.columns.map(c => c.key ? "" : prefix(c.name)).map((g, i, all) => g && all.filter(x => x === g).length > 1 ? g : "");
+  const isGrouped = groups.some(g => g), isFirst = groups.map((g, i) => g !== "" && groups[i - 1] !== g);
   const head = el("tr", {}, ...table.columns.map((c, i) => {
-    const b = el("button", {type: "button"}, c.name);
+    const b = el("button", {type: "button", title: c.name}, ...(groups[i] ? [el("span", {className: "prefix"}, groups[i]), short(c.name.slice(groups[i].length), 24)] : [short(c.name, 60)]));
     b.onclick = () => { descending = order === i ? !descending : !c.key; order = i; draw(); };
-    return el("th", {className: c.key ? "" : "n"}, b);
+    return el("th", {className: (c.key ? "" : "n") + (isFirst[i] ? " first" : "")}, b);
   }));
+  const heads = [head];
+  if (isGrouped) {
+    const above = el("tr");
+    for (let i = 0; i < groups.length;) {
+      let end = i + 1;
+      while (end < groups.length && groups[end] === groups[i]) end++;
+      above.append(el("th", {colSpan: end - i, className: groups[i] ? "group" : ""}, groups[i].slice(0, -2)));
+      i = end;
+    }
+    heads.unshift(above);
+  }
   function draw() {
     let rows = table.rows.filter(r => Object.entries(filters).every(([i, v]) => v === "any" || r[i] === v) &&
       (!needle || r.some(v => String(show(v)).toLowerCase().includes(needle))));
@@ -74,13 +104,14 @@ function interactive(table, id) {
     [...head.children].forEach((th, i) => th.setAttribute("aria-sort", i !== order ? "none" : descending ? "descending" : "ascending"));
     count.textContent = rows.length + " of " + table.rows.length + " rows" + (rows.length > 1000 ? ", the first 1000 shown" : "");
     body.replaceChildren(...rows.slice(0, 1000).map(r => el("tr", {}, ...r.map((v, i) => {
-      const change = table.columns[i].name.endsWith("change") && typeof v === "number" && v !== 0;
-      return el("td", {className: (table.columns[i].key ? "" : "n") + (v === null ? " none" : "") + (change ? v > 0 ? " up" : " down" : "")},
-        (change && v > 0 ? "+" : "") + show(v));
+      const isChange = table.columns[i].name.endsWith("change");
+      const change = isChange && typeof v === "number" && v !== 0;
+      const text = change ? signed(v, isGrouped ? 3 : 4) : isGrouped && typeof v === "number" && !Number.isInteger(v) ? v.toFixed(3) : show(v);
+      return el("td", {className: (table.columns[i].key ? "" : "n") + (v === null ? " none" : "") + (isChange ? " change " + changed(v) : "") + (isFirst[i] ? " first" : ""), ...(typeof v === "string" && v.length > 30 ? {title: v} : {})}, text);
     }))));
   }
   draw();
-  box.append(bar, el("div", {className: "scroll"}, el("table", {}, el("thead", {}, head), body)));
+  box.append(bar, el("div", {className: "scroll" + (isGrouped ? " grouped" : "")}, el("table", {}, el("thead", {}, ...heads), body)));
   return box;
 }
 
@@ -110,51 +141,57 @@ function plot(title, series, xName, yName, unit) {
       image.append(dot);
     }
   }
-  figure.append(image, el("div", {className: "legend"}, ...series.map(s => el("span", {}, el("i", {style: "background:" + s.color}), s.name))));
+  figure.append(image, el("div", {className: "legend"}, ...series.map(s => el("span", {}, el("i", {style: "background:" + s.color}), short(s.name)))));
   return figure;
 }
 
-// ---- summary ----
+// ---- the runs at a glance ----
 {
-  const s = section("Runs", "runs");
-  data.runs.forEach(run => {
-    s.append(el("h3", {}, run.name), el("div", {className: "cards"},
-      el("div", {className: "card"}, el("b", {}, String(run.frames)), el("span", {}, "frames")),
-      ...Object.entries(run.headline).map(([k, v]) => el("div", {className: "card"}, el("b", {}, v.toFixed(4)), el("span", {}, k.replaceAll("_", " "))))));
+  const s = section("Runs", "runs"), base = data.runs[0];
+  data.runs.forEach((run, n) => {
+    s.append(el("h3", {}, short(run.name)), el("div", {className: "cards"},
+      el("div", {className: "card"}, el("b", {}, String(run.frames)), el("span", {className: "what"}, "frames")),
+      ...Object.entries(run.headline).map(([k, v]) => {
+        const figure = figureOf(k), before = base.headline[k];
+        const change = n > 0 && typeof before === "number" ? [el("span", {className: changed(v - before)}, signed(v - before, 4))] : [];
+        return el("div", {className: "card"}, el("b", {}, v.toFixed(4)), ...change, el("span", {className: "what"}, figure.title), el("span", {className: "text"}, figure.text));
+      })));
+    if (n > 0) s.append(el("p", {className: "note"}, "Signed: against " + short(base.name) + "."));
     s.append(el("p", {className: "note"}, run.source), ...run.remarks.map(r => el("p", {className: "note"}, r)));
   });
 }
 // ---- comparison ----
 if (data.comparisons.length) {
   const s = section("Side by side", "comparison");
-  data.comparisons.forEach((t, i) => s.append(el("h3", {}, t.title), interactive(t, "comparison-" + i)));
+  data.comparisons.forEach((t, i) => s.append(el("h3", {}, short(t.title, 160)), interactive(t, "comparison-" + i)));
 }
 // ---- ranges ----
 {
   const withSeries = data.runs.filter(r => tableOf(r, "series"));
   if (withSeries.length) {
     const s = section("By range", "ranges"), bar = el("div", {className: "bar"}), grid = el("div");
-    const first = tableOf(withSeries[0], "series"), column = (t, n) => t.columns.findIndex(c => c.name === n);
-    const values = n => unique(first.rows.map(r => r[column(first, n)]));
+    const first = tableOf(withSeries[0], "series");
+    const values = n => unique(first.rows.map(r => r[columnOf(first, n)]));
     const state = {run: withSeries[0].name, set: values("val set")[0], conf: values("conf").at(-1), cells: "all", figure: "f1"};
     const add = (label, options, key) => bar.append(chooser(label, options, v => { state[key] = v; draw(); }, state[key])[0]);
-    add("run", withSeries.map(r => r.name), "run"); add("val set", values("val set"), "set"); add("conf", values("conf"), "conf");
+    add("run", withSeries.map(r => r.name), "run"); add("val set", values("val set"), "set"); add("predicted from", values("conf"), "conf");
     add("cells", values("cells"), "cells"); add("figure", ["f1", "precision", "recall", "mean distance"], "figure");
+    const nameOf = (task, name) => name === "Other" ? "any lane mark (Other)" : task + ": " + name;
     function draw() {
-      const t = tableOf(withSeries.find(r => r.name === state.run), "series"), c = n => column(t, n);
+      const t = tableOf(withSeries.find(r => r.name === state.run), "series"), c = n => columnOf(t, n);
       const rows = t.rows.filter(r => r[c("val set")] === state.set && r[c("series")] === "(all)" && r[c("conf")] === state.conf && r[c("cells")] === state.cells);
-      const ranges = unique(rows.map(r => r[c("range")])), classes = unique(rows.map(r => r[c("task")] + ": " + r[c("class")]));
+      const ranges = unique(rows.map(r => r[c("range")])), classes = unique(rows.map(r => nameOf(r[c("task")], r[c("class")])));
       const at = {};
-      for (const r of rows) at[r[c("task")] + ": " + r[c("class")] + "|" + r[c("range")]] = r[c(state.figure)];
+      for (const r of rows) at[nameOf(r[c("task")], r[c("class")]) + "|" + r[c("range")]] = r[c(state.figure)];
       const high = state.figure === "mean distance" ? 0.25 : 1;
-      grid.replaceChildren(el("div", {className: "scroll"}, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "class"), ...ranges.map(r => el("th", {}, r)))),
-        el("tbody", {}, ...classes.map(k => el("tr", {}, el("td", {}, k), ...ranges.map(r => {
+      grid.replaceChildren(el("div", {className: "scroll"}, el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "class"), ...ranges.map(r => el("th", {}, short(r))))),
+        el("tbody", {}, ...classes.map(k => el("tr", {}, el("td", {title: k}, k), ...ranges.map(r => {
           const v = at[k + "|" + r], share = v == null ? 0 : Math.min(1, v / high);
           return el("td", {className: "heat" + (v == null ? " none" : ""), style: v == null ? "" : `background:rgba(0,114,178,${(0.06 + 0.6 * share).toFixed(3)})`}, show(v ?? null));
         })))))));
     }
     draw();
-    s.append(bar, grid, el("p", {className: "note"}, "Darker is higher. n/a: the class does not occur there."));
+    s.append(bar, grid, el("p", {className: "note"}, "Darker is higher. n/a: the class does not occur there. \"predicted from\": the least probability of a predicted cell; \"any lane mark\" is any type against any type."));
   }
 }
 // ---- precision and recall ----
@@ -168,20 +205,20 @@ if (data.comparisons.length) {
     function draw() {
       plots.replaceChildren();
       for (const task of unique(runs.flatMap(r => tableOf(r, "curves").rows.map(x => x[1])))) for (const run of runs) {
-        const t = tableOf(run, "curves"), c = n => t.columns.findIndex(x => x.name === n);
+        const t = tableOf(run, "curves"), c = n => columnOf(t, n);
         const names = unique(t.rows.filter(r => r[1] === task).map(r => r[2]));
         const series = names.map((name, i) => ({name, color: colors[i % colors.length], dash: dashes[Math.floor(i / colors.length)],
           points: t.rows.filter(r => r[0] === set && r[1] === task && r[2] === name && r[c("precision")] !== null && r[c("recall")] !== null)
             .map(r => Object.assign([r[c("recall")], r[c("precision")]], {note: "at " + r[3]}))})).filter(x => x.points.length);
-        plots.append(plot(run.name + ": " + task + " cells, by threshold", series, "recall", "precision", true));
+        plots.append(plot(short(run.name) + ": " + task + " cells, by threshold", series, "recall", "precision", true));
       }
       for (const task of unique(runs.flatMap(r => (tableOf(r, "series")?.rows ?? []).map(x => x[2])))) {
         const series = runs.map((run, i) => {
-          const t = tableOf(run, "series"), c = n => t.columns.findIndex(x => x.name === n);
-          return {name: run.name, color: colors[i % colors.length], points: t.rows.filter(r => r[0] === set && r[1] === "(all)" && r[2] === task && r[3] === (task === "lane" ? "Other" : "mean") &&
+          const t = tableOf(run, "series"), c = n => columnOf(t, n);
+          return {name: run.name, color: colors[i % colors.length], points: (t?.rows ?? []).filter(r => r[0] === set && r[1] === "(all)" && r[2] === task && r[3] === (task === "lane" ? "Other" : "mean") &&
             r[4] === t.rows[0][4] && r[5] === "all" && r[c("precision")] !== null && r[c("recall")] !== null).map(r => Object.assign([r[c("recall")], r[c("precision")]], {note: "at " + r[6]}))};
         }).filter(x => x.points.length);
-        if (series.length) plots.append(plot("Series evaluation: " + (task === "lane" ? "any lane mark" : task + ", mean"), series, "recall", "precision", true));
+        if (series.length) plots.append(plot("Within 0.25 m: " + (task === "lane" ? "any lane mark" : task + ", mean"), series, "recall", "precision", true));
       }
     }
     draw();
@@ -193,45 +230,37 @@ if (data.comparisons.length) {
   const tags = unique(data.runs.flatMap(r => Object.keys(r.curves))).sort();
   if (tags.length) {
     const s = section("Learning curves", "curves"), plots = el("div", {className: "plots"});
-    for (const tag of tags) plots.append(plot(tag, data.runs.map((r, i) => ({name: r.name, color: colors[i % colors.length],
-      points: (r.curves[tag]?.steps ?? []).map((x, k) => [x, r.curves[tag].values[k]]).filter(p => p[1] !== null)})).filter(x => x.points.length), "step", tag, false));
+    for (const tag of tags) plots.append(plot(short(tag), data.runs.map((r, i) => ({name: r.name, color: colors[i % colors.length],
+      points: (r.curves[tag]?.steps ?? []).map((x, k) => [x, r.curves[tag].values[k]]).filter(p => p[1] !== null)})).filter(x => x.points.length), "step", short(tag, 40), false));
     s.append(plots);
   }
 }
 // ---- samples ----
-data.runs.forEach(run => {
+data.runs.forEach((run, n) => {
   if (!run.samples.length) return;
-  const s = section("Samples: " + run.name, "samples-" + run.name);
+  const s = section("Samples: " + short(run.name), "samples-" + n);
   for (const kind of ["worst", "best"]) {
     const list = run.samples.filter(x => x.kind === kind);
     if (!list.length) continue;
     s.append(el("h3", {}, kind === "worst" ? "Worst" : "Best"), el("div", {className: "gallery"}, ...list.map(x => {
-      const caption = el("figcaption", {}, `${x.val_set} / ${x.key}, mean IoU ${x.value.toFixed(4)}`);
-      if (!x.picture) return el("figure", {}, caption);
-      const image = el("img", {src: x.picture, alt: x.key, loading: "lazy"});
-      image.onclick = () => image.classList.toggle("large");
-      return el("figure", {}, image, caption);
+      const caption = `${x.val_set} / ${x.key}, mean IoU ${x.value.toFixed(4)}`;
+      return x.picture === null ? el("figure", {}, el("figcaption", {}, short(caption, 120))) : image(x.picture, caption);
     })));
   }
 });
 // ---- drives ----
 data.runs.forEach((run, n) => {
   if (!run.drives.length) return;
-  const s = section("Drives: " + run.name, "drives-" + n);
+  const s = section("Drives: " + short(run.name), "drives-" + n);
   for (const d of run.drives) {
-    const picture = (source, text) => {
-      const image = el("img", {src: source, alt: text, loading: "lazy"});
-      image.onclick = () => image.classList.toggle("large");
-      return el("figure", {}, image, el("figcaption", {}, text));
-    };
-    s.append(el("h3", {}, d.name), el("div", {className: "gallery maps"}, picture(d.predicted, "predicted, laid together"),
-      ...(d.label ? [picture(d.label, "label")] : [])));
-    if (d.animation) s.append(el("p", {className: "note"}, "animated: " + d.animation));
+    s.append(el("h3", {}, short(d.name)), el("div", {className: "gallery maps"}, image(d.predicted, "predicted, laid together"),
+      ...(d.label === null ? [] : [image(d.label, "label")])));
+    if (d.animation) s.append(el("p", {className: "note"}, el("a", {href: d.animation.split("/").map(encodeURIComponent).join("/")}, "the drive as an animation"), " (a file of its own: " + short(d.animation, 120) + ")"));
   }
 });
 // ---- all tables ----
 data.runs.forEach((run, n) => {
-  const s = section("Tables: " + run.name, "tables-" + n), bar = el("div", {className: "bar", role: "group"}), holder = el("div");
+  const s = section("Tables: " + short(run.name), "tables-" + n), bar = el("div", {className: "bar", role: "group"}), holder = el("div");
   run.tables.forEach((t, i) => {
     const b = el("button", {type: "button"}, t.name.replaceAll("_", " "));
     b.onclick = () => {
@@ -248,11 +277,8 @@ data.runs.forEach((run, n) => {
   const s = section("What was run", "config");
   s.append(el("p", {className: "note"}, "bevgrad " + data.version));
   for (const run of data.runs) {
-    s.append(el("h3", {}, run.name), el("p", {className: "note"}, run.source));
+    s.append(el("h3", {}, short(run.name)), el("p", {className: "note"}, run.source));
     if (run.config) s.append(el("details", {}, el("summary", {}, "Config"), el("pre", {}, run.config)));
     if (run.log) s.append(el("details", {}, el("summary", {}, "Log"), el("pre", {}, run.log)));
   }
 }
-)js";
-
-}  // namespace bevgrad
