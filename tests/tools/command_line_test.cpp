@@ -13,6 +13,7 @@
 #include "formats/hdf5/tensor_file.h"
 #include "formats/state_dict.h"
 #include "support/paths.h"
+#include "tensor/ops.h"
 #include "tensor/random.h"
 #include "train/tiny_run.h"
 
