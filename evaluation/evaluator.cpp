@@ -8,6 +8,7 @@
 
 #include "evaluation/counts.h"
 #include "evaluation/headline.h"
+#include "evaluation/headline_sample.h"
 #include "evaluation/lane_vectors.h"
 #include "evaluation/matching_ap.h"
 
@@ -151,6 +152,7 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   SampleFigures figures{frame.val_set, frame.key, series, frame.timestamp, {}, {}, {}};
   std::vector<Ratio> hidden;
 
+  SequenceCounts& sequence = counts.sequences.try_emplace(series, options_).first->second;
   const bool has_lane = has_task("lane", frame.lane, frame.lane_label, frame.key, counts);
   const bool has_road = has_task("road", frame.road, frame.road_label, frame.key, counts);
   const auto raster_task = [&](const ProbabilityRaster& probabilities, const LabelRaster& labels, IouAccumulator& iou,
@@ -166,11 +168,18 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   };
   if (has_lane)
     figures.lane_iou =
-        raster_task(frame.lane, frame.lane_label, counts.lane_iou, counts.lane_series, counts.lane_flicker);
+        raster_task(frame.lane, frame.lane_label, sequence.lane_iou, counts.lane_series, counts.lane_flicker);
   if (has_road)
     figures.road_iou =
-        raster_task(frame.road, frame.road_label, counts.road_iou, counts.road_series, counts.road_flicker);
+        raster_task(frame.road, frame.road_label, sequence.road_iou, counts.road_series, counts.road_flicker);
   figures.hidden_iou = mean_of(hidden);
+  if (has_lane) {
+    const AnyClass any = any_class(frame.lane, frame.lane_label);
+    sequence.any_iou.add(any.probability, any.label, strata);
+    counts.any_series.add(series, any.probability, any.label, strata);
+    sequence.lane_logits.add(frame.lane, frame.lane_label);
+  }
+  if (has_road) sequence.road_logits.add(frame.road, frame.road_label);
   if (has_lane && options_.chamfer_ap) {
     const LaneVectorOptions vectors{options_.lane_vector_threshold, options_.lane_vector_points, 1.0};
     count_lanes(lane_vectors(frame.lane, grid, vectors), lane_vectors(frame.lane_label, grid, vectors),
@@ -188,14 +197,14 @@ void Evaluator::add(const EvaluationFrame& frame) try {
     count_instances(instances,
                     usable(*frame.instance_labels, complaint_of("labelled instances"), frame.key, counts,
                            [&](const auto& i) { return is_broken(i, labels.instance_classes.size()); }),
-                    options_.instance_iou, stratum_at, counts.instances);
+                    options_.instance_iou, stratum_at, sequence.instances);
   else if (options_.instance_ap && !frame.instances.empty())
     ++counts.missing["instances"];
   if (options_.dynamic_ap && frame.box_labels)
     count_boxes(boxes,
                 usable(*frame.box_labels, complaint_of("labelled boxes"), frame.key, counts,
                        [&](const auto& b) { return is_broken(b, labels.dynamic_classes.size()); }),
-                grid, options_.dynamic_distances, stratum_at, counts.boxes);
+                grid, options_.dynamic_distances, stratum_at, sequence.boxes);
   else if (options_.dynamic_ap && !frame.boxes.empty())
     ++counts.missing["boxes"];
   for (const auto& [map, values] : frame.non_finite)
@@ -255,6 +264,12 @@ std::vector<std::string> Evaluator::remarks() const {
                                     complaint,
                                     complaint.starts_with("labelled") ? "are left out" : "count as not predicted",
                                     what.frames, counts.frames, what.first));
+    if (counts_->sets.size() == 1 && counts.sequences.size() == 1 &&
+        counts.total(options_).any_iou.counts(0, kAllCells).truth > 0)
+      remarks.push_back(fmt::format(
+          "{}: one sequence alone: there is no other to choose the threshold of any lane mark on, it is 0.5, and there "
+          "are no intervals",
+          name));
     for (const auto& [what, frames] : counts.missing)
       remarks.push_back(fmt::format("{}: {} of {} frames have no {} labels", name, frames, counts.frames, what));
   }
@@ -263,6 +278,7 @@ std::vector<std::string> Evaluator::remarks() const {
 
 std::vector<Table> Evaluator::tables() const {
   auto tables = tables_of(counts_->sets, options_);
+  for (Table& table : sequence_tables_of(counts_->sets, options_)) tables.push_back(std::move(table));
   tables.push_back(sample_table(counts_->samples));
   return tables;
 }
@@ -274,31 +290,12 @@ std::vector<std::string> headline_names() {
 }
 
 std::map<std::string, double> Evaluator::headline() const {
-  SetCounts sum(options_);
-  for (const auto& [name, counts] : counts_->sets) sum.merge(counts);
-  std::map<std::string, double> values;
-  const auto put = [&](const std::string& name, Ratio value) {
-    if (value) values[name] = *value;
-  };
-  const auto both = [&](Stratum s) { return mean_of(std::vector{sum.lane_iou.mean_iou(s), sum.road_iou.mean_iou(s)}); };
-  put("lane_miou", sum.lane_iou.mean_iou(kAllCells));
-  put("road_miou", sum.road_iou.mean_iou(kAllCells));
-  put("miou", both(kAllCells));
-  put("lane_miou_hidden", sum.lane_iou.mean_iou(kHiddenNow));
-  put("road_miou_hidden", sum.road_iou.mean_iou(kHiddenNow));
-  put("miou_hidden", both(kHiddenNow));
-  if (options_.series_eval && !options_.series_conf.empty() && !options_.ranges.empty())
-    put("lane_f1", sum.lane_series.counts(options_.series_conf.size() - 1, 0, 0, kAllCells).f1());
-  std::vector<Ratio> aps;
-  for (const auto& counts : sum.instances)
-    aps.push_back(average_precision(counts.detections, counts.truths[kAllCells]));
-  put("instance_map", mean_of(aps));
-  aps.clear();
-  for (const auto& of_class : sum.boxes)
-    for (const auto& counts : of_class)
-      aps.push_back(nuscenes_average_precision(counts.detections, counts.truths[kAllCells]));
-  put("dynamic_map", mean_of(aps));
-  return values;
+  return HeadlineSample(counts_->sets, options_).figures();
+}
+
+Headline Evaluator::headline_with_intervals() const {
+  const HeadlineSample sample(counts_->sets, options_);
+  return {sample.figures(), sample.sequences(), sample.replicates()};
 }
 
 }  // namespace bevgrad

@@ -11,6 +11,7 @@
 
 #include "data/label_schema.h"
 #include "data/sample.h"
+#include "evaluation/headline.h"
 #include "evaluation/options.h"
 #include "evaluation/raster.h"
 #include "evaluation/table.h"
@@ -88,9 +89,11 @@ class Evaluator {
   std::vector<std::string> remarks() const;
   /// Every metric; see docs/evaluation.md for the columns.
   std::vector<Table> tables() const;
-  /// The few numbers that a best checkpoint is chosen by, over all val sets: "lane_miou", "road_miou",
-  /// "lane_miou_hidden", "road_miou_hidden", "miou", ... Those that are n/a are left out.
+  /// The few numbers that a best checkpoint is chosen by, over all val sets (headline.h). Those that are n/a are left
+  /// out.
   std::map<std::string, double> headline() const;
+  /// The same with what the bootstrap over sequences says of them.
+  Headline headline_with_intervals() const;
 
   const EvaluationOptions& options() const { return options_; }
 
