@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "formats/hdf5/tensor_file.h"
 #include "evaluation/raster.h"
+#include "formats/hdf5/tensor_file.h"
 
 namespace bevgrad {
 

@@ -102,7 +102,13 @@ void add_eval(CLI::App& app) {
       if (table.name == "iou") fmt::print("{}\n", to_text(iou_overview(table)));
       if (table.name == "ranges" || table.name == "flicker") fmt::print("{}\n", to_text(table));
     }
-    for (const auto& [name, value] : evaluator.headline()) fmt::print("{} {:.4f}\n", name, value);
+    const Headline headline = evaluator.headline_with_intervals();
+    for (const auto& [name, value] : headline.figures) {
+      const auto draws = headline.replicates.find(name);
+      const auto interval = draws == headline.replicates.end() ? std::nullopt : interval_of(draws->second);
+      fmt::print("{} {:.4f}{}\n", name, value,
+                 interval ? fmt::format(" ({:.4f} to {:.4f})", interval->low, interval->high) : "");
+    }
   });
 }
 

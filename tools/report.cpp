@@ -47,6 +47,8 @@ void add_report(CLI::App& app) {
           "warning: {} has {} MB, which a browser opens slowly; fewer runs, --samples or --drives make it smaller\n",
           flags->out, bytes / 1000000);
     for (size_t i = 1; i < runs.size(); ++i) {
+      fmt::print("{}\n", to_text(headline_comparison(runs[0].headline_with_intervals(),
+                                                     runs[i].headline_with_intervals(), runs[0].name, runs[i].name)));
       const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
       if (a && b) fmt::print("{}\n", iou_comparison_text(*a, *b, runs[0].name, runs[i].name));
     }

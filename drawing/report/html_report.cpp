@@ -184,14 +184,19 @@ Json run_data(const RunResults& run, const ReportOptions& options, Pictures& pic
 }  // namespace
 
 std::string html_report(const std::vector<RunResults>& runs, const ReportOptions& options) {
-  Json data = {
-      {"version", kVersion}, {"figures", Json::array()}, {"runs", Json::array()}, {"comparisons", Json::array()}};
+  Json data = {{"version", kVersion},
+               {"figures", Json::array()},
+               {"runs", Json::array()},
+               {"headlines", Json::array()},
+               {"comparisons", Json::array()}};
   for (const HeadlineFigure& figure : headline_figures())
     data["figures"].push_back({{"name", figure.name}, {"title", figure.title}, {"text", figure.text}});
   Pictures pictures;
   for (const auto& run : runs) data["runs"].push_back(run_data(run, options, pictures));
   data["pictures"] = std::move(pictures).data();
   for (size_t i = 1; i < runs.size(); ++i) {
+    data["headlines"].push_back(to_json(headline_comparison(
+        runs[0].headline_with_intervals(), runs[i].headline_with_intervals(), runs[0].name, runs[i].name)));
     const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
     if (a && b) data["comparisons"].push_back(to_json(iou_comparison(*a, *b, runs[0].name, runs[i].name)));
   }

@@ -145,6 +145,39 @@ function plot(title, series, xName, yName, unit) {
   return figure;
 }
 
+// ---- what it comes to: the first run against the others, and a drive of each beside its label ----
+{
+  const interval = (low, high, digits = 3) => low === null || high === null ? "" : ` (95 %: ${signed(low, digits)} to ${signed(high, digits)})`;
+  const base = data.runs[0], figures = base.tables.find(t => t.name === "headline");
+  const s = section("In short", "short");
+  const rowsOf = (head, rows) => el("div", {className: "scroll"}, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", {className: i && i + 1 < head.length ? "n" : ""}, short(h, 28))))),
+    el("tbody", {}, ...rows)));
+  data.headlines.forEach((t, i) => {
+    const lead = t.rows[0];
+    if (!lead) return;
+    const [name, before, after, change, low, high, p] = lead;
+    s.append(el("p", {className: "lead"}, figureOf(name).title + ": " + before.toFixed(3) + " → ", el("b", {}, after.toFixed(3)), ", ",
+      el("span", {className: changed(change)}, signed(change)), interval(low, high) + (p === null ? "" : p < 0.01 ? ", p < 0.01" : ", p " + p.toFixed(2))));
+    s.append(el("p", {className: "note"}, short(base.name) + " → " + short(data.runs[i + 1].name) + (low === null ? ": not the same sequences, or too few for an interval." :
+      ": the interval is that of the change over " + figures.rows[0][columnOf(figures, "sequences")] + " sequences, drawn anew in pairs.")));
+    s.append(rowsOf(["figure", base.name, data.runs[i + 1].name, "change", "95 % from", "to", "p", "what it is"], t.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title), el("td", {className: "n"}, r[1].toFixed(3)),
+      el("td", {className: "n"}, r[2].toFixed(3)), el("td", {className: "n change " + changed(r[3])}, signed(r[3])), ...[r[4], r[5]].map(v => el("td", {className: "n" + (v === null ? " none" : "")}, v === null ? "n/a" : signed(v))),
+      el("td", {className: "n"}, r[6] === null ? "n/a" : r[6].toFixed(3)), el("td", {className: "text"}, figureOf(r[0]).text)))));
+  });
+  if (!data.headlines.length && figures)
+    s.append(rowsOf(["figure", base.name, "95 % from", "to", "what it is"], figures.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title),
+      ...[1, 2, 3].map(k => el("td", {className: "n" + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[0]).text)))));
+  const drives = base.drives.map(d => d.name).filter(name => data.runs.every(r => r.drives.some(d => d.name === name)));
+  if (drives.length) {
+    const holder = el("div", {className: "gallery maps"});
+    const draw = name => {
+      const of = data.runs.map(r => r.drives.find(d => d.name === name)), label = of.find(d => d.label !== null);
+      holder.replaceChildren(...of.map((d, i) => image(d.predicted, short(data.runs[i].name) + ", predicted")), ...(label ? [image(label.label, "label")] : []));
+    };
+    s.append(el("h3", {}, "One drive, laid together"), el("div", {className: "bar"}, chooser("drive", drives, draw)[0]), holder);
+    draw(drives[0]);
+  }
+}
 // ---- the runs at a glance ----
 {
   const s = section("Runs", "runs"), base = data.runs[0];
@@ -223,6 +256,20 @@ if (data.comparisons.length) {
     }
     draw();
     s.append(bar, plots);
+  }
+}
+// ---- reliability ----
+{
+  const runs = data.runs.filter(r => tableOf(r, "reliability"));
+  if (runs.length) {
+    const s = section("What a probability is worth", "reliability"), plots = el("div", {className: "plots"});
+    const tasks = unique(runs.flatMap(r => tableOf(r, "reliability").rows.map(x => x[0])));
+    for (const task of tasks) {
+      const series = runs.flatMap((run, i) => ["as predicted", "calibrated"].map((kind, k) => ({name: run.name + ", " + kind, color: colors[i % colors.length], dash: k ? "" : "6 3",
+        points: tableOf(run, "reliability").rows.filter(r => r[0] === task && r[1] === kind && r[3] !== null && r[4] !== null).map(r => Object.assign([r[3], r[4]], {note: r[5] + " cells"}))}))).filter(x => x.points.length);
+      plots.append(plot(task + " cells", [...series, {name: "exactly what it says", color: "#777777", dash: "2 3", points: [[0, 0], [1, 1]]}], "probability", "share that is true", true));
+    }
+    s.append(plots, el("p", {className: "note"}, "Calibrated: with the temperature and bias of table \"calibration\", each sequence with those of the others."));
   }
 }
 // ---- learning curves ----

@@ -130,6 +130,32 @@ TEST_F(Report, IsOneFileThatAsksForNothing) {
     })) << figure.key();
 }
 
+TEST_F(Report, BeginsWithTheChange) {
+  // Two drives a run; the second run finds more of the road in both.
+  for (const char* name : {"before", "after"}) {
+    Evaluator evaluator(EvaluationOptions{});
+    SamplePicture picture = example_picture();
+    for (int64_t sequence : {1, 2}) {
+      picture.frame.sequence = sequence;
+      if (name == std::string("after"))
+        for (size_t k = 0; k < picture.frame.road.values.size(); ++k)
+          picture.frame.road.values[k] = picture.frame.road_label.values[k] == 1 ? 0.95f : 0.02f;
+      evaluator.add(picture.frame);
+    }
+    write_evaluation((folder_ / name).string(), evaluator);
+  }
+  const std::vector<RunResults> two = {read_run((folder_ / "before").string()), read_run((folder_ / "after").string())};
+  EXPECT_EQ(two[0].sequences, (std::vector<std::string>{"online/1", "online/2"}));
+  EXPECT_EQ(two[0].replicates.at("road_miou").size(), static_cast<size_t>(kReplicates));
+  const std::string page = html_report(two);
+  const size_t begin = page.find("id=\"data\">") + 10, end = page.find("</script>", begin);
+  const auto data = nlohmann::json::parse(page.substr(begin, end - begin));
+  ASSERT_EQ(data["headlines"].size(), 1u);
+  const Table table = table_from_json(data["headlines"][0], "page");
+  EXPECT_GT(std::get<double>(table.find({"road_miou"}, "low")), 0.0);
+  EXPECT_FALSE(data["runs"][0].contains("replicates"));
+}
+
 TEST_F(Report, EmbedsAPictureOnce) {
   const auto one = runs()[0];
   const std::string page = html_report({one, one, one});

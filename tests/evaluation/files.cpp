@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <limits>
 
-#include "formats/hdf5/tensor_file.h"
-#include "tensor/ops.h"
 #include "evaluation/evaluate_files.h"
 #include "evaluation/evaluator.h"
+#include "formats/hdf5/tensor_file.h"
+#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
