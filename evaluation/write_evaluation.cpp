@@ -22,7 +22,8 @@ nlohmann::ordered_json bootstrap_of(const Headline& headline) {
   for (const auto& [name, values] : headline.replicates) {
     auto& list = document["replicates"][name] = nlohmann::ordered_json::array();
     for (const double value : values)
-      list.push_back(std::isnan(value) ? nlohmann::ordered_json() : std::round(value * 1e5) / 1e5);
+      list.push_back(std::isnan(value) ? nlohmann::ordered_json()
+                                       : nlohmann::ordered_json(std::round(value * 1e5) / 1e5));
   }
   return document;
 }

@@ -3,6 +3,7 @@
 #include "autograd/functions.h"
 #include "configs/convert.h"
 #include "nn/losses.h"
+#include "train/targets/any_mark.h"
 #include "train/targets/centre_targets.h"
 
 namespace bevgrad {
@@ -81,6 +82,10 @@ void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch,
   const bool is_ahead = batch.on_device != nullptr;
   add_segmentation(sum, "lane", output.lane_logits, is_ahead ? batch.on_device->lane() : batch.lane, loss.lane_focal(),
                    loss.lane_dice(), loss.lane_class_weights(), loss);
+  if (loss.lane_any_focal() > 0 || loss.lane_any_dice() > 0)
+    add_segmentation(sum, "lane_any", max(output.lane_logits, 1, true),
+                     any_mark_labels(is_ahead ? batch.on_device->lane() : batch.lane), loss.lane_any_focal(),
+                     loss.lane_any_dice(), {}, loss);
   add_segmentation(sum, "road", output.road_logits, is_ahead ? batch.on_device->road() : batch.road, loss.road_focal(),
                    loss.road_dice(), loss.road_class_weights(), loss);
   const InstanceDecodeOptions decode = configs::instance_decode_options(proto);
