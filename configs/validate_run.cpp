@@ -24,6 +24,8 @@ void judge_loss(const Judge& judge, const config::Config& proto) {
                                                     {"loss.dynamic_weight", loss.dynamic_weight()},
                                                     {"loss.lane_focal", loss.lane_focal()},
                                                     {"loss.lane_dice", loss.lane_dice()},
+                                                    {"loss.lane_any_focal", loss.lane_any_focal()},
+                                                    {"loss.lane_any_dice", loss.lane_any_dice()},
                                                     {"loss.road_focal", loss.road_focal()},
                                                     {"loss.road_dice", loss.road_dice()},
                                                     {"loss.instance_heatmap", loss.instance_heatmap()},
@@ -65,6 +67,12 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
                 "train.sgd.nesterov", "needs momentum above 0 and no dampening");
   judge.probability("train.cosine.min_share", train.cosine().min_share());
   judge.not_negative("train.grad_clip_norm", train.grad_clip_norm());
+  judge.not_negative("train.grad_clip_value", train.grad_clip_value());
+  judge.require(train.ema_decay() >= 0 && train.ema_decay() < 1, "train.ema_decay",
+                "{} is impossible, expected 0 to below 1", train.ema_decay());
+  judge.require(train.skip_loss_factor() == 0 || train.skip_loss_factor() > 1, "train.skip_loss_factor",
+                "{} is impossible, expected 0 or above 1", train.skip_loss_factor());
+  judge.count("train.max_skipped_steps", train.max_skipped_steps(), 0, 1 << 30);
   judge.positive("train.gamma", train.gamma());
   std::set<std::string> prefixes;
   for (int i = 0; i < train.group_lr_scale_size(); ++i) {

@@ -12,6 +12,8 @@ namespace bevgrad {
 
 namespace {
 
+/// A sequence number of a record has this many bits; above them stands the LMDB that the record lies in.
+constexpr int kSequenceBits = 40;
 constexpr size_t kMaxRemarks = 5;
 /// A gap is worth a remark from this many frame periods on; single dropped frames are everyday.
 constexpr double kRemarkableGap = 3.5;
@@ -58,6 +60,11 @@ void Dataset::open_stores(const std::string& lmdb_list) {
   }
 }
 
+std::string sequence_name(int64_t sequence) {
+  const int64_t store = sequence >> kSequenceBits, number = sequence - (store << kSequenceBits);
+  return store == 0 ? std::to_string(number) : fmt::format("{}-{}", store, number);
+}
+
 FrameEntry Dataset::find(const std::string& key, const std::string& place) const {
   FrameEntry entry;
   entry.key = key;
@@ -67,7 +74,7 @@ FrameEntry Dataset::find(const std::string& key, const std::string& place) const
     bool here = store.read(key, [&](std::span<const uint8_t> bytes) {
       RecordHeader header = read_record_header(bytes, {store.path(), key});
       // Drives of different LMDBs are different drives, whatever numbers they were given.
-      entry.sequence = header.sequence + (static_cast<int64_t>(i) << 40);
+      entry.sequence = header.sequence + (static_cast<int64_t>(i) << kSequenceBits);
       entry.timestamp = header.timestamp;
     });
     if (!here) continue;
@@ -98,7 +105,7 @@ void Dataset::add_list(int group, const std::string& path) {
         const FrameEntry& before = entry(stream.frames.back());
         const double step = entry(frame).timestamp - before.timestamp;
         check(step > 0, "{}: '{}' and '{}' of sequence {} have the same timestamp {}", path, before.key,
-              entry(frame).key, sequence, before.timestamp);
+              entry(frame).key, sequence_name(sequence), before.timestamp);
         if (options_.max_gap > 0 && step > options_.max_gap) {
           streams_.push_back(std::move(stream));
           stream = {group, sequence, {}};
@@ -133,8 +140,8 @@ void Dataset::measure() {
       const double step = after.timestamp - before.timestamp;
       if (step <= kRemarkableGap * frame_period_ || ++gaps > kMaxRemarks) continue;
       remarks_.push_back(fmt::format("{}: sequence {} has a gap of {:.2f} s after '{}' (frames are {:.2f} s apart)",
-                                     groups_[static_cast<size_t>(stream.group)].name, stream.sequence, step, before.key,
-                                     frame_period_));
+                                     groups_[static_cast<size_t>(stream.group)].name, sequence_name(stream.sequence),
+                                     step, before.key, frame_period_));
     }
   if (gaps > kMaxRemarks) remarks_.push_back(fmt::format("and {} more gaps", gaps - kMaxRemarks));
 }

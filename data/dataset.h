@@ -26,6 +26,10 @@ struct FrameEntry {
   double timestamp = 0;
 };
 
+/// A FrameEntry's sequence for people: the record's number, with the LMDB's place among the LMDBs before it where that
+/// is not the first: "24", "1-24".
+std::string sequence_name(int64_t sequence);
+
 /// Frames that follow one another in time: what one list holds of one sequence.
 struct Stream {
   int group = 0;

@@ -36,7 +36,7 @@ void write_text(const fs::path& path, const std::string& text) {
 struct DriveRecorder::Drive {
   Drive(const EvaluationFrame& frame, std::string file_stem, const LabelSchema& labels)
       : val_set(frame.val_set),
-        sequence(frame.sequence),
+        series(frame.series()),
         stem(std::move(file_stem)),
         predicted(labels),
         truth(labels),
@@ -60,7 +60,7 @@ struct DriveRecorder::Drive {
   }
 
   std::string val_set;
-  int64_t sequence = 0;
+  std::string series;
   std::string stem;  ///< file name without its ending
   StitchedMap predicted, truth;
   std::optional<Animation> animation;
@@ -78,16 +78,14 @@ DriveRecorder::~DriveRecorder() = default;
 DriveRecorder::Drive& DriveRecorder::drive_of(const SamplePicture& picture) {
   const EvaluationFrame& frame = picture.frame;
   const auto found = std::find_if(drives_.begin(), drives_.end(), [&](const auto& drive) {
-    return drive->val_set == frame.val_set && drive->sequence == frame.sequence;
+    return drive->val_set == frame.val_set && drive->series == frame.series();
   });
   if (found != drives_.end()) {
     std::rotate(found, found + 1, drives_.end());
     return *drives_.back();
   }
   if (drives_.size() >= std::max<size_t>(1, options_.side_by_side)) finish_oldest();
-  // picture_file knows how a val set becomes a file name.
-  const std::string set = fs::path(picture_file(frame.val_set, "x")).parent_path().filename().string();
-  const fs::path stem = fs::path(folder_) / "drives" / fmt::format("{}_{}", set, frame.sequence);
+  const fs::path stem = fs::path(folder_) / drive_stem(frame.val_set, frame.series());
   drives_.push_back(std::make_unique<Drive>(frame, stem.string(), picture.labels));
   return *drives_.back();
 }
@@ -104,8 +102,7 @@ void DriveRecorder::add(const SamplePicture& picture, bool draws_picture) {
   if (options_.lanes && !frame.lane.empty()) {
     const auto lanes = lane_vectors(frame.lane, picture.labels.grid,
                                     {drawing_.lane_vector_threshold, drawing_.lane_vector_points, 1.0});
-    const fs::path stem =
-        fs::path(folder_) / "lanes" / file.parent_path().filename() / file.filename().replace_extension();
+    const fs::path stem = fs::path(folder_) / lanes_stem(frame.val_set, frame.key);
     write_text(stem.string() + ".ego.geojson", lanes_geojson(lanes, picture.labels.lane_classes, frame.key));
     write_text(stem.string() + ".map.geojson",
                lanes_geojson(lanes, picture.labels.lane_classes, frame.key, frame.ego_pose));

@@ -15,25 +15,26 @@ Color pick(const std::array<unsigned, N>& colors, size_t index) {
 }  // namespace
 
 Color lane_color(size_t index) {
-  static constexpr std::array<unsigned, 9> colors = {0xFFFFFF, 0xF0E442, 0x56B4E9, 0x009E73, 0xE69F00,
-                                                     0xCC79A7, 0xD55E00, 0x88CCEE, 0xBBCC33};
+  static constexpr std::array<unsigned, kLaneColors> colors = {0xFFFFFF, 0xF0E442, 0x56B4E9, 0x009E73, 0xE69F00,
+                                                               0xCC79A7, 0xD55E00, 0x8811FF, 0x99FF88};
   return pick(colors, index);
 }
 
 Color road_color(size_t index) {
-  static constexpr std::array<unsigned, 8> colors = {0xAA4499, 0x44AA99, 0xDDAA33, 0x6699CC,
-                                                     0x999933, 0xEE6677, 0x117733, 0xBBBBBB};
+  static constexpr std::array<unsigned, kRoadColors> colors = {0x3377FF, 0xFF11CC, 0xFFAA88, 0x00FFFF,
+                                                               0x667700, 0xDD88FF, 0xCCCC88, 0xAA4444};
   return pick(colors, index);
 }
 
 Color instance_color(size_t index) {
-  static constexpr std::array<unsigned, 6> colors = {0xDDAA33, 0x88CCEE, 0x44BB99, 0xEE8866, 0xFFAABB, 0xBBCC33};
+  static constexpr std::array<unsigned, kInstanceColors> colors = {0x88BB00, 0xAAFFCC, 0xCCBBFF,
+                                                                   0xBB2288, 0x996622, 0x6666AA};
   return pick(colors, index);
 }
 
 Color box_color(size_t index) {
-  static constexpr std::array<unsigned, 8> colors = {0xE69F00, 0xD55E00, 0xCC79A7, 0x56B4E9,
-                                                     0x009E73, 0x88CCEE, 0xF0E442, 0xBBBBBB};
+  static constexpr std::array<unsigned, kBoxColors> colors = {0x00FF00, 0xFF0066, 0x0099FF, 0xFF6655,
+                                                              0x00FFBB, 0x8844DD, 0x778866, 0x007777};
   return pick(colors, index);
 }
 

@@ -1,8 +1,7 @@
-// Colours. Classes use hues that people with any of the common colour deficiencies can tell apart (after Okabe and Ito,
-// and Tol), and never colour alone: the legend names them, and lines differ in width where they lie over one another.
+// Colours. In one picture each has one meaning: no two of the constants and of the classes below are alike, in the
+// lists of any task (tests measure it). The legend names them all, and boxes are outlines where rasters are areas.
 #pragma once
-#include <string>
-#include <vector>
+#include <cstddef>
 
 #include "drawing/canvas.h"
 
@@ -14,13 +13,16 @@ inline constexpr Color kFaintInk = rgb(0x6F7378);
 inline constexpr Color kGround = rgb(0x22262B);  ///< behind BEV rasters
 inline constexpr Color kGridLine = rgb(0x3B4149);
 inline constexpr Color kIgnored = rgb(0x4A4F57);
-inline constexpr Color kEgo = rgb(0xFFFFFF);
+inline constexpr Color kEgo = rgb(0xFF6699);         ///< the vehicle, and the way that it drove
+inline constexpr Color kTruthBox = rgb(0x77BB66);    ///< a labelled box where predicted ones lie beside it
 inline constexpr Color kRight = rgb(0xB9BEC4);       ///< difference: predicted and there
-inline constexpr Color kMissed = rgb(0x56B4E9);      ///< difference: there, not predicted
-inline constexpr Color kFalseAlarm = rgb(0xE69F00);  ///< difference: predicted, not there
-inline constexpr Color kWrongClass = rgb(0xCC79A7);  ///< difference: something else is there
+inline constexpr Color kMissed = rgb(0xBBFF00);      ///< difference: there, not predicted
+inline constexpr Color kFalseAlarm = rgb(0xFF0022);  ///< difference: predicted, not there
+inline constexpr Color kWrongClass = rgb(0xEE00FF);  ///< difference: something else is there
 
-/// Colour of class `index`: lanes, then road classes, each task from its own list; wraps round.
+/// How many classes of each list have a colour of their own; the ones after them begin the list again.
+inline constexpr size_t kLaneColors = 9, kRoadColors = 8, kInstanceColors = 6, kBoxColors = 8;
+/// Colour of class `index` of a task.
 Color lane_color(size_t index);
 Color road_color(size_t index);
 Color instance_color(size_t index);

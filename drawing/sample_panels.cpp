@@ -139,11 +139,12 @@ void draw_lidar(BevView& view, const SamplePicture& picture, const DrawingOption
     for (int64_t i = 0; i < points.size(0); ++i) {
       const float* p = data + i * points.stride(0);
       const double z = p[2 * points.stride(1)];
-      view.point({p[0], p[points.stride(1)]}, heat_color((z + 0.5) / 3.0).with_alpha(0.8), 0.6);
+      view.point({p[0], p[points.stride(1)]},
+                 heat_color((z - kLowestPoint) / (kHighestPoint - kLowestPoint)).with_alpha(0.8), 0.6);
     }
   }
   if (picture.frame.box_labels)
-    for (const Box3d& box : *picture.frame.box_labels) view.rectangle(footprint(box), rgb(0xFFFFFF), 1, true);
+    for (const Box3d& box : *picture.frame.box_labels) view.rectangle(footprint(box), kTruthBox, 1, true);
   for (const auto& box : picture.frame.boxes)
     if (box.score >= options.box_score_threshold)
       view.rectangle(footprint(box.box), box_color(static_cast<size_t>(std::max(box.box.class_id, 0))), 1.5, true);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "drawing/bev_view.h"
@@ -11,7 +12,7 @@
 namespace bevgrad {
 namespace {
 
-constexpr double kMargin = 16, kGap = 14, kTitle = 34, kLegendWidth = 190, kScaleWidth = 30;
+constexpr double kMargin = 16, kGap = 14, kTitle = 50, kLegendWidth = 190, kScaleWidth = 30;
 
 /// Largest finite value, for the scale of a row of heat maps.
 double highest(const std::vector<FeaturePanel>& panels) {
@@ -30,13 +31,15 @@ struct Layout {
   double width = 0, height = 0;
 };
 
-Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size_t num_large, size_t num_small) {
+/// `beside`: pixels between the last large panel and the legend, for its scale.
+Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size_t num_large, size_t num_small,
+               double beside) {
   Layout layout;
   const LabelGrid& grid = picture.labels.grid;
   const double scale = options.pixels_per_cell / grid.cell;
   const Rect large = BevView::area_at(0, 0, grid, scale);
   const double row_width =
-      static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + kLegendWidth + 2 * kMargin;
+      static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + beside + kLegendWidth + 2 * kMargin;
   // As few rows as cameras of a readable size allow, filled evenly.
   const double room = row_width - 2 * kMargin;
   const size_t count = std::max<size_t>(1, picture.cameras.size());
@@ -60,8 +63,8 @@ Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size
   for (size_t i = 0; i < num_large; ++i)
     layout.large.push_back({kMargin + BevView::kLeft + static_cast<double>(i) * (large.w + BevView::kLeft + kGap),
                             y + BevView::kTop, large.w, large.h});
-  layout.legend = {kMargin + static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap), y, kLegendWidth,
-                   large.h + BevView::kTop};
+  layout.legend = {kMargin + static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + beside, y,
+                   kLegendWidth, large.h + BevView::kTop};
   y += large.h + BevView::kTop + BevView::kBottom + kGap;
   const double small_scale = scale * 0.48;
   const Rect small = BevView::area_at(0, 0, grid, small_scale);
@@ -103,7 +106,7 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
     for (const auto& lane : lanes)
       view.ground_line(lane.points, lane_color(static_cast<size_t>(lane.class_id)).with_alpha(0.85), 2);
     if (picture.frame.box_labels)
-      for (const Box3d& box : *picture.frame.box_labels) view.box(box, rgb(0xFFFFFF).with_alpha(0.7), 0.8);
+      for (const Box3d& box : *picture.frame.box_labels) view.box(box, kTruthBox.with_alpha(0.8), 0.8);
     for (const auto& box : picture.frame.boxes)
       if (box.score >= options.box_score_threshold)
         view.box(box.box, box_color(static_cast<size_t>(std::max(box.box.class_id, 0))), 1.4);
@@ -131,16 +134,33 @@ struct Panels {
 };
 
 struct LegendItem {
+  enum class Kind { Heading, Area, Outline, Text };
   std::string text;
   Color color;
-  bool heading = false, outline = false;
+  Kind kind = Kind::Text;
 };
+
+/// What the lines over the cameras' pictures are.
+std::string camera_line(const SamplePicture& picture, const DrawingOptions& options, bool has_lanes) {
+  if (picture.cameras.empty()) return "";
+  std::string predicted, all;
+  const auto add = [](std::string& list, const std::string& item, const char* between) {
+    list += (list.empty() ? "" : between) + item;
+  };
+  if (options.show_points_in_cameras && picture.points.defined()) add(all, "LiDAR points by distance", ", ");
+  if (has_lanes) add(predicted, "lane marks", " and ");
+  if (!picture.frame.boxes.empty()) add(predicted, "boxes", " and ");
+  if (!predicted.empty()) add(all, "predicted " + predicted + " in the colour of their class", ", ");
+  if (picture.frame.box_labels) add(all, "labelled boxes as thin outlines", ", ");
+  return all.empty() ? "" : "On the cameras: " + all;
+}
 
 std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOptions& options) {
   std::vector<LegendItem> items;
-  const auto heading = [&](const std::string& text) { items.push_back({text, kInk, true, false}); };
+  using Kind = LegendItem::Kind;
+  const auto heading = [&](const std::string& text) { items.push_back({text, kInk, Kind::Heading}); };
   const auto entry = [&](Color color, const std::string& text, bool outline) {
-    items.push_back({text, color, false, outline});
+    items.push_back({text, color, outline ? Kind::Outline : Kind::Area});
   };
   const auto classes = [&](const char* title, const std::vector<std::string>& names, Color (*color)(size_t)) {
     heading(title);
@@ -177,6 +197,25 @@ std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOpt
     for (const auto& b : *frame.box_labels) boxes.insert(b.class_id);
   present("Instances", picture.labels.instance_classes, instance_color, instances);
   present("Boxes", picture.labels.dynamic_classes, box_color, boxes);
+  const bool beside = Panels(picture).lidar || !picture.cameras.empty();
+  if (frame.box_labels && !frame.box_labels->empty() && beside)
+    entry(kTruthBox, Panels(picture).lidar ? "labelled (LiDAR, cameras)" : "labelled (cameras)", true);
+  entry(kEgo, "this vehicle", true);
+  if (!picture.has_prediction) return items;
+  heading("Drawn where predicted with");
+  const auto line = [&](const std::string& text) { items.push_back({text, kInk, Kind::Text}); };
+  if (!frame.lane.empty()) line(fmt::format("lane marks, as areas and lines: {:g}", options.lane_threshold));
+  if (!frame.road.empty()) {
+    std::map<float, std::string> by_threshold;
+    for (const auto& name : picture.labels.road_classes) {
+      std::string& names = by_threshold[options.threshold_of(name)];
+      names += (names.empty() ? "" : ", ") + name;
+    }
+    for (const auto& [threshold, names] : by_threshold)
+      line(fmt::format("{}: {:g}", by_threshold.size() == 1 ? "road" : names, threshold));
+  }
+  if (!frame.boxes.empty() || !frame.instances.empty())
+    line(fmt::format("boxes and instances: {:g}", options.box_score_threshold));
   return items;
 }
 
@@ -184,31 +223,37 @@ std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOpt
 void draw_legend(Canvas& canvas, const Rect& area, const std::vector<LegendItem>& items) {
   constexpr double kHeading = 20, kEntry = 13.5;
   double height = 10;
-  for (const auto& item : items) height += item.heading ? kHeading : kEntry;
+  for (const auto& item : items) height += item.kind == LegendItem::Kind::Heading ? kHeading : kEntry;
   const double scale = std::min(1.0, area.h / height);
   double y = area.y + 10 * scale;
   for (const auto& item : items) {
-    if (item.heading) {
+    if (item.kind == LegendItem::Kind::Heading) {
       y += 5 * scale;
       canvas.text(area.x, y, item.text, 11 * scale, kInk, Align::Left, true);
       y += 15 * scale;
       continue;
     }
+    if (item.kind == LegendItem::Kind::Text) {
+      canvas.text(area.x, y, item.text, 9.5 * scale, kInk);
+      y += kEntry * scale;
+      continue;
+    }
+    const bool outline = item.kind == LegendItem::Kind::Outline;
     const Rect swatch{area.x, y - 5 * scale, 16, 10 * scale};
-    canvas.fill(swatch, item.outline ? kGround : item.color);
-    if (item.outline) canvas.stroke({swatch.x + 2, y - 3 * scale, 12, 6 * scale}, item.color, 1.5);
+    canvas.fill(swatch, outline ? kGround : item.color);
+    if (outline) canvas.stroke({swatch.x + 2, y - 3 * scale, 12, 6 * scale}, item.color, 1.5);
     canvas.stroke({swatch.x - 0.5, swatch.y - 0.5, swatch.w + 1, swatch.h + 1}, kFaintInk, 0.6);
     canvas.text(area.x + 22, y, item.text, 10 * scale, kInk);
     y += kEntry * scale;
   }
 }
 
-void draw_scale(Canvas& canvas, const Rect& beside, double low, double high) {
+void draw_scale(Canvas& canvas, const Rect& beside, double low, double high, const char* unit = "") {
   const double x = beside.x + beside.w + 8;
   for (int i = 0; i < 60; ++i)
     canvas.fill({x, beside.y + beside.h - (i + 1) * beside.h / 60, 8, beside.h / 60 + 0.5}, heat_color((i + 0.5) / 60));
-  canvas.text(x + 11, beside.y + 4, fmt::format("{:.3g}", high), 8.5, kFaintInk);
-  canvas.text(x + 11, beside.y + beside.h - 4, fmt::format("{:.3g}", low), 8.5, kFaintInk);
+  canvas.text(x + 11, beside.y + 4, fmt::format("{:.3g}{}", high, unit), 8.5, kFaintInk);
+  canvas.text(x + 11, beside.y + beside.h - 4, fmt::format("{:.3g}{}", low, unit), 8.5, kFaintInk);
 }
 
 }  // namespace
@@ -229,14 +274,15 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   if (options.show_history) features = picture.features;
   const size_t small = features.size() + (weights ? static_cast<size_t>(picture.fusion_weights.channels) : 0);
   const Panels panels(picture);
-  const Layout layout = lay_out(picture, options, panels.count(), small);
+  const Layout layout = lay_out(picture, options, panels.count(), small, panels.lidar ? kScaleWidth : 0);
   Canvas canvas(static_cast<int>(std::ceil(layout.width)), static_cast<int>(std::ceil(layout.height)), kPaper);
   canvas.text(kMargin, kMargin + 12, picture.title, 15, kInk, Align::Left, true);
 
   std::vector<LaneVector> lanes;
   if (options.show_vectors && !picture.frame.lane.empty())
     lanes = lane_vectors(picture.frame.lane, picture.labels.grid,
-                         {options.lane_vector_threshold, options.lane_vector_points, 1.0});
+                         {options.lane_threshold, options.lane_vector_points, 1.0});
+  canvas.text(kMargin, kMargin + 28, camera_line(picture, options, !lanes.empty()), 10, kFaintInk);
   draw_cameras(canvas, layout, picture, options, lanes);
 
   const LabelGrid& grid = picture.labels.grid;
@@ -260,7 +306,8 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
     BevView lidar(canvas, layout.large[panel++], grid);
     draw_lidar(lidar, picture, options);
     for (const auto& lane : lanes) lidar.polyline(lane.points, lane_color(static_cast<size_t>(lane.class_id)), 1.4);
-    lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR and lane vectors");
+    lidar.axes(lanes.empty() ? "LiDAR by height" : "LiDAR, predicted lines");
+    draw_scale(canvas, layout.large[panel - 1], kLowestPoint, kHighestPoint, " m");
   }
   if (panels.past) {
     BevView past(canvas, layout.large[panel++], grid);

@@ -20,7 +20,7 @@ struct DrawingOptions {
   float freespace_threshold = 0.5f;
   float stopline_threshold = 0.6f;
   float crosswalk_threshold = 0.9f;
-  float lane_vector_threshold = 0.3f;
+  float lane_vector_threshold = 0.3f;  ///< of the vectors in GeoJSON files; pictures show those at lane_threshold
   int lane_vector_points = 10;
   float box_score_threshold = 0.3f;  ///< instances and boxes below it are not drawn
   bool show_history = true;
@@ -75,6 +75,9 @@ struct SamplePicture {
 };
 
 Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options);
+
+/// Metres above the ground between which the LiDAR's points are coloured.
+inline constexpr double kLowestPoint = -0.5, kHighestPoint = 2.5;
 
 /// Single panels, for reports and stitched maps.
 void draw_label(class BevView& view, const SamplePicture& picture);

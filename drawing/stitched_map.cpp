@@ -143,8 +143,8 @@ Canvas StitchedMap::draw(int pixels) const {
   };
   std::vector<Vec2> drive;
   for (const Vec2 p : drive_) drive.push_back(to_canvas(p));
-  canvas.line(drive, rgb(0xEE3377), 2);
-  if (!drive.empty()) canvas.circle(drive.front(), 4, rgb(0xEE3377));
+  canvas.line(drive, kEgo, 2);
+  if (!drive.empty()) canvas.circle(drive.front(), 4, kEgo);
 
   double bar = 10;
   while (bar / cell * scale < 60) bar *= bar == 10 || bar == 100 || bar == 1000 ? 2.5 : 2;
@@ -161,7 +161,7 @@ Canvas StitchedMap::draw(int pixels) const {
   for (size_t i = 0; i < labels_.lane_classes.size(); ++i) entry(lane_color(i), labels_.lane_classes[i]);
   for (size_t i = 0; i < labels_.road_classes.size(); ++i) entry(road_color(i), labels_.road_classes[i]);
   entry(kGridLine, "seen, nothing there");
-  entry(rgb(0xEE3377), "drive, from the dot");
+  entry(kEgo, "drive, from the dot");
   return canvas;
 }
 

@@ -28,9 +28,7 @@ std::vector<PrecisionRecall> precision_recall_curve(std::span<const RankedDetect
   return curve;
 }
 
-Ratio average_precision(std::span<const RankedDetection> detections, int64_t truths) {
-  if (truths == 0) return std::nullopt;
-  auto curve = precision_recall_curve(detections, truths);
+double area_under(std::vector<PrecisionRecall> curve) {
   for (size_t i = curve.size(); i-- > 1;) curve[i - 1].precision = std::max(curve[i - 1].precision, curve[i].precision);
   double area = 0, recall = 0;
   for (const auto& point : curve) {
@@ -40,9 +38,12 @@ Ratio average_precision(std::span<const RankedDetection> detections, int64_t tru
   return area;
 }
 
-Ratio nuscenes_average_precision(std::span<const RankedDetection> detections, int64_t truths) {
+Ratio average_precision(std::span<const RankedDetection> detections, int64_t truths) {
   if (truths == 0) return std::nullopt;
-  const auto curve = precision_recall_curve(detections, truths);
+  return area_under(precision_recall_curve(detections, truths));
+}
+
+double nuscenes_area_under(const std::vector<PrecisionRecall>& curve) {
   constexpr double min_precision = 0.1;
   constexpr int first = 11;  // round(100 * the least recall, 0.1) + 1
   double sum = 0;
@@ -64,6 +65,11 @@ Ratio nuscenes_average_precision(std::span<const RankedDetection> detections, in
     sum += std::max(0.0, precision - min_precision);
   }
   return sum / (101 - first) / (1 - min_precision);
+}
+
+Ratio nuscenes_average_precision(std::span<const RankedDetection> detections, int64_t truths) {
+  if (truths == 0) return std::nullopt;
+  return nuscenes_area_under(precision_recall_curve(detections, truths));
 }
 
 void ApCounts::add_truth(Stratum stratum) {

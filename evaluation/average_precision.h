@@ -24,12 +24,16 @@ struct PrecisionRecall {
 /// After each detection, best first (equal scores keep their order). Empty where `truths` is 0.
 std::vector<PrecisionRecall> precision_recall_curve(std::span<const RankedDetection> detections, int64_t truths);
 
-/// Area under the curve with its monotone envelope (every point takes the best precision at its recall or higher), as
-/// PASCAL VOC 2010 and MapTR. n/a where there is no truth.
+/// Area under a curve with its monotone envelope (every point takes the best precision at its recall or higher), as
+/// PASCAL VOC 2010 and MapTR.
+double area_under(std::vector<PrecisionRecall> curve);
+/// The same of ranked detections. n/a where there is no truth.
 Ratio average_precision(std::span<const RankedDetection> detections, int64_t truths);
 
 /// nuScenes' definition (Caesar et al. 2020, its devkit's calc_ap): precision interpolated at 101 recalls, those up to
-/// 0.1 left out, 0.1 subtracted, cut at 0, scaled to 1. n/a where there is no truth (the devkit says 0).
+/// 0.1 left out, 0.1 subtracted, cut at 0, scaled to 1.
+double nuscenes_area_under(const std::vector<PrecisionRecall>& curve);
+/// The same of ranked detections. n/a where there is no truth (the devkit says 0).
 Ratio nuscenes_average_precision(std::span<const RankedDetection> detections, int64_t truths);
 
 /// Detections and truths of one class at one threshold, over frames and ranks.

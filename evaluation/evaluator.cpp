@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "evaluation/headline.h"
+#include "evaluation/headline_sample.h"
 #include "evaluation/lane_vectors.h"
 #include "evaluation/matching_ap.h"
 #include "internal/counts.h"
@@ -31,18 +35,69 @@ void validate(const EvaluationOptions& options) {
   require(options.lane_vector_points >= 2,
           fmt::format("querylane_points_num {}, expected at least 2", options.lane_vector_points));
   require(!options.chamfer_ap || !options.chamfer_thresholds.empty(), "no Chamfer thresholds");
+  // Rows of tables are told apart by these names, and "mean" and "Other" have rows of their own.
+  for (const auto* names : {&options.labels.lane_classes, &options.labels.road_classes,
+                            &options.labels.instance_classes, &options.labels.dynamic_classes}) {
+    std::set<std::string> seen = {"mean", "Other"};
+    for (const std::string& name : *names) {
+      require(!name.empty(), "a class has an empty name");
+      require(seen.insert(name).second, fmt::format("the class name \"{}\" is {}", name,
+                                                    name == "mean" || name == "Other" ? "taken" : "given twice"));
+    }
+  }
 }
 
 /// Labels and predictions of one raster task, where both are there.
 bool has_task(const char* task, const ProbabilityRaster& probabilities, const LabelRaster& labels,
               const std::string& key, SetCounts& counts) {
   if (probabilities.empty()) return false;
-  if (const int64_t values = count_non_finite(probabilities)) counts.non_finite[task].merge({1, values, key});
+  int64_t nans = 0;
+  for (const float value : probabilities.values) {
+    nans += std::isnan(value);
+    check(!(value < 0 || value > 1), "{}: {:g} is no probability, expected 0 to 1", task, value);
+  }
+  if (nans > 0) counts.unusable[fmt::format("values of {} are NaN", task)].merge({1, nans, key});
   if (labels.empty()) ++counts.missing[task];
   return !labels.empty();
 }
 
+/// The class in a row of a table: negative for an unused row.
+int class_of(double value) {
+  if (value < 0) return -1;
+  const bool is_class = value < kNoClass && value == std::floor(value);  // false for NaN
+  return is_class ? static_cast<int>(value) : kNoClass;
+}
+
+/// Items that can be judged; how many cannot goes into `counts`.
+template <class Item, class IsBroken>
+std::vector<Item> usable(const std::vector<Item>& items, const std::string& complaint, const std::string& key,
+                         SetCounts& counts, IsBroken is_broken) {
+  std::vector<Item> kept;
+  std::copy_if(items.begin(), items.end(), std::back_inserter(kept),
+               [&](const Item& item) { return !is_broken(item); });
+  if (kept.size() < items.size())
+    counts.unusable[complaint].merge({1, static_cast<int64_t>(items.size() - kept.size()), key});
+  return kept;
+}
+
+std::string complaint_of(const char* items) {
+  return fmt::format("{} have a score, place or size that is not finite, a negative size, or a class that there is not",
+                     items);
+}
+
 }  // namespace
+
+bool is_broken(const Instance& i, size_t classes) {
+  const double values[] = {i.x, i.y, i.w, i.h, i.angle};
+  return !std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); }) || i.w < 0 ||
+         i.h < 0 || i.class_id < 0 || static_cast<size_t>(i.class_id) >= classes;
+}
+
+bool is_broken(const Box3d& b, size_t classes) {
+  const double values[] = {b.x, b.y, b.z, b.l, b.w, b.h, b.yaw};
+  return !std::all_of(std::begin(values), std::end(values), [](double v) { return std::isfinite(v); }) || b.l < 0 ||
+         b.w < 0 || b.h < 0 || b.class_id < 0 || static_cast<size_t>(b.class_id) >= classes;
+}
 
 std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tensor& scores, int64_t sample) {
   check(instances.defined() && instances.dim() == 3 && instances.size(2) == 6 && scores.dim() == 2 &&
@@ -54,9 +109,10 @@ std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tens
   for (int64_t i = 0; i < instances.size(1); ++i) {
     const float* row = instances.data<float>() + sample * instances.stride(0) + i * instances.stride(1);
     const auto value = [&](int64_t k) { return static_cast<double>(row[k * instances.stride(2)]); };
-    if (!(value(5) >= 0)) continue;
+    const int class_id = class_of(value(5));
+    if (class_id < 0) continue;
     const double score = scores.data<float>()[sample * scores.stride(0) + i * scores.stride(1)];
-    rows.push_back({{value(0), value(1), value(2), value(3), value(4), static_cast<int>(value(5))}, score});
+    rows.push_back({{value(0), value(1), value(2), value(3), value(4), class_id}, score});
   }
   return rows;
 }
@@ -68,14 +124,14 @@ std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample) {
   for (int64_t i = 0; i < boxes.size(1); ++i) {
     const float* row = boxes.data<float>() + sample * boxes.stride(0) + i * boxes.stride(1);
     const auto value = [&](int64_t k) { return static_cast<double>(row[k * boxes.stride(2)]); };
-    if (!(value(10) >= 0)) continue;
     Box3d box;
+    box.class_id = class_of(value(10));
+    if (box.class_id < 0) continue;
     box.x = value(0), box.y = value(1), box.z = value(2);
     box.l = value(3), box.w = value(4), box.h = value(5);
     box.yaw = value(6);
     box.vx = value(7), box.vy = value(8);
-    box.class_id = static_cast<int>(value(10));
-    rows.push_back({box, value(9)});
+    rows.push_back({box, value(9), i});
   }
   return rows;
 }
@@ -92,10 +148,11 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   const LabelGrid& grid = options_.labels.grid;
   const auto strata = strata_of(frame.visibility, options_.use_lidar);
   const StratumAt stratum_at = stratum_lookup(strata, grid);
-  const std::string series = std::to_string(frame.sequence);
-  SampleFigures figures{frame.val_set, frame.key, frame.sequence, frame.timestamp, {}, {}, {}};
+  const std::string series = frame.series();
+  SampleFigures figures{frame.val_set, frame.key, series, frame.timestamp, {}, {}, {}};
   std::vector<Ratio> hidden;
 
+  SequenceCounts& sequence = counts.sequences.try_emplace(series, options_).first->second;
   const bool has_lane = has_task("lane", frame.lane, frame.lane_label, frame.key, counts);
   const bool has_road = has_task("road", frame.road, frame.road_label, frame.key, counts);
   const auto raster_task = [&](const ProbabilityRaster& probabilities, const LabelRaster& labels, IouAccumulator& iou,
@@ -111,25 +168,47 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   };
   if (has_lane)
     figures.lane_iou =
-        raster_task(frame.lane, frame.lane_label, counts.lane_iou, counts.lane_series, counts.lane_flicker);
+        raster_task(frame.lane, frame.lane_label, sequence.lane_iou, counts.lane_series, counts.lane_flicker);
   if (has_road)
     figures.road_iou =
-        raster_task(frame.road, frame.road_label, counts.road_iou, counts.road_series, counts.road_flicker);
+        raster_task(frame.road, frame.road_label, sequence.road_iou, counts.road_series, counts.road_flicker);
   figures.hidden_iou = mean_of(hidden);
+  if (has_lane) {
+    const AnyClass any = any_class(frame.lane, frame.lane_label);
+    sequence.any_iou.add(any.probability, any.label, strata);
+    counts.any_series.add(series, any.probability, any.label, strata);
+    sequence.lane_logits.add(frame.lane, frame.lane_label);
+  }
+  if (has_road) sequence.road_logits.add(frame.road, frame.road_label);
   if (has_lane && options_.chamfer_ap) {
     const LaneVectorOptions vectors{options_.lane_vector_threshold, options_.lane_vector_points, 1.0};
     count_lanes(lane_vectors(frame.lane, grid, vectors), lane_vectors(frame.lane_label, grid, vectors),
                 chamfer_thresholds_of(options_), stratum_at, counts.lanes);
   }
+  const LabelSchema& labels = options_.labels;
+  const auto is_wrong = [](const auto& scored, size_t classes) {
+    return !std::isfinite(scored.score) || is_broken(scored.box, classes);
+  };
+  const auto instances = usable(frame.instances, complaint_of("predicted instances"), frame.key, counts,
+                                [&](const auto& i) { return is_wrong(i, labels.instance_classes.size()); });
+  const auto boxes = usable(frame.boxes, complaint_of("predicted boxes"), frame.key, counts,
+                            [&](const auto& b) { return is_wrong(b, labels.dynamic_classes.size()); });
   if (options_.instance_ap && frame.instance_labels)
-    count_instances(frame.instances, *frame.instance_labels, options_.instance_iou, stratum_at, counts.instances);
+    count_instances(instances,
+                    usable(*frame.instance_labels, complaint_of("labelled instances"), frame.key, counts,
+                           [&](const auto& i) { return is_broken(i, labels.instance_classes.size()); }),
+                    options_.instance_iou, stratum_at, sequence.instances);
   else if (options_.instance_ap && !frame.instances.empty())
     ++counts.missing["instances"];
   if (options_.dynamic_ap && frame.box_labels)
-    count_boxes(frame.boxes, *frame.box_labels, grid, options_.dynamic_distances, stratum_at, counts.boxes);
+    count_boxes(boxes,
+                usable(*frame.box_labels, complaint_of("labelled boxes"), frame.key, counts,
+                       [&](const auto& b) { return is_broken(b, labels.dynamic_classes.size()); }),
+                grid, options_.dynamic_distances, stratum_at, sequence.boxes);
   else if (options_.dynamic_ap && !frame.boxes.empty())
     ++counts.missing["boxes"];
-  for (const auto& [map, values] : frame.non_finite) counts.non_finite[map].merge({1, values, frame.key});
+  for (const auto& [map, values] : frame.non_finite)
+    counts.unusable[fmt::format("values of {} are NaN or infinite", map)].merge({1, values, frame.key});
   ++counts.frames;
   counts_->samples.push_back(std::move(figures));
 } catch (const UsageError&) {
@@ -180,11 +259,17 @@ std::vector<std::string> Evaluator::remarks() const {
                                     e.y_min, e.y_max, e.x_min, e.x_max));
   }
   for (const auto& [name, counts] : counts_->sets) {
-    for (const auto& [map, what] : counts.non_finite)
+    for (const auto& [complaint, what] : counts.unusable)
+      remarks.push_back(fmt::format("{}: {} {} and {}; in {} of {} frames, first in sample {}", name, what.values,
+                                    complaint,
+                                    complaint.starts_with("labelled") ? "are left out" : "count as not predicted",
+                                    what.frames, counts.frames, what.first));
+    if (counts_->sets.size() == 1 && counts.sequences.size() == 1 &&
+        counts.total(options_).any_iou.counts(0, kAllCells).truth > 0)
       remarks.push_back(fmt::format(
-          "{}: {} values of {} are NaN or infinite and count as not predicted; in {} of {} frames, first in "
-          "sample {}",
-          name, what.values, map, what.frames, counts.frames, what.first));
+          "{}: one sequence alone: there is no other to choose the threshold of any lane mark on, it is 0.5, and there "
+          "are no intervals",
+          name));
     for (const auto& [what, frames] : counts.missing)
       remarks.push_back(fmt::format("{}: {} of {} frames have no {} labels", name, frames, counts.frames, what));
   }
@@ -193,41 +278,24 @@ std::vector<std::string> Evaluator::remarks() const {
 
 std::vector<Table> Evaluator::tables() const {
   auto tables = tables_of(counts_->sets, options_);
+  for (Table& table : sequence_tables_of(counts_->sets, options_)) tables.push_back(std::move(table));
   tables.push_back(sample_table(counts_->samples));
   return tables;
 }
 
 std::vector<std::string> headline_names() {
-  return {"miou",    "lane_miou",    "road_miou",  "miou_hidden", "lane_miou_hidden", "road_miou_hidden",
-          "lane_f1", "instance_map", "dynamic_map"};
+  std::vector<std::string> names;
+  for (const HeadlineFigure& figure : headline_figures()) names.push_back(figure.name);
+  return names;
 }
 
 std::map<std::string, double> Evaluator::headline() const {
-  SetCounts sum(options_);
-  for (const auto& [name, counts] : counts_->sets) sum.merge(counts);
-  std::map<std::string, double> values;
-  const auto put = [&](const std::string& name, Ratio value) {
-    if (value) values[name] = *value;
-  };
-  const auto both = [&](Stratum s) { return mean_of(std::vector{sum.lane_iou.mean_iou(s), sum.road_iou.mean_iou(s)}); };
-  put("lane_miou", sum.lane_iou.mean_iou(kAllCells));
-  put("road_miou", sum.road_iou.mean_iou(kAllCells));
-  put("miou", both(kAllCells));
-  put("lane_miou_hidden", sum.lane_iou.mean_iou(kHiddenNow));
-  put("road_miou_hidden", sum.road_iou.mean_iou(kHiddenNow));
-  put("miou_hidden", both(kHiddenNow));
-  if (options_.series_eval && !options_.series_conf.empty() && !options_.ranges.empty())
-    put("lane_f1", sum.lane_series.counts(options_.series_conf.size() - 1, 0, 0, kAllCells).f1());
-  std::vector<Ratio> aps;
-  for (const auto& counts : sum.instances)
-    aps.push_back(average_precision(counts.detections, counts.truths[kAllCells]));
-  put("instance_map", mean_of(aps));
-  aps.clear();
-  for (const auto& of_class : sum.boxes)
-    for (const auto& counts : of_class)
-      aps.push_back(nuscenes_average_precision(counts.detections, counts.truths[kAllCells]));
-  put("dynamic_map", mean_of(aps));
-  return values;
+  return HeadlineSample(counts_->sets, options_).figures();
+}
+
+Headline Evaluator::headline_with_intervals() const {
+  const HeadlineSample sample(counts_->sets, options_);
+  return {sample.figures(), sample.sequences(), sample.replicates()};
 }
 
 }  // namespace bevgrad

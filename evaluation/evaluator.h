@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "data/label_schema.h"
 #include "data/sample.h"
+#include "evaluation/headline.h"
 #include "evaluation/options.h"
 #include "evaluation/raster.h"
 #include "evaluation/table.h"
@@ -25,15 +27,24 @@ struct ScoredInstance {
 struct ScoredBox {
   Box3d box;
   double score = 0;
+  int64_t row = 0;  ///< where it stood in the table that it was read from
 };
+
+/// The class of a row whose class is no whole number: none of any list.
+inline constexpr int kNoClass = std::numeric_limits<int>::max();
+
+/// Whether a place, size or angle is not finite, a size is negative, or the class is not below `classes`.
+bool is_broken(const Instance& instance, size_t classes);
+bool is_broken(const Box3d& box, size_t classes);
 
 /// One frame's predictions and labels. What a run does not have stays empty and is not evaluated.
 struct EvaluationFrame {
   std::string val_set;
   std::string key;
   int64_t sequence = 0;
-  double timestamp = 0;  ///< seconds
-  Pose ego_pose;         ///< ego -> world
+  std::string sequence_name = {};  ///< as tables and files call it; empty: the number
+  double timestamp = 0;            ///< seconds
+  Pose ego_pose;                   ///< ego -> world
 
   ProbabilityRaster lane, road;        ///< probabilities [classes,H,W] on the label grid
   LabelRaster lane_label, road_label;  ///< 0, 1 or 255 (ignored), the same shapes
@@ -44,9 +55,11 @@ struct EvaluationFrame {
   std::optional<std::vector<Instance>> instance_labels;  ///< nothing: not labelled
   std::vector<ScoredBox> boxes;
   std::optional<std::vector<Box3d>> box_labels;  ///< nothing: not labelled
+
+  std::string series() const { return sequence_name.empty() ? std::to_string(sequence) : sequence_name; }
 };
 
-/// Rows of predict's "instances" [N,max,6] and "instance_scores" [N,max]; unused rows (class -1) are left out.
+/// Rows of predict's "instances" [N,max,6] and "instance_scores" [N,max]; unused rows (class below 0) are left out.
 std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tensor& scores, int64_t sample);
 /// Rows of decode_boxes' [N,max,11].
 std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample);
@@ -61,7 +74,9 @@ class Evaluator {
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;
 
-  /// Throws Error naming the frame's key where shapes do not fit the options.
+  /// Predicted instances and boxes whose score is not finite or that are broken count as not predicted, labelled ones
+  /// that are broken as not there; remarks() tells. Throws Error naming the frame's key where shapes do not fit the
+  /// options or a probability is not in 0..1.
   void add(const EvaluationFrame& frame);
 
   /// Everything counted so far, as bytes for another rank; `merge` adds them. A series must not be split between ranks
@@ -74,9 +89,11 @@ class Evaluator {
   std::vector<std::string> remarks() const;
   /// Every metric; see docs/evaluation.md for the columns.
   std::vector<Table> tables() const;
-  /// The few numbers that a best checkpoint is chosen by, over all val sets: "lane_miou", "road_miou",
-  /// "lane_miou_hidden", "road_miou_hidden", "miou", ... Those that are n/a are left out.
+  /// The few numbers that a best checkpoint is chosen by, over all val sets (headline.h). Those that are n/a are left
+  /// out.
   std::map<std::string, double> headline() const;
+  /// The same with what the bootstrap over sequences says of them.
+  Headline headline_with_intervals() const;
 
   const EvaluationOptions& options() const { return options_; }
 

@@ -48,7 +48,7 @@ void add_series(Table& table, const std::string& set, const std::string& task, c
     for (size_t r = 0; r < series.ranges().size(); ++r)
       for (size_t s = 0; s < strata; ++s)
         for (size_t k = 0; k < series.options().conf.size(); ++k) {
-          std::vector<Ratio> precisions, recalls, f1s;
+          std::vector<Ratio> precisions, recalls, f1s, distances;
           const auto row = [&](const std::string& name, Ratio p, Ratio q, Ratio f1, Cell distance, Cell n, Cell t) {
             table.add_row({set, label, task, name, series.options().ranges[r].name, text_of(kStratumNames[s]),
                            key_of(series.options().conf[k]), cell_of(p), cell_of(q), cell_of(f1), distance, n, t});
@@ -61,8 +61,10 @@ void add_series(Table& table, const std::string& set, const std::string& task, c
             precisions.push_back(counts.precision());
             recalls.push_back(counts.recall());
             f1s.push_back(counts.f1());
+            distances.push_back(counts.mean_distance());
           }
-          row("mean", mean_of(precisions), mean_of(recalls), mean_of(f1s), no_value(), no_value(), no_value());
+          row("mean", mean_of(precisions), mean_of(recalls), mean_of(f1s), cell_of(mean_of(distances)), no_value(),
+              no_value());
         }
   };
   rows_of("(all)", nullptr, kNumStrata);
@@ -125,7 +127,7 @@ void add_flicker(Table& table, const std::string& set, const std::string& task, 
   for (size_t s = 0; s < kNumStrata; ++s) {
     const auto& c = flicker.counts()[s];
     table.add_row({set, task, text_of(kStratumNames[s]), cell_of(c.rate()), cell_of(c.marked_rate()), c.compared,
-                   c.marked_compared});
+                   c.marked_compared, cell_of(c.consistency()), cell_of(c.label_consistency())});
   }
 }
 
@@ -167,16 +169,19 @@ struct ResultTables {
               "AP of 3-D boxes by centre distance (nuScenes)",
               columns({"val set", "class", "threshold", "cells"}, {"ap", "predictions", "truths"}),
               {}};
-  Table flicker{"flicker",
-                "Cells that change their predicted class though the place did not change",
-                columns({"val set", "task", "cells"}, {"rate", "rate on marks", "compared cells", "compared on marks"}),
-                {}};
+  Table flicker{
+      "flicker",
+      "From frame to frame: cells that change their predicted class though the place did not change, and what stays",
+      columns({"val set", "task", "cells"},
+              {"rate", "rate on marks", "compared cells", "compared on marks", "consistency", "consistency of labels"}),
+      {}};
 };
 
 void add_set(ResultTables& t, const std::string& set, const SetCounts& counts, const EvaluationOptions& options) {
   const LabelSchema& labels = options.labels;
-  add_iou(t.iou, t.curves, set, "lane", counts.lane_iou);
-  add_iou(t.iou, t.curves, set, "road", counts.road_iou);
+  const SequenceCounts total = counts.total(options);
+  add_iou(t.iou, t.curves, set, "lane", total.lane_iou);
+  add_iou(t.iou, t.curves, set, "road", total.road_iou);
   if (options.series_eval) {
     add_series(t.series, set, "lane", counts.lane_series);
     add_series(t.series, set, "road", counts.road_series);
@@ -197,16 +202,16 @@ void add_set(ResultTables& t, const std::string& set, const SetCounts& counts, c
   }
   if (options.instance_ap)
     add_ap(t.instances, set, labels.instance_classes, key_of(options.instance_iou),
-           [&](size_t c, Stratum s) { return ap_row(counts.instances[c], s, average_precision); });
+           [&](size_t c, Stratum s) { return ap_row(total.instances[c], s, average_precision); });
   if (options.dynamic_ap) {
     std::vector<size_t> all;
     for (size_t k = 0; k < options.dynamic_distances.size(); ++k) {
       all.push_back(k);
       add_ap(t.boxes, set, labels.dynamic_classes, key_of(options.dynamic_distances[k]),
-             [&](size_t c, Stratum s) { return ap_row(counts.boxes[c][k], s, nuscenes_average_precision); });
+             [&](size_t c, Stratum s) { return ap_row(total.boxes[c][k], s, nuscenes_average_precision); });
     }
     add_ap(t.boxes, set, labels.dynamic_classes, "mean",
-           [&](size_t c, Stratum s) { return mean_row(counts.boxes[c], all, s, nuscenes_average_precision); });
+           [&](size_t c, Stratum s) { return mean_row(total.boxes[c], all, s, nuscenes_average_precision); });
   }
   if (options.flicker) {
     add_flicker(t.flicker, set, "lane", counts.lane_flicker);
@@ -255,8 +260,8 @@ Table sample_table(const std::vector<SampleFigures>& samples) {
               columns({"val set", "sequence", "key"}, {"timestamp", "lane iou", "road iou", "iou hidden now"}),
               {}};
   for (const auto& s : samples)
-    table.add_row({s.val_set, std::to_string(s.sequence), s.key, s.timestamp, cell_of(s.lane_iou), cell_of(s.road_iou),
-                   cell_of(s.hidden_iou)});
+    table.add_row(
+        {s.val_set, s.sequence, s.key, s.timestamp, cell_of(s.lane_iou), cell_of(s.road_iou), cell_of(s.hidden_iou)});
   return table;
 }
 

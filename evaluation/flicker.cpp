@@ -16,6 +16,10 @@ void FlickerCounts::operator+=(const FlickerCounts& other) {
   changed += other.changed;
   marked_compared += other.marked_compared;
   marked_changed += other.marked_changed;
+  both += other.both;
+  either += other.either;
+  label_both += other.label_both;
+  label_either += other.label_either;
 }
 
 FlickerFrame flicker_frame(const ProbabilityRaster& probabilities, const LabelRaster& labels, double timestamp,
@@ -63,9 +67,19 @@ std::array<FlickerCounts, kNumStrata> compare_frames(const FlickerFrame& before,
       if (!(row >= 0 && row < static_cast<double>(rows) && column >= 0 && column < static_cast<double>(columns)))
         continue;
       const auto old = static_cast<size_t>(row) * static_cast<size_t>(columns) + static_cast<size_t>(column);
-      if (before.labels[old] != now.labels[cell]) continue;
-      const bool changed = before.predicted[old] != now.predicted[cell], marked = now.labels[cell] != 0;
-      const FlickerCounts one{1, changed, marked, marked && changed};
+      if (before.labels[old] == kIgnoredPlace) continue;
+      const auto both = [](auto a, auto b) { return a != 0 && b != 0; };
+      const auto either = [](auto a, auto b) { return a != 0 || b != 0; };
+      FlickerCounts one;
+      one.both = both(before.predicted[old], now.predicted[cell]);
+      one.either = either(before.predicted[old], now.predicted[cell]);
+      one.label_both = both(before.labels[old], now.labels[cell]);
+      one.label_either = either(before.labels[old], now.labels[cell]);
+      if (before.labels[old] == now.labels[cell]) {
+        const bool changed = before.predicted[old] != now.predicted[cell], marked = now.labels[cell] != 0;
+        one.compared = 1, one.changed = changed;
+        one.marked_compared = marked, one.marked_changed = marked && changed;
+      }
       counts[kAllCells] += one;
       if (!strata.empty()) counts[strata[cell]] += one;
     }

@@ -1,4 +1,5 @@
-// Flicker: how often a cell that did not change in the world changes its predicted class between frames.
+// From frame to frame: how often a cell that did not change in the world changes its predicted class (flicker), and how
+// much of a prediction is still there in the next frame (consistency).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -19,8 +20,14 @@ struct FlickerCounts {
   int64_t changed = 0;          ///< of these, those whose predicted class differs
   int64_t marked_compared = 0;  ///< the same over places that are labelled with something
   int64_t marked_changed = 0;
+  int64_t both = 0, either = 0;              ///< cells predicted as anything in both frames, in at least one
+  int64_t label_both = 0, label_either = 0;  ///< the same of the labels
 
   void operator+=(const FlickerCounts& other);
+  /// IoU of the prediction with the one before, moved to where the vehicle is now.
+  Ratio consistency() const { return ratio(static_cast<double>(both), static_cast<double>(either)); }
+  /// The same of the labels: what moving by whole cells leaves of a prediction that is always right.
+  Ratio label_consistency() const { return ratio(static_cast<double>(label_both), static_cast<double>(label_either)); }
   Ratio rate() const { return ratio(static_cast<double>(changed), static_cast<double>(compared)); }
   Ratio marked_rate() const { return ratio(static_cast<double>(marked_changed), static_cast<double>(marked_compared)); }
 };
@@ -36,7 +43,8 @@ FlickerFrame flicker_frame(const ProbabilityRaster& probabilities, const LabelRa
                            const Pose& ego_pose);
 
 /// Compares each cell of `now` with the cell of `before` in which its place lay (nearest cell through the poses, on the
-/// ground plane). A place counts where both frames label it alike and neither ignores it. Indexed by stratum of `now`.
+/// ground plane), where neither ignores it. For flicker a place counts where both frames label it alike. Indexed by
+/// stratum of `now`.
 std::array<FlickerCounts, kNumStrata> compare_frames(const FlickerFrame& before, const FlickerFrame& now,
                                                      const std::vector<Stratum>& strata, const LabelGrid& grid);
 

@@ -1,6 +1,5 @@
 #include "evaluation/raster.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace bevgrad {
@@ -57,10 +56,6 @@ LabelRaster label_raster(const Tensor& labels, int64_t sample) {
   auto raster = shaped_like<uint8_t>("label_raster", labels, sample);
   copy_planes<uint8_t>(labels, sample, raster, [](uint8_t value) { return value; });
   return raster;
-}
-
-int64_t count_non_finite(const ProbabilityRaster& raster) {
-  return std::count_if(raster.values.begin(), raster.values.end(), [](float v) { return !std::isfinite(v); });
 }
 
 }  // namespace bevgrad

@@ -45,7 +45,4 @@ ProbabilityRaster sigmoid_raster(const Tensor& logits, int64_t sample = 0);
 /// Sample `sample` of a uint8 tensor [N,C,H,W] (or [C,H,W] with sample 0).
 LabelRaster label_raster(const Tensor& labels, int64_t sample = 0);
 
-/// How many values are NaN or infinite.
-int64_t count_non_finite(const ProbabilityRaster& raster);
-
 }  // namespace bevgrad

@@ -5,14 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace bevgrad {
 namespace {
 
-/// Columns that a terminal shows per code point, not per byte.
-size_t display_width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+/// A cell as a terminal may have it.
+std::string shown(const Cell& cell, int digits) {
+  return terminal_text(to_text(cell, digits));
 }
 
 std::string csv_field(const Cell& cell) {
@@ -70,26 +70,44 @@ std::string to_text(const Cell& cell, int digits) {
   return "n/a";
 }
 
+size_t characters(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string terminal_text(std::string_view text) {
+  return printable(text, text.size() * 4 + 1);
+}
+
+std::string shortened(const std::string& text, size_t width) {
+  const std::string safe = terminal_text(text);
+  if (characters(safe) <= width) return safe;
+  std::string cut;
+  for (std::string_view rest = safe; characters(cut) + 2 < width; rest.remove_prefix(utf8_length(rest)))
+    cut += rest.substr(0, utf8_length(rest));
+  return cut + "..";
+}
+
 std::string to_text(const Table& table, int digits) {
   std::vector<size_t> widths;
-  for (const auto& column : table.columns) widths.push_back(display_width(column.name));
+  for (const auto& column : table.columns) widths.push_back(characters(terminal_text(column.name)));
   for (const auto& row : table.rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(to_text(row[i], digits)));
-  std::string text = table.title + "\n";
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], characters(shown(row[i], digits)));
+  std::string text = terminal_text(table.title) + "\n";
   const auto line = [&](const auto& cell_text) {
     std::string out;
     for (size_t i = 0; i < widths.size(); ++i) {
       const std::string value = cell_text(i);
-      const std::string padding(widths[i] - display_width(value), ' ');
+      const std::string padding(widths[i] - characters(value), ' ');
       if (i) out += "  ";
       out += table.columns[i].key ? value + padding : padding + value;
     }
     while (!out.empty() && out.back() == ' ') out.pop_back();
     text += out + "\n";
   };
-  line([&](size_t i) { return table.columns[i].name; });
+  line([&](size_t i) { return terminal_text(table.columns[i].name); });
   line([&](size_t i) { return std::string(widths[i], '-'); });
-  for (const auto& row : table.rows) line([&](size_t i) { return to_text(row[i], digits); });
+  for (const auto& row : table.rows) line([&](size_t i) { return shown(row[i], digits); });
   return text;
 }
 

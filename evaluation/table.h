@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -37,6 +38,12 @@ struct Table {
 
 /// Text of one cell: doubles with `digits` digits, "n/a" for none.
 std::string to_text(const Cell& cell, int digits = 4);
+/// Characters of a UTF-8 text, not bytes.
+size_t characters(const std::string& text);
+/// Text of data for a terminal or a line of a log: control characters and what is no UTF-8 as \xNN.
+std::string terminal_text(std::string_view text);
+/// The same in at most `width` characters (2 or more); what is cut ends in "..".
+std::string shortened(const std::string& text, size_t width);
 /// The table with aligned columns, a title line and a rule: for terminals and logs.
 std::string to_text(const Table& table, int digits = 4);
 /// RFC 4180 with a header line; "n/a" is an empty field.

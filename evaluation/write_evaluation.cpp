@@ -1,3 +1,4 @@
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,19 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
   check(file.good(), "{}: could not be written", path.string());
 }
 
+/// The draws, short enough to be read by whoever opens the file.
+nlohmann::ordered_json bootstrap_of(const Headline& headline) {
+  nlohmann::ordered_json document = {{"sequences", headline.sequences},
+                                     {"replicates", nlohmann::ordered_json::object()}};
+  for (const auto& [name, values] : headline.replicates) {
+    auto& list = document["replicates"][name] = nlohmann::ordered_json::array();
+    for (const double value : values)
+      list.push_back(std::isnan(value) ? nlohmann::ordered_json()
+                                       : nlohmann::ordered_json(std::round(value * 1e5) / 1e5));
+  }
+  return document;
+}
+
 }  // namespace
 
 void write_evaluation(const std::string& folder, const Evaluator& evaluator) {
@@ -22,18 +36,23 @@ void write_evaluation(const std::string& folder, const Evaluator& evaluator) {
   std::filesystem::create_directories(path, error);
   check(!error, "{}: the folder could not be made: {}", folder, error.message());
 
-  nlohmann::ordered_json document = {{"format", "bevgrad evaluation"},   {"format_version", 1},
-                                     {"frames", evaluator.frames()},     {"remarks", evaluator.remarks()},
-                                     {"headline", evaluator.headline()}, {"tables", nlohmann::ordered_json::array()}};
+  const Headline headline = evaluator.headline_with_intervals();
+  nlohmann::ordered_json document = {
+      {"format", "bevgrad evaluation"},           {"format_version", 1},          {"frames", evaluator.frames()},
+      {"remarks", evaluator.remarks()},           {"headline", headline.figures}, {"bootstrap", bootstrap_of(headline)},
+      {"tables", nlohmann::ordered_json::array()}};
   std::string text;
-  for (const auto& remark : evaluator.remarks()) text += remark + "\n";
-  for (const Table& table : evaluator.tables()) {
+  for (const auto& remark : evaluator.remarks()) text += terminal_text(remark) + "\n";
+  std::vector<Table> tables = evaluator.tables();
+  tables.insert(tables.begin(), headline_table(headline));
+  for (const Table& table : tables) {
     document["tables"].push_back(to_json(table));
     write_file(path / (table.name + ".csv"), to_csv(table));
     if (table.name == "iou") text += "\n" + to_text(iou_overview(table));
-    if (table.name != "curves" && table.name != "samples" && table.name != "series") text += "\n" + to_text(table);
+    if (table.name != "curves" && table.name != "samples" && table.name != "series" && table.name != "reliability")
+      text += "\n" + to_text(table);
   }
-  write_file(path / "metrics.json", document.dump() + "\n");
+  write_file(path / "metrics.json", document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   write_file(path / "metrics.txt", text);
 }
 

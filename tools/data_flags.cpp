@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "configs/convert.h"
 #include "data/recorded_options.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 

@@ -17,17 +17,19 @@
 #include "base/error.h"
 #include "base/near_names.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "distributed/launch/error_file.h"
 #include "subcommands.h"
 
 namespace {
 
-/// One line, whatever an exception says.
+/// One line, whatever an exception says: names in it may come from files.
 void print_error(const std::string& message) {
   std::string line = message;
   while (!line.empty() && line.back() == '\n') line.pop_back();
   std::replace(line.begin(), line.end(), '\n', ' ');
+  line = bevgrad::printable(line, 4 * line.size() + 1);
   std::fflush(stdout);
   fmt::print(stderr, "bevgrad: {}\n", line);
 }

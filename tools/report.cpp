@@ -9,6 +9,12 @@
 #include "subcommands.h"
 
 namespace bevgrad {
+namespace {
+
+/// From here on a page is said to be large.
+constexpr size_t kManyBytes = 50'000'000;
+
+}  // namespace
 
 void add_report(CLI::App& app) {
   struct Flags {
@@ -25,14 +31,24 @@ void add_report(CLI::App& app) {
   command->add_option("--samples", flags->options.samples, "worst and best samples with their pictures, each")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
+  command->add_option("--drives", flags->options.drives, "drives of each run with their stitched maps")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   command->callback([flags] {
     if (!flags->names.empty() && flags->names.size() != flags->runs.size())
       throw UsageError(fmt::format("--names: {} names for {} runs", flags->names.size(), flags->runs.size()));
     std::vector<RunResults> runs;
     for (size_t i = 0; i < flags->runs.size(); ++i)
       runs.push_back(read_run(flags->runs[i], flags->names.empty() ? "" : flags->names[i]));
-    write_html_report(flags->out, runs, flags->options);
+    const size_t bytes = write_html_report(flags->out, runs, flags->options);
+    if (bytes >= kManyBytes)
+      fmt::print(
+          stderr,
+          "warning: {} has {} MB, which a browser opens slowly; fewer runs, --samples or --drives make it smaller\n",
+          flags->out, bytes / 1000000);
     for (size_t i = 1; i < runs.size(); ++i) {
+      fmt::print("{}\n", to_text(headline_comparison(runs[0].headline_with_intervals(),
+                                                     runs[i].headline_with_intervals(), runs[0].name, runs[i].name)));
       const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
       if (a && b) fmt::print("{}\n", iou_comparison_text(*a, *b, runs[0].name, runs[i].name));
     }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "bev/warp.h"
+#include "data/dataset.h"
 #include "models/dynamic_head.h"
 #include "models/static_head.h"
 #include "tensor/ops.h"
@@ -115,6 +116,7 @@ EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOut
   frame.val_set = batch.datasets[sample];
   frame.key = batch.keys[sample];
   frame.sequence = batch.sequences[sample];
+  frame.sequence_name = sequence_name(frame.sequence);
   frame.timestamp = batch.timestamps[sample];
   frame.ego_pose = batch.ego_poses[sample];
   // Of the maps that boxes are decoded from nothing else would tell that they are broken.

@@ -5,6 +5,7 @@
 #include "models/static_head.h"
 #include "nn/losses.h"
 #include "train/options/from_config.h"
+#include "train/targets/any_mark.h"
 #include "train/targets/centre_targets.h"
 
 namespace bevgrad {
@@ -85,8 +86,13 @@ void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch,
   const config::Loss& loss = proto.loss();
   Sum sum(losses, scalars);
   const bool is_ahead = batch.on_device != nullptr;
-  add_segmentation(sum, "lane", output.at(kLaneLogits), is_ahead ? batch.on_device->lane() : batch.lane,
-                   loss.lane_focal(), loss.lane_dice(), loss.lane_class_weights(), loss);
+  const Tensor& lane = output.at(kLaneLogits);
+  const Tensor lane_labels = is_ahead ? batch.on_device->lane() : batch.lane;
+  add_segmentation(sum, "lane", lane, lane_labels, loss.lane_focal(), loss.lane_dice(), loss.lane_class_weights(),
+                   loss);
+  if (loss.lane_any_focal() > 0 || loss.lane_any_dice() > 0)
+    add_segmentation(sum, "lane_any", max(lane, 1, true), any_mark_labels(lane_labels), loss.lane_any_focal(),
+                     loss.lane_any_dice(), {}, loss);
   add_segmentation(sum, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
                    loss.road_focal(), loss.road_dice(), loss.road_class_weights(), loss);
   const InstanceDecodeOptions decode = configs::instance_decode_options(proto);

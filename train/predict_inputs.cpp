@@ -10,6 +10,17 @@
 namespace bevgrad {
 namespace {
 
+/// Throws UsageError: the file is what the user named.
+template <class... Args>
+void require(bool condition, fmt::format_string<Args...> format, Args&&... args) {
+  if (!condition) throw UsageError(fmt::format(format, std::forward<Args>(args)...));
+}
+
+/// A value a channel of a repeated field that holds one or three.
+double channel_value(const google::protobuf::RepeatedField<double>& values, int channel) {
+  return values.Get(values.size() == 1 ? 0 : channel);
+}
+
 Pose pose_of(const double* values) {
   Pose pose;
   std::copy(values, values + 16, pose.m.begin());
@@ -21,18 +32,19 @@ Pose pose_of(const double* values) {
 PredictInputs::PredictInputs(const std::string& path, const config::Config& proto) : reader_(path), proto_(proto) {
   const config::Sensors& sensors = proto.sensors();
   for (const config::CameraGroup& group : sensors.groups()) cameras_ += group.cameras_size();
-  check(reader_.contains("intrinsics"), "{}: dataset \"intrinsics\" is missing", path);
+  require(reader_.contains("intrinsics"), "{}: dataset \"intrinsics\" is missing", path);
   const Shape sizes = reader_.sizes("intrinsics");
-  check(!sizes.empty() && sizes[0] > 0, "{}: intrinsics is {}, expected [N,{},3,3]", path, to_string(sizes), cameras_);
+  require(!sizes.empty() && sizes[0] > 0, "{}: intrinsics is {}, expected [N,{},3,3]", path, to_string(sizes),
+          cameras_);
   size_ = sizes[0];
   check_sizes("intrinsics", {size_, cameras_, 3, 3});
   check_sizes("distortion", {size_, cameras_, 5});
   check_sizes("sensor2ego", {size_, cameras_, 4, 4});
   by_name_ = reader_.is_group("images");
   for (const config::CameraGroup& group : sensors.groups()) {
-    if (!by_name_) check_sizes("images", {size_, cameras_, 3, group.height(), group.width()});
+    if (!by_name_) check_images("images", {size_, cameras_, 3, group.height(), group.width()});
     for (const config::Camera& camera : group.cameras()) {
-      if (by_name_) check_sizes("images/" + escape_link(camera.name()), {size_, 3, group.height(), group.width()});
+      if (by_name_) check_images("images/" + escape_link(camera.name()), {size_, 3, group.height(), group.width()});
     }
   }
   if (proto.tasks().enable_static_temporal()) {
@@ -42,24 +54,58 @@ PredictInputs::PredictInputs(const std::string& path, const config::Config& prot
   }
   for (int64_t i = 0; proto.tasks().enable_lidar() && i < size_; ++i) {
     const std::string name = fmt::format("points/{}", i);
-    check(reader_.contains(name), "{}: dataset \"{}\" is missing", path, name);
+    require(reader_.contains(name), "{}: dataset \"{}\" is missing", path, name);
     const Shape points = reader_.sizes(name);
-    check(points.size() == 2 && points[1] == 4, "{}: {} is {}, expected [P,4]", path, name, to_string(points));
+    require(points.size() == 2 && points[1] == 4, "{}: {} is {}, expected [P,4]", path, name, to_string(points));
   }
 }
 
 void PredictInputs::check_sizes(const std::string& dataset, const Shape& expected) const {
-  check(reader_.contains(dataset) && !reader_.is_group(dataset), "{}: dataset \"{}\" is missing", reader_.path(),
-        dataset);
+  require(reader_.contains(dataset) && !reader_.is_group(dataset), "{}: dataset \"{}\" is missing", reader_.path(),
+          dataset);
   const Shape sizes = reader_.sizes(dataset);
-  check(sizes == expected, "{}: {} is {}, expected {}", reader_.path(), dataset, to_string(sizes), to_string(expected));
+  require(sizes == expected, "{}: {} is {}, expected {}", reader_.path(), dataset, to_string(sizes),
+          to_string(expected));
+}
+
+void PredictInputs::check_images(const std::string& dataset, const Shape& expected) const {
+  check_sizes(dataset, expected);
+  const StoredDType dtype = reader_.dtype(dataset);
+  const std::optional<DType> engine = engine_dtype(dtype);
+  require(dtype == StoredDType::UInt8 || (engine && is_floating_point(*engine)),
+          "{}: {} is {}, expected uint8 (0 to 255) or a floating-point dtype (normalised)", reader_.path(), dataset,
+          name(dtype));
+}
+
+Tensor PredictInputs::normalised(const std::string& dataset, int64_t sample, const Tensor& stored) const {
+  const config::Sensors& sensors = proto_.sensors();
+  const Tensor images = ops::contiguous(ops::to(stored, DType::Float32));  // [cams,3,H,W]
+  const int64_t plane = images.size(2) * images.size(3);
+  float* values = images.data<float>();
+  for (int64_t i = 0; i < images.size(0) * 3; ++i, values += plane) {
+    const double mean = channel_value(sensors.mean(), static_cast<int>(i % 3)),
+                 std = channel_value(sensors.std(), static_cast<int>(i % 3));
+    if (stored.dtype() == DType::UInt8) {
+      std::transform(values, values + plane, values,
+                     [&](float value) { return static_cast<float>((value - mean) / std); });
+      continue;
+    }
+    // Twice what black and white come to, and room for noise: what lies beyond was never normalised.
+    const double low = -mean / std, high = (255 - mean) / std, limit = 2 * std::max(-low, high) + 8;
+    const auto wrong = std::find_if(values, values + plane, [&](float value) { return !(std::abs(value) <= limit); });
+    require(wrong == values + plane,
+            "{}: {} of sample {} holds {:g}; floating-point images are normalised ones, which lie between {:.3g} and "
+            "{:.3g} here (uint8 images are normalised for you)",
+            reader_.path(), dataset, sample, *wrong, low, high);
+  }
+  return images;
 }
 
 std::vector<double> PredictInputs::row(const std::string& dataset, int64_t sample) const {
   std::vector<double> values = reader_.read_rows(dataset, sample, 1).to_vector();
   for (const double value : values)
-    check(std::isfinite(value), "{}: {} of sample {} holds a value that is not finite", reader_.path(), dataset,
-          sample);
+    require(std::isfinite(value), "{}: {} of sample {} holds a value that is not finite", reader_.path(), dataset,
+            sample);
   return values;
 }
 
@@ -74,14 +120,14 @@ Camera PredictInputs::camera(const config::CameraGroup& group, const config::Cam
   camera.cx = k[2];
   camera.fy = k[4];
   camera.cy = k[5];
-  check(k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1,
-        "{}: intrinsics of camera {} have a skew or a last row other than 0 0 1", reader_.path(), settings.name());
+  require(k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1,
+          "{}: intrinsics of camera {} have a skew or a last row other than 0 0 1", reader_.path(), settings.name());
   std::copy_n(distortion.data() + index * 5, 5, camera.distortion.begin());
   camera.sensor2ego = pose_of(sensor2ego.data() + index * 16);
   try {
     validate(camera);
   } catch (const std::invalid_argument& error) {
-    fail("{}: camera {}: {}", reader_.path(), settings.name(), error.what());
+    throw UsageError(fmt::format("{}: camera {}: {}", reader_.path(), settings.name(), error.what()));
   }
   return camera;
 }
@@ -94,16 +140,17 @@ NetworkInput PredictInputs::input(int64_t sample) const {
   NetworkInput input;
   input.cameras.emplace_back();
   Tensor all;  // one read for all cameras
-  if (!by_name_) all = ops::select(reader_.read_rows("images", sample, 1), 0, 0);
+  if (!by_name_) all = normalised("images", sample, ops::select(reader_.read_rows("images", sample, 1), 0, 0));
   int64_t index = 0;
   for (const config::CameraGroup& group : proto_.sensors().groups()) {
     Tensor images =
         empty({group.cameras_size(), 3, group.height(), group.width()}, {.format = MemoryFormat::ChannelsLast});
     for (int c = 0; c < group.cameras_size(); ++c, ++index) {
       const config::Camera& settings = group.cameras(c);
-      const Tensor image =
-          by_name_ ? ops::select(reader_.read_rows("images/" + escape_link(settings.name()), sample, 1), 0, 0)
-                   : ops::select(all, 0, index);
+      const std::string dataset = "images/" + escape_link(settings.name());
+      const Tensor image = by_name_
+                               ? ops::select(normalised(dataset, sample, reader_.read_rows(dataset, sample, 1)), 0, 0)
+                               : ops::select(all, 0, index);
       ops::copy_(ops::select(images, 0, c), image);
       input.cameras[0].push_back(camera(group, settings, index, intrinsics, distortion, sensor2ego));
     }
@@ -118,7 +165,7 @@ FrameMoment PredictInputs::moment(int64_t sample) const {
   FrameMoment moment;
   const std::vector<double> pose = row("ego_pose", sample);
   moment.ego_pose = pose_of(pose.data());
-  check(moment.ego_pose.is_rigid(), "{}: ego_pose of sample {} is no rigid transform", reader_.path(), sample);
+  require(moment.ego_pose.is_rigid(), "{}: ego_pose of sample {} is no rigid transform", reader_.path(), sample);
   moment.timestamp = row("timestamp", sample)[0];
   moment.sequence = static_cast<int64_t>(row("sequence", sample)[0]);
   return moment;

@@ -12,7 +12,8 @@ namespace bevgrad {
 
 class PredictInputs {
  public:
-  /// Checks every dataset's shape. Throws Error naming the file, the dataset, what came and what was expected.
+  /// Checks every dataset's shape. Throws UsageError (as every function here) naming the file, the dataset, what came
+  /// and what was expected.
   PredictInputs(const std::string& path, const config::Config& proto);
 
   int64_t size() const { return size_; }
@@ -21,6 +22,9 @@ class PredictInputs {
 
  private:
   void check_sizes(const std::string& dataset, const Shape& expected) const;
+  void check_images(const std::string& dataset, const Shape& expected) const;
+  /// Images [cams,3,H,W] as the network takes them.
+  Tensor normalised(const std::string& dataset, int64_t sample, const Tensor& stored) const;
   std::vector<double> row(const std::string& dataset, int64_t sample) const;
   Camera camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
                 const std::vector<double>& intrinsics, const std::vector<double>& distortion,

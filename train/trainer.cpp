@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "autograd/functions.h"
 #include "base/files.h"
@@ -10,6 +11,7 @@
 #include "bench/internal/profile_report.h"
 #include "configs/load.h"
 #include "optim/clip_grad_norm.h"
+#include "optim/clip_value.h"
 #include "tensor/allocator.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
@@ -36,6 +38,27 @@ MetricWatchOptions watch_options(const config::Train& train) {
   return {train.checkpoint_metric(), train.checkpoint_mode() == config::Train::min, train.early_stop_patience()};
 }
 
+/// The same with the averaged weights in place of the weights, where there are such.
+Checkpoint averaged(Checkpoint checkpoint) {
+  if (!checkpoint.weight_average.empty()) checkpoint.state_dict = checkpoint.weight_average;
+  return checkpoint;
+}
+
+/// The network has the averaged weights while this lives.
+class AveragedWeights {
+ public:
+  AveragedWeights(WeightAverage& average, Network& network) : average_(average), network_(network) {
+    average_.swap(network_.state_dict());
+  }
+  ~AveragedWeights() { average_.swap(network_.state_dict()); }
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  WeightAverage& average_;
+  Network& network_;
+};
+
 }  // namespace
 
 /// Time and loss since the last line of the log.
@@ -61,6 +84,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       schedule_(make_lr_schedule(document, parts)),
       data_(document),
       watch_(watch_options(document.proto.train())),
+      guard_(document.proto.train().skip_loss_factor(), document.proto.train().max_skipped_steps()),
       pace_(std::make_unique<Pace>()) {
   if (!parallel_.is_first()) log_.silence();
   const config::Config& proto = document_.proto;
@@ -78,6 +102,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), proto.train().batch_size());
+  if (proto.train().ema_decay() > 0) average_.emplace(proto.train().ema_decay());
   if (options_.resume.empty()) {
     if (const std::string aside = parallel_.is_first() ? work_dir_.set_checkpoints_aside() : ""; !aside.empty())
       log_.warn(fmt::format("the work folder held checkpoints of an earlier run; they are in {} now", aside));
@@ -213,6 +238,7 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
          global_step_, loss, is_here ? find_not_finite(*network_, output, losses) : "on another rank",
          batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
   }
+  report.samples.insert(report.samples.end(), batch.keys.begin(), batch.keys.end());
   const double share = 1.0 / proto.train().accumulate_grad_batches();
   for (const auto& [name, value] : losses.terms) {
     const auto found = std::find_if(report.terms.begin(), report.terms.end(),
@@ -231,6 +257,18 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   return loss * share;
 }
 
+bool Trainer::skips(StepReport& report) {
+  report.skipped = guard_.rejects(report.loss);
+  if (!report.skipped) return false;
+  std::string samples;
+  for (const std::string& key : report.samples) samples += (samples.empty() ? "" : " ") + key;
+  std::string all;
+  for (const std::string& of_rank : gather_texts(group_, samples)) all += (all.empty() ? "" : " ") + of_rank;
+  log_.warn(fmt::format("step {}: the loss, {:.4g}, is over {:g} times its running mean, {:.4g}: skipped; samples {}",
+                        report.step, report.loss, document_.proto.train().skip_loss_factor(), guard_.mean(), all));
+  return true;
+}
+
 StepReport Trainer::step() {
   const config::Train& train = document_.proto.train();
   if (global_step_ > 0 && global_step_ == train.train_steps()) enter_phase();
@@ -245,6 +283,16 @@ StepReport Trainer::step() {
     for (size_t source = 0; source < sources_.size(); ++source)
       report.loss += train_batch(source, report, is_last && source + 1 == sources_.size());
   }
+  if (skips(report)) {
+    optimizer_->zero_grad();
+    ++global_step_;
+    return report;
+  }
+  if (train.grad_clip_value() > 0) {
+    std::vector<Tensor> values;
+    for (const OptimizedParameter& parameter : optimizer_->parameters()) values.push_back(parameter.value);
+    clip_grad_value(values, train.grad_clip_value());
+  }
   report.grad_norm = clip_grad_norm(optimizer_->parameters(), train.grad_clip_norm());
   if (!std::isfinite(report.grad_norm)) {
     for (const OptimizedParameter& parameter : optimizer_->parameters()) {
@@ -258,6 +306,7 @@ StepReport Trainer::step() {
   // Weights as a checkpoint of this step has them, beside the gradients that made them.
   if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
   optimizer_->zero_grad();
+  if (average_) average_->update(network_->state_dict());
   profile::phase_done("optimizer");
   ++global_step_;
   return report;
@@ -333,16 +382,26 @@ bool Trainer::owes_validation() const {
   return global_step_ % train.val_interval() == 0;
 }
 
-void Trainer::validate_now() try {
-  Validator validator(document_, {.output_dir = work_dir_.file(fmt::format("val_{:08}", global_step_))}, log_, group_);
-  const std::map<std::string, double> headline = validator.run(*network_);
+std::map<std::string, double> Trainer::validate_into(const std::string& folder, const std::string& tag) {
+  Validator validator(document_, {.output_dir = work_dir_.file(folder)}, log_, group_);
+  std::map<std::string, double> headline = validator.run(*network_);
   network_->set_training(true);
-  if (events_) {
-    for (const auto& [val_set, path] : validator.first_pictures())
-      events_->add_image("val/" + val_set, read_file(path), global_step_);
-    Scalars scalars;
-    for (const auto& [name, value] : headline) scalars.emplace_back("val/" + name, value);
-    log_scalars(scalars);
+  if (!events_) return headline;
+  for (const auto& [val_set, path] : validator.first_pictures())
+    events_->add_image(tag + "/" + val_set, read_file(path), global_step_);
+  Scalars scalars;
+  for (const auto& [name, value] : headline) scalars.emplace_back(tag + "/" + name, value);
+  log_scalars(scalars);
+  return headline;
+}
+
+void Trainer::validate_now() try {
+  const std::string folder = fmt::format("val_{:08}", global_step_);
+  std::map<std::string, double> headline = validate_into(folder, "val");
+  if (average_ && !average_->empty()) {
+    // The average is what will be used, so it is what is watched.
+    const AveragedWeights averaged(*average_, *network_);
+    headline = validate_into(folder + "_average", "val_average");
   }
   const bool is_best = watch_.see(global_step_, headline);
   if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
@@ -363,7 +422,7 @@ void Trainer::save_best() {
   writer_.finish();  // one file at a time
   const Checkpoint best = checkpoint();
   save_checkpoint(work_dir_.best_checkpoint(), best);
-  save_lightning_checkpoint(work_dir_.file("best.ckpt"), best);
+  save_lightning_checkpoint(work_dir_.file("best.ckpt"), averaged(best));
   log_.info(fmt::format("step {}: {} {:.4f} is the best so far: {} and best.ckpt", global_step_,
                         watch_.options().metric, *watch_.best(), work_dir_.best_checkpoint()));
 }
@@ -400,6 +459,11 @@ void Trainer::run() {
   const std::string output = work_dir_.file(train.output_checkpoint());
   save_lightning_checkpoint(output, checkpoint());
   log_.info(fmt::format("{} steps done; wrote {} and {}", global_step_, output, path));
+  if (average_ && !average_->empty()) {
+    const std::string of_average = std::filesystem::path(output).replace_extension().string() + ".average.ckpt";
+    save_lightning_checkpoint(of_average, averaged(checkpoint()));
+    log_.info(fmt::format("the average of the weights is in {}", of_average));
+  }
   if (const std::string exchange = parallel_.summary(seconds_since(start), global_step_ - first_step);
       !exchange.empty())
     log_.info(exchange);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "optim/freezing.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
+#include "optim/weight_average.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
@@ -22,6 +24,7 @@
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/logging/scalar_log.h"
+#include "train/loss_guard.h"
 #include "train/metric_watch.h"
 #include "train/parts.h"
 #include "train/work_dir.h"
@@ -50,6 +53,8 @@ struct StepReport {
   double lr = 0;
   double grad_norm = 0;
   std::vector<std::pair<std::string, double>> terms;
+  std::vector<std::string> samples;  ///< keys of this rank's
+  bool skipped = false;              ///< its loss jumped: no weight was moved
 };
 
 class Trainer {
@@ -100,12 +105,16 @@ class Trainer {
   NetworkOutput next_output(size_t source, Batch& batch);
   void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
+  /// Whether the step was skipped for its loss; says so with the samples of all ranks.
+  bool skips(StepReport& report);
   void log_step(const StepReport& report);
   void log_scalars(const Scalars& scalars);
   void log_histograms();
   /// Whether this step's validation is still to be done: a run may have been stopped in it.
   bool owes_validation() const;
   void validate_now();
+  /// Validates the network's weights as they are into `folder`; `tag` stands before the figures in TensorBoard.
+  std::map<std::string, double> validate_into(const std::string& folder, const std::string& tag);
   void save_best();
   StepReport profiled_step();
   double lr_at(int64_t step) const;
@@ -134,6 +143,8 @@ class Trainer {
   double lr_factor_ = 1;
   MetricWatch watch_;
   bool owes_checkpoint_ = false, told_of_disk_ = false;
+  LossGuard guard_;
+  std::optional<WeightAverage> average_;
 
   // For the log: since the last line.
   struct Pace;

@@ -26,6 +26,11 @@ Checkpoint Trainer::checkpoint() const {
   checkpoint.optimizer_numbers = numbers_of(checkpoint.hyperparameters);
   checkpoint.optimizer_numbers["step"] = static_cast<double>(global_step_);
   checkpoint.optimizer_numbers["lr"] = lr_at(std::max<int64_t>(0, global_step_ - 1));
+  checkpoint.optimizer_numbers.merge(guard_.state());
+  if (average_ && !average_->empty()) {
+    checkpoint.weight_average = on_cpu(average_->values());
+    checkpoint.optimizer_numbers["average_updates"] = static_cast<double>(average_->updates());
+  }
   checkpoint.validation = watch_.state();
   checkpoint.rng["trainer"] = {static_cast<int64_t>(generator_.seed()), static_cast<int64_t>(generator_.position())};
   for (size_t i = 0; i < sources_.size(); ++i)
@@ -128,6 +133,15 @@ void Trainer::restore(const Checkpoint& checkpoint, const std::string& source) {
         source);
   generator_ = Generator(static_cast<uint64_t>(words->second[0]), static_cast<uint64_t>(words->second[1]));
   watch_.restore(checkpoint.validation);
+  guard_.restore(checkpoint.optimizer_numbers);
+  if (average_ && checkpoint.weight_average.empty()) {
+    log_.warn(fmt::format("{}: it has no average of the weights: a new one begins here", source));
+  } else if (average_) {
+    const auto updates = checkpoint.optimizer_numbers.find("average_updates");
+    average_->load(checkpoint.weight_average,
+                   updates == checkpoint.optimizer_numbers.end() ? 0 : static_cast<int64_t>(updates->second),
+                   network_->state_dict(), source);
+  }
   refill_history(checkpoint.sampler);
 }
 

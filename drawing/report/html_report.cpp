@@ -4,11 +4,13 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/version.h"
 #include "evaluation/evaluator.h"
+#include "evaluation/headline.h"
 
 namespace bevgrad {
 namespace {
@@ -50,12 +52,25 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
-std::string picture_data(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (bytes.empty() || bytes.size() > (size_t{16} << 20)) return "";
-  return "data:image/png;base64," + base64(bytes);
-}
+/// Pictures of a page, each of them once.
+class Pictures {
+ public:
+  /// The picture's number, or null where there is none that can be shown.
+  Json number_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    if (bytes.empty() || bytes.size() > kMostBytes) return {};
+    const auto [found, is_new] = numbers_.try_emplace(std::move(bytes), numbers_.size());
+    if (is_new) data_.push_back("data:image/png;base64," + base64(found->first));
+    return found->second;
+  }
+  Json data() && { return std::move(data_); }
+
+ private:
+  static constexpr size_t kMostBytes = size_t{16} << 20;
+  std::map<std::string, size_t> numbers_;
+  Json data_ = Json::array();
+};
 
 /// A sample's figure: the mean of what it has.
 Ratio figure(const Table& samples, const std::vector<Cell>& row) {
@@ -66,7 +81,7 @@ Ratio figure(const Table& samples, const std::vector<Cell>& row) {
 }
 
 /// The worst and best samples of which there is a picture (all alike where there is none).
-Json sample_gallery(const RunResults& run, const ReportOptions& options) {
+Json sample_gallery(const RunResults& run, const ReportOptions& options, Pictures& pictures) {
   Json gallery = Json::array();
   const Table* samples = run.table("samples");
   if (!samples) return gallery;
@@ -93,13 +108,21 @@ Json sample_gallery(const RunResults& run, const ReportOptions& options) {
                        {"val_set", to_text(row[samples->column("val set")])},
                        {"key", to_text(row[samples->column("key")])},
                        {"value", entries[i].value},
-                       {"picture", entries[i].picture.empty() ? "" : picture_data(entries[i].picture)}});
+                       {"picture", pictures.number_of(entries[i].picture)}});
   }
   return gallery;
 }
 
+/// A file as a page in `folder` names it.
+std::string link_to(const std::string& file, const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path link = fs::relative(file, folder, error);
+  return error ? "" : link.generic_string();
+}
+
 /// The stitched maps of a run's drives, those of `options.drives` at most.
-Json drive_gallery(const RunResults& run, const ReportOptions& options) {
+Json drive_gallery(const RunResults& run, const ReportOptions& options, Pictures& pictures) {
   namespace fs = std::filesystem;
   const std::string predicted = "_map.png", labelled = "_label_map.png";
   std::vector<std::string> stems;
@@ -113,18 +136,18 @@ Json drive_gallery(const RunResults& run, const ReportOptions& options) {
   if (stems.size() > static_cast<size_t>(std::max(options.drives, 0))) stems.resize(std::max(options.drives, 0));
   Json gallery = Json::array();
   for (const std::string& stem : stems) {
-    const bool has_label = fs::is_regular_file(stem + labelled, error);
-    const std::string map = picture_data(stem + predicted);
-    if (!map.empty())
-      gallery.push_back({{"name", fs::path(stem).filename().string()},
-                         {"animation", fs::is_regular_file(stem + ".png", error) ? stem + ".png" : ""},
-                         {"predicted", map},
-                         {"label", has_label ? picture_data(stem + labelled) : ""}});
+    const Json map = pictures.number_of(stem + predicted);
+    if (map.is_null()) continue;
+    const bool is_linked = !options.folder.empty() && fs::is_regular_file(stem + ".png", error);
+    gallery.push_back({{"name", fs::path(stem).filename().string()},
+                       {"animation", is_linked ? link_to(stem + ".png", options.folder) : ""},
+                       {"predicted", map},
+                       {"label", pictures.number_of(stem + labelled)}});
   }
   return gallery;
 }
 
-Json run_data(const RunResults& run, const ReportOptions& options) {
+Json run_data(const RunResults& run, const ReportOptions& options, Pictures& pictures) {
   Json data = {{"name", run.name},
                {"source", run.metrics_path},
                {"frames", run.frames},
@@ -134,8 +157,8 @@ Json run_data(const RunResults& run, const ReportOptions& options) {
                {"log", run.log},
                {"tables", Json::array()},
                {"curves", Json::object()},
-               {"samples", sample_gallery(run, options)},
-               {"drives", drive_gallery(run, options)}};
+               {"samples", sample_gallery(run, options, pictures)},
+               {"drives", drive_gallery(run, options, pictures)}};
   for (Table table : run.tables) {
     if (table.rows.size() > options.most_rows) {
       // Whole runs first: the rows of single series go.
@@ -161,9 +184,19 @@ Json run_data(const RunResults& run, const ReportOptions& options) {
 }  // namespace
 
 std::string html_report(const std::vector<RunResults>& runs, const ReportOptions& options) {
-  Json data = {{"version", kVersion}, {"runs", Json::array()}, {"comparisons", Json::array()}};
-  for (const auto& run : runs) data["runs"].push_back(run_data(run, options));
+  Json data = {{"version", kVersion},
+               {"figures", Json::array()},
+               {"runs", Json::array()},
+               {"headlines", Json::array()},
+               {"comparisons", Json::array()}};
+  for (const HeadlineFigure& figure : headline_figures())
+    data["figures"].push_back({{"name", figure.name}, {"title", figure.title}, {"text", figure.text}});
+  Pictures pictures;
+  for (const auto& run : runs) data["runs"].push_back(run_data(run, options, pictures));
+  data["pictures"] = std::move(pictures).data();
   for (size_t i = 1; i < runs.size(); ++i) {
+    data["headlines"].push_back(to_json(headline_comparison(
+        runs[0].headline_with_intervals(), runs[i].headline_with_intervals(), runs[0].name, runs[i].name)));
     const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");
     if (a && b) data["comparisons"].push_back(to_json(iou_comparison(*a, *b, runs[0].name, runs[i].name)));
   }
@@ -191,8 +224,11 @@ std::string html_report(const std::vector<RunResults>& runs, const ReportOptions
   return page;
 }
 
-void write_html_report(const std::string& path, const std::vector<RunResults>& runs, const ReportOptions& options) {
-  const std::string page = html_report(runs, options), part = path + ".part";
+size_t write_html_report(const std::string& path, const std::vector<RunResults>& runs, const ReportOptions& options) {
+  ReportOptions placed = options;
+  placed.folder = std::filesystem::absolute(path).parent_path().string();
+  const std::string page = html_report(runs, placed);
+  const std::string part = path + ".part";
   std::ofstream file(part, std::ios::binary);
   file << page;
   file.close();
@@ -203,6 +239,7 @@ void write_html_report(const std::string& path, const std::vector<RunResults>& r
   }
   std::filesystem::rename(part, path, error);
   check(!error, "{}: {}", path, error.message());
+  return page.size();
 }
 
 }  // namespace bevgrad

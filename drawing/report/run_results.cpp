@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -86,6 +87,13 @@ RunResults read_run(const std::string& path, const std::string& name) {
     run.frames = document.at("frames");
     run.remarks = document.at("remarks").get<std::vector<std::string>>();
     run.headline = document.at("headline").get<std::map<std::string, double>>();
+    if (const auto bootstrap = document.find("bootstrap"); bootstrap != document.end()) {
+      run.sequences = bootstrap->at("sequences").get<std::vector<std::string>>();
+      for (const auto& [figure, values] : bootstrap->at("replicates").items())
+        for (const auto& value : values)
+          run.replicates[figure].push_back(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
+                                                           : value.get<double>());
+    }
     for (const auto& table : document.at("tables")) run.tables.push_back(table_from_json(table, metrics.string()));
   } catch (const nlohmann::json::exception& problem) {
     fail("{}: damaged: {}", metrics.string(), problem.what());

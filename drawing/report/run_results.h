@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "drawing/report/event_curves.h"
+#include "evaluation/headline.h"
 #include "evaluation/table.h"
 
 namespace bevgrad {
@@ -17,9 +18,12 @@ struct RunResults {
   int64_t frames = 0;
   std::vector<std::string> remarks;
   std::map<std::string, double> headline;
+  std::vector<std::string> sequences;                     ///< that the headline was taken over
+  std::map<std::string, std::vector<double>> replicates;  ///< of the headline's figures, see Headline
   std::vector<Table> tables;
   std::map<std::string, std::vector<CurvePoint>> curves;
 
+  Headline headline_with_intervals() const { return {headline, sequences, replicates}; }
   /// Null where the run has no such table.
   const Table* table(const std::string& name) const;
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "evaluation/average_precision.h"
+#include "evaluation/calibration.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/flicker.h"
 #include "evaluation/iou.h"
@@ -18,34 +19,47 @@ namespace bevgrad {
 
 /// One frame's own figures, by which the best and worst samples are found.
 struct SampleFigures {
-  std::string val_set, key;
-  int64_t sequence = 0;
+  std::string val_set, key, sequence;
   double timestamp = 0;
   Ratio lane_iou, road_iou, hidden_iou;  ///< means over the classes that occur in the frame; hidden: of both tasks
 };
 
-/// Values of one of the network's maps that were NaN or infinite.
-struct NonFinite {
+/// Predicted values or rows of one kind that could not be judged.
+struct Unusable {
   int64_t frames = 0, values = 0;
   std::string first;  ///< the first such frame's key
 
-  void merge(const NonFinite& other);
+  void merge(const Unusable& other);
+};
+
+/// What is kept of a sequence, which is what the bootstrap draws.
+struct SequenceCounts {
+  explicit SequenceCounts(const EvaluationOptions& options);
+
+  void merge(const SequenceCounts& other);
+
+  IouAccumulator lane_iou, road_iou;
+  IouAccumulator any_iou;                    ///< of any lane mark
+  LogitHistogram lane_logits, road_logits;   ///< for calibration
+  std::vector<ApCounts> instances;           ///< [class]
+  std::vector<std::vector<ApCounts>> boxes;  ///< [class][distance]
 };
 
 struct SetCounts {
   explicit SetCounts(const EvaluationOptions& options);
 
   void merge(const SetCounts& other);
+  /// All sequences together.
+  SequenceCounts total(const EvaluationOptions& options) const;
 
   int64_t frames = 0;
-  IouAccumulator lane_iou, road_iou;
+  std::map<std::string, SequenceCounts> sequences;
   SeriesAccumulator lane_series, road_series;
+  SeriesAccumulator any_series;  ///< of any lane mark, at every threshold that may be chosen
   FlickerAccumulator lane_flicker, road_flicker;
-  std::vector<std::vector<ApCounts>> lanes;     ///< [class][threshold], thresholds as chamfer_thresholds_of
-  std::vector<ApCounts> instances;              ///< [class]
-  std::vector<std::vector<ApCounts>> boxes;     ///< [class][distance]
-  std::map<std::string, NonFinite> non_finite;  ///< by map
-  std::map<std::string, int64_t> missing;       ///< frames without a kind of label
+  std::vector<std::vector<ApCounts>> lanes;  ///< [class][threshold], thresholds as chamfer_thresholds_of
+  std::map<std::string, Unusable> unusable;  ///< by what was wrong
+  std::map<std::string, int64_t> missing;    ///< frames without a kind of label
 };
 
 /// Every threshold that occurs in a set, once, ascending.
@@ -62,6 +76,8 @@ struct Evaluator::Counts {
 
 /// The tables of counts by val set, each set's and, where there are several, their sum's ("(all)").
 std::vector<Table> tables_of(const std::map<std::string, SetCounts>& sets, const EvaluationOptions& options);
+/// The tables that are about sequences as a sample: "any_mark", "calibration" and "reliability".
+std::vector<Table> sequence_tables_of(const std::map<std::string, SetCounts>& sets, const EvaluationOptions& options);
 Table sample_table(const std::vector<SampleFigures>& samples);
 
 }  // namespace bevgrad

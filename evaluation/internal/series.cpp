@@ -5,14 +5,10 @@
 #include "internal/thinning.h"
 
 namespace bevgrad {
-namespace {
-
-/// Probability and label of "any of the classes": the highest one; a cell that one class has is one, and else it is
-/// ignored where any class ignores it.
-void any_class(const ProbabilityRaster& probabilities, const LabelRaster& labels, std::vector<float>& probability,
-               std::vector<uint8_t>& label) {
-  probability.assign(static_cast<size_t>(labels.cells()), 0.0f);
-  label.assign(static_cast<size_t>(labels.cells()), 0);
+AnyClass any_class(const ProbabilityRaster& probabilities, const LabelRaster& labels) {
+  AnyClass any{{1, labels.rows, labels.columns, 0.0f}, {1, labels.rows, labels.columns, 0}};
+  auto& probability = any.probability.values;
+  auto& label = any.label.values;
   for (int64_t c = 0; c < labels.channels; ++c) {
     const auto p = probabilities.plane(c);
     const auto l = labels.plane(c);
@@ -24,9 +20,8 @@ void any_class(const ProbabilityRaster& probabilities, const LabelRaster& labels
         label[i] = 255;
     }
   }
+  return any;
 }
-
-}  // namespace
 
 void SeriesCounts::operator+=(const SeriesCounts& other) {
   predicted += other.predicted;
@@ -100,27 +95,30 @@ void SeriesAccumulator::add(const std::string& series, const ProbabilityRaster& 
   auto& counts = series_[series];
   if (counts.empty()) counts.resize(num_counts());
   const size_t first = options_.with_other ? 1 : 0;
+  const auto num_conf = static_cast<int64_t>(options_.conf.size());
+  std::vector<std::vector<uint8_t>> truths(static_cast<size_t>(classes));
 #pragma omp parallel for schedule(dynamic)
-  for (int64_t c = 0; c < classes; ++c) {
-    const bool line = options_.line[static_cast<size_t>(c)];
-    const auto truth = series_truth(labels.plane(c), line, rows, columns);
-    for (size_t k = 0; k < options_.conf.size(); ++k)
-      count(counts, k, first + static_cast<size_t>(c),
-            series_predicted(probabilities.plane(c), labels.plane(c), static_cast<float>(options_.conf[k]), line, rows,
-                             columns),
-            truth, strata);
-  }
+  for (int64_t c = 0; c < classes; ++c)
+    truths[static_cast<size_t>(c)] =
+        series_truth(labels.plane(c), options_.line[static_cast<size_t>(c)], rows, columns);
+#pragma omp parallel for schedule(dynamic) collapse(2)
+  for (int64_t c = 0; c < classes; ++c)
+    for (int64_t k = 0; k < num_conf; ++k)
+      count(counts, static_cast<size_t>(k), first + static_cast<size_t>(c),
+            series_predicted(probabilities.plane(c), labels.plane(c),
+                             static_cast<float>(options_.conf[static_cast<size_t>(k)]),
+                             options_.line[static_cast<size_t>(c)], rows, columns),
+            truths[static_cast<size_t>(c)], strata);
   if (!options_.with_other) return;
-  std::vector<float> probability;
-  std::vector<uint8_t> label;
-  any_class(probabilities, labels, probability, label);
-  const auto truth = series_truth(label, true, rows, columns);
+  const AnyClass any = any_class(probabilities, labels);
+  const auto truth = series_truth(any.label.values, true, rows, columns);
 #pragma omp parallel for schedule(dynamic)
-  for (size_t k = 0; k < options_.conf.size(); ++k) {
-    const auto predicted =
-        series_predicted(probability, label, static_cast<float>(options_.conf[k]), true, rows, columns);
-    count(counts, k, 0, predicted, truth, strata);
-    add_confusion(k, predicted, truth, probabilities, labels);
+  for (int64_t k = 0; k < num_conf; ++k) {
+    const auto conf = static_cast<size_t>(k);
+    const auto predicted = series_predicted(any.probability.values, any.label.values,
+                                            static_cast<float>(options_.conf[conf]), true, rows, columns);
+    count(counts, conf, 0, predicted, truth, strata);
+    add_confusion(conf, predicted, truth, probabilities, labels);
   }
 }
 

@@ -45,6 +45,14 @@ struct EffectiveRange {
 };
 EffectiveRange clip_to_grid(const EvaluationRange& range, const LabelGrid& grid);
 
+/// "Any of the classes" as one: the highest probability; a cell that one class marks is marked, and else it is ignored
+/// where any class ignores it.
+struct AnyClass {
+  ProbabilityRaster probability;  ///< [1,H,W]
+  LabelRaster label;
+};
+AnyClass any_class(const ProbabilityRaster& probabilities, const LabelRaster& labels);
+
 class SeriesAccumulator {
  public:
   struct Options {

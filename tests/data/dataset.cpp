@@ -26,6 +26,12 @@ Dataset open(const TemporaryFolder& folder, const std::vector<std::string>& list
   return Dataset(folder / "lmdb.txt", {group}, options);
 }
 
+TEST(Sequence, IsCalledAsTheRecordCallsIt) {
+  EXPECT_EQ(sequence_name(24), "24");
+  EXPECT_EQ(sequence_name((int64_t{1} << 40) + 24), "1-24");
+  EXPECT_EQ(sequence_name((int64_t{3} << 40) + (int64_t{1} << 40) - 1), "3-1099511627775");
+}
+
 TEST(Dataset, OrdersAListInTime) {
   TemporaryFolder folder;
   write_small_dataset(folder, {3, 2});

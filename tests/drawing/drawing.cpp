@@ -22,6 +22,35 @@ std::array<int, 3> bytes(Color c) {
           static_cast<int>(std::lround(c.b * 255))};
 }
 
+/// CIE L*a*b* (D65), in which distances are about as large as they look.
+std::array<double, 3> lab(Color c) {
+  const auto linear = [](double v) { return v <= 0.04045 ? v / 12.92 : std::pow((v + 0.055) / 1.055, 2.4); };
+  const auto root = [](double v) { return v > 0.008856 ? std::cbrt(v) : 7.787 * v + 16.0 / 116; };
+  const double r = linear(c.r), g = linear(c.g), b = linear(c.b);
+  const double x = root((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047),
+               y = root(0.2126 * r + 0.7152 * g + 0.0722 * b),
+               z = root((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883);
+  return {116 * y - 16, 500 * (x - y), 200 * (y - z)};
+}
+
+TEST(Palette, AColourHasOneMeaning) {
+  std::vector<Color> colors = {kGround, kEgo, kTruthBox, kRight, kMissed, kFalseAlarm, kWrongClass};
+  for (size_t i = 0; i < kLaneColors; ++i) colors.push_back(lane_color(i));
+  for (size_t i = 0; i < kRoadColors; ++i) colors.push_back(road_color(i));
+  for (size_t i = 0; i < kInstanceColors; ++i) colors.push_back(instance_color(i));
+  for (size_t i = 0; i < kBoxColors; ++i) colors.push_back(box_color(i));
+  const LabelSchema labels;
+  EXPECT_LE(labels.lane_classes.size(), kLaneColors);
+  EXPECT_LE(labels.road_classes.size(), kRoadColors);
+  EXPECT_LE(labels.instance_classes.size(), kInstanceColors);
+  EXPECT_LE(labels.dynamic_classes.size(), kBoxColors);
+  for (size_t i = 0; i < colors.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      const auto a = lab(colors[i]), b = lab(colors[j]);
+      EXPECT_GT(std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]), 25) << j << " and " << i;
+    }
+}
+
 TEST(BevView, ForwardIsUpAndLeftIsLeft) {
   const LabelGrid grid;
   Canvas canvas(300, 500, kPaper);

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "drawing/animation.h"
 #include "drawing/drive_recorder.h"
 #include "drawing/example.h"
 #include "drawing/palette.h"
+#include "drawing/picture_file.h"
 #include "drawing/stitched_map.h"
 #include "evaluation/geojson.h"
 
@@ -126,6 +128,66 @@ TEST(DriveRecorder, PlaysSequencesSideBySide) {
   EXPECT_EQ(frames_of(read(folder / "drives/online_0.png")), 2);
   EXPECT_EQ(frames_of(read(folder / "drives/online_1.png")), 2);
   EXPECT_TRUE(std::filesystem::exists(folder / "lanes/online/5.map.geojson"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(PictureFile, OtherNamesHaveOtherFiles) {
+  std::set<std::string> files;
+  const std::vector<std::string> names = {"雨天",
+                                          "夜间",
+                                          "a/b",
+                                          "a_b",
+                                          "a b",
+                                          "a:b",
+                                          "",
+                                          ".",
+                                          "..",
+                                          "_",
+                                          "../a",
+                                          "a/../b",
+                                          "a\nb",
+                                          "\xff",
+                                          "\xfe",
+                                          std::string(500, 'x'),
+                                          std::string(501, 'x')};
+  for (const auto& name : names) {
+    files.insert(picture_file(name, "key"));
+    files.insert(picture_file("set", name));
+    files.insert(drive_stem(name, "1"));
+    files.insert(lanes_stem("set", name));
+  }
+  // A text cannot be made to look like another one's name.
+  for (const auto& name : names) files.insert(picture_file(sample_name(name), "other"));
+  files.insert(drive_stem("a", "1_2")), files.insert(drive_stem("a_1", "2")), files.insert(drive_stem("a", "1/2"));
+  EXPECT_EQ(files.size(), 5 * names.size() + 3);
+  for (const auto& file : files) {
+    EXPECT_EQ(std::count(file.begin(), file.end(), '/'), file.starts_with("drives") ? 1 : 2) << file;
+    for (const auto& part : std::filesystem::path(file)) {
+      EXPECT_LE(part.string().size(), 255u) << file;
+      EXPECT_NE(part.string().front(), '.') << file;
+    }
+  }
+  EXPECT_EQ(picture_file("雨天", "s1/000024/0019"), "pictures/雨天/s1_000024_0019.png");
+  EXPECT_EQ(drive_stem("val_set", "1-24"), "drives/val_set_1-24");
+}
+
+TEST(DriveRecorder, ValSetsOfOneSequenceHaveFilesOfTheirOwn) {
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_sets_{}", getpid());
+  SamplePicture picture = example_picture();
+  picture.cameras.clear();
+  picture.features.clear();
+  DriveRecorder recorder(folder.string(), {}, {.side_by_side = 2});
+  for (const char* set : {"雨天", "夜间", "a b", "a:b"}) {
+    picture.frame.val_set = set;
+    recorder.add(picture);
+  }
+  recorder.finish();
+  for (const auto& [name, count] : {std::pair{"drives", 4 * 3}, {"pictures", 4}, {"lanes", 4 * 2}}) {
+    int files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder / name))
+      files += entry.is_regular_file();
+    EXPECT_EQ(files, count) << name;
+  }
   std::filesystem::remove_all(folder);
 }
 

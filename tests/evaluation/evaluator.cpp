@@ -196,7 +196,7 @@ TEST(Evaluator, NamesTheMapAndTheSampleThatAreNotFinite) {
   one.add(perfect_frame("online", 1, 0));
   auto frame = perfect_frame("online", 1, 1);
   frame.lane.at(3, 0, 0) = NAN;
-  frame.lane.at(3, 0, 1) = INFINITY;
+  frame.lane.at(3, 0, 1) = NAN;
   frame.non_finite["instance_heatmap"] = 7;
   two.add(frame);
   frame.key = "later";
@@ -204,9 +204,52 @@ TEST(Evaluator, NamesTheMapAndTheSampleThatAreNotFinite) {
   one.merge(two.state());
   std::string all;
   for (const auto& remark : one.remarks()) all += remark + "\n";
-  EXPECT_THAT(all, testing::HasSubstr("online: 4 values of lane are NaN or infinite"));
+  EXPECT_THAT(all, testing::HasSubstr("online: 4 values of lane are NaN and count as not predicted"));
   EXPECT_THAT(all, testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
   EXPECT_THAT(all, testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
+  // What is no probability is no prediction of anything.
+  for (const float value : {INFINITY, -INFINITY, 1.5f}) {
+    frame.lane.at(3, 0, 1) = value;
+    EXPECT_THROW(two.add(frame), Error) << value;
+  }
+}
+
+TEST(Evaluator, CallsASequenceAsTheFrameDoes) {
+  Evaluator evaluator(small_options());
+  for (const int64_t sequence : {1, 2}) {
+    auto frame = perfect_frame("online", sequence, 0);
+    frame.sequence_name = fmt::format("1-{}", sequence);
+    evaluator.add(frame);
+  }
+  const auto tables = evaluator.tables();
+  EXPECT_EQ(to_text(named(tables, "samples").rows[1][1]), "1-2");
+  EXPECT_EQ(number(named(tables, "series").find({"online", "1-2", "lane", "Other", "all", "all", "0.7"}, "f1")), 1.0);
+}
+
+TEST(Evaluator, TextsOfDataReachNoTerminalRaw) {
+  auto options = small_options();
+  options.labels.lane_classes[2] = "a\nb\x1b[31m\x85";
+  const std::string set = "\x1b[31mRED\x1b]0;title\x07\rX \xd9";
+  Evaluator evaluator(options);
+  auto frame = perfect_frame(set, 1, 0);
+  frame.lane.at(0, 0, 0) = NAN;
+  evaluator.add(frame);
+  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_raw_{}", getpid());
+  write_evaluation(folder.string(), evaluator);
+  std::ifstream file(folder / "metrics.txt", std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const Table iou = named(evaluator.tables(), "iou");
+  text += iou_comparison_text(iou, iou, set, "b") + to_text(iou_comparison(iou, iou, set, "b"));
+  for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f)) << static_cast<int>(c);
+  EXPECT_THAT(text, testing::HasSubstr("a\\x0ab\\x1b[31m"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Table, CutsTextsBetweenCharacters) {
+  EXPECT_EQ(shortened("مرحبا", 5), "مرحبا");
+  EXPECT_EQ(shortened("مرحبا بالعالم", 6), "مرحب..");
+  EXPECT_EQ(characters(shortened("雨天雨天雨天", 4)), 4u);
+  EXPECT_EQ(shortened("a\x1b", 10), "a\\x1b");
 }
 
 TEST(Evaluator, KeepsLittleOfAFrame) {

@@ -123,6 +123,14 @@ TEST(Flicker, ComparesPlacesNotCells) {
   EXPECT_EQ(moved.marked_compared, 0);
   EXPECT_EQ(moved.changed, 0);
 
+  // What was predicted is still there, is gone, or lies elsewhere; the label's own consistency says what is possible.
+  EXPECT_EQ(same.consistency(), Ratio(1.0));
+  EXPECT_EQ(lost.consistency(), Ratio(0.0));
+  EXPECT_EQ(lost.label_consistency(), Ratio(1.0));
+  EXPECT_EQ(moved.consistency(), Ratio(0.0));
+  EXPECT_EQ(moved.label_consistency(), Ratio(0.0));
+  EXPECT_EQ(moved.either, 2 * 224);
+
   FlickerAccumulator flicker(grid);
   flicker.add("a", frame(200, 0, 0.0, true), {});
   flicker.add("b", frame(200, 0, 0.0, true), {});

@@ -13,6 +13,7 @@
 #include "formats/hdf5/tensor_file.h"
 #include "formats/state_dict.h"
 #include "support/paths.h"
+#include "tensor/ops.h"
 #include "tensor/random.h"
 #include "train/tiny_run.h"
 
@@ -280,12 +281,13 @@ TEST(CtrlC, SavesAndEndsWith130) {
 }
 
 /// Frames of noise, with a change of sequence.
-std::string write_inputs(const configs::Document& document, const std::string& name, bool with_poses = true) {
+std::string write_inputs(const configs::Document& document, const std::string& name, bool with_poses = true,
+                         const Tensor& images = {}) {
   const std::string path = TinyData::get().path(name);
   Generator generator(3);
   const int64_t frames = 4, cameras = 4;
   Hdf5Writer writer(path);
-  writer.write("images", generator.normal({frames, cameras, 3, 32, 48}));
+  writer.write("images", images.defined() ? images : generator.normal({frames, cameras, 3, 32, 48}));
   Tensor intrinsics = zeros({frames, cameras, 3, 3}, {.dtype = DType::Float32});
   Tensor sensor2ego = zeros({frames, cameras, 4, 4}, {.dtype = DType::Float32});
   std::vector<Camera> rig;
@@ -351,6 +353,81 @@ TEST(Predict, StreamsFramesAndTaps) {
   }
 }
 
+/// Images of bytes: noise, the same in every file of one size.
+Tensor byte_images() {
+  Tensor images = zeros({4, 4, 3, 32, 48}, {.dtype = DType::UInt8});
+  for (int64_t i = 0; i < images.numel(); ++i) images.data<uint8_t>()[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  return images;
+}
+
+TEST(Predict, NormalisesBytesAndRefusesWhatWasNeverNormalised) {
+  const configs::Document document = TinyData::get().document("mini_step1");
+  const auto predict = [&](const std::string& inputs, const std::string& outputs) {
+    return bevgrad(tiny({"predict", "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs, "--outputs", outputs},
+                        "mini_step1"));
+  };
+  const config::Sensors& sensors = document.proto.sensors();
+  const Tensor bytes = byte_images();
+  Tensor normalised = ops::to(bytes, DType::Float32);
+  for (int64_t i = 0; i < normalised.numel(); ++i) {
+    const int channel = static_cast<int>(i / (32 * 48) % 3);
+    float& value = normalised.data<float>()[i];
+    value = static_cast<float>((value - sensors.mean(channel)) / sensors.std(channel));
+  }
+  const std::string from_bytes = TinyData::get().path("bytes_out.h5"),
+                    from_floats = TinyData::get().path("floats_out.h5");
+  Outcome outcome = predict(write_inputs(document, "bytes.h5", false, bytes), from_bytes);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  outcome = predict(write_inputs(document, "floats.h5", false, normalised), from_floats);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto a = Hdf5Reader(from_bytes).read("lane_logits").to_vector(),
+             b = Hdf5Reader(from_floats).read("lane_logits").to_vector();
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-4) << i;
+
+  for (const auto& [name, images] : {std::pair{"raw.h5", ops::to(bytes, DType::Float32)},
+                                     {"int.h5", ops::to(bytes, DType::Int32)},
+                                     {"nan.h5", full({4, 4, 3, 32, 48}, NAN)}}) {
+    outcome = predict(write_inputs(document, name, false, images), TinyData::get().path("never.h5"));
+    EXPECT_EQ(outcome.status, 2) << name;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr(name), HasSubstr("images"))) << name;
+  }
+  const std::string help = bevgrad({"predict", "--help"}).out;
+  for (const char* dataset : {"images", "intrinsics", "distortion", "sensor2ego", "points/<i>", "ego_pose", "timestamp",
+                              "sequence", "uint8", "lane_logits"})
+    EXPECT_THAT(help, HasSubstr(dataset));
+}
+
+TEST(Eval, WrongFlagsAreNamed) {
+  const std::string path = TinyData::get().path("rasters.h5");
+  {
+    Hdf5Writer writer(path);
+    writer.write("lane", zeros({1, 2, 224, 416}, {.dtype = DType::UInt8}));
+    writer.commit();
+  }
+  const std::string predictions = TinyData::get().path("rasters_p.h5");
+  {
+    Hdf5Writer writer(predictions);
+    writer.write("lane", zeros({1, 2, 224, 416}));
+    writer.commit();
+  }
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"eval", "--predictions", predictions, "--labels", path};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  EXPECT_EQ(bevgrad(with({})).status, 0);
+  for (const char* cell : {"0", "nan", "1e-9", "-1", "inf", "x"}) {
+    expect_usage_error(with({"--cell", cell}), "--cell");
+    EXPECT_LT(bevgrad(with({"--cell", cell})).err.size(), 120u) << cell;
+  }
+  expect_usage_error(with({"--x-min", "nan"}), "--x-min");
+  expect_usage_error(with({"--lane-classes", "a,b,c"}), "--lane-classes: 3 names");
+  expect_usage_error(with({"--lane-classes", "a,a"}), "given twice");
+  expect_usage_error(with({"--config", "mini_step1", "--lane-classes", "a,b"}), "--lane-classes");
+  expect_usage_error(with({"--config", "mini_step1", "--cell", "0.2"}), "--cell");
+}
+
 TEST(Predict, WrongInputsAreNamed) {
   const configs::Document document = TinyData::get().document("mini_step2_static");
   const std::string outputs = TinyData::get().path("never.h5");
@@ -361,8 +438,8 @@ TEST(Predict, WrongInputsAreNamed) {
     return bevgrad(tiny(arguments, "mini_step2_static"));
   };
   Outcome outcome = run(write_inputs(document, "no_poses.h5", false), {});
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("ego_pose"));
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("no_poses.h5"), HasSubstr("ego_pose")));
   outcome = run(write_inputs(document, "fine.h5"), {"--tap", "stage1_backbone9"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("stage1_backbone9"));

@@ -76,6 +76,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   file.set_attribute("", "config", checkpoint.config);
   file.set_attribute("", "producer", kProducer);
   write_tensors(file, "state_dict", checkpoint.state_dict);
+  if (!checkpoint.weight_average.empty()) write_tensors(file, "weight_average", checkpoint.weight_average);
   file.make_group("optimizer");
   for (const auto& [state, tensors] : checkpoint.optimizer) {
     write_tensors(file, "optimizer/" + escape_link(state), tensors);
@@ -101,6 +102,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   out.config = file.text_attribute("", "config").value_or("");
   out.producer = file.text_attribute("", "producer").value_or("");
   out.state_dict = read_tensors(file, "state_dict");
+  if (file.contains("weight_average")) out.weight_average = read_tensors(file, "weight_average");
   for (const std::string& state : file.members("optimizer")) {
     out.optimizer[unescape_link(state)] = read_tensors(file, "optimizer/" + state);
   }

@@ -2,6 +2,7 @@
 // that h5py reads it without this project:
 //
 //   /state_dict/<parameter name>                 flat names, in the model's order
+//   /weight_average/<parameter name>             the moving average of the weights, where the run keeps one
 //   /optimizer/<state>/<parameter name>          e.g. /optimizer/exp_avg/fuser.0.weight
 //   /optimizer_numbers/<name>                    float64 scalars: the step, learning rates
 //   /validation/<name>                           float64 scalars: the best value of the watched metric, since when
@@ -25,6 +26,8 @@ namespace bevgrad {
 struct Checkpoint {
   /// Parameters and buffers in the model's order.
   StateDict state_dict;
+  /// The moving average of the parameters and buffers; empty: the run keeps none.
+  StateDict weight_average;
   /// Optimizer tensors: state name ("exp_avg", "exp_avg_sq") -> (parameter name, tensor), frozen parameters absent.
   std::map<std::string, StateDict> optimizer;
   /// Numbers of the optimizer and the schedule that are not tensors ("step" -> 1200).

@@ -12,8 +12,18 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace bevgrad {
+
+namespace {
+
+/// Names in a log may come from data: no control character of theirs reaches a terminal.
+std::string one_line(std::string_view text) {
+  return printable(text, 4 * text.size() + 1);
+}
+
+}  // namespace
 
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
@@ -79,6 +89,7 @@ void RunLog::info(const std::string& text) {
   impl_->clear();
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
+    line = one_line(line);
     if (!impl_->quiet) fmt::print("{}\n", line);
     impl_->write_file(line);
   }
@@ -94,8 +105,9 @@ void RunLog::warn(const std::string& text) {
   if (impl_->silent) return;
   impl_->clear();
   std::fflush(stdout);
-  fmt::print(stderr, "warning: {}\n", text);
-  impl_->write_file("warning: " + text);
+  const std::string line = "warning: " + one_line(text);
+  fmt::print(stderr, "{}\n", line);
+  impl_->write_file(line);
 }
 
 void RunLog::progress(const Progress& progress) {
