@@ -132,13 +132,13 @@ EvaluationFrame read_frame(const Files& files, int64_t index, const std::string&
   frame.key = std::to_string(index);
   frame.timestamp = 0.1 * static_cast<double>(index);
   if (files.labels.has("sequence"))
-    frame.sequence = files.labels.frame("sequence", index, DType::Int64).data<int64_t>()[0];
+    frame.sequence = files.labels.frame("sequence", index, DType::Int64).data<const int64_t>()[0];
   if (files.labels.has("timestamp"))
-    frame.timestamp = files.labels.frame("timestamp", index, DType::Float64).data<double>()[0];
+    frame.timestamp = files.labels.frame("timestamp", index, DType::Float64).data<const double>()[0];
   if (files.labels.has("ego_pose")) {
     const Tensor pose = files.labels.frame("ego_pose", index, DType::Float64);
     check(pose.numel() == 16, "{}: ego_pose is {}, expected [N,4,4]", files.labels.path(), describe(pose));
-    std::copy_n(pose.data<double>(), 16, frame.ego_pose.m.begin());
+    std::copy_n(pose.data<const double>(), 16, frame.ego_pose.m.begin());
     if (!frame.ego_pose.is_rigid()) fail("{}: ego_pose of frame {} is no rigid transform", files.labels.path(), index);
   }
   if (files.both("lane")) {

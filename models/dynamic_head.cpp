@@ -32,6 +32,7 @@ DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options,
 }
 
 std::map<std::string, Tensor> DynamicHead::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   const Tensor shared = shared_conv_.forward(x);
   std::map<std::string, Tensor> maps;
   size_t i = 0;

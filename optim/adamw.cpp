@@ -67,7 +67,7 @@ double sum_of_squares_on_device(const std::vector<Tensor>& gradients, Device dev
   for (const Tensor& gradient : gradients) {
     const int64_t count = parts_of(gradient);
     dispatch_floating("clip_grad_norm", gradient.dtype(), [&]<class T>() {
-      launch(device, count, SquaresOfPart<T>{gradient.data<T>(), next, gradient.numel(), count});
+      launch(device, count, SquaresOfPart<T>{gradient.data<const T>(), next, gradient.numel(), count});
     });
     next += count;
   }
@@ -141,7 +141,7 @@ void AdamW::step(double lr) {
     const AdamWElement element{parameter.value.data<float>(),
                                moments.exp_avg.data<float>(),
                                moments.exp_avg_sq.data<float>(),
-                               gradient.data<float>(),
+                               gradient.data<const float>(),
                                static_cast<float>(decay),
                                static_cast<float>(1.0 - options_.beta1),
                                static_cast<float>(options_.beta2),
