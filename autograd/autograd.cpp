@@ -7,8 +7,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/anomaly.h"
 #include "autograd/gradient_hook.h"
-
+#include "autograd/leaf_list.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
@@ -17,8 +18,7 @@ namespace {
 struct Node;
 
 // What hangs in a tensor's autograd slot.
-struct Meta {
-  bool requires_grad = false;
+struct Meta : tape::Slot {
   Tensor gradient;             // leaves only
   std::shared_ptr<Node> node;  // what made it; null for a leaf
   GradientHook hook;           // leaves only
@@ -37,12 +37,13 @@ struct Edge {
 
 struct Node {
   const char* op;
-  uint64_t sequence;  // later operations have higher numbers
-  int64_t profiled;   // its number in a profile, or -1
-  Shape output_sizes;
-  DType output_dtype;
+  uint64_t sequence;              // later operations have higher numbers
+  int64_t profiled;               // its number in a profile, or -1
+  std::weak_ptr<Storage> output;  // its result's memory, and how often that had been written
+  uint64_t output_version;
   std::vector<Edge> inputs;
   BackwardRule rule;
+  std::string module;  // where it was recorded, for detect_anomaly
 
   // A long chain of operations must not be destroyed by recursion.
   ~Node() {
@@ -58,7 +59,7 @@ struct Node {
   }
 };
 
-thread_local bool grad_mode = true;
+thread_local std::vector<Tensor>* leaf_list = nullptr;  // LeafList
 std::atomic<uint64_t> next_sequence{0};
 std::atomic<int64_t> hooks{0};
 
@@ -154,8 +155,9 @@ class HookCounts {
 }  // namespace
 
 bool requires_grad(const Tensor& tensor) {
-  const auto meta = meta_of(tensor);
-  return meta && meta->requires_grad;
+  if (!tensor.defined()) return false;
+  const auto& slot = tensor.autograd_slot();
+  return slot && slot->requires_grad;
 }
 
 void set_requires_grad(const Tensor& tensor, bool wanted) {
@@ -209,18 +211,25 @@ Tensor detach(const Tensor& tensor) {
 }
 
 bool grad_enabled() {
-  return grad_mode;
+  return tape::state().recording;
 }
 
-GradModeGuard::GradModeGuard(bool enabled) : previous_(grad_mode) {
-  grad_mode = enabled;
+GradModeGuard::GradModeGuard(bool enabled) : previous_(grad_enabled()) {
+  tape::state().recording = enabled;
 }
 GradModeGuard::~GradModeGuard() {
-  grad_mode = previous_;
+  tape::state().recording = previous_;
+}
+
+LeafList::LeafList() : previous_(leaf_list) {
+  leaf_list = &leaves_;
+}
+LeafList::~LeafList() {
+  leaf_list = previous_;
 }
 
 bool will_record(const std::vector<Tensor>& inputs) {
-  if (!grad_mode) return false;
+  if (!grad_enabled()) return false;
   for (const Tensor& input : inputs)
     if (requires_grad(input)) return true;
   return false;
@@ -228,21 +237,27 @@ bool will_record(const std::vector<Tensor>& inputs) {
 
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule) {
   const int64_t profiled = profile::operation_done(op, output);
+  if (anomaly::is_on()) anomaly::check_result(op, output, inputs);
   if (!will_record(inputs)) return output;
   auto node = std::make_shared<Node>();
   node->op = op;
   node->sequence = next_sequence++;
   node->profiled = profiled;
-  node->output_sizes = output.sizes();
-  node->output_dtype = output.dtype();
+  node->output = output.storage();
+  node->output_version = output.storage()->version;
   node->rule = std::move(rule);
+  if (anomaly::is_on()) node->module = anomaly::module_path();
   for (const Tensor& input : inputs) {
     Edge edge;
-    if (const auto meta = meta_of(input); meta && meta->requires_grad) {
+    if (requires_grad(input)) {
+      auto meta = meta_of(input);
       if (meta->node) {
         edge.node = meta->node;
       } else {
-        edge.leaf = meta;
+        if (leaf_list && std::none_of(leaf_list->begin(), leaf_list->end(),
+                                      [&](const Tensor& known) { return known.is_same(input); }))
+          leaf_list->push_back(input);
+        edge.leaf = std::move(meta);
       }
       edge.sizes = input.sizes();
       edge.dtype = input.dtype();
@@ -254,6 +269,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
   if (output.autograd_slot()) output = detach(output);
   Meta& meta = make_meta(output);
   meta.requires_grad = true;
+  meta.op = op;
   meta.node = std::move(node);
   return output;
 }
@@ -262,12 +278,14 @@ Saved::Saved(const Tensor& tensor) {
   if (!tensor.defined()) return;
   tensor_ = detach(tensor);
   version_ = tensor.storage()->version;
+  op_ = tape::state().op;
 }
 
 const Tensor& Saved::get() const {
-  check(!tensor_.defined() || tensor_.storage()->version == version_,
-        "backward: {} that was saved for the backward pass has been written in place since", describe(tensor_));
-  return tensor_;
+  if (!tensor_.defined() || tensor_.storage()->version == version_) return tensor_;
+  const char* op = op_ ? op_ : tape::state().op;
+  fail("backward{}{}: {} that it saved for the backward pass has been written in place since", op ? " of " : "",
+       op ? op : "", describe(tensor_));
 }
 
 void backward(const Tensor& output, const Tensor& dy) {
@@ -305,10 +323,18 @@ void backward(const Tensor& output, const Tensor& dy) {
 
     check(static_cast<bool>(node->rule), "backward of {}: its tape has been used by an earlier backward pass",
           node->op);
+    if (const auto result = node->output.lock())
+      check(result->version == node->output_version,
+            "backward of {}: its result has been written in place since it was computed, of which the gradient knows "
+            "nothing: write a new tensor instead (a pointer from data<T>() is a write, data<const T>() is not)",
+            node->op);
     std::vector<bool> needs;
     for (const Edge& edge : node->inputs) needs.push_back(edge.wanted());
     const profile::BackwardScope profiled(node->op, node->profiled, gradient);
+    const Tensor dy = anomaly::is_on() ? gradient : Tensor();
+    const tape::EngineScope scope(node->op);
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
+    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module, dy, grads);
     gradient = Tensor();
     node->rule = nullptr;
     check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,

@@ -1,15 +1,21 @@
 // The tape: what hangs on a tensor that needs a gradient, how an operation is recorded, and the backward pass.
 //
-// A differentiable function computes its output with plain tensor ops and calls `record` with a backward rule: a pure
-// closure from the output's gradient to one gradient per input, written with plain tensor ops (so there is no double
-// backward). The engine, in one place, asks who needs a gradient, un-broadcasts, checks what a rule returns (a wrong
-// rule is named), and accumulates.
+// A differentiable function opens an OpScope, computes its output with plain tensor ops and calls `record` with a
+// backward rule: a pure closure from the output's gradient to one gradient per input, written with plain tensor ops (so
+// there is no double backward). The engine, in one place, asks who needs a gradient, un-broadcasts, checks what a rule
+// returns (a wrong rule is named), and accumulates.
+//
+// The tape gives no wrong gradient without a word. A plain op (ops::) on a tensor that requires a gradient throws while
+// operations are recorded, unless an OpScope, a rule or a NoGradGuard says that it is meant (tensor/tape.h). A write
+// in place, through an ops:: function or a pointer from data<T>(), to what a rule saved or to a recorded result makes
+// the backward pass throw.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -42,6 +48,19 @@ class GradModeGuard {
 class NoGradGuard : public GradModeGuard {
  public:
   NoGradGuard() : GradModeGuard(false) {}
+};
+
+/// The body of a differentiable function, from here to the end of its block: plain ops may be applied to inputs that
+/// require a gradient, because `record` is to come. Throws where one of `inputs` is undefined: "conv2d: weight is
+/// undefined". `op` must outlive the tape (a literal). A function that is made of differentiable functions needs none.
+class OpScope {
+ public:
+  explicit OpScope(const char* op, std::initializer_list<tape::Argument> inputs = {}) : scope_(op) {
+    tape::check_defined(op, inputs);
+  }
+
+ private:
+  tape::EngineScope scope_;
 };
 
 /// Whether an operation on these inputs would be recorded: decide with it what to save.
@@ -80,6 +99,7 @@ class Saved {
  private:
   Tensor tensor_;
   uint64_t version_ = 0;
+  const char* op_ = nullptr;  // whose OpScope saved it
 };
 
 /// Runs the tape back from `output` and accumulates into the gradients of the leaves. `dy` defaults to 1 for a tensor

@@ -69,6 +69,7 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
       GradModeGuard grad_mode(true);
       RecomputeGuard recompute;
       AutocastGuard guard(autocast);
+      const tape::UserScope user;
       const Tensor again = f(leaves);
       if (requires_grad(again)) backward(again, dy);
     }

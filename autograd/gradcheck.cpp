@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/leaf_list.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
 namespace {
 
+using Function = std::function<Tensor(const std::vector<Tensor>&)>;
+
 // A leaf of its own memory with the values and, for a strided input, the layout class of `x`.
 Tensor leaf_like(const Tensor& x) {
+  const NoGradGuard no_grad;
   // Every element in a place of its own, so that a central difference moves just one.
   if (x.is_contiguous(x.suggested_format())) return ops::clone(x);
   // A transposed or sliced input stays one: copy the span of storage that it covers.
@@ -21,10 +25,6 @@ Tensor leaf_like(const Tensor& x) {
   const Tensor memory(x.storage(), x.offset(), {span}, {1}, x.dtype());
   const Tensor copy = ops::clone(memory);
   return Tensor(copy.storage(), 0, x.sizes(), x.strides(), x.dtype());
-}
-
-double dot(const Tensor& a, const Tensor& b) {
-  return ops::sum(ops::mul(a, b)).item();
 }
 
 // Element i (logical order) as a tensor that shares its memory.
@@ -46,51 +46,193 @@ std::string index_text(const Tensor& x, int64_t i) {
   return to_string(index);
 }
 
-}  // namespace
+struct Checked {
+  std::string name;  // "input 0", "captured weight"
+  Tensor leaf;
+};
 
-std::string gradcheck(const std::string& op, const std::function<Tensor(const std::vector<Tensor>&)>& function,
-                      const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
-  std::vector<Tensor> leaves;
-  std::vector<bool> checked(inputs.size());
-  bool any = false;
-  for (const Tensor& input : inputs) any = any || requires_grad(input);
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    const Tensor& input = inputs[k];
-    checked[k] = input.defined() && input.dtype() == DType::Float64 && (!any || requires_grad(input));
-    leaves.push_back(checked[k] && input.numel() > 0 ? leaf_like(input) : input);
-    if (checked[k]) set_requires_grad(leaves.back(), true);
+// v . y and the size of its terms, for what rounding can do to it.
+struct Projection {
+  double value = 0, magnitude = 0;
+};
+
+class Check {
+ public:
+  Check(const std::string& op, const Function& function, std::vector<Tensor> inputs, const GradcheckOptions& options)
+      : op_(op), function_(function), inputs_(std::move(inputs)), options_(options) {}
+
+  // The output decides about the precision of the differences.
+  std::string prepare(const std::vector<Checked>& checked, const Tensor& y) {
+    if (y.dtype() != DType::Float64 && y.dtype() != DType::Float32)
+      return fmt::format("{}: the output is {}, expected float64 or float32", op_, describe(y));
+    for (const Checked& one : checked)
+      if (one.leaf.dtype() != y.dtype())
+        return fmt::format("{}: {} is {}, the output {}: expected one dtype, float64 or float32", op_, one.name,
+                           describe(one.leaf), describe(y));
+    const bool wide = y.dtype() == DType::Float64;
+    if (options_.step == 0) options_.step = wide ? 1e-5 : 1.0 / 64;
+    if (options_.absolute_tolerance == 0) options_.absolute_tolerance = wide ? 1e-7 : 2e-3;
+    if (options_.relative_tolerance == 0) options_.relative_tolerance = wide ? 1e-5 : 1e-2;
+    epsilon_ = wide ? 2.3e-16 : 1.2e-7;
+    direction_ = Generator(options_.seed).uniform(y.sizes(), -1.0, 1.0, {DType::Float64}).to_vector();
+    return "";
   }
 
-  const Tensor y = function(leaves);
-  if (y.dtype() != DType::Float64) return fmt::format("{}: the output is {}, expected float64", op, describe(y));
-  if (!requires_grad(y)) return fmt::format("{}: the output does not require a gradient", op);
-  const Tensor direction = ops::to(Generator(options.seed).uniform(y.sizes(), -1.0, 1.0, {DType::Float64}), y.device());
-  backward(y, direction);
+  Tensor direction(const Tensor& y) const {
+    return ops::to(from_values(direction_, y.sizes(), {y.dtype()}), y.device());
+  }
 
-  NoGradGuard no_grad;
-  for (size_t k = 0; k < leaves.size(); ++k) {
-    if (!checked[k]) continue;
-    const Tensor& x = leaves[k];
+  Projection project() const {
+    const std::vector<double> y = function_(inputs_).to_vector();
+    Projection result;
+    for (size_t i = 0; i < y.size(); ++i) {
+      result.value += y[i] * direction_[i];
+      result.magnitude += std::abs(y[i] * direction_[i]);
+    }
+    return result;
+  }
+
+  std::string compare(const Checked& checked) const {
+    const Tensor& x = checked.leaf;
     const Tensor dx = grad(x);
-    if (!dx.defined()) return fmt::format("{}: input {} got no gradient", op, k);
+    if (!dx.defined()) return fmt::format("{}: {} got no gradient", op_, checked.name);
     if (dx.sizes() != x.sizes() || dx.dtype() != x.dtype())
-      return fmt::format("{}: the gradient of input {} is {}, expected {}", op, k, describe(dx), describe(x));
+      return fmt::format("{}: the gradient of {} is {}, expected {}", op_, checked.name, describe(dx), describe(x));
     const std::vector<double> analytic = dx.to_vector(), values = x.to_vector();
-    const int64_t apart = options.most_elements > 0 ? std::max<int64_t>(1, x.numel() / options.most_elements) : 1;
+    const int64_t apart = options_.most_elements > 0 ? std::max<int64_t>(1, x.numel() / options_.most_elements) : 1;
+    std::string first;
+    int64_t compared = 0, wrong = 0, worst = 0;
+    double worst_error = 0;
     for (int64_t i = 0; i < x.numel(); i += apart) {
-      const Tensor element = element_of(x, i);
-      ops::fill_(element, values[i] + options.step);
-      const double above = dot(function(leaves), direction);
-      ops::fill_(element, values[i] - options.step);
-      const double below = dot(function(leaves), direction);
-      ops::fill_(element, values[i]);
-      const double numeric = (above - below) / (2 * options.step);
-      const double tolerance = options.absolute_tolerance + options.relative_tolerance * std::abs(numeric);
-      if (!(std::abs(analytic[i] - numeric) <= tolerance))
-        return fmt::format("{}: gradient of input {} at {}: analytic {:.10g}, numeric {:.10g}", op, k, index_text(x, i),
-                           analytic[i], numeric);
+      ++compared;
+      const Slope slope = slope_at(x, i, values[i], options_.step);
+      const double error = std::abs(analytic[i] - slope.central);
+      const double tolerance =
+          options_.absolute_tolerance + options_.relative_tolerance * std::abs(slope.central) + slope.rounding;
+      if (error <= tolerance) continue;
+      if (wrong++ == 0) {
+        first = fmt::format("{}: gradient of {} at {}: analytic {:.10g}, numeric {:.10g}", op_, checked.name,
+                            index_text(x, i), analytic[i], slope.central);
+        if (const std::string kink = kink_at(x, i, values[i]); !kink.empty()) return first + kink;
+      }
+      if (!(error <= worst_error)) {
+        worst_error = error;
+        worst = i;
+      }
+    }
+    if (wrong == 0) return "";
+    return fmt::format("{}; {} of {} elements are off, by {:.3g} at most (at {})", first, wrong, compared, worst_error,
+                       index_text(x, worst));
+  }
+
+ private:
+  struct Slope {
+    double left, right, central, rounding;
+  };
+
+  Slope slope_at(const Tensor& x, int64_t i, double value, double step) const {
+    const Tensor element = element_of(x, i);
+    const auto at = [&](double moved) {
+      ops::fill_(element, moved);
+      // What was meant is not quite what float32 holds.
+      return std::pair(project(), element.item());
+    };
+    const auto [above, x_above] = at(value + step);
+    const auto [below, x_below] = at(value - step);
+    const auto [here, x_here] = at(value);
+    const double rounding = 4 * epsilon_ * std::max(above.magnitude, below.magnitude) / step;
+    return {(here.value - below.value) / (x_here - x_below), (above.value - here.value) / (x_above - x_here),
+            (above.value - below.value) / (x_above - x_below), rounding};
+  }
+
+  // Slopes from both sides that stay apart as the step shrinks are a kink or a jump.
+  std::string kink_at(const Tensor& x, int64_t i, double value) const {
+    const Slope wide = slope_at(x, i, value, options_.step), near = slope_at(x, i, value, options_.step / 4);
+    const double gap = std::abs(near.right - near.left), before = std::abs(wide.right - wide.left);
+    const double scale = std::max({std::abs(near.left), std::abs(near.right), 1e-3});
+    if (gap < 0.02 * scale + 8 * near.rounding || gap < 0.6 * before) return "";
+    return fmt::format(
+        ": the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
+        "above; choose inputs away from its kinks",
+        near.left, near.right);
+  }
+
+  const std::string& op_;
+  const Function& function_;
+  std::vector<Tensor> inputs_;
+  GradcheckOptions options_;
+  std::vector<double> direction_;
+  double epsilon_ = 0;
+};
+
+// Puts the gradients that captured leaves hold aside.
+class GradientsAside {
+ public:
+  explicit GradientsAside(const std::vector<Checked>& checked) {
+    for (const Checked& one : checked) {
+      held_.emplace_back(one.leaf, grad(one.leaf));
+      set_grad(one.leaf, {});
     }
   }
+  ~GradientsAside() {
+    for (const auto& [leaf, gradient] : held_) set_grad(leaf, gradient);
+  }
+  GradientsAside(const GradientsAside&) = delete;
+  GradientsAside& operator=(const GradientsAside&) = delete;
+
+ private:
+  std::vector<std::pair<Tensor, Tensor>> held_;
+};
+
+std::string name_of(const Tensor& leaf, const GradcheckOptions& options, size_t number) {
+  for (const auto& [name, tensor] : options.names)
+    if (tensor.is_same(leaf)) return "captured " + name;
+  return fmt::format("captured {} ({})", number, describe(leaf));
+}
+
+}  // namespace
+
+std::string gradcheck(const std::string& op, const Function& function, const std::vector<Tensor>& inputs,
+                      const GradcheckOptions& options) {
+  bool any = false;
+  for (const Tensor& input : inputs) any = any || requires_grad(input);
+  std::vector<Tensor> leaves;
+  std::vector<Checked> checked;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const Tensor& input = inputs[k];
+    const bool is_checked = input.defined() && is_floating_point(input.dtype()) && (!any || requires_grad(input));
+    leaves.push_back(is_checked && input.numel() > 0 ? leaf_like(input) : input);
+    if (!is_checked) continue;
+    set_requires_grad(leaves.back(), true);
+    checked.push_back({fmt::format("input {}", k), leaves.back()});
+  }
+
+  const GradModeGuard recorded(true);
+  Tensor y;
+  {
+    const LeafList used;
+    y = function(leaves);
+    size_t captured = 0;
+    for (const Tensor& leaf : used.leaves()) {
+      const bool is_input = std::any_of(leaves.begin(), leaves.end(), [&](const Tensor& x) { return x.is_same(leaf); });
+      if (!is_input) checked.push_back({name_of(leaf, options, captured++), leaf});
+    }
+  }
+  Check check(op, function, leaves, options);
+  if (const std::string problem = check.prepare(checked, y); !problem.empty()) return problem;
+  if (!requires_grad(y)) return fmt::format("{}: the output does not require a gradient", op);
+  const GradientsAside aside(checked);
+  backward(y, check.direction(y));
+
+  const NoGradGuard no_grad;
+  const double once = check.project().value, again = check.project().value;
+  if (once != again && !(std::isnan(once) && std::isnan(again)))
+    return fmt::format(
+        "{}: the function gives other values when it is called again with the same inputs: it is random, "
+        "or keeps a state",
+        op);
+  for (const Checked& one : checked)
+    if (const std::string problem = check.compare(one); !problem.empty()) return problem;
   return "";
 }
 

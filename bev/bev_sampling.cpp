@@ -195,6 +195,7 @@ BevSampling::Tables BevSampling::tables(Device device) const {
 
 Tensor bev_sample(const std::vector<Tensor>& features,
                   const std::vector<std::shared_ptr<const BevSampling>>& samplings) {
+  const OpScope scope("bev_sample");
   const int64_t batch = batch_of(features, samplings);
   const BevSampling& grid = *samplings.front();
   const int64_t channels = features[0].size(1), heights = grid.heights(), cells = grid.rows() * grid.columns();

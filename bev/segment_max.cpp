@@ -97,6 +97,7 @@ void check_offsets(const Tensor& x, const Tensor& offsets, bool has_floor) {
 }  // namespace
 
 Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, int64_t slots) {
+  const OpScope scope("segment_max", {{"x", x}, {"offsets", offsets}});
   check(x.dim() == 2, "segment_max: the input is {}, expected [rows, channels]", describe(x));
   check(!floor.defined() || (floor.sizes() == Shape{x.size(1)} && floor.dtype() == x.dtype()),
         "segment_max: the floor is {}, expected {} [{}]", describe(floor), name(x.dtype()), x.size(1));

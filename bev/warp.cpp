@@ -50,6 +50,7 @@ void check_matrices(const char* op, const Tensor& matrices, const BevRange& rang
 }  // namespace
 
 Tensor warp_bev(const Tensor& x, const Tensor& matrices, const BevRange& range, Interpolation mode) {
+  const OpScope scope("warp_bev", {{"x", x}, {"matrices", matrices}});
   check_matrices("warp_bev", matrices, range);
   check(x.dim() == 4 && x.size(0) == matrices.size(0), "warp_bev: input {} and matrices {} do not fit",
         to_string(x.sizes()), to_string(matrices.sizes()));
@@ -61,6 +62,7 @@ Tensor warp_bev(const Tensor& x, const Tensor& matrices, const BevRange& range, 
 }
 
 Tensor warp_mask(const Tensor& matrices, const BevRange& range, int64_t rows, int64_t columns) {
+  const OpScope scope("warp_mask", {{"matrices", matrices}});
   check_matrices("warp_mask", matrices, range);
   const Tensor dense = ops::contiguous(detach(matrices));
   Tensor mask = empty({matrices.size(0), 1, rows, columns}, {DType::Bool, {}, matrices.device()});

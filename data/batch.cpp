@@ -34,7 +34,7 @@ Tensor stack_images(const std::vector<Sample>& samples, const CameraGroupOptions
             "{}: camera '{}' is {}, group '{}' expects uint8 [3,{},{}] in the order H,W,C", of_sample(sample),
             camera.name, camera.image.defined() ? describe(camera.image) : "missing", group.name, group.height,
             group.width);
-      std::memcpy(out, camera.image.data<uint8_t>(), static_cast<size_t>(picture));
+      std::memcpy(out, camera.image.data<const uint8_t>(), static_cast<size_t>(picture));
     }
   return stacked;
 }
@@ -51,7 +51,7 @@ Tensor stack_rasters(const std::vector<Sample>& samples, Tensor Labels::*raster,
     const Tensor& layers = sample.labels.*raster;
     check(layers.sizes() == first.sizes() && layers.dtype() == DType::UInt8 && layers.is_contiguous(),
           "{}: a label raster is {}, the first sample's {}", of_sample(sample), describe(layers), describe(first));
-    std::memcpy(out, layers.data<uint8_t>(), layers.nbytes());
+    std::memcpy(out, layers.data<const uint8_t>(), layers.nbytes());
     out += layers.numel();
   }
   return stacked;

@@ -111,7 +111,7 @@ DatasetSummary summarise(const Dataset& dataset, int64_t most) {
       const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);
       with_cells += cells;
       for (int64_t layer = 0; layer < 3; ++layer) {
-        const uint8_t* seen = labels.visibility.data<uint8_t>() + layer * cells;
+        const uint8_t* seen = labels.visibility.data<const uint8_t>() + layer * cells;
         summary.seen[layer] += static_cast<double>(std::count(seen, seen + cells, 1));
       }
     }

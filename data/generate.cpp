@@ -94,7 +94,7 @@ void count_classes(const Labels& labels, const LabelSchema& schema, std::map<std
     if (!raster.defined()) return;
     const int64_t cells = raster.size(1) * raster.size(2);
     for (size_t i = 0; i < names.size(); ++i) {
-      const uint8_t* layer = raster.data<uint8_t>() + static_cast<int64_t>(i) * cells;
+      const uint8_t* layer = raster.data<const uint8_t>() + static_cast<int64_t>(i) * cells;
       frames_with[prefix + names[i]] += std::find(layer, layer + cells, 1) != layer + cells;
     }
   };

@@ -157,7 +157,7 @@ std::string encode_jpeg(const Tensor& image, int quality) {
   check(compressor != nullptr, "TurboJPEG: cannot start a compressor");
   unsigned char* bytes = nullptr;
   unsigned long size = 0;
-  int status = tjCompress2(compressor.get(), image.data<uint8_t>(), static_cast<int>(image.size(2)), 0,
+  int status = tjCompress2(compressor.get(), image.data<const uint8_t>(), static_cast<int>(image.size(2)), 0,
                            static_cast<int>(image.size(1)), TJPF_RGB, &bytes, &size,
                            quality < 90 ? TJSAMP_420 : TJSAMP_444, quality, 0);
   std::unique_ptr<unsigned char, decltype(&tjFree)> owner(bytes, &tjFree);
@@ -189,7 +189,7 @@ Tensor resize_image(const Tensor& image, ImageSize size) {
       int64_t source = vertical.first[y] + (k - vertical.offset[y]);
       float* row = rows.data() + (source % tallest) * row_values;
       if (source > made) {
-        resize_row(image.data<uint8_t>() + source * width * 3, row, horizontal, size.width);
+        resize_row(image.data<const uint8_t>() + source * width * 3, row, horizontal, size.width);
         made = source;
       }
       for (int64_t i = 0; i < row_values; ++i) sum[i] += vertical.weight[k] * row[i];

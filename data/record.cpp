@@ -68,7 +68,7 @@ const record::Camera& find_camera(const record::Sample& stored, const std::strin
 void ignore_never_seen(Labels& labels) {
   if (!labels.visibility.defined()) return;
   const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);
-  const uint8_t* seen = labels.visibility.data<uint8_t>() + kSeenInWindow * cells;
+  const uint8_t* seen = labels.visibility.data<const uint8_t>() + kSeenInWindow * cells;
   for (Tensor* raster : {&labels.lane, &labels.road}) {
     uint8_t* values = raster->data<uint8_t>();
     for (int64_t layer = 0; layer < raster->size(0); ++layer)

@@ -101,7 +101,7 @@ std::string broadcast_text(ProcessGroup& group, const std::string& text) {
   if (group.size() == 1) return text;
   const Tensor length = number(static_cast<int64_t>(text.size()));
   group.broadcast(length, 0)->wait();
-  const int64_t size = *length.data<int64_t>();
+  const int64_t size = *length.data<const int64_t>();
   if (size == 0) return "";
   const Tensor bytes = group.rank() == 0 ? bytes_of(text) : empty({size}, {DType::UInt8});
   group.broadcast(bytes, 0)->wait();
@@ -112,7 +112,7 @@ std::vector<std::string> gather_texts(ProcessGroup& group, const std::string& te
   if (group.size() == 1) return {text};
   const Tensor lengths = empty({group.size()}, {DType::Int64});
   group.all_gather(lengths, number(static_cast<int64_t>(text.size())))->wait();
-  const int64_t* length = lengths.data<int64_t>();
+  const int64_t* length = lengths.data<const int64_t>();
   const int64_t longest = std::max<int64_t>(1, *std::max_element(length, length + group.size()));
   const Tensor mine = zeros({longest}, {DType::UInt8}), all = empty({group.size() * longest}, {DType::UInt8});
   std::memcpy(mine.raw_data(), text.data(), text.size());

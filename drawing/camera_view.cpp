@@ -12,7 +12,7 @@ Pixels pixels_of(const Tensor& image) {
         "pixels_of: {}, expected uint8 [3,H,W]", image.defined() ? describe(image) : "undefined");
   Pixels pixels{static_cast<int>(image.size(2)), static_cast<int>(image.size(1)), {}};
   pixels.rgb.reserve(static_cast<size_t>(image.numel()));
-  const uint8_t* data = image.data<uint8_t>();
+  const uint8_t* data = image.data<const uint8_t>();
   for (int64_t y = 0; y < image.size(1); ++y)
     for (int64_t x = 0; x < image.size(2); ++x)
       for (int64_t c = 0; c < 3; ++c)

@@ -32,7 +32,7 @@ void add_marks(const std::vector<LabelShape>& shapes, Color (*color_of)(size_t),
 /// A raster's marked cells as short lines along x, for records without shapes.
 void add_marks(const Tensor& raster, const LabelGrid& grid, Color (*color_of)(size_t), std::vector<GroundMark>& marks) {
   if (!raster.defined()) return;
-  const uint8_t* cell = raster.data<uint8_t>();
+  const uint8_t* cell = raster.data<const uint8_t>();
   for (int64_t layer = 0; layer < raster.size(0); ++layer)
     for (int64_t row = 0; row < raster.size(1); ++row)
       for (int64_t column = 0; column < raster.size(2); ++column)

@@ -135,7 +135,7 @@ void draw_lidar(BevView& view, const SamplePicture& picture, const DrawingOption
   if (picture.points.defined() && picture.points.numel() > 0) {
     const Tensor& points = picture.points;
     check(points.dim() == 2 && points.size(1) >= 3, "draw_lidar: {}, expected [P,4]", describe(points));
-    const float* data = points.data<float>();
+    const float* data = points.data<const float>();
     for (int64_t i = 0; i < points.size(0); ++i) {
       const float* p = data + i * points.stride(0);
       const double z = p[2 * points.stride(1)];
@@ -156,7 +156,7 @@ void draw_past(BevView& view, const SamplePicture& picture) {
   for (const PastFrame& frame : picture.past) {
     const Color color = heat_color(1 - 0.9 * frame.age / oldest);
     if (frame.points.defined()) {
-      const float* p = frame.points.data<float>();
+      const float* p = frame.points.data<const float>();
       for (int64_t i = 0; i < frame.points.size(0); ++i, p += 4)
         if (p[2] > 0.4f && p[2] < 2.5f) view.point(frame.to_now.apply({p[0], p[1]}), color.with_alpha(0.5), 0.5);
     }
@@ -189,7 +189,7 @@ FeaturePanel feature_panel(const std::string& title, const Tensor& feature, int6
           "feature_panel: valid is {} for a feature {}", describe(valid), describe(feature));
     const auto at = [&](int64_t r, int64_t c) {
       const int64_t offset = sample * valid.stride(0) + r * valid.stride(2) + c * valid.stride(3);
-      return dispatch_all(valid.dtype(), [&]<class T>() { return static_cast<float>(valid.data<T>()[offset]); });
+      return dispatch_all(valid.dtype(), [&]<class T>() { return static_cast<float>(valid.data<const T>()[offset]); });
     };
     for (int64_t r = 0; r < raster.rows; ++r)
       for (int64_t c = 0; c < raster.columns; ++c)

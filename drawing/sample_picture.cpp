@@ -94,7 +94,7 @@ void draw_cameras(Canvas& canvas, const Layout& layout, const SamplePicture& pic
     CameraView view(canvas, layout.cameras[i], picture.cameras[i]);
     if (options.show_points_in_cameras && picture.points.defined()) {
       const Tensor& points = picture.points;
-      const float* data = points.data<float>();
+      const float* data = points.data<const float>();
       for (int64_t p = 0; p < points.size(0); ++p) {
         const float* v = data + p * points.stride(0);
         const Vec3 at{v[0], v[points.stride(1)], v[2 * points.stride(1)]};

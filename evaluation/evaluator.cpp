@@ -107,11 +107,11 @@ std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tens
         describe(instances), describe(scores));
   std::vector<ScoredInstance> rows;
   for (int64_t i = 0; i < instances.size(1); ++i) {
-    const float* row = instances.data<float>() + sample * instances.stride(0) + i * instances.stride(1);
+    const float* row = instances.data<const float>() + sample * instances.stride(0) + i * instances.stride(1);
     const auto value = [&](int64_t k) { return static_cast<double>(row[k * instances.stride(2)]); };
     const int class_id = class_of(value(5));
     if (class_id < 0) continue;
-    const double score = scores.data<float>()[sample * scores.stride(0) + i * scores.stride(1)];
+    const double score = scores.data<const float>()[sample * scores.stride(0) + i * scores.stride(1)];
     rows.push_back({{value(0), value(1), value(2), value(3), value(4), class_id}, score});
   }
   return rows;
@@ -122,7 +122,7 @@ std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample) {
         "scored_boxes: sample {} of {}, expected [N,max,11]", sample, describe(boxes));
   std::vector<ScoredBox> rows;
   for (int64_t i = 0; i < boxes.size(1); ++i) {
-    const float* row = boxes.data<float>() + sample * boxes.stride(0) + i * boxes.stride(1);
+    const float* row = boxes.data<const float>() + sample * boxes.stride(0) + i * boxes.stride(1);
     const auto value = [&](int64_t k) { return static_cast<double>(row[k * boxes.stride(2)]); };
     Box3d box;
     box.class_id = class_of(value(10));

@@ -9,7 +9,7 @@ namespace {
 template <class From, class To, class Convert>
 void copy_planes(const Tensor& tensor, int64_t sample, Raster<To>& raster, Convert convert) {
   const bool batched = tensor.dim() == 4;
-  const From* source = tensor.data<From>() + (batched ? sample * tensor.stride(0) : 0);
+  const From* source = tensor.data<const From>() + (batched ? sample * tensor.stride(0) : 0);
   const int first = batched ? 1 : 0;
   const int64_t channel_stride = tensor.stride(first), row_stride = tensor.stride(first + 1),
                 column_stride = tensor.stride(first + 2);

@@ -23,6 +23,7 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   Tensor shortcut = x;
   if (downsample_) shortcut = tapped(*downsample_, run(downsample_->conv, downsample_->norm, x, {.relu = false}));
   const Tensor y = run(conv1_, bn1_, x);

@@ -37,7 +37,10 @@ class ConvNormRelu : public Module {
     register_module(names.conv, conv);
     register_module(names.norm, bn);
   }
-  Tensor forward(const Tensor& x) { return tapped(*this, run(conv, bn, x)); }
+  Tensor forward(const Tensor& x) {
+    const ModuleScope scope(*this);
+    return tapped(*this, run(conv, bn, x));
+  }
 
   Conv conv;
   BatchNorm bn;

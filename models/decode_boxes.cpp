@@ -6,8 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "autograd/autograd.h"
 #include "models/decode_peaks.h"
-#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
@@ -27,7 +27,7 @@ double size_of(float log_size) {
 }  // namespace
 
 Tensor decode_boxes(const std::map<std::string, Tensor>& maps, const BoxDecodeOptions& options) {
-  const Tensor heatmap = ops::to(map_named(maps, "heatmap"), Device());
+  const Tensor heatmap = ops::to(detach(map_named(maps, "heatmap")), Device());
   const MapReader reg("decode_boxes: reg", map_named(maps, "reg"), 2);
   const MapReader height("decode_boxes: height", map_named(maps, "height"), 1);
   const MapReader dim("decode_boxes: dim", map_named(maps, "dim"), 3);

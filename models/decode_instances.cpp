@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/autograd.h"
 #include "models/decode_peaks.h"
-#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
@@ -17,13 +17,6 @@ double size_of(float log_size) {
 
 }  // namespace
 
-std::vector<bool> symmetric_instance_classes(const std::vector<std::string>& class_names) {
-  std::vector<bool> symmetric;
-  for (const auto& name : class_names)
-    symmetric.push_back(name == "SpeedBump" || name == "ParkingSlot" || name == "Column");
-  return symmetric;
-}
-
 DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,
                                   const InstanceDecodeOptions& options) {
   const MapReader box("decode_instances: box map", box_map, 6);
@@ -33,7 +26,7 @@ DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& bo
           describe(heatmap_logits), describe(box_map));
   check(static_cast<int64_t>(options.symmetric.size()) == heatmap_logits.size(1),
         "decode_instances: {} entries in symmetric for {} classes", options.symmetric.size(), heatmap_logits.size(1));
-  const Tensor heatmap = ops::to(heatmap_logits, Device());
+  const Tensor heatmap = ops::to(detach(heatmap_logits), Device());
   const int64_t samples = heatmap.size(0);
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   DecodedInstances decoded{full({samples, options.max_instances, 6}, nan), full({samples, options.max_instances}, nan)};

@@ -19,9 +19,6 @@ struct InstanceDecodeOptions {
   std::vector<bool> symmetric = {true, false, true, true};
 };
 
-/// SpeedBump, ParkingSlot and Column look the same turned by pi; every other class has a direction.
-std::vector<bool> symmetric_instance_classes(const std::vector<std::string>& class_names);
-
 /// What is decoded, `max_instances` rows a sample; unused rows are NaN with class -1.
 struct DecodedInstances {
   Tensor instances;  ///< float32 [N,max,6]: centre x, centre y, w, h (metres), angle (radians), class

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "tensor/ops.h"
+#include "autograd/autograd.h"
 
 namespace bevgrad {
 
@@ -13,14 +13,14 @@ MapReader::MapReader(const char* what, const Tensor& tensor, int64_t channels) {
   check(tensor.dim() == 4 && (channels < 0 || tensor.size(1) == channels), "{}: {}, expected [N,{},H,W]", what,
         describe(tensor), channels < 0 ? "K" : std::to_string(channels));
   check(is_floating_point(tensor.dtype()), "{}: {} is not floating", what, describe(tensor));
-  tensor_ = ops::to(tensor, Device());
+  tensor_ = ops::to(detach(tensor), Device());
 }
 
 float MapReader::operator()(int64_t sample, int64_t channel, int64_t row, int64_t column) const {
   const int64_t at =
       sample * tensor_.stride(0) + channel * tensor_.stride(1) + row * tensor_.stride(2) + column * tensor_.stride(3);
   return dispatch_floating("decode", tensor_.dtype(),
-                           [&]<class T>() { return static_cast<float>(tensor_.data<T>()[at]); });
+                           [&]<class T>() { return static_cast<float>(tensor_.data<const T>()[at]); });
 }
 
 std::vector<Peak> heatmap_peaks(const Tensor& logits, int64_t sample, int64_t top, float score_threshold) {

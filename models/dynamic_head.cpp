@@ -41,6 +41,7 @@ DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options,
 }
 
 NamedTensors DynamicHead::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   const Tensor shared = shared_conv_.forward(x);
   NamedTensors maps;
   size_t i = 0;

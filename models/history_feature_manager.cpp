@@ -66,7 +66,7 @@ void HistoryFeatureManager::push(const Tensor& bev_fused, const std::vector<Fram
     const FrameMoment& now = moments[static_cast<size_t>(n)];
     Queue& queue = slots_[static_cast<size_t>(n)];
     begin(queue, now);
-    const Tensor feature = ops::select(bev_fused, 0, n);
+    const Tensor feature = ops::select(detach(bev_fused), 0, n);
     Tensor copy =
         empty({1, feature.size(0), feature.size(1), feature.size(2)},
               {.dtype = options_.storage, .format = MemoryFormat::ChannelsLast, .device = bev_fused.device()});

@@ -165,10 +165,10 @@ Tensor Network::camera_features(size_t group, const Tensor& images) {
   // What looks at single modules or times them needs them to run.
   if (!options_.cuda_graphs || images.device().is_cpu() || TapRecorder::is_recording() || profile::is_active())
     return camera_trunk_in_chunks(group, images);
-  uint64_t state = options_.use_backbone_amp;
+  std::vector<uint64_t> state = {options_.use_backbone_amp};
   for (const Module* part :
        {static_cast<const Module*>(backbones_[group].get()), static_cast<const Module*>(necks_[group].get())})
-    for (const auto& [name, tensor] : part->state_dict()) state += tensor.storage()->version;
+    for (const auto& [name, tensor] : part->state_dict()) state.push_back(tensor.storage()->version);
   return trunk_graphs_[group]->run(images, state, [&](const Tensor& x) { return camera_trunk_in_chunks(group, x); });
 }
 
@@ -203,6 +203,7 @@ Tensor Network::lidar_features(const std::vector<Tensor>& points) {
 }
 
 NetworkOutput Network::encode(const NetworkInput& input) {
+  const ModuleScope scope(*this);
   check_input(input);
   std::vector<Tensor> features;
   for (size_t i = 0; i < backbones_.size(); ++i)
@@ -220,6 +221,7 @@ NetworkOutput Network::encode(const NetworkInput& input) {
 }
 
 void Network::decode(NetworkOutput& output, const History& history) {
+  const ModuleScope scope(*this);
   const Tensor fused = output.at(kBevFused);
   const AutocastGuard autocast(options_.use_head_amp ? DType::BFloat16 : DType::Float32);
   if (temporal_fusion_) {

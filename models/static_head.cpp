@@ -17,6 +17,7 @@ StaticHead::Instance::Instance(int64_t channels, int64_t classes)
 }
 
 Tensor StaticHead::Up::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)));
 }
 
@@ -43,6 +44,7 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
 }
 
 NamedTensors StaticHead::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   const Tensor trunk = tapped(trunk_, trunk_.forward(x));
   const Tensor half = up1_.forward(trunk);
   const Tensor full = up2_.forward(half);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/module.h"
+#include "nn/module_scope.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {

@@ -49,6 +49,7 @@ TemporalFusion::FusionConv::FusionConv(int64_t channels)
 }
 
 Tensor TemporalFusion::FusionConv::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   return tapped(*this, run(second, run(first, x)));
 }
 
@@ -77,8 +78,7 @@ TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slo
     return frame;
   }
   const Tensor matrices = ops::to(ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot)), current.device());
-  const Tensor stored =
-      to(ops::to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
+  const Tensor stored = to(to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
   frame.feature =
       warp_bev(stored, matrices, range_, options_.bilinear ? Interpolation::Bilinear : Interpolation::Nearest);
   frame.mask = warp_mask(matrices, range_, rows, columns);
@@ -88,6 +88,7 @@ TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slo
 }
 
 TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const History& history) {
+  const ModuleScope scope(*this);
   check(current.dim() == 4 && current.size(1) == gamma_.size(0), "temporal fusion: current {}, expected [N,{},H,W]",
         to_string(current.sizes()), gamma_.size(0));
   check_history(history, options_.history, current);

@@ -2,6 +2,7 @@
 
 #include "autograd/checkpoint.h"
 #include "autograd/functions/shape.h"
+#include "nn/module_scope.h"
 
 namespace bevgrad {
 
@@ -14,6 +15,7 @@ BatchNorm::BatchNorm(int64_t channels, const NormSpec& spec)
       num_batches_tracked(register_buffer("num_batches_tracked", zeros({}, {DType::Int64}))) {}
 
 void BatchNorm::reset() {
+  const NoGradGuard no_grad;
   ops::fill_(weight, 1);
   ops::fill_(bias, 0);
   ops::fill_(running_mean, 0);
@@ -22,10 +24,10 @@ void BatchNorm::reset() {
 }
 
 Tensor BatchNorm::forward(const Tensor& x, const NormFusion& fusion) {
+  const ModuleScope scope(*this);
   const bool batch = uses_batch_statistics();
   if (batch && !is_recomputing()) {
     ++*num_batches_tracked.data<int64_t>();
-    ++num_batches_tracked.storage()->version;
   }
   Tensor residual = fusion.residual;
   if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
@@ -44,6 +46,7 @@ const FoldedNorm& BatchNorm::folded(const Tensor& conv_bias) {
     versions.push_back(tensor->storage()->version);
   if (conv_bias.defined()) versions.push_back(conv_bias.storage()->version);
   if (versions == folded_versions_) return folded_;
+  const NoGradGuard no_grad;
   folded_ = fold_batch_norm(weight, bias, running_mean, running_var, spec_.eps);
   if (conv_bias.defined()) folded_.shift = ops::add(folded_.shift, ops::mul(folded_.scale, conv_bias));
   folded_versions_ = std::move(versions);
@@ -54,6 +57,7 @@ Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const No
   check(!conv.spec().relu, "conv_bn_relu: the convolution must not have an activation of its own");
   const bool recorded = will_record({x, conv.weight, conv.bias, bn.weight, bn.bias, fusion.residual});
   if (bn.uses_batch_statistics() || recorded) return bn.forward(conv.forward(x), fusion);
+  const ModuleScope scope(conv);
   const FoldedNorm& norm = bn.folded(conv.bias);
   return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu},
                        {conv.spec().stride, conv.spec().padding});

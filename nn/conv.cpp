@@ -1,5 +1,7 @@
 #include "nn/conv.h"
 
+#include "nn/module_scope.h"
+
 namespace bevgrad {
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
@@ -8,6 +10,7 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
       bias(spec.bias ? register_parameter("bias", zeros({out_channels})) : Tensor()) {}
 
 Tensor Conv2d::forward(const Tensor& x) const {
+  const ModuleScope scope(*this);
   return conv2d(x, weight, bias, {spec_.stride, spec_.padding, spec_.relu});
 }
 
@@ -19,6 +22,7 @@ ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, cons
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) const {
+  const ModuleScope scope(*this);
   return conv_transpose2d(x, weight, bias, {spec_.stride, spec_.padding});
 }
 

@@ -11,7 +11,7 @@ struct ConvSpec {
   int stride = 1;
   int padding = 0;
   bool bias = true;
-  /// max(., 0) in the same pass.
+  /// relu of the result; NaN stays NaN.
   bool relu = false;
 };
 

@@ -30,14 +30,17 @@ int64_t fan(const Tensor& weight, Fan which) {
 }
 
 void constant(const Tensor& parameter, double value) {
+  const NoGradGuard no_grad;
   ops::fill_(parameter, value);
 }
 
 void uniform(const Tensor& parameter, double low, double high, Generator& generator) {
+  const NoGradGuard no_grad;
   ops::copy_(parameter, generator.uniform(parameter.sizes(), low, high, {parameter.dtype()}));
 }
 
 void normal(const Tensor& parameter, double mean, double deviation, Generator& generator) {
+  const NoGradGuard no_grad;
   ops::copy_(parameter, generator.normal(parameter.sizes(), mean, deviation, {parameter.dtype()}));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "autograd/functions/linear.h"
 #include "nn/module.h"
+#include "nn/module_scope.h"
 
 namespace bevgrad {
 
@@ -11,7 +12,10 @@ class Linear : public Module {
   Linear(int64_t in_features, int64_t out_features, bool with_bias = true)
       : weight(register_parameter("weight", zeros({out_features, in_features}))),
         bias(with_bias ? register_parameter("bias", zeros({out_features})) : Tensor()) {}
-  Tensor forward(const Tensor& x) const { return linear(x, weight, bias); }
+  Tensor forward(const Tensor& x) const {
+    const ModuleScope scope(*this);
+    return linear(x, weight, bias);
+  }
 
   const Tensor weight;
   const Tensor bias;

@@ -16,7 +16,7 @@ void move(const Tensor& tensor, Device device) {
   const Tensor moved = ops::to(whole, device);
   storage.block = moved.storage()->block;
   storage.device = device;
-  ++storage.version;
+  tensor.note_write();
   if (const Tensor gradient = grad(tensor); gradient.defined()) set_grad(tensor, ops::to(gradient, device));
 }
 
@@ -79,6 +79,22 @@ void Module::move_to(Device device) {
   for (const auto& [name, tensor] : buffers_)
     if (is_floating_point(tensor.dtype())) move(tensor, device);
   for (const auto& [name, child] : children_) child->move_to(device);
+}
+
+void Module::to(DType dtype) {
+  check(dtype == DType::Float32 || dtype == DType::Float64,
+        "Module::to: {} is no dtype of parameters, expected float32 "
+        "or float64",
+        name(dtype));
+  const NoGradGuard no_grad;
+  const auto convert = [dtype](const Tensor& tensor) {
+    if (!is_floating_point(tensor.dtype())) return;
+    if (const Tensor gradient = grad(tensor); gradient.defined()) set_grad(tensor, ops::to(gradient, dtype));
+    tensor.set_data(ops::to(tensor, dtype));
+  };
+  for (const auto& [name, tensor] : parameters_) convert(tensor);
+  for (const auto& [name, tensor] : buffers_) convert(tensor);
+  for (const auto& [name, child] : children_) child->to(dtype);
 }
 
 Device Module::device() const {

@@ -45,6 +45,9 @@ class Module {
   /// Moves parameters, their gradients and floating-point buffers of this module and all below it to a device, in
   /// place: handles and views that others hold move along. Counters stay on the CPU, where they are counted.
   void move_to(Device device);
+  /// Converts floating-point parameters, their gradients and floating-point buffers of this module and all below it,
+  /// in place: handles that others hold change along, views of them do not. Float64 is what gradcheck wants.
+  void to(DType dtype);
   /// Where the first parameter is; the CPU where there is none.
   Device device() const;
 

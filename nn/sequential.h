@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/module.h"
+#include "nn/module_scope.h"
 
 namespace bevgrad {
 
@@ -34,6 +35,7 @@ template <class M>
 class Sequential : public ModuleList<M> {
  public:
   Tensor forward(Tensor x) {
+    const ModuleScope scope(*this);
     for (const auto& module : *this) x = module->forward(x);
     return x;
   }

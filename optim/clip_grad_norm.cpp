@@ -42,7 +42,7 @@ double sum_of_squares_on_device(const std::vector<Tensor>& gradients, Device dev
   for (const Tensor& gradient : gradients) {
     const int64_t count = parts_of(gradient);
     dispatch_floating("clip_grad_norm", gradient.dtype(), [&]<class T>() {
-      launch(device, count, SquaresOfPart<T>{gradient.data<T>(), next, gradient.numel(), count});
+      launch(device, count, SquaresOfPart<T>{gradient.data<const T>(), next, gradient.numel(), count});
     });
     next += count;
   }

@@ -48,7 +48,7 @@ Sgd::Sgd(SgdOptions options) : Optimizer("SGD", state_of(options), false), optio
 void Sgd::update(const OptimizedParameter& parameter, const Tensor& gradient, double lr, ParameterState& state) {
   SgdElement element{parameter.value.data<float>(),
                      nullptr,
-                     gradient.data<float>(),
+                     gradient.data<const float>(),
                      static_cast<float>(lr),
                      static_cast<float>(parameter.decays ? options_.weight_decay : 0.0),
                      static_cast<float>(options_.momentum),

@@ -22,7 +22,7 @@ struct ConvOptions {
 };
 
 /// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual). A NaN passes
-/// through relu, except in oneDNN's kernels, which may take the maximum of NaN and 0 for 0.
+/// through relu (on the CPU; cuDNN's and cuBLASLt's fused kernels do not promise it).
 struct ConvEpilogue {
   Tensor scale = {};     // [out] or undefined
   Tensor shift = {};     // [out] or undefined
@@ -41,8 +41,8 @@ struct ChannelGradient {
   Tensor a = {}, b = {}, d = {};
 };
 
-/// Where a ReLU let values through, for the gradient: where y > 0; without y, where x * scale[c] + shift[c] > 0, which
-/// is its input again where channel_affine made it of x; without either, everywhere.
+/// Where a ReLU let values through, for the gradient: where y > 0 or is NaN; without y, where x * scale[c] + shift[c]
+/// is, which is its input again where channel_affine made it of x; without either, everywhere.
 struct ReluMask {
   Tensor y = {}, scale = {}, shift = {};
 };

@@ -1,30 +1,45 @@
 // Joining tensors.
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 
 namespace bevgrad::ops {
 
-Tensor cat(const std::vector<Tensor>& tensors, int dim) {
-  check(!tensors.empty(), "cat: no tensors were given");
+Tensor cat(const std::vector<Tensor>& all, int dim) {
+  check(!all.empty(), "cat: no tensors were given");
+  // As in PyTorch, a tensor of sizes [0] is nothing, whatever the others' rank.
+  const auto is_nothing = [](const Tensor& x) { return x.sizes() == Shape{0}; };
+  std::vector<Tensor> tensors;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < all.size(); ++i) {
+    check(all[i].defined(), "cat: input {} is undefined", i);
+    check(all[i].dtype() == all[0].dtype() && all[i].device() == all[0].device(), "cat: input {} is {}, input 0 {}", i,
+          describe(all[i]), describe(all[0]));
+    if (is_nothing(all[i])) continue;
+    tensors.push_back(all[i]);
+    places.push_back(i);
+  }
+  if (tensors.empty()) {
+    tensors = {all[0]};
+    places = {0};
+  }
+  for (const Tensor& x : tensors) const tape::PlainOp unrecorded("cat", {{"an input", x}});
+  const tape::EngineScope scope("cat");
   const Tensor& first = tensors.front();
   const int rank = first.dim();
-  const int axis = dim < 0 ? dim + rank : dim;
-  check(axis >= 0 && axis < rank, "cat: dimension {} is out of range for a tensor of rank {}", dim, rank);
+  const int axis = wrap_dimension("cat", dim, rank);
   Shape sizes = first.sizes();
   sizes[axis] = 0;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& x = tensors[i];
-    check(x.dtype() == first.dtype() && x.device() == first.device(), "cat: input {} is {}, input 0 {}", i, describe(x),
-          describe(first));
-    bool fits = x.dim() == rank;
-    for (int d = 0; fits && d < rank; ++d) fits = d == axis || x.sizes()[d] == first.sizes()[d];
-    check(fits, "cat: input {} {} does not fit input 0 {} along dimension {}", i, to_string(x.sizes()),
-          to_string(first.sizes()), axis);
-    sizes[axis] += x.sizes()[axis];
-  }
   // A tensor of one channel or one pixel is dense in both formats: let the others decide.
   MemoryFormat format = MemoryFormat::Contiguous;
-  for (const Tensor& x : tensors)
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& x = tensors[i];
+    bool fits = x.dim() == rank;
+    for (int d = 0; fits && d < rank; ++d) fits = d == axis || x.sizes()[d] == first.sizes()[d];
+    check(fits, "cat: input {} {} does not fit input {} {} along dimension {}", places[i], to_string(x.sizes()),
+          places[0], to_string(first.sizes()), axis);
+    sizes[axis] += x.sizes()[axis];
     if (x.suggested_format() == MemoryFormat::ChannelsLast) format = MemoryFormat::ChannelsLast;
+  }
   Tensor result = empty(sizes, {first.dtype(), format, first.device()});
   int64_t start = 0;
   for (const Tensor& x : tensors) {
@@ -36,7 +51,10 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
   check(!tensors.empty(), "stack: no tensors were given");
+  for (const Tensor& x : tensors) const tape::PlainOp unrecorded("stack", {{"an input", x}});
+  const tape::EngineScope scope("stack");
   std::vector<Tensor> unsqueezed;
+  for (size_t i = 0; i < tensors.size(); ++i) check(tensors[i].defined(), "stack: input {} is undefined", i);
   for (const Tensor& x : tensors) {
     check(x.sizes() == tensors.front().sizes(), "stack: shapes {} and {} differ", to_string(tensors.front().sizes()),
           to_string(x.sizes()));

@@ -3,6 +3,7 @@
 
 #include "tensor/element.h"
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 #include "tensor/walk.h"
 
 #ifdef BEVGRAD_CUDA
@@ -167,9 +168,10 @@ static void copy_across(const Tensor& target, const Tensor& source) {
 #endif
 
 void copy_(const Tensor& target, const Tensor& source) {
+  const tape::PlainOp scope("copy_", {{"target", target}, {"source", source}});
   check(broadcast_shapes("copy_", target.sizes(), source.sizes()) == target.sizes(),
         "copy_: source {} does not broadcast to target {}", to_string(source.sizes()), to_string(target.sizes()));
-  ++target.storage()->version;
+  target.note_write();
   if (target.numel() == 0) return;
   if (target.device() != source.device()) return copy_across(target, source);
   const Device device = target.device();
@@ -188,9 +190,10 @@ void copy_(const Tensor& target, const Tensor& source) {
 }
 
 void fill_(const Tensor& target, double value) {
+  const tape::PlainOp scope("fill_", {{"target", target}});
   if (target.device().is_cpu())
     return copy_(target, full(Shape(target.sizes().size(), 1), value, {target.dtype(), {}, target.device()}));
-  ++target.storage()->version;
+  target.note_write();
   const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}});
   dispatch_all(target.dtype(), [&]<class T>() {
     const T filled = static_cast<T>(static_cast<compute_t<T>>(value));
@@ -199,12 +202,14 @@ void fill_(const Tensor& target, double value) {
 }
 
 Tensor clone(const Tensor& x) {
+  const tape::PlainOp scope("clone", {{"x", x}});
   Tensor result = empty_like(x);
   copy_(result, x);
   return result;
 }
 
 Tensor contiguous(const Tensor& x, MemoryFormat format) {
+  const tape::PlainOp scope("contiguous", {{"x", x}});
   if (x.is_contiguous(format)) return x;
   Tensor result = empty(x.sizes(), {x.dtype(), format, x.device()});
   copy_(result, x);
@@ -212,6 +217,7 @@ Tensor contiguous(const Tensor& x, MemoryFormat format) {
 }
 
 Tensor to(const Tensor& x, Device device) {
+  const tape::PlainOp scope("to", {{"x", x}});
   if (x.device() == device) return x;
   Tensor result = empty(x.sizes(), {x.dtype(), x.suggested_format(), device});
   copy_(result, x);
@@ -219,6 +225,7 @@ Tensor to(const Tensor& x, Device device) {
 }
 
 Tensor to(const Tensor& x, DType dtype) {
+  const tape::PlainOp scope("to", {{"x", x}});
   if (x.dtype() == dtype) return x;
   Tensor result = empty(x.sizes(), {dtype, x.suggested_format(), x.device()});
   copy_(result, x);

@@ -11,10 +11,9 @@
 namespace bevgrad {
 
 Tensor empty_pinned(const Shape& sizes, const TensorOptions& options) {
-  auto storage = std::make_shared<Storage>();
-  storage->bytes = static_cast<size_t>(numel(sizes)) * item_size(options.dtype);
-  storage->block = allocate_pinned(storage->bytes);
-  return Tensor(std::move(storage), 0, sizes, dense_strides(sizes, options.format), options.dtype);
+  TensorOptions pinned = options;
+  pinned.pinned = true;
+  return empty(sizes, pinned);
 }
 
 #ifdef BEVGRAD_CUDA

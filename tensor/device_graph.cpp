@@ -19,7 +19,7 @@ struct Use {
   Shape sizes, strides;
   DType dtype;
   Device device;
-  uint64_t state;
+  std::vector<uint64_t> state;
   bool operator==(const Use&) const = default;
 };
 
@@ -68,7 +68,8 @@ struct DeviceGraph::Impl {
   TensorOptions layout;
 };
 
-Tensor DeviceGraph::run(const Tensor& input, uint64_t state, const std::function<Tensor(const Tensor&)>& f) {
+Tensor DeviceGraph::run(const Tensor& input, const std::vector<uint64_t>& state,
+                        const std::function<Tensor(const Tensor&)>& f) {
   if (input.device().is_cpu()) return f(input);
   const Use use{input.sizes(), input.strides(), input.dtype(), input.device(), state};
   if (impl_->recorded == use) {
@@ -95,7 +96,8 @@ Tensor DeviceGraph::run(const Tensor& input, uint64_t state, const std::function
 
 struct DeviceGraph::Impl {};
 
-Tensor DeviceGraph::run(const Tensor& input, uint64_t, const std::function<Tensor(const Tensor&)>& f) {
+Tensor DeviceGraph::run(const Tensor& input, const std::vector<uint64_t>&,
+                        const std::function<Tensor(const Tensor&)>& f) {
   return f(input);
 }
 

@@ -87,7 +87,7 @@ struct Sqrt {
 struct Abs {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return a < T(0) ? -a : a;
+    return std::abs(a);
   }
 };
 /// NaN stays NaN.
@@ -116,7 +116,7 @@ struct Clamp {
 struct ReluBackward {
   template <class T>
   BEVGRAD_HD T operator()(T dy, T y) const {
-    return y > T(0) ? dy : T(0);
+    return y <= T(0) ? T(0) : dy;
   }
 };
 struct SigmoidBackward {
@@ -137,12 +137,12 @@ struct AbsBackward {
     return x > T(0) ? dy : (x < T(0) ? -dy : T(0));
   }
 };
-/// The gradient passes at the bounds themselves, as in PyTorch.
+/// At the bounds themselves, and at NaN, the gradient is 0.
 struct ClampBackward {
   double low, high;
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
-    return x >= static_cast<T>(low) && x <= static_cast<T>(high) ? dy : T(0);
+    return x > static_cast<T>(low) && x < static_cast<T>(high) ? dy : T(0);
   }
 };
 

@@ -1,9 +1,11 @@
 #include "tensor/backend.h"
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 
 namespace bevgrad::ops {
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  const tape::PlainOp scope("matmul", {{"a", a}, {"b", b}});
   check(a.dim() >= 2 && b.dim() == 2, "matmul: expected a [..,m,k] and b [k,n], got {} and {}", to_string(a.sizes()),
         to_string(b.sizes()));
   check(a.dim() == 2 || !transpose_a, "matmul: a transposed first operand must have two dimensions, got {}",

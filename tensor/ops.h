@@ -1,5 +1,6 @@
 // Arithmetic on plain tensors, never recorded: what backward rules, the optimizer and data code are written with.
-// The differentiable functions of the same names are in autograd/.
+// The differentiable functions of the same names are in autograd/. On a tensor that requires a gradient these throw
+// while operations are recorded, outside an OpScope and a backward rule: the result would be cut off from the tape.
 //
 // Shapes broadcast as in NumPy. Inputs of one call share dtype and device unless a comment says otherwise. A 4-D result
 // is channels-last where its first input is. Functions that end in an underscore write their first argument in place
@@ -19,9 +20,10 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims);
 Tensor transpose(const Tensor& x, int dim0, int dim1);
 /// Elements [start, start+length) of one dimension.
 Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length);
-/// One index of a dimension, which disappears.
+/// One index of a dimension, which disappears; negative counts from the end.
 Tensor select(const Tensor& x, int dim, int64_t index);
 Tensor unsqueeze(const Tensor& x, int dim);
+/// `x` as it is where the dimension's size is not 1.
 Tensor squeeze(const Tensor& x, int dim);
 /// Broadcast view (stride 0).
 Tensor expand(const Tensor& x, const Shape& sizes);
@@ -39,6 +41,7 @@ Tensor to(const Tensor& x, Device device);
 /// Copies (and converts) `source`, broadcast, into `target`; they may lie on different devices.
 void copy_(const Tensor& target, const Tensor& source);
 void fill_(const Tensor& target, double value);
+/// Tensors of sizes [0] count as nothing.
 Tensor cat(const std::vector<Tensor>& tensors, int dim);
 Tensor stack(const std::vector<Tensor>& tensors, int dim);
 
@@ -67,7 +70,8 @@ void mul_(const Tensor& target, const Tensor& source);
 void mul_(const Tensor& target, double factor);
 
 // ---- Reductions. float32 and bfloat16 sums are accumulated in double per chunk of fixed size, so the result does not
-// depend on the number of threads.
+// depend on the number of threads. No dimension named means all of them; a zero-dimensional tensor has dimension 0 (and
+// -1) of size 1; the mean of nothing is NaN.
 Tensor sum(const Tensor& x);
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
 Tensor mean(const Tensor& x);
@@ -75,7 +79,7 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims = fals
 Tensor max(const Tensor& x, int dim, bool keep_dims = false);
 /// The maximum along `dim` and where it stands (int64; the first one of equals).
 std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims = false);
-/// Sum of squares in float64, as a number.
+/// Sum of squares in float64, as a number. It and all_finite may be asked of any tensor: a number cuts no tape.
 double sum_of_squares(const Tensor& x);
 bool all_finite(const Tensor& x);
 /// Sums the broadcast dimensions away, so that the result has `sizes`; `x` itself where it has them already.

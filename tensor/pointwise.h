@@ -8,6 +8,7 @@
 
 #include "tensor/element.h"
 #include "tensor/host_device.h"
+#include "tensor/tape.h"
 #include "tensor/walk.h"
 
 namespace bevgrad::pointwise {
@@ -81,6 +82,7 @@ void queue(Device device, const Walk& walk, const F& f) {
 /// result[i] = f(x[i]). `cost`: rough nanoseconds of one element.
 template <class F>
 Tensor map(std::string_view op, const Tensor& x, const F& f, int64_t cost = 1) {
+  const tape::PlainOp scope(op, {{"x", x}});
   Tensor result = empty_like(x);
   const Tensor in = aligned(x, result);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
@@ -106,6 +108,7 @@ Tensor map(std::string_view op, const Tensor& x, const F& f, int64_t cost = 1) {
 /// result[i] = f(a[i], b[i]), broadcast.
 template <class F>
 Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f, int64_t cost = 1) {
+  const tape::PlainOp scope(op, {{"a", a}, {"b", b}});
   check_same(op, a, b);
   const Shape sizes = broadcast_shapes(std::string(op).c_str(), a.sizes(), b.sizes());
   Tensor result = result_for(sizes, {&a, &b});
@@ -140,10 +143,11 @@ Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f, in
 /// target[i] = f(target[i], source[i]) in place; the source broadcasts to the target.
 template <class F>
 void update(std::string_view op, const Tensor& target, const Tensor& source, const F& f) {
+  const tape::PlainOp scope(op, {{"target", target}, {"source", source}});
   check_same(op, target, source);
   check(broadcast_shapes(std::string(op).c_str(), target.sizes(), source.sizes()) == target.sizes(),
         "{}: source {} does not broadcast to target {}", op, to_string(source.sizes()), to_string(target.sizes()));
-  ++target.storage()->version;
+  target.note_write();
   const Tensor y = aligned(source, target);
   dispatch_floating(op, target.dtype(), [&]<class T>() {
     const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}, {y.sizes(), y.strides()}});

@@ -7,6 +7,7 @@
 #include "internal/sums.h"
 #include "tensor/element.h"
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 #include "tensor/walk.h"
 
 namespace bevgrad::ops {
@@ -14,14 +15,16 @@ namespace {
 
 constexpr int64_t kChunk = 16384;
 
+// Which dimensions are reduced: all where none is named.
 std::vector<bool> reduced_mask(const char* op, const Tensor& x, const std::vector<int>& dims) {
-  std::vector<bool> mask(static_cast<size_t>(x.dim()), false);
+  const auto rank = static_cast<size_t>(std::max(x.dim(), 1));
+  std::vector<bool> mask(rank, dims.empty());
   for (int dim : dims) {
-    const int d = dim < 0 ? dim + x.dim() : dim;
-    check(d >= 0 && d < x.dim(), "{}: dimension {} is out of range for a tensor of rank {}", op, dim, x.dim());
+    const int d = wrap_dimension_or_scalar(op, dim, x.dim());
     check(!mask[d], "{}: dimension {} is named twice", op, dim);
     mask[d] = true;
   }
+  mask.resize(static_cast<size_t>(x.dim()));
   return mask;
 }
 
@@ -263,29 +266,38 @@ Tensor drop(const Tensor& x, const std::vector<bool>& mask) {
 }  // namespace
 
 Tensor sum(const Tensor& x) {
+  const tape::PlainOp scope("sum", {{"x", x}});
   const std::vector<bool> all(static_cast<size_t>(x.dim()), true);
   return drop(sum_masked(x, all), all);
 }
 
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const tape::PlainOp scope("sum", {{"x", x}});
   const std::vector<bool> mask = reduced_mask("sum", x, dims);
   const Tensor result = sum_masked(x, mask);
   return keep_dims ? result : drop(result, mask);
 }
 
 Tensor mean(const Tensor& x) {
-  check(x.numel() > 0, "mean: {} is empty", describe(x));
+  const tape::PlainOp scope("mean", {{"x", x}});
   return div(sum(x), static_cast<double>(x.numel()));
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const tape::PlainOp scope("mean", {{"x", x}});
+  const std::vector<bool> mask = reduced_mask("mean", x, dims);
   int64_t count = 1;
-  for (int dim : dims) count *= x.size(dim);
-  check(count > 0, "mean: the dimensions of {} to reduce are empty", describe(x));
+  for (size_t d = 0; d < mask.size(); ++d)
+    if (mask[d]) count *= x.sizes()[d];
   return div(sum(x, dims, keep_dims), static_cast<double>(count));
 }
 
 std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims) {
+  const tape::PlainOp scope("max", {{"x", x}});
+  if (x.dim() == 0) {
+    const auto [values, index] = max_with_index(unsqueeze(x, 0), dim, true);
+    return {squeeze(values, 0), squeeze(index, 0)};
+  }
   const std::vector<bool> mask = reduced_mask("max", x, {dim});
   const int axis = dim < 0 ? dim + x.dim() : dim;
   const int64_t n = x.sizes()[axis];
@@ -312,12 +324,14 @@ Tensor max(const Tensor& x, int dim, bool keep_dims) {
 }
 
 double sum_of_squares(const Tensor& x) {
+  const tape::EngineScope scope("sum_of_squares");  // a number cuts no tape
   const Tensor dense = in_memory_order(x);
   return dispatch_floating("sum_of_squares", x.dtype(),
                            [&]<class T>() { return chunked_sum(x.device(), dense.data<T>(), x.numel(), Square{}); });
 }
 
 bool all_finite(const Tensor& x) {
+  const tape::EngineScope scope("all_finite");
   const Tensor dense = in_memory_order(x);
   const double zero = dispatch_floating("all_finite", x.dtype(), [&]<class T>() {
     return chunked_sum(x.device(), dense.data<T>(), x.numel(), TimesZero{});
@@ -326,6 +340,7 @@ bool all_finite(const Tensor& x) {
 }
 
 Tensor sum_to(const Tensor& x, const Shape& sizes) {
+  const tape::PlainOp scope("sum_to", {{"x", x}});
   if (x.sizes() == sizes) return x;
   const int missing = x.dim() - static_cast<int>(sizes.size());
   bool fits = missing >= 0;

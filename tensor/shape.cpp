@@ -20,6 +20,17 @@ int64_t numel(const Shape& sizes) {
   return empty ? 0 : product;
 }
 
+int wrap_dimension(std::string_view op, int dimension, int rank) {
+  const int wrapped = dimension < 0 ? dimension + rank : dimension;
+  check(wrapped >= 0 && wrapped < rank, "{}: dimension {} is out of range for a tensor of rank {}", op, dimension,
+        rank);
+  return wrapped;
+}
+
+int wrap_dimension_or_scalar(std::string_view op, int dimension, int rank) {
+  return rank == 0 && (dimension == 0 || dimension == -1) ? 0 : wrap_dimension(op, dimension, rank);
+}
+
 std::string to_string(const Shape& sizes) {
   std::string text = "[";
   for (size_t i = 0; i < sizes.size(); ++i) text += (i ? "," : "") + std::to_string(sizes[i]);

@@ -1,9 +1,11 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tensor/allocator.h"
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 
 #ifdef BEVGRAD_CUDA
 #include "cuda/memory.h"
@@ -11,12 +13,6 @@
 
 namespace bevgrad {
 namespace {
-
-int wrap_dimension(int dimension, int rank) {
-  const int wrapped = dimension < 0 ? dimension + rank : dimension;
-  check(wrapped >= 0 && wrapped < rank, "dimension {} is out of range for a tensor of rank {}", dimension, rank);
-  return wrapped;
-}
 
 // Visits the elements in logical order with their offset from the first one.
 template <class F>
@@ -53,10 +49,10 @@ Tensor::Impl& Tensor::impl() const {
 }
 
 int64_t Tensor::size(int dimension) const {
-  return sizes()[wrap_dimension(dimension, dim())];
+  return sizes()[wrap_dimension("size", dimension, dim())];
 }
 int64_t Tensor::stride(int dimension) const {
-  return strides()[wrap_dimension(dimension, dim())];
+  return strides()[wrap_dimension("stride", dimension, dim())];
 }
 
 MemoryFormat Tensor::suggested_format() const {
@@ -68,10 +64,32 @@ MemoryFormat Tensor::suggested_format() const {
   return channels_first ? MemoryFormat::Contiguous : MemoryFormat::ChannelsLast;
 }
 
-void* Tensor::raw_data() const {
+const void* Tensor::const_raw_data() const {
   const Impl& self = impl();
-  char* base = static_cast<char*>(self.storage->block.get());
+  const char* base = static_cast<const char*>(self.storage->block.get());
   return base ? base + self.offset * static_cast<int64_t>(item_size(self.dtype)) : nullptr;
+}
+
+void* Tensor::raw_data() const {
+  if (tape::state().depth == 0) note_write();
+  return const_cast<void*>(const_raw_data());  // the memory itself is never const
+}
+
+void Tensor::set_data(const Tensor& other) const {
+  Impl& self = impl();
+  const Impl& from = other.impl();
+  // A write to this tensor, for whoever kept what was made of it by the count alone.
+  from.storage->version = std::max<uint64_t>(from.storage->version, self.storage->version) + 1;
+  self.storage = from.storage;
+  self.offset = from.offset;
+  self.sizes = from.sizes;
+  self.strides = from.strides;
+  self.dtype = from.dtype;
+  self.numel = from.numel;
+}
+
+void Tensor::note_write() const {
+  impl().storage->version.fetch_add(1, std::memory_order_relaxed);
 }
 
 double Tensor::item() const {
@@ -80,10 +98,11 @@ double Tensor::item() const {
 }
 
 std::vector<double> Tensor::to_vector() const {
-  if (!device().is_cpu()) return ops::to(*this, Device{}).to_vector();
+  if (!device().is_cpu())
+    return ops::to(Tensor(storage(), offset(), sizes(), strides(), dtype()), Device{}).to_vector();
   std::vector<double> values(static_cast<size_t>(numel()));
   dispatch_all(dtype(), [&]<class T>() {
-    const T* source = data<T>();
+    const T* source = data<const T>();
     for_each_offset(sizes(), strides(),
                     [&](int64_t i, int64_t offset) { values[i] = static_cast<double>(compute_t<T>(source[offset])); });
   });

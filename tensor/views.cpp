@@ -3,15 +3,10 @@
 #include <optional>
 
 #include "tensor/ops.h"
+#include "tensor/tape.h"
 
 namespace bevgrad::ops {
 namespace {
-
-int wrap(const char* op, int dim, int rank) {
-  const int wrapped = dim < 0 ? dim + rank : dim;
-  check(wrapped >= 0 && wrapped < rank, "{}: dimension {} is out of range for a tensor of rank {}", op, dim, rank);
-  return wrapped;
-}
 
 Tensor alias(const Tensor& x, Shape sizes, Shape strides, int64_t offset) {
   return Tensor(x.storage(), offset, std::move(sizes), std::move(strides), x.dtype());
@@ -69,6 +64,7 @@ std::optional<Shape> view_strides(const Tensor& x, const Shape& sizes) {
 }  // namespace
 
 Tensor view(const Tensor& x, Shape sizes) {
+  const tape::PlainOp scope("view", {{"x", x}});
   sizes = resolved("view", x, std::move(sizes));
   auto strides = view_strides(x, sizes);
   check(strides.has_value(), "view: {} with strides {} cannot be seen as {} without a copy", to_string(x.sizes()),
@@ -77,6 +73,7 @@ Tensor view(const Tensor& x, Shape sizes) {
 }
 
 Tensor reshape(const Tensor& x, Shape sizes) {
+  const tape::PlainOp scope("reshape", {{"x", x}});
   sizes = resolved("reshape", x, std::move(sizes));
   if (auto strides = view_strides(x, sizes)) return alias(x, std::move(sizes), std::move(*strides), x.offset());
   Tensor copy = empty(x.sizes(), {x.dtype(), MemoryFormat::Contiguous, x.device()});
@@ -85,12 +82,13 @@ Tensor reshape(const Tensor& x, Shape sizes) {
 }
 
 Tensor permute(const Tensor& x, const std::vector<int>& dims) {
+  const tape::PlainOp scope("permute", {{"x", x}});
   check(static_cast<int>(dims.size()) == x.dim(), "permute: {} dimensions were given for a tensor of rank {}",
         dims.size(), x.dim());
   Shape sizes(dims.size()), strides(dims.size());
   std::vector<bool> used(dims.size(), false);
   for (size_t i = 0; i < dims.size(); ++i) {
-    const int d = wrap("permute", dims[i], x.dim());
+    const int d = wrap_dimension("permute", dims[i], x.dim());
     check(!used[d], "permute: dimension {} is named twice", dims[i]);
     used[d] = true;
     sizes[i] = x.sizes()[d];
@@ -100,8 +98,9 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
 }
 
 Tensor transpose(const Tensor& x, int dim0, int dim1) {
-  dim0 = wrap("transpose", dim0, x.dim());
-  dim1 = wrap("transpose", dim1, x.dim());
+  const tape::PlainOp scope("transpose", {{"x", x}});
+  dim0 = wrap_dimension("transpose", dim0, x.dim());
+  dim1 = wrap_dimension("transpose", dim1, x.dim());
   Shape sizes = x.sizes(), strides = x.strides();
   std::swap(sizes[dim0], sizes[dim1]);
   std::swap(strides[dim0], strides[dim1]);
@@ -109,7 +108,8 @@ Tensor transpose(const Tensor& x, int dim0, int dim1) {
 }
 
 Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
-  dim = wrap("narrow", dim, x.dim());
+  const tape::PlainOp scope("narrow", {{"x", x}});
+  dim = wrap_dimension("narrow", dim, x.dim());
   check(start >= 0 && length >= 0 && start <= x.sizes()[dim] && length <= x.sizes()[dim] - start,
         "narrow: [{}, {}+{}) is not within dimension {} of {}", start, start, length, dim, to_string(x.sizes()));
   Shape sizes = x.sizes();
@@ -118,9 +118,12 @@ Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
 }
 
 Tensor select(const Tensor& x, int dim, int64_t index) {
-  dim = wrap("select", dim, x.dim());
-  check(index >= 0 && index < x.sizes()[dim], "select: index {} is not within dimension {} of {}", index, dim,
+  const tape::PlainOp scope("select", {{"x", x}});
+  dim = wrap_dimension("select", dim, x.dim());
+  const int64_t size = x.sizes()[dim];
+  check(index >= -size && index < size, "select: index {} is not within dimension {} of {}", index, dim,
         to_string(x.sizes()));
+  if (index < 0) index += size;
   Shape sizes = x.sizes(), strides = x.strides();
   const int64_t offset = x.offset() + index * strides[dim];
   sizes.erase(sizes.begin() + dim);
@@ -129,7 +132,8 @@ Tensor select(const Tensor& x, int dim, int64_t index) {
 }
 
 Tensor unsqueeze(const Tensor& x, int dim) {
-  dim = wrap("unsqueeze", dim, x.dim() + 1);
+  const tape::PlainOp scope("unsqueeze", {{"x", x}});
+  dim = wrap_dimension("unsqueeze", dim, x.dim() + 1);
   Shape sizes = x.sizes(), strides = x.strides();
   const int64_t stride = dim < x.dim() ? sizes[dim] * strides[dim] : 1;
   sizes.insert(sizes.begin() + dim, 1);
@@ -138,8 +142,9 @@ Tensor unsqueeze(const Tensor& x, int dim) {
 }
 
 Tensor squeeze(const Tensor& x, int dim) {
-  dim = wrap("squeeze", dim, x.dim());
-  check(x.sizes()[dim] == 1, "squeeze: dimension {} of {} is not 1", dim, to_string(x.sizes()));
+  const tape::PlainOp scope("squeeze", {{"x", x}});
+  dim = wrap_dimension_or_scalar("squeeze", dim, x.dim());
+  if (x.dim() == 0 || x.sizes()[dim] != 1) return alias(x, x.sizes(), x.strides(), x.offset());
   Shape sizes = x.sizes(), strides = x.strides();
   sizes.erase(sizes.begin() + dim);
   strides.erase(strides.begin() + dim);
@@ -147,6 +152,7 @@ Tensor squeeze(const Tensor& x, int dim) {
 }
 
 Tensor expand(const Tensor& x, const Shape& sizes) {
+  const tape::PlainOp scope("expand", {{"x", x}});
   const int missing = static_cast<int>(sizes.size()) - x.dim();
   check(missing >= 0, "expand: {} does not broadcast to {}", to_string(x.sizes()), to_string(sizes));
   Shape strides(sizes.size(), 0);

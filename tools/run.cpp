@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "autograd/anomaly.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/signals.h"
@@ -32,6 +33,7 @@ struct RunFlags {
   std::string work_dir;
   std::string resume;
   bool profile = false;
+  bool detect_anomaly = false;
 };
 
 /// How long an agent's store may be away.
@@ -105,6 +107,7 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
 }
 
 void run(const RunFlags& flags) {
+  const AnomalyGuard anomaly(flags.detect_anomaly);
   const configs::Document document = flags.config.load();
   const int threads = flags.config.prepare_device();
   const RankEnvironment environment = read_rank_environment();
@@ -157,6 +160,9 @@ void add_run(CLI::App& app) {
                       "auto: go on from the newest whole checkpoint of the work folder; or a checkpoint file");
   command->add_flag("--profile", flags->profile,
                     "train: where the third step's time goes, as profile.txt and as a Chrome trace in the work folder");
+  command->add_flag("--detect-anomaly", flags->detect_anomaly,
+                    "stop at the first operation whose result or gradient is no finite number, and name it and its "
+                    "module (slower)");
   command->callback([flags] { run(*flags); });
 }
 

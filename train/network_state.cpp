@@ -10,7 +10,7 @@ namespace bevgrad {
 namespace {
 
 Tensor to_cpu(const Tensor& tensor) {
-  return tensor.defined() ? ops::to(tensor, Device()) : tensor;
+  return tensor.defined() ? ops::to(detach(tensor), Device()) : tensor;
 }
 
 }  // namespace
@@ -45,6 +45,7 @@ StateDict on_cpu(const StateDict& tensors) {
 }
 
 void restore_state(const NamedTensors& model, const StateDict& saved, const std::string& source) {
+  const NoGradGuard no_grad;
   std::map<std::string, Tensor> by_name(saved.begin(), saved.end());
   for (const auto& [name, tensor] : model) {
     const auto found = by_name.find(name);

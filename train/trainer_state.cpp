@@ -10,12 +10,7 @@
 #include "train/trainer.h"
 
 namespace bevgrad {
-namespace {
-
-/// load_newest_checkpoint takes a plain function.
-thread_local RunLog* warned_log = nullptr;
-
-}  // namespace
+namespace {}  // namespace
 
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint;
@@ -83,9 +78,8 @@ std::string Trainer::find_checkpoint(const std::string& what, Checkpoint& checkp
   }
   const std::vector<std::string> paths = work_dir_.checkpoints();
   if (paths.empty()) return "";
-  warned_log = &log_;
   const size_t index =
-      load_newest_checkpoint(paths, checkpoint, [](const std::string& message) { warned_log->warn(message); });
+      load_newest_checkpoint(paths, checkpoint, [this](const std::string& message) { log_.warn(message); });
   // Damaged ones would be the first to be kept from here on.
   for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
   return paths[index];

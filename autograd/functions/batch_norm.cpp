@@ -290,8 +290,8 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
              UpdateRunning<P>{running_mean.data<P>(), running_var.data<P>(), s.mean.data<double>(),
                               variance.data<double>(), s.all_rows(), s.count, options.momentum});
     });
-    ++running_mean.storage()->version;
-    ++running_var.storage()->version;
+    running_mean.note_write();
+    running_var.note_write();
   }
   s.inv_std = inverse_deviation(variance, options.eps);
   return s;
@@ -301,6 +301,8 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
 
 FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                            const Tensor& running_var, double eps) {
+  const OpScope scope("fold_batch_norm",
+                      {{"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});
   const FoldedNorm folded{empty_like(gamma), empty_like(gamma)};
   dispatch_parameters(gamma, [&]<class P>() {
     launch(gamma.device(), gamma.numel(),
@@ -312,6 +314,9 @@ FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor
 
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options) {
+  const OpScope scope(
+      "batch_norm",
+      {{"x", x}, {"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});
   check_inputs(x, gamma, beta, running_mean, running_var, options);
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor residual =
@@ -334,7 +339,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
   Tensor y = rows_like(x);
   run_kernel(backend(x.device()).channel_affine, "batch_norm", x.device(), y, input, scale, shift, residual,
              options.relu);
-  if (!will_record({x, gamma, beta, options.residual})) return y;
+  if (!will_record({x, gamma, beta, options.residual}))
+    return record("batch_norm", y, {x, gamma, beta, options.residual}, nullptr);
 
   const bool input_needed = on_batch || requires_grad(gamma);
   // Where the ReLU let values through can be seen from the input: the output need not be kept nor read.

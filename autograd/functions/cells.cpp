@@ -81,6 +81,7 @@ struct AddRows {
 }  // namespace
 
 Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t height, int64_t width) {
+  const OpScope scope("scatter_cells", {{"x", x}, {"cells", cells}});
   check(x.dim() == 2 && x.size(0) == cells.numel(), "scatter_cells: the input is {}, expected [{}, channels]",
         describe(x), cells.numel());
   const Tensor on_host = ops::contiguous(cells);
@@ -92,6 +93,7 @@ Tensor scatter_cells(const Tensor& x, const Tensor& cells, int64_t n, int64_t he
 }
 
 Tensor gather_cells(const Tensor& x, const Tensor& cells) {
+  const OpScope scope("gather_cells", {{"x", x}, {"cells", cells}});
   check(x.dim() == 4, "gather_cells: the input is {}, expected [N,C,H,W]", describe(x));
   const Tensor on_host = ops::contiguous(cells);
   check_cells("gather_cells", on_host, x.size(0) * x.size(2) * x.size(3), false);

@@ -29,6 +29,7 @@ Grads add_scaled_backward(const Tensor& dy, const Tensor& branch, const Tensor& 
 }  // namespace
 
 Tensor add_scaled(const Tensor& x, const Tensor& branch, const Tensor& scale) {
+  const OpScope scope("add_scaled", {{"x", x}, {"branch", branch}, {"scale", scale}});
   conv_support::check_dtypes("add_scaled", branch, scale);
   check((x.dim() == 4 || x.dim() == 2) && x.sizes() == branch.sizes() && x.dtype() == branch.dtype() &&
             scale.sizes() == Shape{x.size(1)},

@@ -41,6 +41,7 @@ Tensor run_forward(const Tensor& x, const Tensor& weight, const ConvEpilogue& ep
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const OpScope scope("conv2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = output_sizes("conv2d", x, weight, options);
   check_channels("conv2d", "bias", bias, weight);
   const bool recorded = will_record({x, weight, bias});
@@ -48,7 +49,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Tensor input = activation(x, compute_dtype(x));
   Tensor y = run_forward(
       input, weight, {.shift = bias.defined() ? ops::contiguous(bias) : Tensor(), .relu = options.relu}, kernel, sizes);
-  if (!recorded) return y;
+  if (!recorded) return record("conv2d", y, {x, weight, bias}, nullptr);
 
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight),
                y_ = options.relu ? Saved(y) : Saved(), x_sizes = x.sizes(), x_dtype = x.dtype(),
@@ -74,6 +75,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                      const Conv2dOptions& options) {
+  const OpScope scope("conv2d_affine", {{"x", x}, {"weight", weight}});
   const Shape sizes = output_sizes("conv2d_affine", x, weight, options);
   check(!will_record({x, weight, epilogue.scale, epilogue.shift, epilogue.residual}),
         "conv2d_affine: it has no gradient; use conv2d and batch_norm, or a NoGradGuard");
@@ -89,7 +91,8 @@ Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& 
           to_string(fused.residual.sizes()), to_string(sizes));
     fused.residual = activation(fused.residual, dtype);
   }
-  return run_forward(activation(x, dtype), weight, fused, {options.stride, options.padding, true}, sizes);
+  Tensor y = run_forward(activation(x, dtype), weight, fused, {options.stride, options.padding, true}, sizes);
+  return record("conv2d_affine", std::move(y), {x, weight, epilogue.scale, epilogue.shift, epilogue.residual}, nullptr);
 }
 
 }  // namespace bevgrad

@@ -10,7 +10,7 @@ namespace bevgrad {
 struct Conv2dOptions {
   int stride = 1;
   int padding = 0;
-  /// max(., 0) in the same pass.
+  /// relu of the result, as relu() defines it: NaN stays NaN.
   bool relu = false;
 };
 

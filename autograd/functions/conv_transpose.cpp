@@ -27,6 +27,7 @@ Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 }  // namespace
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  const OpScope scope("conv_transpose2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = output_sizes(x, weight, bias, options);
   const bool recorded = will_record({x, weight, bias});
   ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
@@ -39,7 +40,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     run_kernel(device.channel_affine, "conv_transpose2d", x.device(), y, y, scale, ops::contiguous(bias), Tensor(),
                false);
   }
-  if (!recorded) return y;
+  if (!recorded) return record("conv_transpose2d", y, {x, weight, bias}, nullptr);
 
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight), x_sizes = x.sizes(),
                x_dtype = x.dtype(), kernel](const Tensor& dy, const NeedsGrad& needs) {

@@ -22,6 +22,7 @@ struct GridPositions {
 }  // namespace
 
 Tensor grid_sample(const Tensor& x, const Tensor& grid, Interpolation mode) {
+  const OpScope scope("grid_sample", {{"x", x}, {"grid", grid}});
   check(x.dim() == 4 && grid.dim() == 4 && grid.size(0) == x.size(0) && grid.size(3) == 2,
         "grid_sample: input {}, grid {}; expected [N,C,H,W] and [N,OH,OW,2]", to_string(x.sizes()),
         to_string(grid.sizes()));

@@ -217,6 +217,7 @@ Tensor resize_backward(const char* op, const Tensor& dy, const Shape& x_sizes) {
 
 template <class Rule>
 Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, const Tensor& addend = {}) {
+  const OpScope scope(op, {{"x", x}});
   check(x.dim() == 4 && x.size(2) > 0 && x.size(3) > 0 && height > 0 && width > 0,
         "{}: cannot resize {} to [{},{}], expected [N,C,H,W] and positive sizes", op, to_string(x.sizes()), height,
         width);

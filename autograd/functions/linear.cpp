@@ -28,19 +28,23 @@ Tensor parameter_gradient(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
+  const OpScope scope("matmul", {{"a", a}, {"b", b}});
   return record("matmul", ops::matmul(a, b), {a, b},
-                [a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+                [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor()),
+                 b_sizes = b.sizes()](const Tensor& dy, const NeedsGrad& needs) {
                   Grads grads(2);
                   if (needs[0]) grads[0] = ops::matmul(dy, b_.get(), false, true);
                   if (needs[1]) {
                     const Tensor left = rows(a_.get());
-                    grads[1] = left.size(0) ? ops::matmul(left, rows(dy), true, false) : zeros_like(b_.get());
+                    grads[1] = left.size(0) ? ops::matmul(left, rows(dy), true, false)
+                                            : zeros(b_sizes, {dy.dtype(), {}, dy.device()});
                   }
                   return grads;
                 });
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
+  const OpScope scope("linear", {{"x", x}, {"weight", weight}});
   conv_support::check_dtypes("linear", x, weight);
   check(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
         "linear: input {} has {} features, weight {} expects [out,in] with in the same", to_string(x.sizes()),
@@ -56,9 +60,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
   run_kernel(backend(x.device()).matmul, "linear", x.device(), product, input, factors, false, true,
              MatmulEpilogue{bias.defined() ? ops::contiguous(bias) : Tensor(), relu});
   const Tensor y = x.dim() == 2 ? product : ops::view(product, sizes);
-  if (!will_record({x, weight, bias})) return y;
+  if (!will_record({x, weight, bias})) return record("linear", y, {x, weight, bias}, nullptr);
 
-  auto rule = [input_ = Saved(input), weight_ = Saved(weight), y_ = relu ? Saved(product) : Saved(),
+  auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(),
+               weight_ = requires_grad(x) ? Saved(weight) : Saved(), y_ = relu ? Saved(product) : Saved(),
                x_sizes = x.sizes(), x_dtype = x.dtype()](const Tensor& dy, const NeedsGrad& needs) {
     const Tensor dz = conv_support::masked(rows(dy), y_.get());
     Grads grads(3);

@@ -9,8 +9,8 @@ namespace bevgrad {
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// x [..,in] times weight [out,in] transposed plus bias [out] (or undefined) -> [..,out]. Weight and bias are float32
-/// (float64 with float64 x); under autocast a float32 x is computed in bfloat16 and so is the result. `relu` clamps in
-/// the same pass.
+/// (float64 with float64 x); under autocast a float32 x is computed in bfloat16 and so is the result. `relu` is
+/// applied to the result; NaN stays NaN.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, bool relu = false);
 
 }  // namespace bevgrad

@@ -6,16 +6,19 @@
 namespace bevgrad {
 
 Tensor add(const Tensor& a, const Tensor& b) {
+  const OpScope scope("add", {{"a", a}, {"b", b}});
   return record("add", ops::add(a, b), {a, b}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy, dy}; });
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
+  const OpScope scope("sub", {{"a", a}, {"b", b}});
   return record("sub", ops::sub(a, b), {a, b}, [](const Tensor& dy, const NeedsGrad& needs) {
     return Grads{dy, needs[1] ? ops::neg(dy) : Tensor()};
   });
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
+  const OpScope scope("mul", {{"a", a}, {"b", b}});
   // Each factor is kept only for the other's gradient.
   return record(
       "mul", ops::mul(a, b), {a, b},
@@ -26,14 +29,17 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
+  const OpScope scope("div", {{"a", a}, {"b", b}});
   Tensor y = ops::div(a, b);
-  return record("div", y, {a, b}, [b_ = Saved(b), y_ = Saved(y)](const Tensor& dy, const NeedsGrad& needs) {
-    const Tensor da = ops::div(dy, b_.get());
-    return Grads{da, needs[1] ? ops::neg(ops::mul(da, y_.get())) : Tensor()};
-  });
+  return record("div", y, {a, b},
+                [b_ = Saved(b), y_ = Saved(requires_grad(b) ? y : Tensor())](const Tensor& dy, const NeedsGrad& needs) {
+                  const Tensor da = ops::div(dy, b_.get());
+                  return Grads{da, needs[1] ? ops::neg(ops::mul(da, y_.get())) : Tensor()};
+                });
 }
 
 Tensor add(const Tensor& a, double b) {
+  const OpScope scope("add", {{"a", a}});
   return record("add", ops::add(a, b), {a}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
 }
 
@@ -42,29 +48,35 @@ Tensor sub(const Tensor& a, double b) {
 }
 
 Tensor mul(const Tensor& a, double b) {
+  const OpScope scope("mul", {{"a", a}});
   return record("mul", ops::mul(a, b), {a}, [b](const Tensor& dy, const NeedsGrad&) { return Grads{ops::mul(dy, b)}; });
 }
 
 Tensor div(const Tensor& a, double b) {
+  const OpScope scope("div", {{"a", a}});
   return record("div", ops::div(a, b), {a}, [b](const Tensor& dy, const NeedsGrad&) { return Grads{ops::div(dy, b)}; });
 }
 
 Tensor neg(const Tensor& x) {
+  const OpScope scope("neg", {{"x", x}});
   return record("neg", ops::neg(x), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{ops::neg(dy)}; });
 }
 
 Tensor exp(const Tensor& x) {
+  const OpScope scope("exp", {{"x", x}});
   Tensor y = ops::exp(x);
   return record("exp", y, {x},
                 [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) { return Grads{ops::mul(dy, y_.get())}; });
 }
 
 Tensor log(const Tensor& x) {
+  const OpScope scope("log", {{"x", x}});
   return record("log", ops::log(x), {x},
                 [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) { return Grads{ops::div(dy, x_.get())}; });
 }
 
 Tensor sqrt(const Tensor& x) {
+  const OpScope scope("sqrt", {{"x", x}});
   Tensor y = ops::sqrt(x);
   return record("sqrt", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip("sqrt", dy, y_.get(), functors::SqrtBackward{})};
@@ -72,12 +84,14 @@ Tensor sqrt(const Tensor& x) {
 }
 
 Tensor abs(const Tensor& x) {
+  const OpScope scope("abs", {{"x", x}});
   return record("abs", ops::abs(x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip("abs", dy, x_.get(), functors::AbsBackward{})};
   });
 }
 
 Tensor relu(const Tensor& x) {
+  const OpScope scope("relu", {{"x", x}});
   Tensor y = ops::relu(x);
   return record("relu", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip("relu", dy, y_.get(), functors::ReluBackward{})};
@@ -85,6 +99,7 @@ Tensor relu(const Tensor& x) {
 }
 
 Tensor sigmoid(const Tensor& x) {
+  const OpScope scope("sigmoid", {{"x", x}});
   Tensor y = ops::sigmoid(x);
   return record("sigmoid", y, {x}, [y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip("sigmoid", dy, y_.get(), functors::SigmoidBackward{})};
@@ -92,6 +107,7 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor clamp(const Tensor& x, double low, double high) {
+  const OpScope scope("clamp", {{"x", x}});
   return record("clamp", ops::clamp(x, low, high), {x}, [x_ = Saved(x), low, high](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip("clamp", dy, x_.get(), functors::ClampBackward{low, high})};
   });

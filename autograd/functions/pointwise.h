@@ -20,10 +20,10 @@ Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 /// Gradient 0 at 0.
 Tensor abs(const Tensor& x);
-/// max(x, 0), gradient 0 at 0; NaN stays NaN.
+/// max(x, 0), gradient 0 at 0; NaN stays NaN, and the gradient passes there.
 Tensor relu(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
-/// Values below `low` become `low`, above `high` `high`. The gradient passes in [low, high], bounds included.
+/// Values below `low` become `low`, above `high` `high`. The gradient passes between the bounds, not at them.
 Tensor clamp(const Tensor& x, double low, double high);
 
 }  // namespace bevgrad

@@ -5,6 +5,7 @@
 namespace bevgrad {
 
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
+  const OpScope scope("max_pool2d", {{"x", x}});
   check(x.dim() == 4 && is_floating_point(x.dtype()), "max_pool2d: expected a floating-point [N,C,H,W], got {}",
         describe(x));
   check(options.kernel >= 1 && options.kernel <= 15 && options.stride >= 1 && options.padding >= 0 &&
@@ -22,7 +23,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   const ConvOptions window{options.stride, options.padding};
   run_kernel(backend(x.device()).max_pool2d_forward, "max_pool2d", x.device(), y, index,
              ops::contiguous(x, MemoryFormat::ChannelsLast), options.kernel, window);
-  if (!recorded) return y;
+  if (!recorded) return record("max_pool2d", y, {x}, nullptr);
   auto rule = [index, x_sizes = x.sizes(), kernel = options.kernel, window](const Tensor& dy, const NeedsGrad&) {
     const Tensor dx = empty(x_sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
     run_kernel(backend(dy.device()).max_pool2d_backward, "max_pool2d backward", dy.device(), dx,

@@ -1,23 +1,18 @@
 #include "autograd/functions/reduce.h"
 
-#include <numeric>
+#include "autograd/functions/shape.h"
 
 #include "tensor/walk.h"
 
 namespace bevgrad {
 namespace {
 
-// Sizes with 1 in place of the reduced dimensions.
+// Sizes with 1 in place of the reduced dimensions: all where none is named.
 Shape kept_sizes(const Tensor& x, const std::vector<int>& dims) {
+  if (x.dim() == 0 || dims.empty()) return Shape(x.sizes().size(), 1);
   Shape sizes = x.sizes();
   for (int dim : dims) sizes[dim < 0 ? dim + x.dim() : dim] = 1;
   return sizes;
-}
-
-std::vector<int> all_dims(const Tensor& x) {
-  std::vector<int> dims(static_cast<size_t>(x.dim()));
-  std::iota(dims.begin(), dims.end(), 0);
-  return dims;
 }
 
 // One element of dy into its place: offsets into out, dy and index.
@@ -48,10 +43,11 @@ Tensor place_at(const Tensor& dy, const Tensor& index, const Shape& sizes, int a
 }  // namespace
 
 Tensor sum(const Tensor& x) {
-  return sum(x, all_dims(x));
+  return sum(x, {});
 }
 
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const OpScope scope("sum", {{"x", x}});
   Tensor y = ops::sum(x, dims, keep_dims);
   return record("sum", std::move(y), {x},
                 [from = x.sizes(), kept = kept_sizes(x, dims)](const Tensor& dy, const NeedsGrad&) {
@@ -60,11 +56,11 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 Tensor mean(const Tensor& x) {
-  check(x.numel() > 0, "mean: {} is empty", describe(x));
-  return mean(x, all_dims(x));
+  return mean(x, {});
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const OpScope scope("mean", {{"x", x}});
   Tensor y = ops::mean(x, dims, keep_dims);
   const double count = static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, y.numel()));
   return record("mean", std::move(y), {x},
@@ -74,8 +70,11 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 Tensor max(const Tensor& x, int dim, bool keep_dims) {
-  auto [values, index] = ops::max_with_index(x, dim, true);
-  const int axis = dim < 0 ? dim + x.dim() : dim;
+  tape::check_defined("max", {{"x", x}});
+  if (x.dim() == 0) return squeeze(max(unsqueeze(x, 0), dim, true), 0);
+  const int axis = wrap_dimension("max", dim, x.dim());
+  const OpScope scope("max");
+  auto [values, index] = ops::max_with_index(x, axis, true);
   Tensor y = keep_dims ? values : ops::squeeze(values, axis);
   return record(
       "max", std::move(y), {x},

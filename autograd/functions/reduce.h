@@ -1,4 +1,5 @@
-// Differentiable reductions.
+// Differentiable reductions. Where no dimension is named all are reduced; a zero-dimensional tensor has dimension 0
+// (and -1) of size 1, as in PyTorch.
 #pragma once
 #include <vector>
 
@@ -9,7 +10,7 @@ namespace bevgrad {
 /// Sum of all elements, zero-dimensional.
 Tensor sum(const Tensor& x);
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
-/// Mean of all elements, zero-dimensional; an empty tensor is an error.
+/// Mean of all elements, zero-dimensional; of an empty tensor NaN.
 Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims = false);
 /// Maximum along `dim`. The gradient goes to the first of equal maxima.

@@ -125,6 +125,7 @@ struct SampleBackward {
 // Forward and backward for any source of positions; `make` gives it with pointers into live tensors.
 template <class Make>
 Tensor sample_at(const char* op, const Tensor& x, int64_t rows, int64_t columns, Interpolation mode, const Make& make) {
+  const OpScope scope(op);
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   Tensor y = empty({batch, channels, rows, columns}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Tensor dense = ops::contiguous(x, MemoryFormat::ChannelsLast);

@@ -1,13 +1,17 @@
 #include "autograd/functions/shape.h"
 
+#include <algorithm>
+
 namespace bevgrad {
 
 Tensor reshape(const Tensor& x, const Shape& sizes) {
+  const OpScope scope("reshape", {{"x", x}});
   return record("reshape", ops::reshape(x, sizes), {x},
                 [from = x.sizes()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::reshape(dy, from)}; });
 }
 
 Tensor permute(const Tensor& x, const std::vector<int>& dims) {
+  const OpScope scope("permute", {{"x", x}});
   Tensor y = ops::permute(x, dims);
   std::vector<int> inverse(dims.size());
   for (size_t i = 0; i < dims.size(); ++i) inverse[dims[i] < 0 ? dims[i] + x.dim() : dims[i]] = static_cast<int>(i);
@@ -16,11 +20,13 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
 }
 
 Tensor transpose(const Tensor& x, int dim0, int dim1) {
+  const OpScope scope("transpose", {{"x", x}});
   return record("transpose", ops::transpose(x, dim0, dim1), {x},
                 [dim0, dim1](const Tensor& dy, const NeedsGrad&) { return Grads{ops::transpose(dy, dim0, dim1)}; });
 }
 
 Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
+  const OpScope scope("narrow", {{"x", x}});
   return record(
       "narrow", ops::narrow(x, dim, start, length), {x},
       [dim, start, length, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
@@ -31,42 +37,51 @@ Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
 }
 
 Tensor select(const Tensor& x, int dim, int64_t index) {
-  check(dim >= -x.dim() && dim < x.dim(), "select: dimension {} is out of range for a tensor of rank {}", dim, x.dim());
-  check(index >= 0 && index < x.size(dim), "select: index {} is not within dimension {} of {}", index, dim,
+  tape::check_defined("select", {{"x", x}});
+  const int axis = wrap_dimension("select", dim, x.dim());
+  const int64_t size = x.size(axis);
+  check(index >= -size && index < size, "select: index {} is not within dimension {} of {}", index, dim,
         to_string(x.sizes()));
-  return squeeze(narrow(x, dim, index, 1), dim < 0 ? dim + x.dim() : dim);
+  return squeeze(narrow(x, axis, index < 0 ? index + size : index, 1), axis);
 }
 
 Tensor unsqueeze(const Tensor& x, int dim) {
+  const OpScope scope("unsqueeze", {{"x", x}});
   return record("unsqueeze", ops::unsqueeze(x, dim), {x},
                 [dim](const Tensor& dy, const NeedsGrad&) { return Grads{ops::squeeze(dy, dim)}; });
 }
 
 Tensor squeeze(const Tensor& x, int dim) {
+  const OpScope scope("squeeze", {{"x", x}});
   return record("squeeze", ops::squeeze(x, dim), {x},
-                [dim](const Tensor& dy, const NeedsGrad&) { return Grads{ops::unsqueeze(dy, dim)}; });
+                [from = x.sizes()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::reshape(dy, from)}; });
 }
 
 Tensor expand(const Tensor& x, const Shape& sizes) {
+  const OpScope scope("expand", {{"x", x}});
   return record("expand", ops::expand(x, sizes), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
 }
 
 Tensor cat(const std::vector<Tensor>& tensors, int dim) {
+  const OpScope scope("cat");
   Tensor y = ops::cat(tensors, dim);
+  // Where each input lies in the result; the length is -1 for one that is nothing there (of sizes [0]).
   std::vector<int64_t> lengths;
-  for (const Tensor& x : tensors) lengths.push_back(x.size(dim));
+  for (const Tensor& x : tensors) lengths.push_back(x.dim() == y.dim() ? x.size(dim) : -1);
   return record("cat", std::move(y), tensors, [dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
     Grads grads(lengths.size());
     int64_t start = 0;
     for (size_t i = 0; i < lengths.size(); ++i) {
-      if (needs[i]) grads[i] = ops::narrow(dy, dim, start, lengths[i]);
-      start += lengths[i];
+      if (needs[i])
+        grads[i] = lengths[i] < 0 ? zeros({0}, {dy.dtype(), {}, dy.device()}) : ops::narrow(dy, dim, start, lengths[i]);
+      start += std::max<int64_t>(lengths[i], 0);
     }
     return grads;
   });
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
+  const OpScope scope("stack");
   return record("stack", ops::stack(tensors, dim), tensors,
                 [dim, count = tensors.size()](const Tensor& dy, const NeedsGrad& needs) {
                   Grads grads(count);
@@ -77,13 +92,27 @@ Tensor stack(const std::vector<Tensor>& tensors, int dim) {
 }
 
 Tensor to(const Tensor& x, DType dtype) {
+  const OpScope scope("to", {{"x", x}});
   if (x.dtype() == dtype) return x;
-  if (!is_floating_point(x.dtype()) || !is_floating_point(dtype)) return ops::to(x, dtype);
+  if (!is_floating_point(x.dtype()) || !is_floating_point(dtype)) return ops::to(detach(x), dtype);
   return record("to", ops::to(x, dtype), {x},
                 [from = x.dtype()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::to(dy, from)}; });
 }
 
+Tensor to(const Tensor& x, Device device) {
+  const OpScope scope("to", {{"x", x}});
+  if (x.device() == device) return x;
+  return record("to", ops::to(x, device), {x},
+                [from = x.device()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::to(dy, from)}; });
+}
+
+Tensor clone(const Tensor& x) {
+  const OpScope scope("clone", {{"x", x}});
+  return record("clone", ops::clone(x), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+}
+
 Tensor contiguous(const Tensor& x, MemoryFormat format) {
+  const OpScope scope("contiguous", {{"x", x}});
   if (x.is_contiguous(format)) return x;
   return record("contiguous", ops::contiguous(x, format), {x},
                 [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });

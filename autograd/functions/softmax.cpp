@@ -1,6 +1,7 @@
 #include "autograd/functions/softmax.h"
 
 #include "autograd/functions/channel_blocks.h"
+#include "autograd/functions/shape.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 #include "tensor/walk.h"
@@ -139,8 +140,10 @@ struct WeightedSumWeights {
 }  // namespace
 
 Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
-  const int axis = dim < 0 ? dim + x.dim() : dim;
-  check(axis >= 0 && axis < x.dim(), "softmax: dimension {} is out of range for a tensor of rank {}", dim, x.dim());
+  tape::check_defined("softmax", {{"x", x}});
+  if (x.dim() == 0) return squeeze(softmax(unsqueeze(x, 0), dim, mask.defined() ? unsqueeze(mask, 0) : mask), 0);
+  const OpScope scope("softmax");
+  const int axis = wrap_dimension("softmax", dim, x.dim());
   check(!mask.defined() || (mask.dtype() == DType::Bool && mask.sizes() == x.sizes() && mask.device() == x.device()),
         "softmax: the mask is {}, expected bool {}", describe(mask), to_string(x.sizes()));
   Tensor y = softmax_forward(x, axis, mask);
@@ -150,6 +153,7 @@ Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
 }
 
 Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights) {
+  const OpScope scope("weighted_sum", {{"weights", weights}});
   const auto count = static_cast<int64_t>(frames.size());
   check(count >= 1 && count <= kMaxFrames, "weighted_sum: {} frames were given, expected 1 to {}", count, kMaxFrames);
   const Shape& sizes = frames[0].sizes();
@@ -162,7 +166,7 @@ Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights) {
           "weighted_sum: a frame is {}, the first {}, the weights {}", describe(frame), describe(frames[0]),
           describe(weights));
     dense.push_back(ops::contiguous(detach(frame), MemoryFormat::ChannelsLast));
-    saved.emplace_back(dense.back());
+    saved.emplace_back(requires_grad(weights) ? dense.back() : Tensor());
   }
   const Tensor w = ops::contiguous(detach(weights), MemoryFormat::ChannelsLast);
   const int64_t pixels = sizes[0] * sizes[2] * sizes[3], channels = sizes[1];

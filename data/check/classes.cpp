@@ -35,7 +35,7 @@ void count_raster(const Tensor& raster, const std::vector<std::string>& names,
   if (!raster.defined()) return;
   const int64_t cells = raster.size(1) * raster.size(2);
   for (size_t i = 0; i < names.size(); ++i) {
-    const uint8_t* layer = raster.data<uint8_t>() + static_cast<int64_t>(i) * cells;
+    const uint8_t* layer = raster.data<const uint8_t>() + static_cast<int64_t>(i) * cells;
     if (counts.contains(names[i]) && std::find(layer, layer + cells, 1) != layer + cells)
       seen.insert(static_cast<int>(i));
   }

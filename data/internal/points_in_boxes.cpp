@@ -6,7 +6,7 @@ namespace bevgrad {
 
 int64_t count_inside(const Box3d& box, const Tensor& points, double margin) {
   const Vec2 ahead = direction(box.yaw);
-  const float* p = points.data<float>();
+  const float* p = points.data<const float>();
   int64_t inside = 0;
   for (int64_t i = 0; i < points.size(0); ++i, p += 4) {
     const Vec2 offset{p[0] - box.x, p[1] - box.y};

@@ -179,11 +179,11 @@ class DocumentReader {
     const auto number = [&](int64_t i) {
       switch (values.dtype()) {
         case DType::Bool:
-          return document_.make_bool(values.data<bool>()[i]);
+          return document_.make_bool(values.data<const bool>()[i]);
         case DType::Int64:
-          return document_.make_int(values.data<int64_t>()[i]);
+          return document_.make_int(values.data<const int64_t>()[i]);
         case DType::Float64:
-          return document_.make_float(values.data<double>()[i]);
+          return document_.make_float(values.data<const double>()[i]);
         default:
           wrong(at, "a {} of {}", *kind, name(values.dtype()));
       }

@@ -24,6 +24,7 @@ Fpn::Fpn(const std::vector<int64_t>& in_channels, int64_t out_channels, Generato
 }
 
 Tensor Fpn::forward(const std::vector<Tensor>& inputs) {
+  const ModuleScope scope(*this);
   check(inputs.size() == lateral_convs_.size(), "fpn: {} inputs came, expected {}", inputs.size(),
         lateral_convs_.size());
   Tensor y;

@@ -24,7 +24,10 @@ class Fpn : public Module {
         : conv(in_channels, out_channels, spec) {
       register_module("conv", conv);
     }
-    Tensor forward(const Tensor& x) { return tapped(*this, run(conv, x)); }
+    Tensor forward(const Tensor& x) {
+      const ModuleScope scope(*this);
+      return tapped(*this, run(conv, x));
+    }
     Conv2d conv;
   };
 

@@ -32,7 +32,7 @@ Tensor normalise_images(const Tensor& images, const std::array<double, 3>& mean,
   const Tensor y = empty(images.sizes(), {dtype, MemoryFormat::ChannelsLast, images.device()});
   const int64_t pixels = images.numel() / 3, length = images.device().is_cpu() ? 256 : 1;
   dispatch_floating("normalise_images", dtype, [&]<class T>() {
-    Normalise<T> functor{x.data<uint8_t>(), y.data<T>(), pixels, length, {}, {}};
+    Normalise<T> functor{x.data<const uint8_t>(), y.data<T>(), pixels, length, {}, {}};
     for (size_t c = 0; c < 3; ++c) {
       functor.scale[c] = static_cast<float>(1.0 / std[c]);
       functor.shift[c] = static_cast<float>(mean[c]);

@@ -30,6 +30,7 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
 }
 
 std::vector<Tensor> ResNet::forward(const Tensor& images) {
+  const ModuleScope scope(*this);
   check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));
   Tensor x = run(conv1_, bn1_, images);
   if (options_.stem_max_pool) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});

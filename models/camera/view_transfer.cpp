@@ -31,6 +31,7 @@ Tensor ViewTransfer::sample(const std::vector<Tensor>& features, const std::vect
 }
 
 Tensor ViewTransfer::forward(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras) {
+  const ModuleScope scope(*this);
   return tapped(*this, run(conv_, bn_, sample(features, cameras)));
 }
 

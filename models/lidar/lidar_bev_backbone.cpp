@@ -16,6 +16,7 @@ LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t la
 }
 
 Tensor LidarBevBackbone::Block::forward(Tensor x) {
+  const ModuleScope scope(*this);
   for (size_t i = 0; i < convs_.size(); ++i) x = run(*convs_[i], *norms_[i], x);
   return tapped(*this, x);
 }
@@ -41,6 +42,7 @@ LidarBevBackbone::LidarBevBackbone(const LidarOptions& options, Generator& gener
 }
 
 Tensor LidarBevBackbone::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
   check(x.dim() == 4 && x.size(2) % 8 == 0 && x.size(3) % 8 == 0,
         "lidar_bev_backbone: input {}, expected [N,C,H,W] with H and W multiples of 8", to_string(x.sizes()));
   const Tensor fine = blocks_[0].forward(x);

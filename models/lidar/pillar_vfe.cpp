@@ -20,6 +20,7 @@ PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& gener
 }
 
 Tensor PillarFeatureNet::forward(const Pillars& pillars) {
+  const ModuleScope scope(*this);
   PfnLayer& layer = pfn_layers_[0];
   const int64_t points = pillars.features.size(0);
   if (pillars.size() == 0) return tapped(*this, zeros({0, layer.linear.weight.size(0)}, {.device = device()}));

@@ -42,7 +42,7 @@ struct CellOf {
 SamplePillars assign(const Tensor& points, const CellOf& cell_of, const LidarOptions& options) {
   SamplePillars result;
   const int64_t count = points.size(0);
-  const float* p = points.data<float>();
+  const float* p = points.data<const float>();
   std::vector<int32_t> pillar_at(static_cast<size_t>(cell_of.rows * cell_of.columns), -1);
   result.pillar.assign(static_cast<size_t>(count), -1);
   for (int64_t i = 0; i < count; ++i) {
@@ -129,7 +129,7 @@ Pillars make_pillars(const std::vector<Tensor>& points, const BevGrid& grid, con
 #pragma omp parallel for schedule(dynamic, 1)
   for (int64_t n = 0; n < samples; ++n) {
     const SamplePillars& part = parts[static_cast<size_t>(n)];
-    const float* p = dense[static_cast<size_t>(n)].data<float>();
+    const float* p = dense[static_cast<size_t>(n)].data<const float>();
     // Where each pillar's points begin, then its points' numbers in input order.
     std::vector<int64_t> begin(part.cells.size() + 1, 0);
     for (size_t i = 0; i < part.cells.size(); ++i) begin[i + 1] = begin[i] + part.counts[i];

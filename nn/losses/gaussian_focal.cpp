@@ -122,6 +122,7 @@ void backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, con
 }  // namespace
 
 Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const GaussianFocalOptions& options) {
+  const OpScope scope("gaussian_focal_loss", {{"logits", logits}, {"targets", targets}});
   check(logits.dim() == 4 && targets.sizes() == logits.sizes() && is_floating_point(targets.dtype()),
         "gaussian_focal_loss: logits {} and targets {}, expected [N,C,H,W] and floating of the same shape",
         describe(logits), describe(targets));

@@ -151,6 +151,7 @@ void focal_backward(const Tensor& dx, const Tensor& logits, const Tensor& target
 }  // namespace
 
 Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& targets, const FocalOptions& options) {
+  const OpScope scope("sigmoid_focal_loss", {{"logits", logits}, {"targets", targets}});
   const Tensor t = checked_targets("sigmoid_focal_loss", logits, targets);
   const auto weights = weights_or_ones("sigmoid_focal_loss", options.class_weights, logits.size(1));
   const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);

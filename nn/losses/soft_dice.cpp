@@ -140,6 +140,7 @@ void dice_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets
 }  // namespace
 
 Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOptions& options) {
+  const OpScope scope("soft_dice_loss", {{"logits", logits}, {"targets", targets}});
   const Tensor t = checked_targets("soft_dice_loss", logits, targets);
   auto weights = weights_or_ones("soft_dice_loss", options.class_weights, logits.size(1));
   const double weight_sum = std::accumulate(weights.begin(), weights.end(), 0.0);

@@ -18,6 +18,9 @@ void max_pool2d_backward(const Tensor& dx, const Tensor& dy, const Tensor& index
 void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count);
 void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
                     bool relu);
+/// y = relu?(y + residual), both dense in one layout; `residual` may be undefined. NaN stays NaN, as oneDNN's ReLU does
+/// not have it.
+void add_relu(const Tensor& y, const Tensor& residual, bool relu);
 void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
                   const ReluMask& mask, const Tensor& x, const Tensor& mean);
 void channel_affine_backward(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,

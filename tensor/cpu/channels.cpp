@@ -162,7 +162,7 @@ struct MaskOfOutput {
   const T* y;
   template <class V, class Lanes>
   V operator()(V gradient, int64_t at, int64_t, Lanes lanes) const {
-    return lanes.load(y + at) > compute_t<T>(0) ? gradient : V{};
+    return lanes.load(y + at) <= compute_t<T>(0) ? V{} : gradient;
   }
 };
 template <class T>
@@ -173,7 +173,7 @@ struct MaskOfInput {
   template <class V, class Lanes>
   V operator()(V gradient, int64_t at, int64_t c, Lanes lanes) const {
     const V y = lanes.load(x + at) * lanes.load(scale + c) + lanes.load(shift + c);
-    return y > compute_t<T>(0) ? gradient : V{};
+    return y <= compute_t<T>(0) ? V{} : gradient;
   }
 };
 
@@ -238,6 +238,33 @@ void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const
             });
           });
         });
+      });
+    });
+  });
+}
+
+void add_relu(const Tensor& y, const Tensor& residual, bool relu) {
+  constexpr int64_t kPiece = 16384;
+  const int64_t count = y.numel(), pieces = (count + kPiece - 1) / kPiece;
+  dispatch_floating("add_relu", y.dtype(), [&]<class T>() {
+    using C = compute_t<T>;
+    T* out = y.data<T>();
+    const T* add = pointer<T>(residual);
+    dispatch_flag(add != nullptr, [&](auto with_residual) {
+      dispatch_flag(relu, [&](auto with_relu) {
+        launch_host(
+            pieces,
+            [=](int64_t piece) {
+              T* o = out + piece * kPiece;
+              const T* a = with_residual ? add + piece * kPiece : nullptr;
+              simd::for_each_block(std::min(kPiece, count - piece * kPiece), [=](int64_t i, auto lanes) {
+                simd::Vector<C> value = lanes.load(o + i);
+                if constexpr (with_residual) value += lanes.load(a + i);
+                if constexpr (with_relu) value = value < C(0) ? simd::Vector<C>{} : value;
+                lanes.store(o + i, value);
+              });
+            },
+            kPiece / 4);
       });
     });
   });

@@ -50,18 +50,13 @@ bool matmul_by_onednn(const Tensor& c, const Tensor& a, const Tensor& b, bool tr
   constexpr int64_t kMatmul = 100;
   const memory::desc da = matrix_desc(a, transpose_a), db = matrix_desc(b, transpose_b), dc = matrix_desc(c, false);
   const auto make = [&]() -> Primitive {
-    dnnl::primitive_attr attributes = user_scratchpad();
-    if (epilogue.relu) {
-      dnnl::post_ops post;
-      post.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-      attributes.set_post_ops(post);
-    }
+    const dnnl::primitive_attr attributes = user_scratchpad();
     const auto operation = epilogue.shift.defined() ? dnnl::matmul::desc(da, db, shift_desc(epilogue.shift), dc)
                                                     : dnnl::matmul::desc(da, db, dc);
     const dnnl::matmul::primitive_desc description(operation, attributes, engine());
     return {true, dnnl::matmul(description), {}, description.scratchpad_desc()};
   };
-  const int64_t kind = transpose_a + 2 * transpose_b + 4 * epilogue.shift.defined() + 8 * epilogue.relu;
+  const int64_t kind = transpose_a + 2 * transpose_b + 4 * epilogue.shift.defined();
   const PrimitiveKey key{kMatmul,
                          c.size(0),
                          c.size(1),
@@ -75,6 +70,7 @@ bool matmul_by_onednn(const Tensor& c, const Tensor& a, const Tensor& b, bool tr
       {DNNL_ARG_SRC, wrap(da, a)}, {DNNL_ARG_WEIGHTS, wrap(db, b)}, {DNNL_ARG_DST, wrap(dc, c)}};
   if (epilogue.shift.defined()) arguments.emplace(DNNL_ARG_BIAS, wrap(shift_desc(epilogue.shift), epilogue.shift));
   execute(*product, std::move(arguments));
+  if (epilogue.relu) add_relu(c, {}, true);
   return true;
 }
 

@@ -40,8 +40,8 @@ struct Mask {
   /// y and x: the values there, of channel c.
   BEVGRAD_HD bool holds(compute_t<T> output, compute_t<T> input, int64_t c) const {
     using C = compute_t<T>;
-    if (y) return output > C(0);
-    return !scale || input * static_cast<C>(scale[c]) + static_cast<C>(shift[c]) > C(0);
+    if (y) return !(output <= C(0));
+    return !scale || !(input * static_cast<C>(scale[c]) + static_cast<C>(shift[c]) <= C(0));
   }
 };
 

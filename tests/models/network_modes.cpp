@@ -162,6 +162,14 @@ TEST_F(NetworkModes, RecordedTrunksGiveTheSame) {
     network->set_cuda_graphs(false);
     EXPECT_EQ(network->encode(input).at("bev_camera").to_vector(), changed.to_vector());
     EXPECT_NE(changed.to_vector(), expected.to_vector());
+    // Another precision and a write at once: each is seen, whatever they add up to.
+    network->set_cuda_graphs(true);
+    network->set_backbone_amp(true);
+    for (int round = 0; round < 3; ++round) network->encode(input);
+    network->set_backbone_amp(false);
+    for (const auto& [name, parameter] : network->named_parameters())
+      if (name == "stage1_backbone0.conv1.weight") ops::mul_(parameter, 1.0);
+    EXPECT_EQ(network->encode(input).bev_camera.to_vector(), changed.to_vector());
   }
 }
 

@@ -76,6 +76,7 @@ inline void golden_fill(const std::vector<std::pair<std::string, Tensor>>& state
     } else if (tensor.dim() > 1) {
       scale = std::sqrt(4.5 / static_cast<double>(tensor.numel() / tensor.size(0)));
     }
+    const NoGradGuard no_grad;
     ops::copy_(tensor, golden_tensor(name, tensor.sizes(), scale, shift));
   }
 }

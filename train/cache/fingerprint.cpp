@@ -143,9 +143,9 @@ CacheKey encoder_fingerprint(const Network& network, const config::Config& proto
   for (const auto& [name, tensor] : network.state_dict()) {
     // How often a norm was updated is a count for people.
     if (!network.is_encoder(name) || name.ends_with("num_batches_tracked")) continue;
-    const Tensor dense = ops::to(ops::contiguous(tensor), Device());
+    const Tensor dense = ops::to(ops::contiguous(detach(tensor)), Device());
     hash.add(name + " " + describe(dense));
-    hash.add(dense.raw_data(), dense.nbytes());
+    hash.add(dense.const_raw_data(), dense.nbytes());
   }
   return hash.key();
 }

@@ -27,7 +27,7 @@ Words read_words(const Hdf5Reader& file, const std::string& group) {
     const Tensor values = file.read(at);
     check(values.dtype() == DType::Int64 && values.dim() == 1, "{}: /{}: {}, expected int64 words", file.path(), at,
           describe(values));
-    const auto* words = values.data<int64_t>();
+    const auto* words = values.data<const int64_t>();
     out[unescape_link(member)].assign(words, words + values.numel());
   }
   return out;

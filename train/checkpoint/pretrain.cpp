@@ -59,6 +59,7 @@ PretrainReport load_pretrained(const std::string& path, const StateDict& model) 
                                                to_string(found->second.sizes())));
       continue;
     }
+    const NoGradGuard no_grad;
     ops::copy_(found->second, to_tensor(stored, fmt::format("{}: {}", path, tensors[i].name)));
     report.loaded.push_back(names[i]);
   }

@@ -46,11 +46,12 @@ void DataParallel::broadcast(const NamedTensors& tensors) {
   std::vector<WorkHandle> works;
   for (const auto& [name, tensor] : tensors) {
     const Tensor dense = ops::contiguous(detach(tensor));
-    if (dense.raw_data() != tensor.raw_data()) copies.emplace_back(tensor, dense);
+    if (dense.const_raw_data() != tensor.const_raw_data()) copies.emplace_back(tensor, dense);
     works.push_back(group_.broadcast(dense, 0));
   }
   for (WorkHandle& work : works) work->wait();
   if (is_first()) return;
+  const NoGradGuard no_grad;
   for (const auto& [tensor, dense] : copies) ops::copy_(tensor, dense);
   for (const auto& [name, tensor] : tensors) ++tensor.storage()->version;
 }

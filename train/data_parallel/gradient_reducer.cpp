@@ -124,7 +124,7 @@ void GradientReducer::finish() {
   }
   std::exchange(present_work_, nullptr)->wait();
   for (size_t i = 0; i < parameters_.size(); ++i)
-    set_grad(parameters_[i].value, present_.data<uint8_t>()[i] ? places_[i].view : Tensor());
+    set_grad(parameters_[i].value, present_.data<const uint8_t>()[i] ? places_[i].view : Tensor());
 }
 
 std::vector<int64_t> GradientReducer::bucket_sizes() const {

@@ -31,7 +31,7 @@ std::optional<double> ground_height(const Tensor& points) {
   constexpr size_t kSteps = 160;
   std::array<int64_t, kSteps> histogram = {};
   int64_t near = 0;
-  const float* p = points.data<float>();
+  const float* p = points.data<const float>();
   for (int64_t i = 0; i < points.size(0); ++i, p += 4) {
     const double range = std::hypot(p[0], p[1]), step = (p[2] - kLow) / kStep;
     if (range < 2 || range > 25 || step < 0 || step >= static_cast<double>(kSteps)) continue;
@@ -66,7 +66,7 @@ void CloudCheck::look_at(const Tensor& points, const std::string& where, Finding
     findings.add(Severity::Warning, "points: none", where, "points: there are none");
     return;
   }
-  const float* p = points.data<float>();
+  const float* p = points.data<const float>();
   int64_t at_origin = 0;
   float brightest = 0;
   for (int64_t i = 0; i < count; ++i) {

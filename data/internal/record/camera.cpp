@@ -72,7 +72,8 @@ void store_jpeg(std::string jpeg, record::Camera* out) {
 
 void store_picture(const Tensor& image, int jpeg_quality, record::Camera* out) {
   if (jpeg_quality > 0) return store_jpeg(encode_jpeg(image, jpeg_quality), out);
-  out->set_rgb(std::string(reinterpret_cast<const char*>(image.data<uint8_t>()), static_cast<size_t>(image.numel())));
+  out->set_rgb(
+      std::string(reinterpret_cast<const char*>(image.data<const uint8_t>()), static_cast<size_t>(image.numel())));
   out->set_crc32(checksum(out->rgb()));
 }
 

@@ -68,7 +68,7 @@ Tensor arrange_layers(const Tensor& raster, const std::vector<int>& match, int64
   Tensor out = full({layers, grid.rows(), grid.columns()}, kIgnoreLabel, {.dtype = DType::UInt8});
   for (size_t i = 0; i < match.size(); ++i)
     if (match[i] >= 0)
-      std::copy_n(raster.data<uint8_t>() + static_cast<int64_t>(i) * per_layer, per_layer,
+      std::copy_n(raster.data<const uint8_t>() + static_cast<int64_t>(i) * per_layer, per_layer,
                   out.data<uint8_t>() + match[i] * per_layer);
   return out;
 }

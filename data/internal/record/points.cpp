@@ -57,7 +57,7 @@ void store_points(const Tensor& points, const EncodeOptions& encoding, record::P
             points.is_contiguous() && points.size(0) <= kMaxPoints,
         "store_points: expected contiguous float32 [P,4], got {}", points.defined() ? describe(points) : "nothing");
   const int64_t count = points.size(0);
-  const float* values = points.data<float>();
+  const float* values = points.data<const float>();
   for (int64_t i = 0; i < count * 4; ++i)
     check(std::isfinite(values[i]), "points[{}][{}] is {}, expected a finite number", i / 4, i % 4, values[i]);
   for (int64_t i = 0; i < count; ++i)

@@ -43,7 +43,7 @@ void store_raster(const Tensor& raster, const LabelGrid& grid, const std::string
   check(raster.dtype() == DType::UInt8 && raster.dim() == 3 && raster.is_contiguous() &&
             raster.size(1) == grid.rows() && raster.size(2) == grid.columns(),
         "{}: expected uint8 [layers,{},{}], got {}", field, grid.rows(), grid.columns(), describe(raster));
-  const uint8_t* cells = raster.data<uint8_t>();
+  const uint8_t* cells = raster.data<const uint8_t>();
   int bits = 1;
   for (int64_t i = 0; i < raster.numel(); ++i) {
     check(cells[i] <= 1 || cells[i] == kIgnoreLabel, "{}: cell {} is {}, expected 0, 1 or 255", field, i, cells[i]);

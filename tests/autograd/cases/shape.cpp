@@ -96,9 +96,14 @@ std::vector<OpCase> shape_cases() {
        .function = [](const Tensors& x) { return squeeze(x[0], 1); },
        .reference = picked({2, 3}, [](const Shape& i) { return i[0] * 3 + i[1]; }),
        .errors = {{[] {
-                     squeeze(zeros({2, 3}), 1);
+                     squeeze(zeros({2, 3}), 2);
                    },
-                   "squeeze: dimension 1 of [2,3] is not 1"}}},
+                   "squeeze: dimension 2 is out of range"}}},
+      {.op = "clone",
+       .inputs = {{{2, 3}}},
+       .function = [](const Tensors& x) { return clone(x[0]); },
+       .reference = picked({2, 3}, [](const Shape& i) { return i[0] * 3 + i[1]; }),
+       .empty = {{2, 0}}},
       {.op = "expand",
        .inputs = {{{3, 1}}},
        .function =

@@ -1,0 +1,44 @@
+#include "nn/module_scope.h"
+
+#include "autograd/anomaly.h"
+
+namespace bevgrad {
+namespace {
+
+thread_local const ModuleScope* innermost = nullptr;
+
+// The path of `wanted` below `module`; "" where it is not there.
+std::string path_below(const Module& module, const Module& wanted) {
+  for (const auto& [name, child] : module.children()) {
+    if (child == &wanted) return name;
+    if (const std::string rest = path_below(*child, wanted); !rest.empty()) return name + "." + rest;
+  }
+  return "";
+}
+
+}  // namespace
+
+ModuleScope::ModuleScope(const Module& module) : module_(module), outer_(innermost) {
+  static const bool told = [] {
+    anomaly::set_module_path(current_module_path);
+    return true;
+  }();
+  (void)told;
+  innermost = this;
+}
+
+ModuleScope::~ModuleScope() {
+  innermost = outer_;
+}
+
+std::string current_module_path() {
+  std::string path;
+  for (const ModuleScope* scope = innermost; scope && scope->outer_; scope = scope->outer_) {
+    if (&scope->module_ == &scope->outer_->module_) continue;
+    const std::string step = path_below(scope->outer_->module_, scope->module_);
+    path = (step.empty() ? "?" : step) + (path.empty() ? "" : "." + path);
+  }
+  return path;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,74 @@
+#include "tensor/tape.h"
+
+namespace bevgrad::tape {
+namespace {
+
+constinit thread_local State here;
+
+// The differentiable function to write instead of ops::`op`.
+std::string_view recorded_name(std::string_view op) {
+  if (op == "view") return "reshape";
+  if (op == "max_with_index") return "max";
+  if (op == "sum_to") return "sum";
+  return op;
+}
+
+[[noreturn]] void refuse(std::string_view op, const Argument& argument) {
+  const Slot& slot = *argument.tensor.autograd_slot();
+  const std::string what =
+      fmt::format("ops::{}: {} ({}, {}{}) requires a gradient", op, argument.name, describe(argument.tensor),
+                  slot.op ? "the result of " : "a leaf", slot.op ? slot.op : "");
+  if (op.ends_with('_'))
+    fail(
+        "{}, and a write in place is not recorded: write y = {}(..) where the gradient is wanted, or write under a "
+        "NoGradGuard, as an optimizer does",
+        what, op.substr(0, op.size() - 1));
+  fail(
+      "{}, and ops:: is not recorded: write {}(..) where the gradient is wanted, detach({}) or a NoGradGuard where it "
+      "is not; the body of a differentiable function begins with an OpScope",
+      what, recorded_name(op), argument.name);
+}
+
+}  // namespace
+
+State& state() {
+  return here;
+}
+
+void check_defined(std::string_view op, std::initializer_list<Argument> arguments) {
+  for (const Argument& argument : arguments) check(argument.tensor.defined(), "{}: {} is undefined", op, argument.name);
+}
+
+PlainOp::PlainOp(std::string_view op, std::initializer_list<Argument> arguments) {
+  check_defined(op, arguments);
+  if (here.recording && here.depth == 0) {
+    for (const Argument& argument : arguments) {
+      const auto& slot = argument.tensor.autograd_slot();
+      if (slot && slot->requires_grad) refuse(op, argument);
+    }
+  }
+  ++here.depth;
+}
+PlainOp::~PlainOp() {
+  --here.depth;
+}
+
+EngineScope::EngineScope(const char* op) : previous_(here.op) {
+  here.op = op;
+  ++here.depth;
+}
+EngineScope::~EngineScope() {
+  here.op = previous_;
+  --here.depth;
+}
+
+UserScope::UserScope() : previous_(here) {
+  here.depth = 0;
+  here.op = nullptr;
+}
+UserScope::~UserScope() {
+  here.depth = previous_.depth;
+  here.op = previous_.op;
+}
+
+}  // namespace bevgrad::tape
