@@ -121,7 +121,7 @@ int64_t draw_dataset(const Dataset& dataset, const std::string& folder, const Da
   for (int64_t i = 0; i < count; ++i) {
     const FramePlace& place = places[static_cast<size_t>((2 * i + 1) * frames / (2 * count))];
     draw_frame(dataset, place, drawing.history_seconds)
-        .write_png(fmt::format("{}/{}.png", folder, file_name(dataset.entry(place.stream->frames[place.at]).key)));
+        .write_png(fmt::format("{}/{}.png", folder, sample_name(dataset.entry(place.stream->frames[place.at]).key)));
   }
   if (drawing.animated_frames > 0) {
     Animation animation(folder + "/first_sequence.png");

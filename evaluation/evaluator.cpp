@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "evaluation/counts.h"
 #include "evaluation/headline.h"
 #include "evaluation/headline_sample.h"
 #include "evaluation/lane_vectors.h"
 #include "evaluation/matching_ap.h"
-#include "internal/counts.h"
 
 namespace bevgrad {
 namespace {

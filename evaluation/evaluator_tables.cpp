@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "internal/counts.h"
+#include "evaluation/counts.h"
 
 namespace bevgrad {
 namespace {

@@ -36,6 +36,7 @@ void WeightAverage::swap(const StateDict& state) {
 }
 
 void WeightAverage::load(const StateDict& values, int64_t updates, const StateDict& state, const std::string& source) {
+  const NoGradGuard no_grad;
   check(values.size() == state.size(), "{}: an average of {} tensors, the model has {}", source, values.size(),
         state.size());
   StateDict taken;

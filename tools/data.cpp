@@ -1,7 +1,7 @@
 // bevgrad data: looking at a dataset before it is trained on.
 #include <CLI/CLI.hpp>
 
-#include "tools/subcommands.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 

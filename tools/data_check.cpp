@@ -5,8 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "tools/data_flags.h"
-#include "tools/subcommands.h"
+#include "data_flags.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

@@ -4,9 +4,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "data_flags.h"
 #include "drawing/dataset_pictures.h"
-#include "tools/data_flags.h"
-#include "tools/subcommands.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "tools/data_flags.h"
+#include "data_flags.h"
 
 #include <algorithm>
 #include <filesystem>

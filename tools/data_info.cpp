@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 #include "data/dataset_summary.h"
-#include "tools/data_flags.h"
-#include "tools/subcommands.h"
+#include "data_flags.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

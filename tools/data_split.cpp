@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "tools/data_flags.h"
-#include "tools/subcommands.h"
+#include "data_flags.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {
@@ -88,11 +88,13 @@ void split(const Flags& flags) {
   }
   fmt::print("{} frames for training, {} for validation, {} m or more apart, in {}\n", split.train.size(),
              split.val.size(), flags.options.margin, flags.out);
-  fmt::print(split.is_cut
-                 ? "{} areas that lie so far apart are too few: all were cut along a line, and {} frames near it "
-                   "are in neither list\n"
-                 : "{} areas lie so far apart\n",
-             split.areas, split.dropped.size());
+  if (split.is_cut)
+    fmt::print(
+        "{} areas that lie so far apart are too few: all were cut along a line, and {} frames near it are in "
+        "neither list\n",
+        split.areas, split.dropped.size());
+  else
+    fmt::print("{} areas lie so far apart\n", split.areas);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // bevgrad runs: what lies in work folders.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 

@@ -15,7 +15,8 @@ constexpr double kKept = 0.98;
 bool LossGuard::rejects(double loss) {
   if (factor_ == 0) return false;
   if (seen_ >= kLeastSeen && loss > factor_ * mean_) {
-    check(++in_a_row_ <= most_,
+    ++in_a_row_;
+    check(in_a_row_ <= most_,
           "the loss has been over {:g} times its running mean, {:.4g}, for {} steps in a row (now {:.4g}): this is no "
           "single bad batch",
           factor_, mean_, in_a_row_, loss);

@@ -65,7 +65,9 @@ void Trainer::save_beside() {
   owes_checkpoint_ = false;
   Checkpoint copy = checkpoint();
   // On the CPU these are the tensors of the training itself.
-  for (auto& [name, tensor] : copy.state_dict) tensor = ops::clone(tensor);
+  const NoGradGuard no_grad;
+  for (auto* state : {&copy.state_dict, &copy.weight_average})
+    for (auto& [name, tensor] : *state) tensor = ops::clone(tensor);
   for (auto& [kind, tensors] : copy.optimizer)
     for (auto& [name, tensor] : tensors) tensor = ops::clone(tensor);
   writer_.start([this, path = work_dir_.checkpoint_file(global_step_), copy = std::move(copy)] { write(path, copy); });

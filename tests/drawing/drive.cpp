@@ -9,9 +9,9 @@
 #include "drawing/drive_recorder.h"
 #include "drawing/example.h"
 #include "drawing/palette.h"
-#include "drawing/picture_file.h"
 #include "drawing/stitched_map.h"
 #include "evaluation/geojson.h"
+#include "internal/picture_file.h"
 
 namespace bevgrad {
 namespace {

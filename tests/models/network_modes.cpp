@@ -169,7 +169,7 @@ TEST_F(NetworkModes, RecordedTrunksGiveTheSame) {
     network->set_backbone_amp(false);
     for (const auto& [name, parameter] : network->named_parameters())
       if (name == "stage1_backbone0.conv1.weight") ops::mul_(parameter, 1.0);
-    EXPECT_EQ(network->encode(input).bev_camera.to_vector(), changed.to_vector());
+    EXPECT_EQ(network->encode(input).at(kBevCamera).to_vector(), changed.to_vector());
   }
 }
 

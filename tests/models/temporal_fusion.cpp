@@ -132,6 +132,7 @@ TEST(TemporalFusion, MaskedFramesHaveNoWeightAndNoInfluence) {
                             golden_tensor("c", current.sizes())};
   history.feature_warp_matrix = matrices_of({{GroundWarp{}, GroundWarp{}, out_of_range}});
   history.valid = from_values({1, 0, 1}, {1, 3}, {DType::Bool});
+  const NoGradGuard no_grad;
   const auto first = fusion.forward(current, history);
   history.prev_feat_list[1] = golden_tensor("other", current.sizes());
   history.prev_feat_list[2] = {};

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "autograd/autograd.h"
+#include "autograd/functions.h"
 #include "base/error.h"
 #include "optim/clip_value.h"
 #include "support/devices.h"

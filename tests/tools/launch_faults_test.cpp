@@ -89,7 +89,7 @@ TEST(Faults, AQueuesWarningSavesAndEnds) {
   kill(running.process(), SIGUSR1);
   EXPECT_EQ(running.finish(), 128 + SIGUSR1) << running.output();
   EXPECT_THAT(running.output(), AllOf(HasSubstr("SIGUSR1"), HasSubstr("go on with --resume auto"),
-                                      testing::Not(HasSubstr("starting again"))));
+                                      ::testing::Not(HasSubstr("starting again"))));
   Words again = tiny_run(work_dir, kLong);
   again.insert(again.end(), {"--resume", "auto"});
   ASSERT_EQ(run(launched(2, again)), 0);

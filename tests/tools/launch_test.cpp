@@ -52,7 +52,7 @@ TEST(Launch, OutputHasPrefixesAndGoesToFiles) {
   EXPECT_THAT(output, AllOf(HasSubstr("[rank0] I am 0 of 2\n"), HasSubstr("[rank1] I am 1 of 2\n"),
                             HasSubstr("[rank1] bad 1\n"), HasSubstr("[rank0] unfinished\n")));
   const std::string logs = only_folder_in(folder);
-  EXPECT_THAT(fs::path(logs).filename().string(), testing::StartsWith("none_"));
+  EXPECT_THAT(fs::path(logs).filename().string(), ::testing::StartsWith("none_"));
   EXPECT_EQ(read_text(logs + "/attempt_0/1/stdout.log"), "I am 1 of 2\nunfinished\n");
   EXPECT_EQ(read_text(logs + "/attempt_0/1/stderr.log"), "bad 1\n");
 }
@@ -69,15 +69,15 @@ TEST(Launch, StreamsGoWhereTheyAreSent) {
     return output;
   };
   std::string logs;
-  EXPECT_THAT(output_with({"--redirects", "3"}, &logs), testing::Not(HasSubstr("] ")));
+  EXPECT_THAT(output_with({"--redirects", "3"}, &logs), ::testing::Not(HasSubstr("] ")));
   EXPECT_EQ(read_text(logs + "/attempt_0/0/stdout.log"), "out 0\n");
   EXPECT_EQ(read_text(logs + "/attempt_0/1/stderr.log"), "err 1\n");
   const std::string tee = output_with({"--tee", "0:3,1:2", "--redirects", "1:1"}, &logs);
   EXPECT_THAT(tee, AllOf(HasSubstr("[rank0] out 0"), HasSubstr("[rank0] err 0"), HasSubstr("[rank1] err 1"),
-                         testing::Not(HasSubstr("out 1"))));
+                         ::testing::Not(HasSubstr("out 1"))));
   EXPECT_EQ(read_text(logs + "/attempt_0/1/stdout.log"), "out 1\n");
   const std::string filtered = output_with({"--local-ranks-filter", "1"}, &logs);
-  EXPECT_THAT(filtered, AllOf(HasSubstr("[rank1] out 1"), testing::Not(HasSubstr("[rank0]"))));
+  EXPECT_THAT(filtered, AllOf(HasSubstr("[rank1] out 1"), ::testing::Not(HasSubstr("[rank0]"))));
   EXPECT_EQ(read_text(logs + "/attempt_0/0/stdout.log"), "out 0\n");
   EXPECT_EQ(run(launched(2, {"true"}, {"--redirects", "4"})), 2);
 }
@@ -116,7 +116,7 @@ TEST(Launch, TheSameFailureAgainWithoutProgressEndsTheRestarts) {
   const Words words = tiny_run(path("again"), steps(4, 2, {"train.base_lr=1e30", "train.grad_clip_norm=1e30"}));
   EXPECT_EQ(run(launched(1, words, {"--max-restarts", "9"}), &output), 1);
   EXPECT_THAT(output, AllOf(HasSubstr("starting again (1 of 9)"), HasSubstr("the same failure as in the try before"),
-                            testing::Not(HasSubstr("starting again (2 of 9)"))));
+                            ::testing::Not(HasSubstr("starting again (2 of 9)"))));
 }
 
 TEST(Launch, AMistakeInTheCallReachesTheErrorFile) {
@@ -189,7 +189,7 @@ TEST(Launch, ALauncherThatIsGoneIsNamedWhileAFailureIsDealtWith) {
   kill(one.process(), SIGKILL);
   EXPECT_NE(zero.finish(), 0);
   EXPECT_THAT(zero.output(), AllOf(HasSubstr("no sign of life from the launcher of node 1"),
-                                   testing::Not(HasSubstr("has not stopped"))));
+                                   ::testing::Not(HasSubstr("has not stopped"))));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/autograd.h"
 #include "distributed/socket.h"
 #include "support/paths.h"
 #include "tensor/ops.h"
@@ -134,7 +135,8 @@ inline Checkpoint last_checkpoint(const std::string& work_dir, int step) {
 inline void expect_same_bits(const Checkpoint& a, const Checkpoint& b) {
   ASSERT_EQ(a.state_dict.size(), b.state_dict.size());
   for (size_t i = 0; i < a.state_dict.size(); ++i) {
-    const Tensor x = ops::contiguous(a.state_dict[i].second), y = ops::contiguous(b.state_dict[i].second);
+    const Tensor x = ops::contiguous(detach(a.state_dict[i].second)),
+                 y = ops::contiguous(detach(b.state_dict[i].second));
     EXPECT_EQ(std::memcmp(x.raw_data(), y.raw_data(), x.nbytes()), 0) << a.state_dict[i].first;
   }
 }

@@ -45,7 +45,7 @@ std::string text_of(const std::string& path) {
 bool same_tensors(const StateDict& a, const StateDict& b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {
-    const Tensor x = ops::contiguous(a[i].second), y = ops::contiguous(b[i].second);
+    const Tensor x = ops::contiguous(detach(a[i].second)), y = ops::contiguous(detach(b[i].second));
     if (a[i].first != b[i].first || x.nbytes() != y.nbytes() ||
         std::memcmp(x.raw_data(), y.raw_data(), x.nbytes()) != 0)
       return false;
@@ -86,6 +86,7 @@ TEST(BestCheckpoint, EarlyStopEndsTheRunAndStaysEnded) {
   EXPECT_LT(stopped, 40);
   EXPECT_TRUE(fs::exists(work_dir + "/step1.ckpt"));
   EXPECT_THAT(text_of(work_dir + "/train.log"), HasSubstr(fmt::format("stopped early after step {}", stopped)));
+  trainer.reset();  // a work folder is one run's
   auto again = make_trainer(watched(sets), work_dir, "auto");
   again->run();
   EXPECT_EQ(again->global_step(), stopped);

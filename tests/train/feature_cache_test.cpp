@@ -12,6 +12,7 @@
 
 #include "autograd/autograd.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "models/history_feature_manager.h"
 #include "support/devices.h"
 #include "tensor/ops.h"
@@ -277,6 +278,7 @@ TEST(FeatureSource, WhatShapesAFeatureChangesItsKey) {
   EXPECT_NE(key, key_with({"sensors.groups[0].width=64"}));
   for (const auto& [name, tensor] : f.network.state_dict()) {
     if (name.ends_with("num_batches_tracked")) continue;
+    const NoGradGuard no_grad;
     const Tensor before = ops::clone(tensor);
     ops::fill_(tensor, 0.123);
     EXPECT_EQ(encoder_fingerprint(f.network, f.document.proto) == key, !f.network.is_encoder(name)) << name;

@@ -31,6 +31,7 @@ struct Net : Module {
     register_module("head", head);
     register_module("unused", unused);
     Generator generator(seed);
+    const NoGradGuard no_grad;
     for (const auto& [name, tensor] : named_parameters()) ops::copy_(tensor, generator.normal(tensor.sizes(), 0, 0.4));
   }
   Tensor forward(const Tensor& x) { return head.forward(conv_bn_relu(conv, bn, x)); }

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "drawing/png.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"

@@ -3,6 +3,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "autograd/autograd.h"
 #include "base/error.h"
 #include "tensor/ops.h"
 

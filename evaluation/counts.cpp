@@ -1,4 +1,4 @@
-#include "internal/counts.h"
+#include "evaluation/counts.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
