@@ -4,6 +4,15 @@
 
 namespace bevgrad {
 
+std::map<std::string, Tensor> dynamic_maps(const NetworkOutput& output) {
+  std::map<std::string, Tensor> maps;
+  for (const char* name : {"reg", "height", "dim", "rot", "vel", "heatmap"}) {
+    const std::string public_name = std::string(kDynamicMapPrefix) + name;
+    if (output.has(public_name)) maps[name] = output.at(public_name);
+  }
+  return maps;
+}
+
 DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
     : hidden(channels, channels, conv3x3()), out(channels, outputs, conv3x3()) {
   register_module("0", hidden);
@@ -31,14 +40,14 @@ DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options,
   }
 }
 
-std::map<std::string, Tensor> DynamicHead::forward(const Tensor& x) {
+NamedTensors DynamicHead::forward(const Tensor& x) {
   const Tensor shared = shared_conv_.forward(x);
-  std::map<std::string, Tensor> maps;
+  NamedTensors maps;
   size_t i = 0;
   for (auto& [name, branch] : task_heads_[0].branches) {
     const Tensor map = tapped(*branch, run(branch->out, branch->hidden.forward(shared)));
     tapped(*this, map, i++);
-    maps[name] = map;
+    maps.emplace_back(kDynamicMapPrefix + name, map);
   }
   return maps;
 }

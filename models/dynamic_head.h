@@ -6,19 +6,26 @@
 #include <vector>
 
 #include "models/blocks.h"
+#include "models/head.h"
 #include "models/network_options.h"
+#include "models/network_output.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
 
+/// The head's maps are public under this and their own names.
+inline constexpr const char* kDynamicMapPrefix = "dynamic/";
+/// The head's maps of an output by their own names ("reg", ...); empty where the network has no such head.
+std::map<std::string, Tensor> dynamic_maps(const NetworkOutput& output);
+
 /// `shared_conv` (3x3 `conv`, `bn`, ReLU), then per map of `task_heads.0` a 3x3 convolution + norm + ReLU (`0.conv`,
 /// `0.bn`) and a 3x3 convolution (`1`). Maps: reg 2, height 1, dim 3, rot 2, vel 2, heatmap classes.
-class DynamicHead : public Module {
+class DynamicHead : public Head {
  public:
   DynamicHead(int64_t in_channels, const DynamicHeadOptions& options, Generator& generator);
-  /// [N,C,H,W] -> name -> [N,.,H,W]
-  std::map<std::string, Tensor> forward(const Tensor& x);
+  /// [N,C,H,W] -> "dynamic/reg" and so on, each [N,.,H,W]
+  NamedTensors forward(const Tensor& x) override;
 
  private:
   struct Branch : Module {

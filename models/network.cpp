@@ -25,6 +25,8 @@ namespace {
 // Samples whose LiDAR maps are computed together where no gradient is wanted.
 constexpr int64_t kLidarChunk = 4;
 
+constexpr const char* kTemporalFusion = "bev_static_temporal_fusion";
+
 bool runs_without_gradient(const std::vector<const Module*>& modules) {
   return std::ranges::all_of(modules,
                              [](const Module* m) { return m->frozen() || (!grad_enabled() && !m->training()); });
@@ -57,46 +59,70 @@ Network::Network(const NetworkOptions& options, Generator& generator) : options_
     backbones_.push_back(std::make_unique<ResNet>(ResNetOptions{options_.backbone_width, options_.backbone_blocks,
                                                                 options_.stem_max_pool, options_.groups[i].taps},
                                                   generator));
-    register_module(fmt::format("stage1_backbone{}", i), *backbones_.back());
+    add_stage({.name = fmt::format("stage1_backbone{}", i), .is_encoder = true}, backbones_.back().get());
     trunk_graphs_.push_back(std::make_unique<DeviceGraph>());
   }
   for (size_t i = 0; i < options_.groups.size(); ++i) {
     std::vector<int64_t> channels;
     for (int tap : options_.groups[i].taps) channels.push_back(options_.backbone_width << (tap - 1));
     necks_.push_back(std::make_unique<Fpn>(channels, options_.neck_channels, generator));
-    register_module(fmt::format("stage1_neck{}", i), *necks_.back());
+    add_stage({.name = fmt::format("stage1_neck{}", i), .is_encoder = true}, necks_.back().get());
   }
   const int64_t bev = options_.bev_channels;
   view_transfer_ = std::make_unique<ViewTransfer>(options_.neck_channels, bev,
                                                   BevPoints{options_.grid, options_.view_heights}, generator);
-  register_module("view_transfer", *view_transfer_);
+  add_stage({.name = "view_transfer", .is_encoder = true}, view_transfer_.get());
   int64_t fused = bev;
   if (options_.enable_lidar) {
     lidar_vfe_ = std::make_unique<PillarFeatureNet>(options_.lidar, generator);
     lidar_middle_encoder_ = std::make_unique<PointPillarsScatter>(options_.grid);
     lidar_bev_backbone_ = std::make_unique<LidarBevBackbone>(options_.lidar, generator);
-    register_module("lidar_vfe", *lidar_vfe_);
-    register_module("lidar_middle_encoder", *lidar_middle_encoder_);
-    register_module("lidar_bev_backbone", *lidar_bev_backbone_);
     fused += 3 * options_.lidar.neck_channels;
   }
+  add_stage({.name = "lidar_vfe", .is_encoder = true}, lidar_vfe_.get());
+  add_stage({.name = "lidar_middle_encoder", .is_encoder = true}, lidar_middle_encoder_.get());
+  add_stage({.name = "lidar_bev_backbone", .is_encoder = true}, lidar_bev_backbone_.get());
   fuser_ = std::make_unique<ConvFuser>(fused, bev, generator);
-  register_module("fuser", *fuser_);
-  if (options_.enable_static_temporal) {
+  add_stage({.name = "fuser", .is_encoder = true}, fuser_.get());
+  if (options_.enable_static_temporal)
     temporal_fusion_ = std::make_unique<TemporalFusion>(bev, options_.temporal, options_.grid, generator);
-    register_module("bev_static_temporal_fusion", *temporal_fusion_);
-  }
-  if (options_.static_task) {
-    static_head_ = std::make_unique<StaticHead>(bev, options_.static_head, generator);
-    register_module("bev_static_head", *static_head_);
-  }
-  if (options_.dynamic_task) {
-    dynamic_head_ = std::make_unique<DynamicHead>(bev, options_.dynamic_head, generator);
-    register_module("bev_dynamic_head", *dynamic_head_);
-  }
+  add_stage({.name = kTemporalFusion, .is_neutral_untrained = true}, temporal_fusion_.get());
+  add_head("bev_static_head", kBevTemporal,
+           options_.static_task ? std::make_unique<StaticHead>(bev, options_.static_head, generator) : nullptr);
+  add_head("bev_dynamic_head", kBevFused,
+           options_.dynamic_task ? std::make_unique<DynamicHead>(bev, options_.dynamic_head, generator) : nullptr);
 }
 
 Network::~Network() = default;
+
+void Network::add_stage(const Stage& stage, Module* module) {
+  stages_.push_back(stage);
+  stages_.back().module = module;
+  if (module != nullptr) register_module(stage.name, *module);
+}
+
+void Network::add_head(const std::string& name, const char* input, std::unique_ptr<Head> head) {
+  add_stage({.name = name}, head.get());
+  if (head) heads_.push_back({name, input, std::move(head)});
+}
+
+const Stage* Network::stage_of(std::string_view path) const {
+  const std::string_view name = path.substr(0, path.find('.'));
+  const auto found = std::ranges::find(stages_, name, &Stage::name);
+  return found == stages_.end() ? nullptr : &*found;
+}
+
+bool Network::is_encoder(std::string_view path) const {
+  const Stage* stage = stage_of(path);
+  return stage != nullptr && stage->is_encoder;
+}
+
+std::vector<std::string> Network::switched_off() const {
+  std::vector<std::string> names;
+  for (const Stage& stage : stages_)
+    if (stage.module == nullptr) names.push_back(stage.name);
+  return names;
+}
 
 void Network::check_input(const NetworkInput& input) const {
   const int64_t batch = input.size();
@@ -182,36 +208,31 @@ NetworkOutput Network::encode(const NetworkInput& input) {
   for (size_t i = 0; i < backbones_.size(); ++i)
     features.push_back(camera_features(i, ops::to(input.images[i], device())));
   NetworkOutput output;
-  output.bev_camera = view_transfer_->forward(features, input.cameras);
+  std::vector<Tensor> parts = {view_transfer_->forward(features, input.cameras)};
+  output.set(kBevCamera, parts.back(), "stage1_backbone, stage1_neck, view_transfer");
   features.clear();
-  std::vector<Tensor> parts = {output.bev_camera};
   if (lidar_bev_backbone_) {
-    output.bev_lidar = lidar_features(input.points);
-    parts.push_back(output.bev_lidar);
+    parts.push_back(lidar_features(input.points));
+    output.set(kBevLidar, parts.back(), "lidar_vfe, lidar_bev_backbone");
   }
-  output.bev_fused = fuser_->forward(parts);
+  output.set(kBevFused, fuser_->forward(parts), "fuser");
   return output;
 }
 
 void Network::decode(NetworkOutput& output, const History& history) {
-  check(output.bev_fused.defined(), "network: there is no fused feature to decode");
+  const Tensor fused = output.at(kBevFused);
   const AutocastGuard autocast(options_.use_head_amp ? DType::BFloat16 : DType::Float32);
-  output.bev_temporal = output.bev_fused;
   if (temporal_fusion_) {
-    const TemporalFusionOutput fused = temporal_fusion_->forward(output.bev_fused, history);
-    output.bev_temporal = fused.fused;
-    output.fusion_weights = fused.weights;
+    const TemporalFusionOutput temporal = temporal_fusion_->forward(fused, history);
+    output.set(kFusionWeights, temporal.weights, kTemporalFusion);
+    output.set(kBevTemporal, temporal.fused, kTemporalFusion);
+  } else {
+    output.set(kBevTemporal, fused, "fuser");
   }
-  if (static_head_) {
-    const StaticHeadOutput maps = static_head_->forward(output.bev_temporal);
-    output.lane_logits = to(maps.lane, DType::Float32);
-    output.road_logits = to(maps.road, DType::Float32);
-    output.instance_heatmap = to(maps.heatmap, DType::Float32);
-    output.instance_box = to(maps.box, DType::Float32);
+  for (const HeadStage& stage : heads_) {
+    for (const auto& [name, map] : stage.head->forward(output.at(stage.input)))
+      output.set(name, to(map, DType::Float32), stage.name);
   }
-  if (!dynamic_head_) return;
-  output.dynamic = dynamic_head_->forward(output.bev_fused);
-  for (auto& [name, map] : output.dynamic) map = to(map, DType::Float32);
 }
 
 NetworkOutput Network::forward(const NetworkInput& input, const History& history) {

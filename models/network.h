@@ -2,10 +2,14 @@
 // torchvision, mmdetection and mmdetection3d where the module exists there.
 #pragma once
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "models/head.h"
 #include "models/network_io.h"
 #include "models/network_options.h"
+#include "models/stage.h"
 #include "nn/module.h"
 #include "tensor/random.h"
 
@@ -20,8 +24,6 @@ class PointPillarsScatter;
 class LidarBevBackbone;
 class ConvFuser;
 class TemporalFusion;
-class StaticHead;
-class DynamicHead;
 
 class Network : public Module {
  public:
@@ -31,6 +33,15 @@ class Network : public Module {
   ~Network() override;
 
   const NetworkOptions& options() const { return options_; }
+  /// Every part that a network of this kind can have, in the order in which they run.
+  const std::vector<Stage>& stages() const { return stages_; }
+  /// The stage that a module or parameter ("fuser.0.weight") belongs to; null where there is none of this name.
+  const Stage* stage_of(std::string_view path) const;
+  /// Whether a module or parameter belongs to what comes before bev_fused.
+  bool is_encoder(std::string_view path) const;
+  /// Stages that the options switch off.
+  std::vector<std::string> switched_off() const;
+
   /// Autocast in backbones and necks; starts as options().use_backbone_amp. `predict` switches it off.
   void set_backbone_amp(bool enabled) { options_.use_backbone_amp = enabled; }
   /// The same in temporal fusion and heads.
@@ -42,16 +53,25 @@ class Network : public Module {
   /// Forward passes of camera trunks that were replays.
   int64_t graph_replays() const;
 
-  /// The single-frame part: fills bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
+  /// The single-frame part: gives bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
   /// NoGradGuard in evaluation, runs in chunks of images, so that its memory does not grow with the batch.
   NetworkOutput encode(const NetworkInput& input);
-  /// The rest: reads output.bev_fused and fills all that follows from it. Without temporal fusion in the network
-  /// `history` is not read.
+  /// The rest: reads bev_fused and adds all that follows from it. Without temporal fusion in the network `history` is
+  /// not read.
   void decode(NetworkOutput& output, const History& history = {});
   /// encode, then decode.
   NetworkOutput forward(const NetworkInput& input, const History& history = {});
 
  private:
+  struct HeadStage {
+    std::string name;
+    const char* input;  // the map that it takes
+    std::unique_ptr<Head> head;
+  };
+
+  /// Registers `module` as a child, where there is one, and lists the stage.
+  void add_stage(const Stage& stage, Module* module);
+  void add_head(const std::string& name, const char* input, std::unique_ptr<Head> head);
   void check_input(const NetworkInput& input) const;
   Tensor camera_features(size_t group, const Tensor& images);
   Tensor camera_trunk(size_t group, const Tensor& images);
@@ -70,8 +90,8 @@ class Network : public Module {
   std::unique_ptr<LidarBevBackbone> lidar_bev_backbone_;
   std::unique_ptr<ConvFuser> fuser_;
   std::unique_ptr<TemporalFusion> temporal_fusion_;
-  std::unique_ptr<StaticHead> static_head_;
-  std::unique_ptr<DynamicHead> dynamic_head_;
+  std::vector<HeadStage> heads_;
+  std::vector<Stage> stages_;
 };
 
 }  // namespace bevgrad

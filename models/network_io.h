@@ -1,11 +1,10 @@
-// What goes into the network and what comes out.
+// What goes into the network; what comes out is in models/network_output.h.
 #pragma once
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
 #include "geometry/camera.h"
+#include "models/network_output.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -33,21 +32,6 @@ struct History {
   Tensor feature_warp_matrix;
   /// bool or uint8 [N,intervals]: whether the slot holds a frame.
   Tensor valid;
-};
-
-/// Undefined where the network does not build that part. Maps are float32, logits before the sigmoid.
-struct NetworkOutput {
-  Tensor bev_camera;        ///< [N,C,Hb,Wb] view_transfer
-  Tensor bev_lidar;         ///< [N,3*neck_channels,Hb,Wb] lidar_bev_backbone
-  Tensor bev_fused;         ///< [N,C,Hb,Wb] fuser: what history stores
-  Tensor fusion_weights;    ///< [N,1+history,Hb,Wb], 0 where a frame is masked
-  Tensor bev_temporal;      ///< [N,C,Hb,Wb] what the static head takes; bev_fused where there is no temporal fusion
-  Tensor lane_logits;       ///< [N,lane classes,4Hb,4Wb]
-  Tensor road_logits;       ///< [N,road classes,4Hb,4Wb]
-  Tensor instance_heatmap;  ///< [N,instance classes,2Hb,2Wb]
-  Tensor instance_box;      ///< [N,6,2Hb,2Wb]: dx, dy (cells), log w, log h, sin, cos
-  /// "reg", "height", "dim", "rot", "vel", "heatmap", each [N,.,Hb,Wb].
-  std::map<std::string, Tensor> dynamic;
 };
 
 }  // namespace bevgrad

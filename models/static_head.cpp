@@ -42,18 +42,20 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
   init::constant(instance_.heatmap.bias, init::prior_bias(0.1));
 }
 
-StaticHeadOutput StaticHead::forward(const Tensor& x) {
+NamedTensors StaticHead::forward(const Tensor& x) {
   const Tensor trunk = tapped(trunk_, trunk_.forward(x));
   const Tensor half = up1_.forward(trunk);
   const Tensor full = up2_.forward(half);
   const Tensor instance = run(instance_.conv, instance_.bn, half);
-  StaticHeadOutput output{run(lane_, full), run(road_, full), run(instance_.heatmap, instance),
-                          run(instance_.box, instance)};
-  tapped(instance_, output.heatmap, 0);
-  tapped(instance_, output.box, 1);
+  NamedTensors maps = {{kLaneLogits, run(lane_, full)},
+                       {kRoadLogits, run(road_, full)},
+                       {kInstanceHeatmap, run(instance_.heatmap, instance)},
+                       {kInstanceBox, run(instance_.box, instance)}};
+  tapped(instance_, maps[2].second, 0);
+  tapped(instance_, maps[3].second, 1);
   size_t i = 0;
-  for (const Tensor* map : {&output.lane, &output.road, &output.heatmap, &output.box}) tapped(*this, *map, i++);
-  return output;
+  for (const auto& [name, map] : maps) tapped(*this, map, i++);
+  return maps;
 }
 
 }  // namespace bevgrad

@@ -1,28 +1,26 @@
 // The static map: lane marks, road elements and static instances.
 #pragma once
 #include "models/basic_block.h"
+#include "models/head.h"
 #include "models/network_options.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
 
-/// Logits; sizes in Network's terms.
-struct StaticHeadOutput {
-  Tensor lane;     ///< [N,lane classes,4H,4W]
-  Tensor road;     ///< [N,road classes,4H,4W]
-  Tensor heatmap;  ///< [N,instance classes,2H,2W]
-  Tensor box;      ///< [N,6,2H,2W]
-};
+/// The head's maps, for a feature [N,C,H,W].
+inline constexpr const char* kLaneLogits = "lane_logits";            ///< [N,lane classes,4H,4W]
+inline constexpr const char* kRoadLogits = "road_logits";            ///< [N,road classes,4H,4W]
+inline constexpr const char* kInstanceHeatmap = "instance_heatmap";  ///< [N,instance classes,2H,2W], logits
+inline constexpr const char* kInstanceBox = "instance_box";  ///< [N,6,2H,2W]: dx, dy (cells), log w, log h, sin, cos
 
 /// `trunk` (two BasicBlocks), `up1` and `up2` (bilinear x2, 3x3 `conv` without bias, `bn`, ReLU); `lane` and `road`
 /// (1x1) on the finer map, `instance` (3x3 `conv`, `bn`, ReLU; 1x1 `heatmap` and `box`) on up1's. Output biases start
 /// at a probability of 0.01, the heat map's at 0.1.
-class StaticHead : public Module {
+class StaticHead : public Head {
  public:
   StaticHead(int64_t in_channels, const StaticHeadOptions& options, Generator& generator);
-  /// [N,C,H,W]
-  StaticHeadOutput forward(const Tensor& x);
+  NamedTensors forward(const Tensor& x) override;
 
  private:
   struct Up : ConvBnRelu {

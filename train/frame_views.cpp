@@ -5,6 +5,8 @@
 
 #include "bev/warp.h"
 #include "configs/convert.h"
+#include "models/dynamic_head.h"
+#include "models/static_head.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -34,9 +36,9 @@ void add_features(SamplePicture& picture, int64_t n, const NetworkOutput& output
   const BevRange bev{range[0], range[1], range[3], range[4]};
   const Interpolation mode =
       proto.temporal().warp() == config::Temporal::bilinear ? Interpolation::Bilinear : Interpolation::Nearest;
-  const Tensor current = sample_of(output.bev_fused, n);
+  const Tensor current = sample_of(output.at(kBevFused), n);
   if (show.show_fusion()) picture.features.push_back(feature_panel("current", current, 0));
-  const Tensor weights = sample_of(output.fusion_weights, n);
+  const Tensor weights = sample_of(output.at(kFusionWeights), n);
   Tensor mixed = ops::mul(current, ops::narrow(weights, 1, 0, 1));
   picture.weight_titles = {"w(t)"};
   const auto slots = static_cast<int64_t>(history.prev_feat_list.size());
@@ -60,7 +62,7 @@ void add_features(SamplePicture& picture, int64_t n, const NetworkOutput& output
     mixed = ops::add(mixed, ops::mul(warped, ops::narrow(weights, 1, k + 1, 1)));
   }
   if (show.show_fusion()) picture.features.push_back(feature_panel("mixed", mixed, 0));
-  if (show.fusion_weights()) picture.fusion_weights = float_raster(output.fusion_weights, n);
+  if (show.fusion_weights()) picture.fusion_weights = float_raster(output.at(kFusionWeights), n);
 }
 
 }  // namespace
@@ -116,30 +118,31 @@ EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOut
   frame.timestamp = batch.timestamps[sample];
   frame.ego_pose = batch.ego_poses[sample];
   // Of the maps that boxes are decoded from nothing else would tell that they are broken.
+  const std::map<std::string, Tensor> dynamic = dynamic_maps(output);
   const auto count_non_finite = [&](const std::string& name, const Tensor& map) {
     if (!map.defined()) return;
     int64_t values = 0;
     for (const double value : sample_of(map, n).to_vector()) values += !std::isfinite(value);
     if (values > 0) frame.non_finite[name] = values;
   };
-  count_non_finite("instance_heatmap", output.instance_heatmap);
-  count_non_finite("instance_box", output.instance_box);
-  for (const auto& [name, map] : output.dynamic) count_non_finite("dynamic " + name, map);
-  if (output.lane_logits.defined()) {
-    frame.lane = sigmoid_raster(output.lane_logits, n);
-    frame.road = sigmoid_raster(output.road_logits, n);
+  count_non_finite("instance_heatmap", output.get(kInstanceHeatmap));
+  count_non_finite("instance_box", output.get(kInstanceBox));
+  for (const auto& [name, map] : dynamic) count_non_finite("dynamic " + name, map);
+  if (output.has(kLaneLogits)) {
+    frame.lane = sigmoid_raster(output.at(kLaneLogits), n);
+    frame.road = sigmoid_raster(output.at(kRoadLogits), n);
     frame.lane_label = label_raster(batch.lane, n);
     frame.road_label = label_raster(batch.road, n);
     if (batch.visibility.defined()) frame.visibility = label_raster(batch.visibility, n);
     const DecodedInstances decoded =
-        decode_instances(sample_of(output.instance_heatmap, n), sample_of(output.instance_box, n),
+        decode_instances(sample_of(output.at(kInstanceHeatmap), n), sample_of(output.at(kInstanceBox), n),
                          configs::instance_decode_options(proto));
     frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
     if (batch.has_instances[sample]) frame.instance_labels = batch.instances[sample];
   }
-  if (!output.dynamic.empty()) {
+  if (!dynamic.empty()) {
     std::map<std::string, Tensor> maps;
-    for (const auto& [name, map] : output.dynamic) maps[name] = sample_of(map, n);
+    for (const auto& [name, map] : dynamic) maps[name] = sample_of(map, n);
     frame.boxes = scored_boxes(decode_boxes(maps, configs::box_decode_options(proto)), 0);
     if (batch.has_boxes[sample]) frame.box_labels = batch.boxes[sample];
   }
@@ -155,7 +158,7 @@ SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput&
   if (proto.tasks().enable_lidar() && static_cast<size_t>(n) < batch.points.size())
     picture.points = batch.points[static_cast<size_t>(n)];
   picture.frame = std::move(frame);
-  if (output.fusion_weights.defined()) add_features(picture, n, output, history, proto);
+  if (output.has(kFusionWeights) && !history.prev_feat_list.empty()) add_features(picture, n, output, history, proto);
   return picture;
 }
 

@@ -18,7 +18,8 @@ DrawingOptions drawing_options(const config::Config& proto);
 EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output,
                                  const config::Config& proto);
 
-/// Everything that a picture of sample `n` shows; `frame` is what evaluation_frame gave.
+/// Everything that a picture of sample `n` shows; `frame` is what evaluation_frame gave. With an empty history the
+/// features are left out.
 SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history,
                              EvaluationFrame frame, const config::Config& proto);
 

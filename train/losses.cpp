@@ -2,6 +2,8 @@
 
 #include "autograd/functions.h"
 #include "configs/convert.h"
+#include "models/dynamic_head.h"
+#include "models/static_head.h"
 #include "nn/losses.h"
 #include "train/targets/centre_targets.h"
 
@@ -58,6 +60,10 @@ CentreGrid grid_of(const Tensor& map, const config::Grid& grid, double cell) {
       .x_min = grid.pc_range(0), .y_min = grid.pc_range(1), .cell = cell, .rows = map.size(2), .columns = map.size(3)};
 }
 
+std::string dynamic_name(const std::string& map) {
+  return kDynamicMapPrefix + map;
+}
+
 std::vector<double> weights_of(const google::protobuf::RepeatedField<double>& weights) {
   return {weights.begin(), weights.end()};
 }
@@ -79,17 +85,17 @@ void add_static(Losses& losses, const NetworkOutput& output, const Batch& batch,
   const config::Loss& loss = proto.loss();
   Sum sum(losses, scalars);
   const bool is_ahead = batch.on_device != nullptr;
-  add_segmentation(sum, "lane", output.lane_logits, is_ahead ? batch.on_device->lane() : batch.lane, loss.lane_focal(),
-                   loss.lane_dice(), loss.lane_class_weights(), loss);
-  add_segmentation(sum, "road", output.road_logits, is_ahead ? batch.on_device->road() : batch.road, loss.road_focal(),
-                   loss.road_dice(), loss.road_class_weights(), loss);
+  add_segmentation(sum, "lane", output.at(kLaneLogits), is_ahead ? batch.on_device->lane() : batch.lane,
+                   loss.lane_focal(), loss.lane_dice(), loss.lane_class_weights(), loss);
+  add_segmentation(sum, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
+                   loss.road_focal(), loss.road_dice(), loss.road_class_weights(), loss);
   const InstanceDecodeOptions decode = configs::instance_decode_options(proto);
-  const CentreTargets targets = instance_targets(batch, grid_of(output.instance_heatmap, proto.grid(), decode.cell),
-                                                 output.instance_heatmap.size(1), decode.symmetric);
-  sum.add("static/instance_heatmap", loss.instance_heatmap(),
-          gaussian_focal_loss(output.instance_heatmap, targets.heatmap));
+  const Tensor& heatmap = output.at(kInstanceHeatmap);
+  const CentreTargets targets =
+      instance_targets(batch, grid_of(heatmap, proto.grid(), decode.cell), heatmap.size(1), decode.symmetric);
+  sum.add("static/instance_heatmap", loss.instance_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap));
   sum.add("static/instance_box", loss.instance_box(),
-          indexed_l1_loss(output.instance_box, targets.cells, targets.values));
+          indexed_l1_loss(output.at(kInstanceBox), targets.cells, targets.values));
   sum.close(loss.static_weight());
 }
 
@@ -97,12 +103,12 @@ void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch
                  Scalars& scalars) {
   const config::Loss& loss = proto.loss();
   Sum sum(losses, scalars);
-  const Tensor& heatmap = output.dynamic.at("heatmap");
+  const Tensor& heatmap = output.at(dynamic_name("heatmap"));
   const CentreTargets targets = box_targets(batch, grid_of(heatmap, proto.grid(), proto.grid().bev_cell()),
                                             heatmap.size(1), configs::label_schema(proto).grid);
   sum.add("dynamic/heatmap", loss.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap));
   for (const DynamicMap& map : kDynamicMaps) {
-    const Tensor& predicted = output.dynamic.at(map.name);
+    const Tensor& predicted = output.at(dynamic_name(map.name));
     const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
     const double weight = std::string_view(map.name) == "vel" ? kVelocityWeight : 1.0;
     sum.add(std::string("dynamic/") + map.name, loss.dynamic_box() * weight,
@@ -116,8 +122,8 @@ void add_dynamic(Losses& losses, const NetworkOutput& output, const Batch& batch
 Losses compute_losses(const NetworkOutput& output, const Batch& batch, const config::Config& proto, BatchTasks tasks) {
   Losses losses;
   Scalars scalars;
-  if (tasks.static_task && output.lane_logits.defined()) add_static(losses, output, batch, proto, scalars);
-  if (tasks.dynamic_task && !output.dynamic.empty()) add_dynamic(losses, output, batch, proto, scalars);
+  if (tasks.static_task && output.has(kLaneLogits)) add_static(losses, output, batch, proto, scalars);
+  if (tasks.dynamic_task && output.has(dynamic_name("heatmap"))) add_dynamic(losses, output, batch, proto, scalars);
   check(losses.total.defined(), "loss: nothing to learn, every weight is 0 or no head is built");
   scalars.read(losses);
   return losses;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "tensor/ops.h"
 
@@ -26,11 +27,8 @@ std::vector<FrameMoment> moments_of(const Batch& batch) {
 }
 
 NetworkOutput on_cpu(const NetworkOutput& output) {
-  NetworkOutput copy = output;
-  for (Tensor* map : {&copy.bev_camera, &copy.bev_lidar, &copy.bev_fused, &copy.fusion_weights, &copy.bev_temporal,
-                      &copy.lane_logits, &copy.road_logits, &copy.instance_heatmap, &copy.instance_box})
-    *map = to_cpu(*map);
-  for (auto& [name, map] : copy.dynamic) map = to_cpu(map);
+  NetworkOutput copy;
+  for (const NetworkMap& entry : output) copy.set(entry.name, to_cpu(entry.map), entry.made_by);
   return copy;
 }
 
@@ -64,17 +62,19 @@ PretrainReport load_network(Network& network, const std::string& path, RunLog& l
   PretrainReport report = load_pretrained(path, network.state_dict());
   log.info(report.summary());
   std::vector<std::string> lacking = report.other_shape;
-  bool lacks_fusion = false;
+  std::set<std::string> untrained;
   for (const std::string& name : report.missing) {
-    if (name.starts_with("bev_static_temporal_fusion.")) {
-      lacks_fusion = true;
+    const Stage* stage = network.stage_of(name);
+    if (stage != nullptr && stage->is_neutral_untrained) {
+      untrained.insert(stage->name);
     } else {
       lacking.push_back(name);
     }
   }
   check(lacking.empty(), "{}: {} of the network's {} tensors are missing or of another shape, the first is {}", path,
         lacking.size(), network.state_dict().size(), lacking.empty() ? "" : lacking.front());
-  if (lacks_fusion) log.warn(fmt::format("{}: it has no temporal fusion; untrained, it passes its input on", path));
+  for (const std::string& name : untrained)
+    log.warn(fmt::format("{}: it has no {}; untrained, it passes its input on", path, name));
   return report;
 }
 
@@ -82,21 +82,9 @@ std::string find_not_finite(Network& network, const NetworkOutput& output, const
   for (const auto& [name, tensor] : network.state_dict()) {
     if (is_floating_point(tensor.dtype()) && !ops::all_finite(tensor)) return fmt::format("parameter {}", name);
   }
-  // In the order in which they are computed.
-  const std::pair<const char*, const Tensor*> maps[] = {
-      {"bev_camera (stage1_backbone, stage1_neck, view_transfer)", &output.bev_camera},
-      {"bev_lidar (lidar_vfe, lidar_bev_backbone)", &output.bev_lidar},
-      {"bev_fused (fuser)", &output.bev_fused},
-      {"bev_temporal (bev_static_temporal_fusion)", &output.bev_temporal},
-      {"lane_logits (bev_static_head)", &output.lane_logits},
-      {"road_logits (bev_static_head)", &output.road_logits},
-      {"instance_heatmap (bev_static_head)", &output.instance_heatmap},
-      {"instance_box (bev_static_head)", &output.instance_box}};
-  for (const auto& [name, tensor] : maps) {
-    if (tensor->defined() && !ops::all_finite(*tensor)) return name;
-  }
-  for (const auto& [name, tensor] : output.dynamic) {
-    if (!ops::all_finite(tensor)) return fmt::format("{} (bev_dynamic_head)", name);
+  // In the order in which they were computed.
+  for (const NetworkMap& entry : output) {
+    if (!ops::all_finite(entry.map)) return fmt::format("{} ({})", entry.name, entry.made_by);
   }
   for (const auto& [name, value] : losses.terms) {
     if (!std::isfinite(value)) return fmt::format("the loss {}, whose input is finite (a label?)", name);

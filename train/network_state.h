@@ -27,10 +27,10 @@ StateDict on_cpu(const StateDict& tensors);
 void restore_state(const NamedTensors& model, const StateDict& saved, const std::string& source);
 
 /// For validation and prediction: loads `path` into the network and reports what went where. What the network needs and
-/// the file lacks is an error, but for the temporal fusion, which without training passes its input on.
+/// the file lacks is an error, but for stages that without training pass their input on (Stage::is_neutral_untrained).
 PretrainReport load_network(Network& network, const std::string& path, RunLog& log);
 
-/// What first went wrong in a step whose loss is not finite: "bev_lidar" and the module that made it, a parameter, a
+/// What first went wrong in a step whose loss is not finite: "bev_lidar" and the stages that made it, a parameter, a
 /// label or a loss term.
 std::string find_not_finite(Network& network, const NetworkOutput& output, const Losses& losses);
 

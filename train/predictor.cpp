@@ -5,6 +5,8 @@
 
 #include "autograd/autograd.h"
 #include "configs/convert.h"
+#include "models/dynamic_head.h"
+#include "models/static_head.h"
 #include "models/tap.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
@@ -19,7 +21,6 @@ class Outputs {
   Outputs(const std::string& path, int64_t rows) : writer_(path), rows_(rows) {}
 
   void add(const std::string& name, const Tensor& row) {
-    if (!row.defined()) return;
     const Tensor values = ops::contiguous(ops::to(ops::to(row, DType::Float32), Device()));
     if (made_.try_emplace(name, values.sizes()).second) {
       Shape sizes = values.sizes();
@@ -46,23 +47,15 @@ class Outputs {
 };
 
 void add_maps(Outputs& outputs, const NetworkOutput& output, const config::Config& proto) {
-  outputs.add("bev_camera", output.bev_camera);
-  outputs.add("bev_lidar", output.bev_lidar);
-  outputs.add("bev_fused", output.bev_fused);
-  outputs.add("fusion_weights", output.fusion_weights);
-  outputs.add("bev_temporal", output.bev_temporal);
-  outputs.add("lane_logits", output.lane_logits);
-  outputs.add("road_logits", output.road_logits);
-  outputs.add("instance_heatmap", output.instance_heatmap);
-  outputs.add("instance_box", output.instance_box);
-  if (output.instance_heatmap.defined()) {
+  for (const NetworkMap& entry : output) outputs.add(entry.name, entry.map);
+  if (output.has(kInstanceHeatmap)) {
     const DecodedInstances decoded =
-        decode_instances(output.instance_heatmap, output.instance_box, configs::instance_decode_options(proto));
+        decode_instances(output.at(kInstanceHeatmap), output.at(kInstanceBox), configs::instance_decode_options(proto));
     outputs.add("instances", decoded.instances);
     outputs.add("instance_scores", decoded.scores);
   }
-  for (const auto& [name, map] : output.dynamic) outputs.add("dynamic/" + name, map);
-  if (!output.dynamic.empty()) outputs.add("boxes", decode_boxes(output.dynamic, configs::box_decode_options(proto)));
+  if (const std::map<std::string, Tensor> maps = dynamic_maps(output); !maps.empty())
+    outputs.add("boxes", decode_boxes(maps, configs::box_decode_options(proto)));
 }
 
 }  // namespace
@@ -94,7 +87,7 @@ void predict(const configs::Document& document, const PredictOptions& options, R
     if (history_manager) {
       const std::vector<FrameMoment> moment = {inputs.moment(i)};
       history = history_manager->sample(moment);
-      history_manager->push(output.bev_fused, moment);
+      history_manager->push(output.at(kBevFused), moment);
     }
     network.decode(output, history);
     add_maps(outputs, output, proto);

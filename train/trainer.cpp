@@ -11,7 +11,6 @@
 #include "configs/convert.h"
 #include "configs/load.h"
 #include "tensor/allocator.h"
-#include "train/cache/fingerprint.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/validator.h"
@@ -46,16 +45,6 @@ std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train&
   for (const config::FreezeModule& entry : train.freeze_module_schedules())
     entries.emplace_back(entry.module(), entry.steps());
   return entries;
-}
-
-/// Modules that a freeze schedule may name although this config does not build them.
-std::vector<std::string> switched_off_modules(const config::Tasks& tasks) {
-  std::vector<std::string> off;
-  if (!tasks.enable_lidar()) off.insert(off.end(), {"lidar_vfe", "lidar_middle_encoder", "lidar_bev_backbone"});
-  if (!tasks.dynamic_task()) off.push_back("bev_dynamic_head");
-  if (!tasks.static_task()) off.push_back("bev_static_head");
-  if (!tasks.enable_static_temporal()) off.push_back("bev_static_temporal_fusion");
-  return off;
 }
 
 MetricWatchOptions watch_options(const config::Train& train) {
@@ -103,8 +92,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
   network_->move_to(options_.device);
   network_->set_training(true);
-  freezing_ =
-      std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), switched_off_modules(proto.tasks()));
+  freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), proto.train().batch_size());
   if (options_.resume.empty()) {
@@ -135,11 +123,10 @@ void Trainer::load_pretrain(const std::string& path) {
 
 void Trainer::prepare_features() {
   if (!document_.proto.feature_cache().enabled() || !features_.empty()) return;
-  FreezeSchedule schedule(*network_, freeze_entries(document_.proto.train()),
-                          switched_off_modules(document_.proto.tasks()));
+  FreezeSchedule schedule(*network_, freeze_entries(document_.proto.train()), network_->switched_off());
   schedule.apply(total_steps_ - 1);
   for (const auto& [name, parameter] : trainable_parameters(*network_)) {
-    if (is_encoder(name))
+    if (network_->is_encoder(name))
       throw UsageError(fmt::format(
           "{}: field \"feature_cache.enabled\": {} is trained before step {}; freeze_module_schedules must freeze "
           "everything up to the fused feature for the whole run",
@@ -195,7 +182,7 @@ NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
   NetworkOutput output = network_->encode(network_input(batch));
   network_->decode(output, history);
   draw_debug(batch, output, history);
-  history_->push(output.bev_fused, moments);
+  history_->push(output.at(kBevFused), moments);
   return output;
 }
 
@@ -216,7 +203,7 @@ NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
   batch = std::move(prepared.batch);
   profile::phase_done("data");
   NetworkOutput output;
-  output.bev_fused = prepared.bev_fused;
+  output.set(kBevFused, prepared.bev_fused, "feature cache");
   network_->decode(output, prepared.history);
   if (sources_[source].has_history()) draw_debug(batch, output, prepared.history);
   return output;

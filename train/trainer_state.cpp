@@ -3,7 +3,6 @@
 
 #include "autograd/autograd.h"
 #include "configs/load.h"
-#include "train/cache/fingerprint.h"
 #include "train/network_state.h"
 #include "train/trainer.h"
 
@@ -142,8 +141,8 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
     }
     // The queue is not saved: features of a frozen encoder are made again from the batches that filled it.
     const NamedTensors trained = trainable_parameters(*network_);
-    const bool is_frozen =
-        std::none_of(trained.begin(), trained.end(), [](const auto& entry) { return is_encoder(entry.first); });
+    const bool is_frozen = std::none_of(trained.begin(), trained.end(),
+                                        [&](const auto& entry) { return network_->is_encoder(entry.first); });
     if (!is_frozen) {
       log_.warn(
           "the encoder is trained: the history is made anew with its weights of now, so that this run differs "
@@ -158,7 +157,7 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
       for (size_t n = 0; n < batch.starts.size(); ++n) {
         if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
       }
-      history_->push(network_->encode(network_input(batch)).bev_fused, moments_of(batch));
+      history_->push(network_->encode(network_input(batch)).at(kBevFused), moments_of(batch));
     }
     network_->set_training(true);
   }

@@ -37,9 +37,8 @@ void ValidationResults::record(const JudgedBatch& judged, int64_t n, EvaluationF
     recorder_->add(sample_picture(judged.batch, n, judged.output, judged.history, std::move(frame), proto_));
     return;
   }
-  NetworkOutput output = judged.output;
-  output.fusion_weights = {};  // only a picture shows them and the history
-  recorder_->add(sample_picture(judged.batch, n, output, {}, std::move(frame), proto_), false);
+  // Only a picture shows the history.
+  recorder_->add(sample_picture(judged.batch, n, judged.output, {}, std::move(frame), proto_), false);
 }
 
 bool ValidationResults::wants_picture() {

@@ -103,7 +103,8 @@ std::map<std::string, double> Validator::run(Network& network) {
     const Clock::time_point forward_start = Clock::now();
     NetworkOutput output;
     if (features) {
-      output.bev_fused = ops::to(features->features(batch->entries, DType::Float32), network.device());
+      output.set(kBevFused, ops::to(features->features(batch->entries, DType::Float32), network.device()),
+                 "feature cache");
     } else {
       output = network.encode(network_input(*batch));
     }
@@ -117,7 +118,7 @@ std::map<std::string, double> Validator::run(Network& network) {
         if (batch->starts[n]) history_manager->reset(static_cast<int64_t>(n));
       }
       history = history_manager->sample(moments);
-      history_manager->push(output.bev_fused, moments);
+      history_manager->push(output.at(kBevFused), moments);
     }
     network.decode(output, history);
     forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();

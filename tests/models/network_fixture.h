@@ -79,15 +79,9 @@ inline History golden_history(const NetworkOptions& options, const std::map<std:
   return history;
 }
 
-/// The output's maps under the names that golden files and `predict` give them.
 inline std::map<std::string, Tensor> named_maps(const NetworkOutput& out) {
-  std::map<std::string, Tensor> maps = {{"bev_camera", out.bev_camera},     {"bev_lidar", out.bev_lidar},
-                                        {"bev_fused", out.bev_fused},       {"fusion_weights", out.fusion_weights},
-                                        {"bev_temporal", out.bev_temporal}, {"lane_logits", out.lane_logits},
-                                        {"road_logits", out.road_logits},   {"instance_heatmap", out.instance_heatmap},
-                                        {"instance_box", out.instance_box}};
-  for (const auto& [name, map] : out.dynamic) maps["dynamic/" + name] = map;
-  std::erase_if(maps, [](const auto& entry) { return !entry.second.defined(); });
+  std::map<std::string, Tensor> maps;
+  for (const NetworkMap& entry : out) maps[entry.name] = entry.map;
   return maps;
 }
 

@@ -105,9 +105,9 @@ TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
   TapRecorder recorder(network, {"fuser.0", "fuser.1", "bev_static_temporal_fusion.fusion_conv.2"});
   const NetworkOutput out = network.forward(input);
   const auto taps = recorder.take();
-  EXPECT_LT(relative_error(out.lane_logits, plain.lane_logits), 1e-5);
-  EXPECT_LT(relative_error(ops::relu(taps.at("fuser.1")), plain.bev_fused), 1e-5);
-  EXPECT_EQ(taps.at("fuser.0").sizes(), plain.bev_fused.sizes());
+  EXPECT_LT(relative_error(out.at("lane_logits"), plain.at("lane_logits")), 1e-5);
+  EXPECT_LT(relative_error(ops::relu(taps.at("fuser.1")), plain.at("bev_fused")), 1e-5);
+  EXPECT_EQ(taps.at("fuser.0").sizes(), plain.at("bev_fused").sizes());
   // Before the activation.
   EXPECT_LT(
       ops::neg(ops::max(ops::reshape(ops::neg(taps.at("bev_static_temporal_fusion.fusion_conv.2")), {-1}), 0)).item(),

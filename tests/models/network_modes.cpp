@@ -31,8 +31,8 @@ TEST_F(NetworkModes, ChunksOfTheTrunkChangeNothing) {
   const NetworkOutput whole = make(options)->forward(input);
   options.trunk_chunk_pixels = 64 * 64 * 3;
   const NetworkOutput chunked = make(options)->forward(input);
-  EXPECT_LT(relative_error(chunked.bev_fused, whole.bev_fused), 1e-6);
-  EXPECT_LT(relative_error(chunked.lane_logits, whole.lane_logits), 1e-6);
+  EXPECT_LT(relative_error(chunked.at("bev_fused"), whole.at("bev_fused")), 1e-6);
+  EXPECT_LT(relative_error(chunked.at("lane_logits"), whole.at("lane_logits")), 1e-6);
 }
 
 TEST_F(NetworkModes, AFrozenTrunkGivesWhatEvaluationGivesAndKeepsNoGradient) {
@@ -41,16 +41,16 @@ TEST_F(NetworkModes, AFrozenTrunkGivesWhatEvaluationGivesAndKeepsNoGradient) {
   Tensor expected;
   {
     const NoGradGuard no_grad;
-    expected = network->forward(input).bev_fused;
+    expected = network->forward(input).at("bev_fused");
   }
   network->set_training(true);
   for (const auto& [name, child] : network->children())
     if (!name.starts_with("bev_")) child->set_frozen(true);
   const NetworkOutput out = network->forward(input);
-  EXPECT_LT(relative_error(out.bev_fused, expected), 1e-6);
-  EXPECT_FALSE(requires_grad(out.bev_fused));
-  EXPECT_TRUE(requires_grad(out.lane_logits));
-  backward(out.lane_logits, ones(out.lane_logits.sizes()));
+  EXPECT_LT(relative_error(out.at("bev_fused"), expected), 1e-6);
+  EXPECT_FALSE(requires_grad(out.at("bev_fused")));
+  EXPECT_TRUE(requires_grad(out.at("lane_logits")));
+  backward(out.at("lane_logits"), ones(out.at("lane_logits").sizes()));
   // The lane logits do not depend on the other outputs of the head.
   for (const auto& [name, parameter] : network->named_parameters()) {
     const bool other_output = name.starts_with("bev_static_head.road") || name.starts_with("bev_static_head.instance");
@@ -69,8 +69,8 @@ TEST_F(NetworkModes, AnUntrainedFusionGivesWhatStepOneGave) {
   for (const auto& [name, parameter] : network->named_parameters())
     if (name == "bev_static_temporal_fusion.gamma") ops::fill_(parameter, 0);
   const NetworkOutput step2 = network->forward(input, golden_history(options, golden));
-  EXPECT_EQ(step1.lane_logits.to_vector(), step2.lane_logits.to_vector());
-  EXPECT_EQ(step1.instance_box.to_vector(), step2.instance_box.to_vector());
+  EXPECT_EQ(step1.at("lane_logits").to_vector(), step2.at("lane_logits").to_vector());
+  EXPECT_EQ(step1.at("instance_box").to_vector(), step2.at("instance_box").to_vector());
 }
 
 TEST_F(NetworkModes, Uint8ImagesAreNormalisedOnTheWay) {
@@ -86,7 +86,7 @@ TEST_F(NetworkModes, Uint8ImagesAreNormalisedOnTheWay) {
     floats.images[g] = ops::div(ops::sub(ops::to(image, DType::Float32), mean), deviation);
   }
   auto network = make(options);
-  EXPECT_LT(relative_error(network->forward(bytes).bev_fused, network->forward(floats).bev_fused), 1e-5);
+  EXPECT_LT(relative_error(network->forward(bytes).at("bev_fused"), network->forward(floats).at("bev_fused")), 1e-5);
 }
 
 TEST_F(NetworkModes, AmpStaysNearFloat32) {
@@ -96,9 +96,9 @@ TEST_F(NetworkModes, AmpStaysNearFloat32) {
   const NetworkOutput single = network->forward(input);
   network->set_backbone_amp(true);
   const NetworkOutput half = network->forward(input);
-  EXPECT_EQ(half.bev_fused.dtype(), DType::Float32);
-  EXPECT_LT(relative_error(half.bev_fused, single.bev_fused), 5e-2);
-  EXPECT_GT(relative_error(half.bev_fused, single.bev_fused), 1e-6);
+  EXPECT_EQ(half.at("bev_fused").dtype(), DType::Float32);
+  EXPECT_LT(relative_error(half.at("bev_fused"), single.at("bev_fused")), 5e-2);
+  EXPECT_GT(relative_error(half.at("bev_fused"), single.at("bev_fused")), 1e-6);
 }
 
 TEST_F(NetworkModes, HeadAmpStaysNearFloat32AndTrains) {
@@ -111,13 +111,13 @@ TEST_F(NetworkModes, HeadAmpStaysNearFloat32AndTrains) {
     network->set_head_amp(true);
     half = network->forward(input);
   }
-  EXPECT_EQ(relative_error(half.bev_fused, single.bev_fused), 0);
-  EXPECT_EQ(half.lane_logits.dtype(), DType::Float32);
-  EXPECT_LT(relative_error(half.lane_logits, single.lane_logits), 5e-2);
-  EXPECT_GT(relative_error(half.lane_logits, single.lane_logits), 1e-6);
+  EXPECT_EQ(relative_error(half.at("bev_fused"), single.at("bev_fused")), 0);
+  EXPECT_EQ(half.at("lane_logits").dtype(), DType::Float32);
+  EXPECT_LT(relative_error(half.at("lane_logits"), single.at("lane_logits")), 5e-2);
+  EXPECT_GT(relative_error(half.at("lane_logits"), single.at("lane_logits")), 1e-6);
   network->set_training(true);
   const NetworkOutput out = network->forward(input);
-  backward(out.lane_logits, ones(out.lane_logits.sizes()));
+  backward(out.at("lane_logits"), ones(out.at("lane_logits").sizes()));
   for (const auto& [name, parameter] : network->find("bev_static_head")->named_parameters()) {
     if (!grad(parameter).defined()) continue;
     EXPECT_EQ(grad(parameter).dtype(), DType::Float32) << name;
@@ -130,7 +130,7 @@ TEST_F(NetworkModes, AmpTrains) {
   auto network = make(options);
   network->set_training(true);
   const NetworkOutput out = network->forward(golden_input(options, golden));
-  backward(out.lane_logits, ones(out.lane_logits.sizes()));
+  backward(out.at("lane_logits"), ones(out.at("lane_logits").sizes()));
   const Tensor weight = network->find("stage1_backbone0.conv1")->named_parameters().front().second;
   ASSERT_TRUE(grad(weight).defined());
   EXPECT_EQ(grad(weight).dtype(), DType::Float32);
@@ -146,20 +146,21 @@ TEST_F(NetworkModes, RecordedTrunksGiveTheSame) {
     network->move_to(device);
     NetworkInput other = input;
     for (Tensor& images : other.images) images = ops::mul(images, 0.5);
-    const Tensor expected = network->encode(input).bev_camera, expected_other = network->encode(other).bev_camera;
+    const Tensor expected = network->encode(input).at("bev_camera"),
+                 expected_other = network->encode(other).at("bev_camera");
     network->set_cuda_graphs(true);
     for (int round = 0; round < 4; ++round) {
-      EXPECT_EQ(network->encode(input).bev_camera.to_vector(), expected.to_vector()) << round;
-      EXPECT_EQ(network->encode(other).bev_camera.to_vector(), expected_other.to_vector()) << round;
+      EXPECT_EQ(network->encode(input).at("bev_camera").to_vector(), expected.to_vector()) << round;
+      EXPECT_EQ(network->encode(other).at("bev_camera").to_vector(), expected_other.to_vector()) << round;
     }
     EXPECT_EQ(network->graph_replays(), device.is_cpu() ? 0 : 12)
         << "8 calls, two groups, less those that run and record";
     // Other weights: what was recorded is no more.
     for (const auto& [name, parameter] : network->named_parameters())
       if (name == "stage1_backbone0.conv1.weight") ops::mul_(parameter, 0.5);
-    const Tensor changed = network->encode(input).bev_camera;
+    const Tensor changed = network->encode(input).at("bev_camera");
     network->set_cuda_graphs(false);
-    EXPECT_EQ(network->encode(input).bev_camera.to_vector(), changed.to_vector());
+    EXPECT_EQ(network->encode(input).at("bev_camera").to_vector(), changed.to_vector());
     EXPECT_NE(changed.to_vector(), expected.to_vector());
   }
 }

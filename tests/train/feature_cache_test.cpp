@@ -244,7 +244,7 @@ TEST(FeatureSource, WhatShapesAFeatureChangesItsKey) {
     if (name.ends_with("num_batches_tracked")) continue;
     const Tensor before = ops::clone(tensor);
     ops::fill_(tensor, 0.123);
-    EXPECT_EQ(encoder_fingerprint(f.network, f.document.proto) == key, !is_encoder(name)) << name;
+    EXPECT_EQ(encoder_fingerprint(f.network, f.document.proto) == key, !f.network.is_encoder(name)) << name;
     ops::copy_(tensor, before);
   }
 }

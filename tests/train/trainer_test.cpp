@@ -270,10 +270,10 @@ TEST(StepTwo, UntrainedItIsItsStepOne) {
     const History past = history.sample(moments_of(*batch));
     NetworkOutput b = second.encode(network_input(*batch));
     second.decode(b, past);
-    history.push(b.bev_fused, moments_of(*batch));
+    history.push(b.at(kBevFused), moments_of(*batch));
     for (const Tensor& feature : past.prev_feat_list) had_history |= feature.defined();
-    EXPECT_EQ(a.lane_logits.to_vector(), b.lane_logits.to_vector());
-    EXPECT_EQ(a.instance_box.to_vector(), b.instance_box.to_vector());
+    EXPECT_EQ(a.at("lane_logits").to_vector(), b.at("lane_logits").to_vector());
+    EXPECT_EQ(a.at("instance_box").to_vector(), b.at("instance_box").to_vector());
   }
   EXPECT_TRUE(had_history);
 }

@@ -36,7 +36,7 @@ class SyntheticTraining {
     std::vector<std::pair<std::string, int64_t>> frozen;
     for (const config::FreezeModule& entry : proto_.train().freeze_module_schedules())
       frozen.emplace_back(entry.module(), entry.steps());
-    FreezeSchedule(network_, frozen, {"lidar_*"}).apply(0);
+    FreezeSchedule(network_, frozen, network_.switched_off()).apply(0);
     optimizer_.set_parameters(optimized_parameters(trainable_parameters(network_), {}));
     const int64_t count = options.batch > 0 ? options.batch : proto_.train().batch_size();
     batch_ = synthetic_batch(document, count, !cached_, generator_);
@@ -63,7 +63,7 @@ class SyntheticTraining {
     };
     NetworkOutput output;
     if (cached_) {
-      output.bev_fused = feature_;
+      output.set(kBevFused, feature_);
     } else {
       output = network_.encode(network_input(batch_));
     }

@@ -87,7 +87,7 @@ struct FeatureSource::Impl {
 
   Tensor encode(const Batch& batch) {
     const NoGradGuard no_grad;
-    return ops::to(network.encode(network_input(batch)).bev_fused, Device());
+    return ops::to(network.encode(network_input(batch)).at(kBevFused), Device());
   }
 
   /// One feature that the cache does not have (any more).

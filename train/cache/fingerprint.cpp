@@ -134,17 +134,13 @@ RecordHashes read_index(const std::string& path, const CacheKey& identity) {
 
 }  // namespace
 
-bool is_encoder(const std::string& name) {
-  return !name.starts_with("bev_static_") && !name.starts_with("bev_dynamic_");
-}
-
 CacheKey encoder_fingerprint(const Network& network, const config::Config& proto) {
   Hash hash;
   hash.add(std::string(kEncoderVersion));
   hash.add(encoder_config(proto));
   for (const auto& [name, tensor] : network.state_dict()) {
     // How often a norm was updated is a count for people.
-    if (!is_encoder(name) || name.ends_with("num_batches_tracked")) continue;
+    if (!network.is_encoder(name) || name.ends_with("num_batches_tracked")) continue;
     const Tensor dense = ops::to(ops::contiguous(tensor), Device());
     hash.add(name + " " + describe(dense));
     hash.add(dense.raw_data(), dense.nbytes());

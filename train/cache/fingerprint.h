@@ -12,9 +12,6 @@
 
 namespace bevgrad {
 
-/// Whether a parameter or module belongs to what comes before the fused feature.
-bool is_encoder(const std::string& name);
-
 /// Everything but the input: the encoder's weights and statistics, the grid, image sizes and normalisation, widths and
 /// the precision in which it computes.
 CacheKey encoder_fingerprint(const Network& network, const config::Config& proto);
