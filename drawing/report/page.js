@@ -1,11 +1,3 @@
-<<<<<<<< HEAD:drawing/report/page_script.cpp
-#include "drawing/report/html_report.h"
-
-namespace bevgrad {
-
-const char* const kReportScript = R"js(
-========
->>>>>>>> a8af23e (Faults of evaluation, prediction's files, drawing and report: files that do not fit are named, broken detections are told, names and colours mean one thing, the page is two files of its own):drawing/report/page.js
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.getElementById("main");
