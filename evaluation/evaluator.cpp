@@ -259,17 +259,17 @@ std::vector<std::string> Evaluator::remarks() const {
                                     e.y_min, e.y_max, e.x_min, e.x_max));
   }
   for (const auto& [name, counts] : counts_->sets) {
-    for (const auto& [complaint, what] : counts.unusable)
-      remarks.push_back(fmt::format("{}: {} {} and {}; in {} of {} frames, first in sample {}", name, what.values,
-                                    complaint,
-                                    complaint.starts_with("labelled") ? "are left out" : "count as not predicted",
-                                    what.frames, counts.frames, what.first));
     if (counts_->sets.size() == 1 && counts.sequences.size() == 1 &&
         counts.total(options_).any_iou.counts(0, kAllCells).truth > 0)
       remarks.push_back(fmt::format(
           "{}: one sequence alone: there is no other to choose the threshold of any lane mark on, it is 0.5, and there "
           "are no intervals",
           name));
+    for (const auto& [complaint, what] : counts.unusable)
+      remarks.push_back(fmt::format("{}: {} {} and {}; in {} of {} frames, first in sample {}", name, what.values,
+                                    complaint,
+                                    complaint.starts_with("labelled") ? "are left out" : "count as not predicted",
+                                    what.frames, counts.frames, what.first));
     for (const auto& [what, frames] : counts.missing)
       remarks.push_back(fmt::format("{}: {} of {} frames have no {} labels", name, frames, counts.frames, what));
   }

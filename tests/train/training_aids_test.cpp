@@ -106,7 +106,7 @@ TEST(LossGuard, ASkippedStepMovesNothingAndIsTold) {
   const std::string work_dir = TinyData::get().path("skipped");
   // 1.0001 times the mean: soon a step is above it.
   auto trainer = make_trainer(
-      {"train.train_steps=60", "train.skip_loss_factor=1.0001", "train.max_skipped_steps=60", "train.base_lr=1e-7"},
+      {"train.train_steps=60", "train.skip_loss_factor=1.0001", "train.max_skipped_steps=60", "train.base_lr=1e-5"},
       work_dir);
   bool skipped = false;
   while (!skipped && trainer->global_step() < 60) {
@@ -119,7 +119,7 @@ TEST(LossGuard, ASkippedStepMovesNothingAndIsTold) {
     bool moved = false;
     for (size_t i = 0; i < before.size(); ++i)
       moved |= before[i].to_vector() != trainer->optimizer().parameters()[i].value.to_vector();
-    EXPECT_EQ(moved, !skipped) << report.step;
+    if (report.lr > 0) EXPECT_EQ(moved, !skipped) << report.step;
     if (!skipped) continue;
     EXPECT_THAT(text_of(work_dir + "/train.log"), HasSubstr(fmt::format("step {}: the loss", report.step)));
     EXPECT_THAT(text_of(work_dir + "/train.log"), HasSubstr(report.samples.at(0)));
