@@ -226,13 +226,40 @@ def check(folder):
                         break
         return table
 
+    # Any mark: each sequence at the threshold that is best for the other one.
+    any_probability = prob["lane"].max(1)
+    thresholds = [k / 20 for k in range(1, 20)]
+    counts = np.zeros((len(thresholds), 2, 4, 6), int)  # [threshold][sequence][stratum][...]
+    for k, conf in enumerate(thresholds):
+        for i in range(FRAMES):
+            cells, marks = (any_probability[i] >= np.float32(conf)) & (any_label[i] != 255), any_label[i] == 1
+            q, t = guo_hall(cells), guo_hall(marks)
+            to_t = ndimage.distance_transform_edt(~t, sampling=CELL) if t.any() else np.full(t.shape, np.inf)
+            to_q = ndimage.distance_transform_edt(~q, sampling=CELL) if q.any() else np.full(q.shape, np.inf)
+            for stratum in range(4):
+                m = in_stratum[stratum][i]
+                counts[k, int(sequence[i] == 9), stratum] += [
+                    (q & m).sum(), (q & (to_t <= 0.25) & m).sum(), (t & m).sum(), (t & (to_q <= 0.25) & m).sum(),
+                    (cells & marks & m).sum(), ((cells | marks) & m).sum()]
+    f1s = [[f1_of(ratio(n[1], n[0]), ratio(n[3], n[2])) for n in (counts[k, 0, 0], counts[k, 1, 0])]
+           for k in range(len(thresholds))]
+    chosen = [int(np.argmax([f1s[k][1 - one] for k in range(len(thresholds))])) for one in (0, 1)]
+    for stratum in range(4):
+        n = sum(counts[chosen[one], one, stratum] for one in (0, 1))
+        keys = ("made up", STRATA[stratum])
+        checker.expect("any_mark", keys, "precision", ratio(n[1], n[0]))
+        checker.expect("any_mark", keys, "recall", ratio(n[3], n[2]))
+        checker.expect("any_mark", keys, "f1", f1_of(ratio(n[1], n[0]), ratio(n[3], n[2])))
+        checker.expect("any_mark", keys, "iou", ratio(n[4], n[5]))
+        checker.expect("any_mark", keys, "lowest threshold", min(thresholds[k] for k in chosen))
+
     table = confusion(0.8)
     for t, row in zip(LANES, table):
         for q, n in zip(LANES, row):
             checker.expect("confusion", ("made up", "0.8", t), q, int(n))
 
     for task in ("lane", "road"):
-        count = np.zeros((4, 4), int)
+        count = np.zeros((4, 8), int)
         for i in range(1, FRAMES):
             if sequence[i] != sequence[i - 1] or times[i] - times[i - 1] > 1:
                 continue
@@ -253,12 +280,19 @@ def check(folder):
             ok = inside & ((before == 255).any(0) == 0) & ((after == 255).any(0) == 0) & (before == after).all(0)
             changed = ok & (kinds(i - 1)[row, col] != kinds(i))
             marked = (after == 1).any(0)
+            judged = inside & ((before == 255).any(0) == 0) & ((after == 255).any(0) == 0)
+            was, is_ = judged & (kinds(i - 1)[row, col] > 0), judged & (kinds(i) > 0)
+            label_was, label_is = judged & (before == 1).any(0), judged & marked
             for s in range(4):
                 m = in_stratum[s][i]
-                count[s] += [(ok & m).sum(), (changed & m).sum(), (ok & marked & m).sum(), (changed & marked & m).sum()]
+                count[s] += [(ok & m).sum(), (changed & m).sum(), (ok & marked & m).sum(), (changed & marked & m).sum(),
+                             (was & is_ & m).sum(), ((was | is_) & m).sum(),
+                             (label_was & label_is & m).sum(), ((label_was | label_is) & m).sum()]
         for s, stratum in enumerate(STRATA):
             checker.expect("flicker", ("made up", task, stratum), "rate", ratio(count[s][1], count[s][0]))
             checker.expect("flicker", ("made up", task, stratum), "rate on marks", ratio(count[s][3], count[s][2]))
+            checker.expect("flicker", ("made up", task, stratum), "consistency", ratio(count[s][4], count[s][5]))
+            checker.expect("flicker", ("made up", task, stratum), "consistency of labels", ratio(count[s][6], count[s][7]))
 
     def polygon(x, y, w, h, a):
         c, s = np.cos(a), np.sin(a)
