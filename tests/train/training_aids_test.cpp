@@ -119,7 +119,9 @@ TEST(LossGuard, ASkippedStepMovesNothingAndIsTold) {
     bool moved = false;
     for (size_t i = 0; i < before.size(); ++i)
       moved |= before[i].to_vector() != trainer->optimizer().parameters()[i].value.to_vector();
-    if (report.lr > 0) EXPECT_EQ(moved, !skipped) << report.step;
+    if (report.lr > 0) {
+      EXPECT_EQ(moved, !skipped) << report.step;
+    }
     if (!skipped) continue;
     EXPECT_THAT(text_of(work_dir + "/train.log"), HasSubstr(fmt::format("step {}: the loss", report.step)));
     EXPECT_THAT(text_of(work_dir + "/train.log"), HasSubstr(report.samples.at(0)));
