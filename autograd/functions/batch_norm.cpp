@@ -101,6 +101,24 @@ struct Coefficients {
   }
 };
 
+// The last of `rows` rows counts `times` times: mean and variance of the rows become those of rows - 1 + times (Chan's
+// way to merge moments, so that little cancels).
+template <class T>
+struct RepeatLastRow {
+  double* mean;
+  double* variance;
+  const T* last_row;
+  double rows, times;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double count = rows - 1 + times;
+    const double offset = static_cast<double>(compute_t<T>(last_row[c])) - mean[c];
+    const double spread = count > 0 ? (variance[c] * rows + (times - 1) * rows / count * offset * offset) / count : 0;
+    mean[c] = count > 0 ? mean[c] + (times - 1) / count * offset : 0;
+    variance[c] = spread < 0 ? 0 : spread;  // a NaN stays
+  }
+};
+
 // Sums of this process's rows around a value that all processes share and that lies near the mean, so that little
 // cancels; the number of rows comes last.
 template <class P>
@@ -277,8 +295,14 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
   Statistics s{zeros({channels}, wide), {}, rows};
   const Tensor variance = zeros({channels}, wide);
   if (x.numel() > 0) {
-    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), s.mean, variance, x,
-               options.last_row_count);
+    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), s.mean, variance, x);
+    if (options.last_row_count != 1) {
+      dispatch_floating("batch_norm", x.dtype(), [&]<class T>() {
+        launch(x.device(), channels,
+               RepeatLastRow<T>{s.mean.data<double>(), variance.data<double>(), x.data<T>() + x.numel() - channels,
+                                static_cast<double>(x.size(0)), static_cast<double>(options.last_row_count)});
+      });
+    }
   }
   if (is_spread()) merge_over_processes(s, variance, running_mean);
   // Where this process has several rows, so have all together: only then need nobody wait for the number.

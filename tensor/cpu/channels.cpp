@@ -193,7 +193,7 @@ void dispatch_flag(bool flag, const F& f) {
 
 }  // namespace
 
-void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count) {
+void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x) {
   const Rows shape = rows_of(x);
   if (shape.rows == 0) return;
   double* m = mean.data<double>();
@@ -201,13 +201,10 @@ void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor
   dispatch_floating("channel_statistics", x.dtype(), [&]<class T>() {
     const T* in = x.data<T>();
     const std::vector<double> sums = moments(shape, in);
-    const double count = static_cast<double>(shape.rows - 1 + last_row_count);
-    const double extra = static_cast<double>(last_row_count - 1);
-    const T* last = in + (shape.rows - 1) * shape.channels;
+    const double count = static_cast<double>(shape.rows);
     for (int64_t c = 0; c < shape.channels; ++c) {
-      const double value = static_cast<double>(compute_t<T>(last[c]));
-      m[c] = (sums[c] + extra * value) / count;
-      v[c] = std::max(0.0, (sums[shape.channels + c] + extra * value * value) / count - m[c] * m[c]);
+      m[c] = sums[c] / count;
+      v[c] = std::max(0.0, sums[shape.channels + c] / count - m[c] * m[c]);
     }
   });
 }
