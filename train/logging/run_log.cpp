@@ -118,7 +118,7 @@ void RunLog::progress(const Progress& progress) {
     std::fflush(stdout);
     return;
   }
-  // A bar of what room the terminal leaves; a line that wraps could not be redrawn.
+  // A bar as wide as the terminal allows; a line that wraps could not be redrawn.
   winsize size = {};
   const size_t width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   if (line.size() + 14 < width && progress.total > 0) {
