@@ -14,9 +14,12 @@ using Clock = std::chrono::steady_clock;
 struct Recording {
   Device device;
   Clock::time_point begin = Clock::now();
-  double mark = 0;       // end of the last forward operation
-  size_t unclaimed = 0;  // events from here on have no module yet
+  double mark = 0;                   // end of the last forward operation
+  size_t unclaimed = 0;              // events from here on have no phase yet
+  std::vector<const void*> modules;  // that are running, innermost last
   std::vector<Event> events;
+
+  const void* module() const { return modules.empty() ? nullptr : modules.back(); }
 
   double now() const {
     synchronize(device);  // what was queued there is over then
@@ -62,7 +65,7 @@ void timed(Parameters... arguments) {
   const auto call = inner->*kernel.entry;
   check(call != nullptr, "{}: {} has no kernel for it", kernel.name, inner->name);
   if (!recording) return call(arguments...);
-  Event event{.kind = Kind::Kernel, .name = kernel.name, .start = recording->now()};
+  Event event{.kind = Kind::Kernel, .name = kernel.name, .module = recording->module(), .start = recording->now()};
   event.bytes = (bytes_of(arguments) + ...);
   if (kernel.flops != nullptr) event.flops = kernel.flops(arguments...);
   call(arguments...);
@@ -88,22 +91,12 @@ static_assert(sizeof(Backend) == sizeof(const char*) + kKernels * sizeof(void (*
               "an entry of Backend is missing from kProfiledKernels");
 constexpr Backend kInstrumented = timed_backend(std::make_index_sequence<kKernels>());
 
-void claim(const void* module, const char* phase) {
-  Recording& r = *recording;
-  for (size_t i = r.unclaimed; i < r.events.size(); ++i) {
-    Event& event = r.events[i];
-    if (event.kind == Kind::Backward) continue;
-    event.module = module;
-    event.phase = phase;
-  }
-  r.unclaimed = r.events.size();
-}
-
-/// What ran since the last operation without being one: plain tensor code.
+/// What ran since the last operation without being one: plain tensor code, of the innermost module.
 void close_gap() {
   Recording& r = *recording;
   const double now = r.now();
-  r.events.push_back({.kind = Kind::Forward, .name = "(other)", .start = r.mark, .seconds = now - r.mark});
+  r.events.push_back(
+      {.kind = Kind::Forward, .name = "(other)", .module = r.module(), .start = r.mark, .seconds = now - r.mark});
   r.mark = now;
 }
 
@@ -130,22 +123,36 @@ int64_t operation_done(const char* name, const Tensor& output) {
   if (!recording) return -1;
   Recording& r = *recording;
   const double now = r.now();
-  r.events.push_back(
-      {.kind = Kind::Forward, .name = name, .start = r.mark, .seconds = now - r.mark, .bytes = bytes_of(output)});
+  r.events.push_back({.kind = Kind::Forward,
+                      .name = name,
+                      .module = r.module(),
+                      .start = r.mark,
+                      .seconds = now - r.mark,
+                      .bytes = bytes_of(output)});
   r.mark = now;
   return static_cast<int64_t>(r.events.size()) - 1;
 }
 
-void module_done(const void* module) {
+void module_entered(const void* module) {
   if (!recording) return;
   close_gap();
-  claim(module, "");
+  recording->modules.push_back(module);
+}
+
+void module_left(const void* module) {
+  // A module that was running when the recording began was never entered.
+  if (!recording || recording->module() != module) return;
+  close_gap();
+  recording->modules.pop_back();
 }
 
 void phase_done(const char* phase) {
   if (!recording) return;
   close_gap();
-  claim(nullptr, phase);
+  Recording& r = *recording;
+  for (size_t i = r.unclaimed; i < r.events.size(); ++i)
+    if (r.events[i].kind != Kind::Backward && r.events[i].module == nullptr) r.events[i].phase = phase;
+  r.unclaimed = r.events.size();
 }
 
 BackwardScope::BackwardScope(const char* name, int64_t operation, const Tensor& dy) {

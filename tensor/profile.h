@@ -38,9 +38,11 @@ bool is_active();
 /// A forward operation has just ended; returns its event's id, which the backward rule passes on, or -1 without a
 /// profile.
 int64_t operation_done(const char* name, const Tensor& output);
-/// A module's forward has just ended: what ran since the last call belongs to it.
-void module_done(const void* module);
-/// The same for what belongs to no module ("loss", "optimizer").
+/// A module's forward begins and ends. What runs between belongs to it, unless it runs in a module within it; so work
+/// without a name of its own is booked on the module that does it, or on its caller.
+void module_entered(const void* module);
+void module_left(const void* module);
+/// What ran outside of every module since the last call belongs to `phase` ("loss", "optimizer").
 void phase_done(const char* phase);
 
 /// A backward rule, from construction to destruction.
