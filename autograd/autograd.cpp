@@ -17,7 +17,7 @@ namespace {
 
 struct Node;
 
-// What hangs in a tensor's autograd slot.
+// The contents of a tensor's autograd slot.
 struct Meta : tape::Slot {
   Tensor gradient;             // leaves only
   std::shared_ptr<Node> node;  // what made it; null for a leaf

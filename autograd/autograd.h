@@ -1,4 +1,4 @@
-// The tape: what hangs on a tensor that needs a gradient, how an operation is recorded, and the backward pass.
+// The tape: the node of a tensor that needs a gradient, recording of operations, and the backward pass.
 //
 // A differentiable function opens an OpScope, computes its output with plain tensor ops and calls `record` with a
 // backward rule: a pure closure from the output's gradient to one gradient per input, written with plain tensor ops (so

@@ -1,4 +1,4 @@
-// A batch that is spread over several processes: what normalisations and losses need to know of its other parts.
+// A batch distributed over several processes: the sums over all of them that normalisations and losses need.
 #pragma once
 #include <functional>
 #include <span>

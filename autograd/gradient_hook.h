@@ -1,4 +1,4 @@
-// Being told, while a backward pass still runs, that a leaf's gradient is complete: what overlaps the exchange of
+// A callback for each leaf whose gradient is complete while the backward pass still runs: it overlaps the exchange of
 // gradients with the rest of the pass.
 #pragma once
 #include <functional>

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t kStateVersion = 1;
 
-/// What has to agree between a state and the sampler that it is given to, in the order in which it is kept.
+/// The fields of a saved state that must match the sampler on restore, in storage order.
 constexpr const char* kStateFields[] = {
     "version",         "kind",         "data",   "seed", "batch size", "rank", "number of ranks",
     "number of cases", "chunk length", "stagger"};

@@ -2,7 +2,6 @@
 
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
-#include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
@@ -25,16 +24,12 @@ Tensor run(const Conv2d& conv, const Tensor& x) {
 
 Tensor run(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   if (is_tapped(conv) || is_tapped(bn)) return run_apart(conv, bn, x, fusion);
-  const Tensor y = conv_bn_relu(conv, bn, x, fusion);
-  profile::module_done(&conv);
-  return y;
+  return conv_bn_relu(conv, bn, x, fusion);
 }
 
 Tensor run(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   if (is_tapped(conv) || is_tapped(bn)) return run_apart(conv, bn, x, fusion);
-  const Tensor y = conv_bn_relu(conv, bn, x, fusion);
-  profile::module_done(&conv);
-  return y;
+  return conv_bn_relu(conv, bn, x, fusion);
 }
 
 }  // namespace bevgrad

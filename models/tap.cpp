@@ -2,7 +2,6 @@
 
 #include "autograd/autograd.h"
 #include "tensor/ops.h"
-#include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
@@ -63,7 +62,6 @@ std::map<std::string, Tensor> TapRecorder::take() {
 
 Tensor tapped(const Module& module, const Tensor& value, size_t output) {
   TapRecorder::record(module, output, value);
-  profile::module_done(&module);
   return value;
 }
 

@@ -104,11 +104,14 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
     frames.push_back(frame.feature);
     masks.push_back(frame.mask);
   }
-  // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
-  const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
-  const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
   std::vector<Tensor> scores;
-  for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
+  {
+    const ModuleScope of_score(score_);
+    // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
+    const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
+    const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
+    for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
+  }
 
   TemporalFusionOutput output;
   output.weights = softmax(bevgrad::to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));

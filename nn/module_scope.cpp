@@ -1,6 +1,7 @@
 #include "nn/module_scope.h"
 
 #include "autograd/anomaly.h"
+#include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
@@ -25,9 +26,11 @@ ModuleScope::ModuleScope(const Module& module) : module_(module), outer_(innermo
   }();
   (void)told;
   innermost = this;
+  profile::module_entered(&module);
 }
 
 ModuleScope::~ModuleScope() {
+  profile::module_left(&module_);
   innermost = outer_;
 }
 

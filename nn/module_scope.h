@@ -1,4 +1,4 @@
-// Which module is at work: what messages that come out of a running network say (autograd/anomaly.h).
+// Which module is at work: for messages that come out of a running network (autograd/anomaly.h) and for profiles.
 #pragma once
 #include <string>
 

@@ -20,16 +20,16 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// From here on blocks are cut from large ranges, and given back as a part of them; below they come from bins.
+// Blocks of at least this size are parts of large ranges and are returned to them; smaller ones come from bins.
 constexpr size_t kLarge = size_t{4} << 20;
 constexpr size_t kLargeStep = size_t{64} << 10;
-// What is in use and what is cached together stay below the highest use so far and this much: a loop finds its blocks
-// again, and resident memory does not grow past what was needed at once.
+// Bytes in use plus bytes cached stay below the peak use plus this slack: a loop finds its blocks again, and resident
+// memory does not grow past the peak.
 constexpr size_t kSlack = size_t{256} << 20;
-// A round ends when this many times the highest use has been handed out, which is several turns of any loop. Blocks
-// that lay idle for a whole round go back to the system: sizes that follow the data (points, detections) would else
-// leave blocks behind for every size that ever was. Large ranges go likewise.
-constexpr uint64_t kRound = 256;
+// An epoch ends when this many times the peak use has been allocated, which is several iterations of any loop. Blocks
+// and large ranges that were unused for a whole epoch are returned to the operating system: otherwise sizes that depend
+// on the data (points, detections) would each leave a block behind for ever.
+constexpr uint64_t kEpoch = 256;
 
 // At most 1/8 more than what was asked for.
 size_t block_size(size_t bytes) {
@@ -71,7 +71,7 @@ class HostCache {
       ranges_.give({static_cast<std::byte*>(block), bytes});
     stats_.cached += bytes;
     trim(0);
-    if (handed_out_ / kRound >= std::max<size_t>(stats_.peak, 1)) end_round();
+    if (handed_out_ / kEpoch >= std::max<size_t>(stats_.peak, 1)) end_round();
   }
 
   void flush() {
@@ -91,7 +91,7 @@ class HostCache {
  private:
   struct Bin {
     std::vector<void*> blocks;  // the one given back last is taken first
-    size_t idle = 0;            // at the front: not taken since the round began
+    size_t idle = 0;            // at the front: not taken since the epoch began
   };
 
   static void* acquire(size_t bytes) {
@@ -147,7 +147,7 @@ class HostCache {
   std::mutex mutex_;
   std::map<size_t, Bin> bins_;
   FreeRanges ranges_;
-  uint64_t handed_out_ = 0;  // bytes in this round
+  uint64_t handed_out_ = 0;  // bytes in this epoch
   MemoryStats stats_;
 };
 

@@ -10,10 +10,10 @@ namespace bevgrad {
 
 const Backend& backend(Device device) {
 #ifdef BEVGRAD_CUDA
-  const Backend& table = device.is_cpu() ? cpu::backend() : cuda::backend();
+  const Backend& table = device.is_cpu() ? cpu::kBackend : cuda::kBackend;
 #else
   check(device.is_cpu(), "{}: {}", to_string(device), cuda_problem());
-  const Backend& table = cpu::backend();
+  const Backend& table = cpu::kBackend;
 #endif
   return profile::is_active() ? profile::instrumented(table) : table;
 }

@@ -1,6 +1,7 @@
 // The contract between the engine and a device: one struct of function pointers for the heavy operations, filled per
-// device by designated initialisers. A kernel that a device lacks is written as nullptr; calling it is a clear error.
-// Per-element and per-index code is not here: it is single-source (tensor/launch.h).
+// device by designated initialisers (tensor/cpu/backend.h, tensor/cuda/backend.h). A kernel that a device lacks is
+// written as nullptr; calling it is a clear error. Per-element and per-index code is not here: it is single-source
+// (tensor/launch.h).
 //
 // Callers have checked shapes, dtypes and devices, and pass outputs that are already allocated. Kernels handle every
 // size, empty ones included. 4-D activations arrive channels-last; weights are [out, in, kh, kw], contiguous.
@@ -8,6 +9,7 @@
 // float32, or float64 where the activations are.
 #pragma once
 #include <string_view>
+#include <tuple>
 
 #include "tensor/tensor.h"
 
@@ -47,41 +49,94 @@ struct ReluMask {
   Tensor y = {}, scale = {}, shift = {};
 };
 
+/// The entries of a backend, each with the type of its function: a device's own declarations come from these types.
+namespace kernels {
+
+/// x [N,C,H,W], weight [K,C,kh,kw] -> y [N,K,OH,OW]; OH = (H + 2 padding - kh) / stride + 1.
+using Conv2dForward = void(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
+                           ConvOptions options);
+/// dx [N,C,H,W] from dy [N,K,OH,OW]. With x and y exchanged it is the forward pass of a transposed convolution.
+using Conv2dBackwardInput = void(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options);
+/// dweight [K,C,kh,kw] from x and dy.
+using Conv2dBackwardWeight = void(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options);
+
+/// y [N,C,OH,OW]; `index` uint8 of the same shape: position kh*kw-wise of the maximum within its window (the first
+/// one; a NaN wins). Padding counts as -infinity. `index` may be undefined (no gradient wanted). kernel <= 15.
+using MaxPool2dForward = void(const Tensor& y, const Tensor& index, const Tensor& x, int kernel, ConvOptions options);
+using MaxPool2dBackward = void(const Tensor& dx, const Tensor& dy, const Tensor& index, int kernel,
+                               ConvOptions options);
+
+// Normalisation looks at an activation as rows of channels: [N,C,H,W] channels-last is N*H*W rows, [M,C] is M.
+
+/// Mean and biased variance of every channel, float64 [C]; both stay as they are where there is no row.
+using ChannelStatistics = void(const Tensor& mean, const Tensor& variance, const Tensor& x);
+/// y = relu?(x * scale[c] + shift[c] + residual); `residual` may be undefined, y may be x.
+using ChannelAffine = void(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift,
+                           const Tensor& residual, bool relu);
+/// With dz = dy where `mask` holds: sum_dz[c] and sum_dz_x[c] = sum of dz * (x - mean[c]), float64 [C]; dz is written
+/// out if it is defined. mean and sum_dz_x may be undefined together; x too, unless the mask needs it.
+using ChannelSums = void(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
+                         const ReluMask& mask, const Tensor& x, const Tensor& mean);
+/// dx = a[c] dz + b[c] x + d[c] with dz as above; dx may be dy. x may be undefined where neither b nor the mask needs
+/// it.
+using ChannelAffineBackward = void(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
+                                   const ChannelGradient& gradient);
+
+/// c [m,n] = relu?(op(a) x op(b) + shift[n]), 2-D, contiguous. a and b share a dtype; c has it too, or is float32.
+using Matmul = void(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
+                    const MatmulEpilogue& epilogue);
+
+}  // namespace kernels
+
 struct Backend {
   const char* name;
+  kernels::Conv2dForward* conv2d_forward;
+  kernels::Conv2dBackwardInput* conv2d_backward_input;
+  kernels::Conv2dBackwardWeight* conv2d_backward_weight;
+  kernels::MaxPool2dForward* max_pool2d_forward;
+  kernels::MaxPool2dBackward* max_pool2d_backward;
+  kernels::ChannelStatistics* channel_statistics;
+  kernels::ChannelAffine* channel_affine;
+  kernels::ChannelSums* channel_sums;
+  kernels::ChannelAffineBackward* channel_affine_backward;
+  kernels::Matmul* matmul;
+};
 
-  /// x [N,C,H,W], weight [K,C,kh,kw] -> y [N,K,OH,OW]; OH = (H + 2 padding - kh) / stride + 1.
-  void (*conv2d_forward)(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
-                         ConvOptions options);
-  /// dx [N,C,H,W] from dy [N,K,OH,OW]. With x and y exchanged it is the forward pass of a transposed convolution.
-  void (*conv2d_backward_input)(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options);
-  /// dweight [K,C,kh,kw] from x and dy.
-  void (*conv2d_backward_weight)(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options);
+/// An entry as a profile shows it; `flops` of a call (null: the kernel is bound by memory).
+template <class... Parameters>
+struct ProfiledKernel {
+  void (*Backend::*entry)(Parameters...);
+  const char* name;
+  double (*flops)(Parameters...) = nullptr;
+};
 
-  /// y [N,C,OH,OW]; `index` uint8 of the same shape: position kh*kw-wise of the maximum within its window (the first
-  /// one; a NaN wins). Padding counts as -infinity. `index` may be undefined (no gradient wanted). kernel <= 15.
-  void (*max_pool2d_forward)(const Tensor& y, const Tensor& index, const Tensor& x, int kernel, ConvOptions options);
-  void (*max_pool2d_backward)(const Tensor& dx, const Tensor& dy, const Tensor& index, int kernel, ConvOptions options);
+/// Multiply-adds of one pass of a convolution, twice; `y` is its output (or the gradient of that).
+inline double conv_flops(const Tensor& y, const Tensor& weight) {
+  return 2.0 * static_cast<double>(y.numel()) * static_cast<double>(weight.numel() / weight.size(0));
+}
 
-  // Normalisation looks at an activation as rows of channels: [N,C,H,W] channels-last is N*H*W rows, [M,C] is M.
-
-  /// Mean and biased variance of every channel, float64 [C]. The last row counts `last_row_count` times (0 or more).
-  void (*channel_statistics)(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count);
-  /// y = relu?(x * scale[c] + shift[c] + residual); `residual` may be undefined, y may be x.
-  void (*channel_affine)(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift,
-                         const Tensor& residual, bool relu);
-  /// With dz = dy where `mask` holds: sum_dz[c] and sum_dz_x[c] = sum of dz * (x - mean[c]), float64 [C]; dz is written
-  /// out if it is defined. mean and sum_dz_x may be undefined together; x too, unless the mask needs it.
-  void (*channel_sums)(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
-                       const ReluMask& mask, const Tensor& x, const Tensor& mean);
-  /// dx = a[c] dz + b[c] x + d[c] with dz as above; dx may be dy. x may be undefined where neither b nor the mask needs
-  /// it.
-  void (*channel_affine_backward)(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
-                                  const ChannelGradient& gradient);
-
-  /// c [m,n] = relu?(op(a) x op(b) + shift[n]), 2-D, contiguous. a and b share a dtype; c has it too, or is float32.
-  void (*matmul)(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
-                 const MatmulEpilogue& epilogue);
+/// All of them; profile.cpp makes its forwarders of this list and refuses to build where an entry is missing.
+inline constexpr std::tuple kProfiledKernels{
+    ProfiledKernel{&Backend::conv2d_forward, "conv2d",
+                   +[](const Tensor& y, const Tensor&, const Tensor& weight, const ConvEpilogue&, ConvOptions) {
+                     return conv_flops(y, weight);
+                   }},
+    ProfiledKernel{
+        &Backend::conv2d_backward_input, "conv2d backward input",
+        +[](const Tensor&, const Tensor& dy, const Tensor& weight, ConvOptions) { return conv_flops(dy, weight); }},
+    ProfiledKernel{
+        &Backend::conv2d_backward_weight, "conv2d backward weight",
+        +[](const Tensor& dweight, const Tensor&, const Tensor& dy, ConvOptions) { return conv_flops(dy, dweight); }},
+    ProfiledKernel{&Backend::max_pool2d_forward, "max pool"},
+    ProfiledKernel{&Backend::max_pool2d_backward, "max pool backward"},
+    ProfiledKernel{&Backend::channel_statistics, "channel statistics"},
+    ProfiledKernel{&Backend::channel_affine, "channel affine"},
+    ProfiledKernel{&Backend::channel_sums, "channel sums"},
+    ProfiledKernel{&Backend::channel_affine_backward, "channel affine backward"},
+    ProfiledKernel{&Backend::matmul, "matmul",
+                   +[](const Tensor& c, const Tensor& a, const Tensor&, bool transpose_a, bool, const MatmulEpilogue&) {
+                     return 2.0 * static_cast<double>(c.numel() * a.size(transpose_a ? 0 : 1));
+                   }},
 };
 
 /// The table of a device; throws where this build has none for it.

@@ -34,9 +34,9 @@ cudaStream_t copy_stream(int device);
 
 /// The host waits for the compute stream, for results that it wants to read.
 void finish(int device);
-/// From now on every wait of the host for the device ends in `reason`: a collective was broken off, and whatever is
-/// computed from its half result is nonsense. Null: the device is to be trusted again. Any thread.
-void distrust(int device, std::exception_ptr reason);
+/// From now on every host synchronisation with the device throws `error`: a collective was aborted, and values computed
+/// from its partial result are meaningless. Null: clears it. May be called from any thread.
+void poison(int device, std::exception_ptr error);
 
 /// A point in a stream.
 class Event {

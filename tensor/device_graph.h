@@ -1,4 +1,4 @@
-// Work on a device that is the same every time, recorded once and then replayed without the host's share of it.
+// CUDA graphs: a function that does the same work on a device every time is recorded once and then replayed.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -16,10 +16,10 @@ class DeviceGraph {
   DeviceGraph(const DeviceGraph&) = delete;
   DeviceGraph& operator=(const DeviceGraph&) = delete;
 
-  /// f(input). `f` depends on its input and on what `state` stands for alone (modes, and how often each weight was
-  /// written, say; compared number by number), never waits for the device and takes nothing from the host. On a GPU the
-  /// first two calls with an input of one shape and one state run it (the second records it), and those that follow
-  /// replay it, as long as both stay the same. On the CPU it always runs.
+  /// f(input). `f` must be a pure function of its input and of `state` (modes, and how often each weight was written,
+  /// say; compared number by number): no host synchronisation, no copies from the host, no branches on values. On a GPU
+  /// the first two calls with the same input shape and state run it (the second records it), later ones replay the
+  /// recording as long as both stay the same. On the CPU it always runs.
   Tensor run(const Tensor& input, const std::vector<uint64_t>& state, const std::function<Tensor(const Tensor&)>& f);
   /// Calls of run() that replayed.
   int64_t replays() const { return replays_; }

@@ -1,5 +1,5 @@
 // Where the time of a piece of work goes: what ran on this thread between start() and stop(), by kernel, operation and
-// module. Nothing is measured, and nothing is slower, while nobody asks.
+// module. Without start() nothing is measured and nothing is slower.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -35,17 +35,20 @@ bool is_active();
 
 // For the engine.
 
-/// A forward operation has just ended; gives the number by which its backward rule is known, -1 where nobody asks.
+/// A forward operation has just ended; returns its event's id, which the backward rule passes on, or -1 without a
+/// profile.
 int64_t operation_done(const char* name, const Tensor& output);
-/// A module's forward has just ended: what ran since the last call belongs to it.
-void module_done(const void* module);
-/// The same for what belongs to no module ("loss", "optimizer").
+/// A module's forward begins and ends. What runs between belongs to it, unless it runs in a module within it; so work
+/// without a name of its own is booked on the module that does it, or on its caller.
+void module_entered(const void* module);
+void module_left(const void* module);
+/// What ran outside of every module since the last call belongs to `phase` ("loss", "optimizer").
 void phase_done(const char* phase);
 
 /// A backward rule, from construction to destruction.
 class BackwardScope {
  public:
-  /// `operation`: the number that operation_done gave.
+  /// `operation`: the id that operation_done returned.
   BackwardScope(const char* name, int64_t operation, const Tensor& dy);
   ~BackwardScope();
   BackwardScope(const BackwardScope&) = delete;

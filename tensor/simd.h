@@ -138,7 +138,7 @@ template <class T>
 }
 
 /// How a block of lanes is read and written: whole, or its first `count` values.
-struct Whole {
+struct FullBlock {
   template <class T>
   [[gnu::always_inline]] Vector<compute_t<T>> load(const T* from) const {
     return simd::load(from);
@@ -152,7 +152,7 @@ struct Whole {
     simd::stream(to, v);
   }
 };
-struct Some {
+struct PartialBlock {
   int64_t count;
   template <class T>
   [[gnu::always_inline]] Vector<compute_t<T>> load(const T* from) const {
@@ -169,7 +169,7 @@ struct Some {
 };
 
 /// One value: a thread of a device.
-struct One {
+struct SingleLane {
   template <class T>
   BEVGRAD_HD compute_t<T> load(const T* from) const {
     return static_cast<compute_t<T>>(*from);
@@ -226,13 +226,13 @@ struct FourWhole {
 template <int64_t kMost = std::numeric_limits<int64_t>::max(), class Body>
 [[gnu::always_inline]] BEVGRAD_HD inline void for_each_block(int64_t count, const Body& body, int64_t first = 0) {
 #ifdef __CUDA_ARCH__
-  for (int64_t i = first; i < count; ++i) body(i, One{});
+  for (int64_t i = first; i < count; ++i) body(i, SingleLane{});
 #else
   int64_t i = first;
   if constexpr (kMost >= kLanes) {
-    for (; i + kLanes <= count; i += kLanes) body(i, Whole{});
+    for (; i + kLanes <= count; i += kLanes) body(i, FullBlock{});
   }
-  if (i < count) body(i, Some{count - i});
+  if (i < count) body(i, PartialBlock{count - i});
 #endif
 }
 

@@ -1,4 +1,4 @@
-// One frame of a batch with what the network said of it, as evaluation and drawing take it.
+// One frame of a batch with the network's decoded outputs, in the form that evaluation and drawing take.
 #pragma once
 #include <cstdint>
 #include <string>

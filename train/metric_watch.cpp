@@ -24,7 +24,7 @@ MetricWatch::MetricWatch(MetricWatchOptions options) : options_(std::move(option
                                did_you_mean(metric, names), all));
 }
 
-bool MetricWatch::see(int64_t step, const std::map<std::string, double>& headline) {
+bool MetricWatch::update(int64_t step, const std::map<std::string, double>& headline) {
   last_step_ = step;
   if (options_.metric.empty()) return false;
   const auto found = headline.find(options_.metric);
@@ -66,7 +66,7 @@ void MetricWatch::restore(const std::map<std::string, double>& state) {
     best_ = found->second;
     best_step_ = static_cast<int64_t>(number("best_step", -1));
   }
-  // Without a value of this metric what was counted belongs to another one, unless there is no value of any.
+  // A state without a value of this metric belongs to another metric, unless it has no value at all.
   if (best_ || !state.contains("best_step")) since_best_ = static_cast<int64_t>(number("since_best", 0));
 }
 

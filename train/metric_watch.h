@@ -1,4 +1,4 @@
-// Which validation was the best, and how long ago: what the best checkpoint and the early stop go by.
+// The best validation so far and how long ago it was: decides the best checkpoint and early stopping.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,11 +20,11 @@ class MetricWatch {
 
   /// Takes the numbers of the validation after `step`; whether they are the best so far (the earlier of two that are
   /// equal). A metric that is missing (n/a) or not finite is not better than anything.
-  bool see(int64_t step, const std::map<std::string, double>& headline);
+  bool update(int64_t step, const std::map<std::string, double>& headline);
 
   /// Whether patience is used up.
-  bool gives_up() const { return options_.patience > 0 && since_best_ >= options_.patience; }
-  /// The step after which see() was called last, or -1.
+  bool should_stop() const { return options_.patience > 0 && since_best_ >= options_.patience; }
+  /// The step after which update() was called last, or -1.
   int64_t last_step() const { return last_step_; }
   std::optional<double> best() const { return best_; }
   int64_t best_step() const { return best_step_; }

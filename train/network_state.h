@@ -26,8 +26,9 @@ StateDict on_cpu(const StateDict& tensors);
 /// missing, unexpected or of another shape; `source` names the file.
 void restore_state(const NamedTensors& model, const StateDict& saved, const std::string& source);
 
-/// For validation and prediction: loads `path` into the network and reports what went where. What the network needs and
-/// the file lacks is an error, but for stages that without training pass their input on (Stage::is_neutral_untrained).
+/// For validation and prediction: loads `path` into the network and reports which entries were used. What the network
+/// needs and the file lacks is an error, but for stages that without training pass their input on
+/// (Stage::is_neutral_untrained).
 PretrainReport load_network(Network& network, const std::string& path, RunLog& log);
 
 /// What first went wrong in a step whose loss is not finite: "bev_lidar" and the stages that made it, a parameter, a

@@ -403,7 +403,7 @@ void Trainer::validate_now() try {
     const AveragedWeights averaged(*average_, *network_);
     headline = validate_into(folder + "_average", "val_average");
   }
-  const bool is_best = watch_.see(global_step_, headline);
+  const bool is_best = watch_.update(global_step_, headline);
   if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
     log_.warn(fmt::format("step {}: {} is n/a in this validation", global_step_, metric));
   if (is_best) save_best();
@@ -435,7 +435,7 @@ void Trainer::run() {
   if (owes_validation()) validate_now();
   // By the third step everything is in its place that the first ones prepare.
   const int64_t profiled = options_.profile ? global_step_ + 2 : -1;
-  while (global_step_ < total_steps_ && !watch_.gives_up()) {
+  while (global_step_ < total_steps_ && !watch_.should_stop()) {
     log_step(global_step_ == profiled ? profiled_step() : step());
     const bool is_last = global_step_ == total_steps_;
     // A checkpoint of this step knows how its validation ended.
@@ -449,7 +449,7 @@ void Trainer::run() {
                                             stop_cause(signal), global_step_, path));
     }
   }
-  if (watch_.gives_up())
+  if (watch_.should_stop())
     log_.info(
         fmt::format("stopped early after step {}: {} validation(s) in a row brought no better {} than {} after step {}",
                     global_step_, watch_.since_best(), watch_.options().metric,

@@ -46,7 +46,7 @@ struct TrainerOptions {
   std::function<void(int64_t)> on_saved = {};
 };
 
-/// What a step gave.
+/// Result of one training step.
 struct StepReport {
   int64_t step = 0;  ///< from 0
   double loss = 0;

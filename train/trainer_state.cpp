@@ -1,4 +1,4 @@
-// What a trainer saves, and how it goes on from there.
+// Saving and restoring a trainer's state.
 #include <algorithm>
 
 #include "autograd/autograd.h"
@@ -99,7 +99,8 @@ void Trainer::resume(const std::string& what) {
   checkpoint = parallel_.share(source, std::move(checkpoint));
   restore(checkpoint, source);
   if (!parallel_.is_first()) return;
-  // What an explicit file leaves behind it is another future: it must not be taken for this run's newest.
+  // After resuming from an explicit file, later checkpoints of the folder belong to an abandoned run: they must not be
+  // taken for this run's newest.
   if (const std::vector<std::string> later = work_dir_.checkpoints();
       what != "auto" && !later.empty() && later.front() > work_dir_.checkpoint_file(global_step_))
     log_.warn(

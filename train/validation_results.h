@@ -15,7 +15,7 @@
 
 namespace bevgrad {
 
-/// One batch with what the network said of it. Tensors are shared with the network's caller; nothing writes to them.
+/// One batch with the network's outputs. Tensors are shared with the network's caller; nothing writes to them.
 struct JudgedBatch {
   Batch batch;
   NetworkOutput output;

@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-/// Batches that wait to be judged at most: what is held in memory beside the one that is judged.
+/// The most batches that wait for evaluation: they are held in memory beside the one that is being evaluated.
 constexpr size_t kMostWaiting = 4;
 
 }  // namespace
@@ -172,7 +172,7 @@ std::map<std::string, double> Validator::run(Network& network) {
     throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
                                           stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));
   if (group.size() == 1) return evaluator.headline();
-  // What is decided by a number is decided alike on every rank.
+  // Every rank decides by the same number.
   const std::string text = broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluator.headline()).dump() : "");
   return nlohmann::json::parse(text).get<std::map<std::string, double>>();
 }

@@ -20,11 +20,11 @@ struct UpdateRunning {
   P* running_var;
   const double* mean;
   const double* variance;
-  const double* spread_count;  // null: `count`
+  const double* global_count;  // null: `count`
   double count, momentum;
 
   BEVGRAD_HD void operator()(int64_t c) const {
-    const double n = spread_count ? *spread_count : count;
+    const double n = global_count ? *global_count : count;
     if (n == 0) return;
     const double factor = n / (n - 1);
     running_mean[c] = static_cast<P>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * mean[c]);
@@ -84,7 +84,7 @@ struct Coefficients {
   const double* inv_std;
   const double* sum_dz;
   const double* sum_dz_x;
-  const double* spread_count;  // null: `count`
+  const double* global_count;  // null: `count`
   double count, row_count;
   P* a;
   P* b;  // null: the statistics are constants
@@ -94,10 +94,28 @@ struct Coefficients {
     const double factor = static_cast<double>(gamma[c]) * inv_std[c];
     a[c] = static_cast<P>(factor);
     if (!b) return;
-    const double n = spread_count ? *spread_count : count;
+    const double n = global_count ? *global_count : count;
     const double of_x = -factor * inv_std[c] * inv_std[c] * sum_dz_x[c] / n * row_count;
     b[c] = static_cast<P>(of_x);
     d[c] = static_cast<P>(-factor * sum_dz[c] / n * row_count - of_x * mean[c]);
+  }
+};
+
+// The last of `rows` rows counts `times` times: mean and variance of the rows become those of rows - 1 + times (Chan's
+// way to merge moments, so that little cancels).
+template <class T>
+struct RepeatLastRow {
+  double* mean;
+  double* variance;
+  const T* last_row;
+  double rows, times;
+
+  BEVGRAD_HD void operator()(int64_t c) const {
+    const double count = rows - 1 + times;
+    const double offset = static_cast<double>(compute_t<T>(last_row[c])) - mean[c];
+    const double spread = count > 0 ? (variance[c] * rows + (times - 1) * rows / count * offset * offset) / count : 0;
+    mean[c] = count > 0 ? mean[c] + (times - 1) / count * offset : 0;
+    variance[c] = spread < 0 ? 0 : spread;  // a NaN stays
   }
 };
 
@@ -158,17 +176,17 @@ void check_inputs(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
 struct Statistics {
   Tensor mean, inv_std;      // float64 [C]
   double count = 0;          // rows behind them, here; 0: running statistics, which no gradient flows into
-  Tensor spread_count = {};  // float64 [1]: rows of all processes, where the batch is spread over several
+  Tensor global_count = {};  // float64 [1]: rows of all processes, where the batch is spread over several
 
-  bool of_batch() const { return count > 0 || spread_count.defined(); }
-  const double* all_rows() const { return spread_count.defined() ? spread_count.data<double>() : nullptr; }
+  bool of_batch() const { return count > 0 || global_count.defined(); }
+  const double* all_rows() const { return global_count.defined() ? global_count.data<double>() : nullptr; }
 };
 
 Tensor rows_like(const Tensor& x) {
   return empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
 }
 
-Tensor channels_wide(int64_t channels, Device device) {
+Tensor empty_per_channel(int64_t channels, Device device) {
   return empty({channels}, {DType::Float64, {}, device});
 }
 
@@ -183,7 +201,7 @@ void dispatch_parameters(const Tensor& parameter, const F& f) {
 }
 
 Tensor inverse_deviation(const Tensor& variance, double eps) {
-  const Tensor inv_std = channels_wide(variance.numel(), variance.device());
+  const Tensor inv_std = empty_per_channel(variance.numel(), variance.device());
   dispatch_parameters(variance, [&]<class V>() {
     launch(variance.device(), variance.numel(), InverseDeviation<V>{variance.data<V>(), inv_std.data<double>(), eps});
   });
@@ -206,7 +224,7 @@ ChannelGradient coefficients(const Statistics& s, const Tensor& gamma, const Ten
   return result;
 }
 
-bool is_spread() {
+bool is_distributed() {
   return batch_sync() && batch_sync()->norms;
 }
 
@@ -225,7 +243,7 @@ void merge_over_processes(Statistics& s, const Tensor& variance, const Tensor& a
            StatisticsOfSums<P>{sums.data<double>(), around.data<P>(), s.mean.data<double>(), variance.data<double>(),
                                channels});
   });
-  s.spread_count = ops::narrow(sums, 0, 2 * channels, 1);
+  s.global_count = ops::narrow(sums, 0, 2 * channels, 1);
 }
 
 Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& x, const Tensor& gamma,
@@ -253,7 +271,7 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
   if (needs[1]) grads[1] = ops::to(ops::mul(sum_dz_x, s.inv_std), gamma.dtype());
   // A copy: the processes' sums are written over it.
   if (needs[2]) grads[2] = gamma.dtype() == DType::Float64 ? ops::clone(sum_dz) : ops::to(sum_dz, gamma.dtype());
-  if (s.spread_count.defined()) batch_sync()->sum_tensor(sums);
+  if (s.global_count.defined()) batch_sync()->sum_tensor(sums);
   if (!needs[0]) return grads;
   grads[0] = rows_like(dy);
   const Tensor input = batch || mask.scale.defined() ? x : Tensor();
@@ -277,12 +295,18 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
   Statistics s{zeros({channels}, wide), {}, rows};
   const Tensor variance = zeros({channels}, wide);
   if (x.numel() > 0) {
-    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), s.mean, variance, x,
-               options.last_row_count);
+    run_kernel(backend(x.device()).channel_statistics, "batch_norm", x.device(), s.mean, variance, x);
+    if (options.last_row_count != 1) {
+      dispatch_floating("batch_norm", x.dtype(), [&]<class T>() {
+        launch(x.device(), channels,
+               RepeatLastRow<T>{s.mean.data<double>(), variance.data<double>(), x.data<T>() + x.numel() - channels,
+                                static_cast<double>(x.size(0)), static_cast<double>(options.last_row_count)});
+      });
+    }
   }
-  if (is_spread()) merge_over_processes(s, variance, running_mean);
-  // Where this process has several rows, so have all together: only then need nobody wait for the number.
-  const double least = s.spread_count.defined() && rows <= 1 ? s.spread_count.item() : rows;
+  if (is_distributed()) merge_over_processes(s, variance, running_mean);
+  // If this rank has more than one row, so has the global batch: no device synchronisation is needed to know it.
+  const double least = s.global_count.defined() && rows <= 1 ? s.global_count.item() : rows;
   check(least != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
   if (!is_recomputing()) {
     dispatch_parameters(running_mean, [&]<class P>() {
@@ -321,19 +345,19 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor residual =
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();
-  const Tensor factors = ops::contiguous(detach(gamma)), summands = ops::contiguous(detach(beta));
-  const bool on_batch = options.training && (x.numel() > 0 || is_spread());
+  const Tensor factors = ops::contiguous(detach(gamma)), offsets = ops::contiguous(detach(beta));
+  const bool on_batch = options.training && (x.numel() > 0 || is_distributed());
   Statistics s;
   if (on_batch) {
     s = batch_statistics(input, running_mean, running_var, options);
   } else {
-    s = {channels_wide(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
+    s = {empty_per_channel(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
     ops::copy_(s.mean, running_mean);
   }
   const Tensor scale = empty_like(factors), shift = empty_like(factors);
   dispatch_parameters(factors, [&]<class P>() {
     launch(x.device(), factors.numel(),
-           Affine<P>{factors.data<P>(), summands.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
+           Affine<P>{factors.data<P>(), offsets.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
                      scale.data<P>(), shift.data<P>()});
   });
   Tensor y = rows_like(x);

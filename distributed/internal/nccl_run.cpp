@@ -9,7 +9,7 @@ namespace bevgrad {
 
 NcclRun::NcclRun(std::shared_ptr<Meeting> meeting, int device)
     : meeting_(std::move(meeting)), watch_(meeting_->make_mesh("watch")), device_(device) {
-  cuda::distrust(device_, nullptr);
+  cuda::poison(device_, nullptr);
 }
 
 void NcclRun::begin(const std::string& call) {
@@ -47,7 +47,7 @@ void NcclRun::fail(const std::exception_ptr& failure) {
   if (failure_) return;
   failure_ = failure;
   has_failed_ = true;
-  cuda::distrust(device_, failure_);
+  cuda::poison(device_, failure_);
 }
 
 void NcclRun::check() const {

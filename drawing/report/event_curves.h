@@ -12,8 +12,8 @@ struct CurvePoint {
   double value = 0;
 };
 
-/// By tag, in the file's order. A file that breaks off (a run that was killed) gives what is whole; other damage is an
-/// Error naming the file. At most 64 MiB of a file are read.
+/// By tag, in the file's order. A file that breaks off (a run that was killed) or is damaged gives what lies before
+/// that. Throws Error naming the file where it cannot be read.
 std::map<std::string, std::vector<CurvePoint>> read_event_scalars(const std::string& path);
 
 /// Every "events.out.tfevents.*" of a folder, in the order of their names; of two values at one step the later one

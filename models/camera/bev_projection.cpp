@@ -104,22 +104,22 @@ BevSamplingTable project_points(const BevPoints& points, const std::vector<BevSa
   return table;
 }
 
+bool BevProjectionCache::Rig::operator==(const Rig& other) const {
+  return cameras == other.cameras && same_groups(groups, other.groups);
+}
+
+size_t BevProjectionCache::RigHash::operator()(const Rig& rig) const {
+  return hash_of(rig.cameras);
+}
+
 BevProjectionCache::BevProjectionCache(BevPoints points, size_t capacity)
-    : points_(std::move(points)), capacity_(std::max<size_t>(capacity, 1)) {}
+    : points_(std::move(points)), samplings_(capacity) {}
 
 std::shared_ptr<const BevSampling> BevProjectionCache::find(const std::vector<BevSamplingGroup>& groups,
                                                             const std::vector<Camera>& cameras) {
-  const uint64_t hash = hash_of(cameras);
-  const std::lock_guard lock(mutex_);
-  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    if (it->hash != hash || it->cameras != cameras || !same_groups(it->groups, groups)) continue;
-    entries_.splice(entries_.begin(), entries_, it);
-    return entries_.front().sampling;
-  }
-  auto sampling = std::make_shared<const BevSampling>(project_points(points_, groups, cameras));
-  entries_.push_front({hash, groups, cameras, sampling});
-  if (entries_.size() > capacity_) entries_.pop_back();
-  return sampling;
+  const Rig rig{groups, cameras};
+  if (auto found = samplings_.find(rig)) return *found;
+  return samplings_.put(rig, std::make_shared<const BevSampling>(project_points(points_, groups, cameras)));
 }
 
 }  // namespace bevgrad

@@ -1,10 +1,9 @@
 // Where every point of the BEV grid appears in every camera's feature map.
 #pragma once
-#include <list>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "base/recent.h"
 #include "bev/bev_sampling.h"
 #include "geometry/camera.h"
 #include "models/network_options.h"
@@ -33,16 +32,16 @@ class BevProjectionCache {
                                           const std::vector<Camera>& cameras);
 
  private:
-  struct Entry {
-    uint64_t hash;
+  struct Rig {
     std::vector<BevSamplingGroup> groups;
     std::vector<Camera> cameras;
-    std::shared_ptr<const BevSampling> sampling;
+    bool operator==(const Rig& other) const;
+  };
+  struct RigHash {
+    size_t operator()(const Rig& rig) const;
   };
   BevPoints points_;
-  size_t capacity_;
-  std::mutex mutex_;
-  std::list<Entry> entries_;  // the one used last is first
+  Recent<Rig, std::shared_ptr<const BevSampling>, RigHash> samplings_;
 };
 
 }  // namespace bevgrad

@@ -4,36 +4,22 @@
 
 #include "losses/internal/class_rows.h"
 #include "losses/internal/class_sums.h"
+#include "losses/internal/focal_term.h"
 #include "losses/internal/raster_targets.h"
 #include "losses/internal/whole_batch.h"
 #include "tensor/element.h"
-#include "tensor/elementary.h"
 
 namespace bevgrad {
 namespace {
 
-template <class R>
-struct Term {
-  R value, slope;
-};
-
 // kUsual: alpha 2 and beta 4, without a call to pow.
 template <bool kUsual, class R>
-[[gnu::always_inline]] BEVGRAD_HD inline Term<R> gaussian_focal_term(R x, R target, R alpha, R beta) {
+[[gnu::always_inline]] BEVGRAD_HD inline FocalTerm<R> gaussian_focal_term(R x, R target, R alpha, R beta) {
   const bool peak = target == R(1);
-  const R s = peak ? x : -x;
   const R far = R(1) - target;
   const R distance = kUsual ? far * far * far * far : std::pow(far, beta);
   const R a = target < R(0) ? R(0) : (peak ? R(1) : distance);
-  const R e = elementary::exp(s < R(0) ? s : -s);
-  const R inverse = R(1) / (R(1) + e);
-  const R small = e * inverse;
-  const R q = s < R(0) ? small : inverse;
-  const R rest = s < R(0) ? inverse : small;  // 1 - q without cancellation
-  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p_of_unit(e);
-  const R modulation = kUsual ? rest * rest : std::pow(rest, alpha);
-  const R slope = a * modulation * (alpha * q * log_q - rest);
-  return {-a * modulation * log_q, peak ? slope : -slope};
+  return focal_term<kUsual>(x, peak, a, alpha);
 }
 
 // Adds a block's loss and peaks. A function of its own: only then does the compiler turn the loop into vector code.

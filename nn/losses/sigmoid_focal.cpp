@@ -1,38 +1,21 @@
 // The sigmoid focal loss of label rasters.
-#include <cmath>
 #include <numeric>
 
 #include "losses/internal/class_rows.h"
 #include "losses/internal/class_sums.h"
+#include "losses/internal/focal_term.h"
 #include "losses/internal/raster_targets.h"
 #include "losses/internal/whole_batch.h"
 #include "tensor/element.h"
-#include "tensor/elementary.h"
 
 namespace bevgrad {
 namespace {
 
-template <class R>
-struct Term {
-  R value, slope;  // of one element, and its derivative by the logit
-};
-
-// kSquared keeps a call to pow out of the loop for the usual gamma of 2.
 template <bool kSquared, class R>
-[[gnu::always_inline]] BEVGRAD_HD inline Term<R> focal_term(R x, uint8_t target, R alpha, R gamma) {
-  // With s = x at a positive and -x at a negative both cases are -a (1-q)^gamma log q, q = sigmoid(s).
+[[gnu::always_inline]] BEVGRAD_HD inline FocalTerm<R> label_focal_term(R x, uint8_t target, R alpha, R gamma) {
   const bool positive = target == 1;
-  const R s = positive ? x : -x;
   const R a = target == kIgnoredTarget ? R(0) : (positive ? alpha : R(1) - alpha);
-  const R e = elementary::exp(s < R(0) ? s : -s);  // exp(-|s|)
-  const R inverse = R(1) / (R(1) + e);
-  const R small = e * inverse;
-  const R q = s < R(0) ? small : inverse;
-  const R rest = s < R(0) ? inverse : small;  // 1 - q without cancellation
-  const R log_q = (s < R(0) ? s : R(0)) - elementary::log1p_of_unit(e);
-  const R modulation = kSquared ? rest * rest : std::pow(rest, gamma);
-  const R slope = a * modulation * (gamma * q * log_q - rest);
-  return {-a * modulation * log_q, positive ? slope : -slope};
+  return focal_term<kSquared>(x, positive, a, gamma);
 }
 
 // Adds a block's loss and positives. A function of its own: only then does the compiler turn the loop into vector code.
@@ -42,7 +25,7 @@ void add_focal_block(const T* x, const uint8_t* t, const R* weight, int64_t leng
   R sum = 0, count = 0;
 #pragma omp simd reduction(+ : sum, count)
   for (int64_t i = 0; i < length; ++i) {
-    sum += weight[i] * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
+    sum += weight[i] * label_focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
     count += t[i] == 1 ? R(1) : R(0);
   }
   total += sum;
@@ -59,7 +42,7 @@ struct FocalTerms {
   R alpha, gamma;
 
   BEVGRAD_HD void operator()(int64_t i, int64_t c, R* sums) const {
-    sums[0] += static_cast<R>(weights[c]) * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
+    sums[0] += static_cast<R>(weights[c]) * label_focal_term<kSquared>(load(x, i), t[i], alpha, gamma).value;
     sums[1] += t[i] == 1 ? R(1) : R(0);
     sums[2] += is_wrong_label(t[i]) ? R(1) : R(0);
   }
@@ -79,7 +62,7 @@ struct FocalSlope {
 
   BEVGRAD_HD void operator()(int64_t i) const {
     const R weight = static_cast<R>(weights[i % classes]);
-    store(dx, i, static_cast<R>(*scale) * weight * focal_term<kSquared>(load(x, i), t[i], alpha, gamma).slope);
+    store(dx, i, static_cast<R>(*scale) * weight * label_focal_term<kSquared>(load(x, i), t[i], alpha, gamma).slope);
   }
 };
 
@@ -144,7 +127,7 @@ void focal_backward(const Tensor& dx, const Tensor& logits, const Tensor& target
 #pragma omp simd
     for (int64_t i = 0; i < length; ++i)
       store(out, begin + i,
-            factor * weight[i] * focal_term<kSquared>(load(x, begin + i), t[begin + i], alpha, gamma).slope);
+            factor * weight[i] * label_focal_term<kSquared>(load(x, begin + i), t[begin + i], alpha, gamma).slope);
   });
 }
 

@@ -48,11 +48,11 @@ constexpr int64_t rows_per_block(int64_t channels) {
   return std::max<int64_t>(4096 / std::max<int64_t>(channels, 1), 8);
 }
 
-// Asks for the block of rows after this one, a register at a time, while this one is added up from the nearest cache.
+// Software prefetch of the next block of rows, one register at a time, while the present one is summed from L1.
 template <class T>
-class Ahead {
+class RowPrefetcher {
  public:
-  explicit Ahead(const T* next) : next_(next) {}
+  explicit RowPrefetcher(const T* next) : next_(next) {}
   void step() {
     __builtin_prefetch(next_);
     next_ += simd::kLanes;
@@ -99,7 +99,7 @@ std::vector<double> moments(Rows shape, const T* x) {
     const int64_t step = rows_per_block(channels);
     for (int64_t begin = first; begin < last; begin += step) {
       const int64_t end = std::min(last, begin + step);
-      Ahead ahead(x + end * channels);
+      RowPrefetcher ahead(x + end * channels);
       simd::for_each_block(channels, [&](int64_t c, auto lanes) {
         Doubles sum, square;
         for (int64_t r = begin; r < end; ++r) {
@@ -193,7 +193,7 @@ void dispatch_flag(bool flag, const F& f) {
 
 }  // namespace
 
-void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count) {
+void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x) {
   const Rows shape = rows_of(x);
   if (shape.rows == 0) return;
   double* m = mean.data<double>();
@@ -201,13 +201,10 @@ void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor
   dispatch_floating("channel_statistics", x.dtype(), [&]<class T>() {
     const T* in = x.data<T>();
     const std::vector<double> sums = moments(shape, in);
-    const double count = static_cast<double>(shape.rows - 1 + last_row_count);
-    const double extra = static_cast<double>(last_row_count - 1);
-    const T* last = in + (shape.rows - 1) * shape.channels;
+    const double count = static_cast<double>(shape.rows);
     for (int64_t c = 0; c < shape.channels; ++c) {
-      const double value = static_cast<double>(compute_t<T>(last[c]));
-      m[c] = (sums[c] + extra * value) / count;
-      v[c] = std::max(0.0, (sums[shape.channels + c] + extra * value * value) / count - m[c] * m[c]);
+      m[c] = sums[c] / count;
+      v[c] = std::max(0.0, sums[shape.channels + c] / count - m[c] * m[c]);
     }
   });
 }
@@ -292,7 +289,7 @@ void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz
           const int64_t step = rows_per_block(channels);
           for (int64_t begin = first; begin < last; begin += step) {
             const int64_t end = std::min(last, begin + step);
-            Ahead ahead(gradient + end * channels), ahead_of_input(input ? input + end * channels : nullptr);
+            RowPrefetcher ahead(gradient + end * channels), ahead_of_input(input ? input + end * channels : nullptr);
             simd::for_each_block(channels, [&](int64_t c, auto lanes) {
               Doubles sum, product, middle;
               if constexpr (with_input) middle = widen<double>(lanes.load(center + c));

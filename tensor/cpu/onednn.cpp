@@ -52,21 +52,9 @@ void execute(const Primitive& primitive, std::unordered_map<int, dnnl::memory> a
   stream.wait();
 }
 
-size_t PrimitiveCache::Hash::operator()(const PrimitiveKey& key) const {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (int64_t part : key) hash = (hash ^ static_cast<uint64_t>(part)) * 0x100000001b3u;
-  return hash ^ (hash >> 29);
-}
-
 std::shared_ptr<const Primitive> PrimitiveCache::find(PrimitiveKey key, const std::function<Primitive()>& make) {
   key.push_back(omp_get_max_threads());
-  {
-    std::lock_guard lock(mutex_);
-    if (const auto found = index_.find(key); found != index_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->primitive;
-    }
-  }
+  if (const auto found = primitives_.find(key)) return *found;
   auto primitive = std::make_shared<Primitive>();
   try {
     *primitive = make();
@@ -74,15 +62,7 @@ std::shared_ptr<const Primitive> PrimitiveCache::find(PrimitiveKey key, const st
   } catch (const dnnl::error&) {
     primitive->usable = false;
   }
-  std::lock_guard lock(mutex_);
-  if (const auto found = index_.find(key); found != index_.end()) return found->second->primitive;
-  entries_.push_front({key, primitive});
-  index_[std::move(key)] = entries_.begin();
-  while (entries_.size() > capacity_) {
-    index_.erase(entries_.back().key);
-    entries_.pop_back();
-  }
-  return primitive;
+  return primitives_.put(key, primitive);
 }
 
 PrimitiveCache& primitive_cache() {

@@ -2,15 +2,13 @@
 #pragma once
 #include <dnnl.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include "base/recent.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad::cpu {
@@ -46,23 +44,12 @@ using PrimitiveKey = std::vector<int64_t>;
 /// Least recently used primitives go when there are more than `capacity`. Thread-safe.
 class PrimitiveCache {
  public:
-  explicit PrimitiveCache(size_t capacity) : capacity_(capacity) {}
+  explicit PrimitiveCache(size_t capacity) : primitives_(capacity) {}
   /// `make` may throw dnnl::error: remembered as not usable.
   std::shared_ptr<const Primitive> find(PrimitiveKey key, const std::function<Primitive()>& make);
 
  private:
-  struct Hash {
-    size_t operator()(const PrimitiveKey& key) const;
-  };
-  struct Entry {
-    PrimitiveKey key;
-    std::shared_ptr<const Primitive> primitive;
-  };
-
-  size_t capacity_;
-  std::mutex mutex_;
-  std::list<Entry> entries_;  // most recent first
-  std::unordered_map<PrimitiveKey, std::list<Entry>::iterator, Hash> index_;
+  Recent<PrimitiveKey, std::shared_ptr<const Primitive>, NumbersHash> primitives_;
 };
 
 PrimitiveCache& primitive_cache();

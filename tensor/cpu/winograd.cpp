@@ -1,6 +1,6 @@
-// Input transform, 36 matrix products, output transform, for a block of tiles at a time: what lies between stays in the
-// caches of the core that works on the block. The products are oneDNN's 1x1 convolutions, its one product of matrices
-// that reads weights laid out beforehand on every processor.
+// Input transform, 36 matrix products and output transform, for one block of tiles at a time: intermediates stay in L2.
+// The matrix products are run as 1x1 convolutions: of oneDNN's primitives, only these take pre-packed weights on every
+// instruction set.
 #include "cpu/winograd.h"
 
 #include <omp.h>
@@ -27,15 +27,15 @@ struct Plan {
   int64_t inner, outer;  // channels and out_channels, rounded up to whole lines
   int64_t blocks, rows;  // rows: tiles of a block; the last one may hold fewer
 
-  // Frequencies lie a line further apart than their size: at a power of two all 36 would compete for the same few
-  // places of the cache.
+  // Each frequency's matrix is padded by one cache line: at a stride of a power of two all 36 would map to the same
+  // cache sets.
   int64_t input_stride() const { return rows * inner + kLine; }
   int64_t output_stride() const { return rows * outer + kLine; }
   int64_t scratch() const { return kFrequencies * (input_stride() + output_stride()); }
 };
 
 Plan make_plan(int64_t channels, int64_t out_channels, int64_t tiles, int64_t threads) {
-  // As many blocks for each thread as for the others.
+  // The number of blocks, rounded up to a multiple of the threads.
   const int64_t even = divide_up(divide_up(tiles, kMaxRows), threads) * threads;
   const int64_t rows = divide_up(tiles, std::min(even, divide_up(tiles, kMinRows)));
   return {channels, out_channels, whole_lines(channels), whole_lines(out_channels), divide_up(tiles, rows), rows};

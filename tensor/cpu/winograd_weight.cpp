@@ -33,7 +33,7 @@ void gather(const Source& from, int64_t k, int64_t c, V (&taps)[kTaps][kTaps]) {
     taps[t / kTaps][t % kTaps] = __builtin_convertvector(load_register(lanes[t]), V) * scale;
 }
 
-// In double: done once for many uses, and what it would round away no later step brings back.
+// Computed in double: it runs once per weight, and float would lose precision for good.
 void to_frequencies(const V (&taps)[kTaps][kTaps], float* to, int64_t stride) {
   V half[kIn][kTaps];
 #pragma GCC unroll 3

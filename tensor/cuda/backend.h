@@ -6,26 +6,30 @@
 
 namespace bevgrad::cuda {
 
-const Backend& backend();
-
-void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
-                    ConvOptions options);
-void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options);
-void conv2d_backward_weight(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options);
-
-void max_pool2d_forward(const Tensor& y, const Tensor& index, const Tensor& x, int kernel, ConvOptions options);
-void max_pool2d_backward(const Tensor& dx, const Tensor& dy, const Tensor& index, int kernel, ConvOptions options);
-
-void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count);
+kernels::Conv2dForward conv2d_forward;
+kernels::Conv2dBackwardInput conv2d_backward_input;
+kernels::Conv2dBackwardWeight conv2d_backward_weight;
+kernels::MaxPool2dForward max_pool2d_forward;
+kernels::MaxPool2dBackward max_pool2d_backward;
+kernels::ChannelStatistics channel_statistics;
 /// As the table has it; here `scale` and `shift` may be undefined too.
-void channel_affine(const Tensor& y, const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& residual,
-                    bool relu);
-void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz, const Tensor& dy,
-                  const ReluMask& mask, const Tensor& x, const Tensor& mean);
-void channel_affine_backward(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
-                             const ChannelGradient& gradient);
+kernels::ChannelAffine channel_affine;
+kernels::ChannelSums channel_sums;
+kernels::ChannelAffineBackward channel_affine_backward;
+kernels::Matmul matmul;
 
-void matmul(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
-            const MatmulEpilogue& epilogue);
+inline constexpr Backend kBackend{
+    .name = "cuda",
+    .conv2d_forward = conv2d_forward,
+    .conv2d_backward_input = conv2d_backward_input,
+    .conv2d_backward_weight = conv2d_backward_weight,
+    .max_pool2d_forward = max_pool2d_forward,
+    .max_pool2d_backward = max_pool2d_backward,
+    .channel_statistics = channel_statistics,
+    .channel_affine = channel_affine,
+    .channel_sums = channel_sums,
+    .channel_affine_backward = channel_affine_backward,
+    .matmul = matmul,
+};
 
 }  // namespace bevgrad::cuda

@@ -196,20 +196,16 @@ struct Combine {
   }
 };
 
-template <class T>
 struct FinishStatistics {
   double* mean;
   double* variance;
   const double* sums;
-  const T* last_row;
-  int64_t channels, rows, last_row_count;
+  int64_t channels, rows;
 
   BEVGRAD_HD void operator()(int64_t c) const {
-    const double count = static_cast<double>(rows - 1 + last_row_count);
-    const double extra = static_cast<double>(last_row_count - 1);
-    const double value = static_cast<double>(load(last_row, c));
-    const double m = (sums[c] + extra * value) / count;
-    const double v = (sums[channels + c] + extra * value * value) / count - m * m;
+    const double count = static_cast<double>(rows);
+    const double m = sums[c] / count;
+    const double v = sums[channels + c] / count - m * m;
     mean[c] = m;
     variance[c] = v > 0 || v != v ? v : 0;
   }
@@ -238,7 +234,7 @@ void combine(Tensor partial, double* first, double* second) {
 
 }  // namespace
 
-void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x, int64_t last_row_count) {
+void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor& x) {
   const Rows shape = rows_of(x);
   if (shape.rows == 0) return;
   const Chunks chunks(shape);
@@ -250,8 +246,7 @@ void channel_statistics(const Tensor& mean, const Tensor& variance, const Tensor
     launch(x.device(), chunks.count * shape.channels, Moments<T>{partial.data<double>(), in, chunks}, chunks.length);
     combine(partial, all, all + shape.channels);
     launch(x.device(), shape.channels,
-           FinishStatistics<T>{mean.data<double>(), variance.data<double>(), all,
-                               in + (shape.rows - 1) * shape.channels, shape.channels, shape.rows, last_row_count});
+           FinishStatistics{mean.data<double>(), variance.data<double>(), all, shape.channels, shape.rows});
   });
 }
 

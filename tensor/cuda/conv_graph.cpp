@@ -169,14 +169,14 @@ class Builder {
 
 }  // namespace
 
-PlanKey ConvProblem::key() const {
-  PlanKey key{static_cast<int64_t>(pass),
-              stride,
-              padding,
-              has_shift + 2 * has_residual + 4 * relu,
-              static_cast<int64_t>(shift_dtype),
-              has_shift ? shift_alignment : 0,
-              has_residual ? residual_alignment : 0};
+std::vector<int64_t> ConvProblem::key() const {
+  std::vector<int64_t> key{static_cast<int64_t>(pass),
+                           stride,
+                           padding,
+                           has_shift + 2 * has_residual + 4 * relu,
+                           static_cast<int64_t>(shift_dtype),
+                           has_shift ? shift_alignment : 0,
+                           has_residual ? residual_alignment : 0};
   for (const ConvOperand* operand : {&x, &weight, &y}) {
     key.insert(key.end(), operand->sizes.begin(), operand->sizes.end());
     key.push_back(static_cast<int64_t>(operand->dtype));

@@ -3,8 +3,8 @@
 #include <array>
 #include <vector>
 
+#include "base/recent.h"
 #include "cuda/cudnn_descriptor.h"
-#include "cuda/recent.h"
 #include "tensor/dtype.h"
 
 namespace bevgrad::cuda {
@@ -28,7 +28,7 @@ struct ConvProblem {
   DType shift_dtype = DType::Float32;
   int64_t shift_alignment = 4, residual_alignment = 16;
 
-  PlanKey key() const;
+  std::vector<int64_t> key() const;
   /// The dtype of the pass's two inputs.
   DType input_dtype() const { return pass == ConvPass::BackwardInput ? y.dtype : x.dtype; }
 };

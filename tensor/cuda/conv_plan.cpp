@@ -15,8 +15,8 @@ constexpr size_t kMaxPlans = 1024;
 using Cached = std::shared_ptr<const ConvPlan>;
 
 // Never destroyed: at exit the library may be gone before it.
-Recent<Cached>& plans() {
-  static auto& cache = *new Recent<Cached>(kMaxPlans);
+Recent<std::vector<int64_t>, Cached, NumbersHash>& plans() {
+  static auto& cache = *new Recent<std::vector<int64_t>, Cached, NumbersHash>(kMaxPlans);
   return cache;
 }
 
@@ -105,7 +105,7 @@ Cached make(const ConvProblem& problem, cudnnHandle_t handle) {
 Cached find_conv_plan(const ConvProblem& problem, int device) {
   const DeviceGuard guard(device);
   const cudnnHandle_t handle = cudnn_handle(device);
-  PlanKey key = problem.key();
+  std::vector<int64_t> key = problem.key();
   key.push_back(deterministic() + 2 * allow_tf32());
   // A plan may not be run by two threads at once, so it goes with its handle, which one thread has at a time.
   key.push_back(reinterpret_cast<intptr_t>(handle));

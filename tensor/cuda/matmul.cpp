@@ -4,10 +4,10 @@
 #include <memory>
 #include <type_traits>
 
+#include "base/recent.h"
 #include "cuda/backend.h"
 #include "cuda/direct.h"
 #include "cuda/handles.h"
-#include "cuda/recent.h"
 #include "tensor/cuda_stream.h"
 #include "tensor/determinism.h"
 #include "tensor/ops.h"
@@ -72,7 +72,7 @@ struct Problem {
   Tensor shift;  // in c's dtype, or undefined
   bool relu;
 
-  PlanKey key() const {
+  std::vector<int64_t> key() const {
     return {c.size(0),
             c.size(1),
             a.size(transpose_a ? 0 : 1),
@@ -125,8 +125,8 @@ struct Plan {
 };
 
 // Never destroyed: at exit the library may be gone before it.
-Recent<Plan>& plans() {
-  static auto& cache = *new Recent<Plan>(kMaxPlans);
+Recent<std::vector<int64_t>, Plan, NumbersHash>& plans() {
+  static auto& cache = *new Recent<std::vector<int64_t>, Plan, NumbersHash>(kMaxPlans);
   return cache;
 }
 
@@ -163,7 +163,7 @@ bool by_cublaslt(const Problem& p) {
   const cublasLtHandle_t handle = cublaslt_handle(device.index);
   const Operation what = operation(p);
   const Layouts layouts{layout(p.b), layout(p.a), layout(p.c)};
-  const PlanKey key = p.key();
+  const std::vector<int64_t> key = p.key();
   auto plan = plans().find(key);
   if (!plan) plan = plans().put(key, make_plan(p, what, layouts, handle));
   if (!plan->usable) return false;

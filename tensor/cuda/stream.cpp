@@ -19,7 +19,7 @@ struct Streams {
   cudaStream_t recording = nullptr;
   std::mutex recorder;  // who records
   std::mutex mutex;
-  std::exception_ptr distrusted;
+  std::exception_ptr poisoned;
 };
 
 // Never destroyed: tensors in static storage may be let go after any of our objects.
@@ -39,7 +39,7 @@ Streams& streams(int device) {
 void check_trust(int device) {
   Streams& mine = streams(device);
   const std::lock_guard lock(mine.mutex);
-  if (mine.distrusted) std::rethrow_exception(mine.distrusted);
+  if (mine.poisoned) std::rethrow_exception(mine.poisoned);
 }
 
 // The device that this thread has made current; -1 before the first. A fresh thread's own default is device 0, and
@@ -92,10 +92,10 @@ void finish(int device) {
   check_trust(device);
 }
 
-void distrust(int device, std::exception_ptr reason) {
+void poison(int device, std::exception_ptr error) {
   Streams& mine = streams(device);
   const std::lock_guard lock(mine.mutex);
-  mine.distrusted = std::move(reason);
+  mine.poisoned = std::move(error);
 }
 
 Capture::Capture(int device) : device_(device), stream_(streams(device).recording) {

@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "autograd/functions.h"
 #include "bench/internal/profile_report.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
+#include "nn/module_scope.h"
 #include "support/devices.h"
 #include "train/bench/benches.h"
 #include "train/tiny_run.h"
@@ -91,7 +94,6 @@ TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
   EXPECT_FALSE(profile::is_active());
   profile::start();
   const Tensor y = block.conv.forward(x);
-  profile::module_done(&block.conv);
   const Tensor loss = sum(y);
   profile::phase_done("loss");
   backward(loss);
@@ -112,6 +114,56 @@ TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
   EXPECT_THAT(table, HasSubstr("conv2d backward weight"));
   EXPECT_THAT(table, HasSubstr("(loss)"));
   EXPECT_EQ(nlohmann::json::parse(chrome_trace(events, block))["traceEvents"].size(), events.size() + 2);
+}
+
+// Work that no module within does: before, between and after the calls.
+struct Attention : Module {
+  Conv2d query{3, 4, {.kernel = 1}}, value{3, 4, {.kernel = 1}};
+  Attention() {
+    register_module("query", query);
+    register_module("value", value);
+  }
+  Tensor forward(const Tensor& x) {
+    const ModuleScope scope(*this);
+    const Tensor shifted = add(x, x);
+    const Tensor weights = sigmoid(query.forward(shifted));
+    return mul(weights, value.forward(x));
+  }
+};
+struct Caller : Module {
+  Attention attention;
+  Conv2d after{4, 4, {.kernel = 1}};
+  Caller() {
+    register_module("attention", attention);
+    register_module("after", after);
+  }
+  Tensor forward(const Tensor& x) {
+    const ModuleScope scope(*this);
+    return after.forward(relu(attention.forward(x)));
+  }
+};
+
+TEST(Profile, WorkWithoutANameIsBookedOnItsCaller) {
+  Caller caller;
+  const Tensor x = ones({2, 3, 8, 8}, {.format = MemoryFormat::ChannelsLast});
+  profile::start();
+  const Tensor y = caller.forward(x);
+  backward(sum(y));
+  std::map<std::string, std::set<const void*>> forward, in_backward;
+  for (const profile::Event& event : profile::stop()) {
+    if (event.kind == profile::Kind::Forward) forward[event.name].insert(event.module);
+    if (event.kind == profile::Kind::Backward) in_backward[event.name].insert(event.module);
+  }
+  using Modules = std::set<const void*>;
+  const Attention& attention = caller.attention;
+  EXPECT_EQ(forward["add"], Modules{&attention});
+  EXPECT_EQ(forward["sigmoid"], Modules{&attention});
+  EXPECT_EQ(forward["mul"], Modules{&attention});
+  EXPECT_EQ(forward["relu"], Modules{&caller});
+  EXPECT_EQ(forward["conv2d"], (Modules{&attention.query, &attention.value, &caller.after}));
+  EXPECT_EQ(forward["sum"], Modules{nullptr});
+  EXPECT_EQ(in_backward["mul"], Modules{&attention});
+  EXPECT_EQ(in_backward["relu"], Modules{&caller});
 }
 
 TEST(Profile, ChangesNoResultOfATraining) {

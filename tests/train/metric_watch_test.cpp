@@ -15,13 +15,13 @@ using testing::HasSubstr;
 TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
   MetricWatch watch({"miou", false, 2});
   EXPECT_EQ(watch.last_step(), -1);
-  EXPECT_TRUE(watch.see(10, {{"miou", 0.2}, {"lane_f1", 0.9}}));
-  EXPECT_FALSE(watch.see(20, {{"miou", 0.2}}));
-  EXPECT_FALSE(watch.gives_up());
-  EXPECT_TRUE(watch.see(30, {{"miou", 0.3}}));
-  EXPECT_FALSE(watch.see(40, {{"miou", 0.1}}));
-  EXPECT_FALSE(watch.see(50, {{"miou", 0.25}}));
-  EXPECT_TRUE(watch.gives_up());
+  EXPECT_TRUE(watch.update(10, {{"miou", 0.2}, {"lane_f1", 0.9}}));
+  EXPECT_FALSE(watch.update(20, {{"miou", 0.2}}));
+  EXPECT_FALSE(watch.should_stop());
+  EXPECT_TRUE(watch.update(30, {{"miou", 0.3}}));
+  EXPECT_FALSE(watch.update(40, {{"miou", 0.1}}));
+  EXPECT_FALSE(watch.update(50, {{"miou", 0.25}}));
+  EXPECT_TRUE(watch.should_stop());
   EXPECT_EQ(watch.best(), 0.3);
   EXPECT_EQ(watch.best_step(), 30);
   EXPECT_EQ(watch.last_step(), 50);
@@ -29,21 +29,21 @@ TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
 
 TEST(MetricWatch, LowerCanBeBetterAndNothingIsNever) {
   MetricWatch watch({"lane_f1", true, 0});
-  EXPECT_FALSE(watch.see(1, {}));
-  EXPECT_FALSE(watch.see(2, {{"lane_f1", std::nan("")}}));
-  EXPECT_TRUE(watch.see(3, {{"lane_f1", 0.5}}));
-  EXPECT_FALSE(watch.see(4, {{"lane_f1", 0.6}}));
-  EXPECT_TRUE(watch.see(5, {{"lane_f1", 0.4}}));
-  EXPECT_FALSE(watch.gives_up());
+  EXPECT_FALSE(watch.update(1, {}));
+  EXPECT_FALSE(watch.update(2, {{"lane_f1", std::nan("")}}));
+  EXPECT_TRUE(watch.update(3, {{"lane_f1", 0.5}}));
+  EXPECT_FALSE(watch.update(4, {{"lane_f1", 0.6}}));
+  EXPECT_TRUE(watch.update(5, {{"lane_f1", 0.4}}));
+  EXPECT_FALSE(watch.should_stop());
   MetricWatch none({});
-  EXPECT_FALSE(none.see(7, {{"miou", 1.0}}));
+  EXPECT_FALSE(none.update(7, {{"miou", 1.0}}));
   EXPECT_EQ(none.last_step(), 7);
 }
 
 TEST(MetricWatch, GoesOnFromItsState) {
   MetricWatch before({"miou", false, 3});
-  before.see(10, {{"miou", 0.1 + 0.2}});
-  before.see(20, {{"miou", 0.1}});
+  before.update(10, {{"miou", 0.1 + 0.2}});
+  before.update(20, {{"miou", 0.1}});
   MetricWatch after({"miou", false, 3});
   after.restore(before.state());
   EXPECT_EQ(after.best(), before.best());
@@ -59,7 +59,7 @@ TEST(MetricWatch, GoesOnFromItsState) {
   EXPECT_EQ(other.last_step(), 20);
   // One that was n/a all the time keeps its count.
   MetricWatch nothing({"miou", false, 3});
-  nothing.see(5, {});
+  nothing.update(5, {});
   other.restore(nothing.state());
   EXPECT_EQ(other.since_best(), 1);
   other.restore({});

@@ -1,4 +1,4 @@
-// What a CUDA device reaches at best, for other figures to be read against.
+// Peak rates of a CUDA device, measured, against which other figures are read.
 #pragma once
 #include "tensor/device.h"
 #include "train/bench/machine_limits.h"

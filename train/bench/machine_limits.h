@@ -1,4 +1,4 @@
-// What this machine can do at best, for other figures to be read against.
+// Peak rates of this machine, measured, against which other figures are read.
 #pragma once
 
 namespace bevgrad {

@@ -126,7 +126,7 @@ double limit_of(const MachineLimits& limits, bool amp) {
   return amp && limits.bfloat16 > 0 ? limits.bfloat16 : limits.float32;
 }
 
-/// What a profile says of one more run: the share of the heavy kernels, and their rate.
+/// From a profile of one more run: the share of time spent in heavy kernels, and their FLOP rate.
 std::vector<Figure> profile_figures(const std::vector<profile::Event>& events, double limit, const char* limit_name) {
   const ProfileShares shares = shares_of(events);
   const double rate = shares.heavy > 0 ? shares.heavy_flops / shares.heavy : 0;

@@ -14,7 +14,7 @@ constexpr int64_t kLongRun = int64_t{1} << 40;
 
 CachedBatches::CachedBatches(BatchSource& source, FeatureSource& features, const HistoryOptions& history)
     : source_(source), features_(features), history_(history), state_(source.state()) {
-  // Reading needs no team beside the trainer's; computing what the cache lacks does.
+  // Reading needs no OpenMP threads beside the trainer's; computing missing features does.
   threads_ = features.missing() > 0 ? omp_get_max_threads() : 1;
 }
 

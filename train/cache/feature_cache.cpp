@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr const char* kLock = "lock";
 constexpr const char* kRemark = "about.txt";
 constexpr const char* kSuffix = ".feat";
-/// A writer takes seconds: what has been "being written" for so long is left over.
+/// A writer takes seconds: a temporary file older than this was left by a process that died.
 constexpr double kLeftoverDays = 1.0 / 24;
 
 double days_since(fs::file_time_type time) {
@@ -186,7 +186,8 @@ std::pair<size_t, std::vector<std::string>> prune_cache(const std::string& dir, 
     const CachedEncoder encoder = describe_folder(folder);
     int descriptor = -1;
     if (encoder.age_days < days || !is_free(folder, descriptor)) continue;
-    // The lock's file stays: whoever opens the folder meanwhile waits for it and then makes the folder's parts anew.
+    // The lock's file stays: a process that opens the folder meanwhile waits for it and then makes the subfolders
+    // again.
     for (const auto& entry : fs::directory_iterator(folder, error))
       if (entry.path().filename() != kLock) fs::remove_all(entry.path(), error);
     ::close(descriptor);

@@ -147,7 +147,7 @@ void write_feature_file(const std::string& path, const FeatureInfo& info, const 
   static std::atomic<uint64_t> counter{0};
   const std::string temporary = fmt::format("{}.writing-{}-{}", path, ::getpid(), counter++);
   File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  // No sync: what a power failure leaves has another checksum and is made again.
+  // No fsync: a file that a power failure cut short has a wrong checksum and is computed again.
   const bool written = file.is_open() && file.write(&header, sizeof header) &&
                        file.write(payload.raw_data(), payload.nbytes()) && file.close() &&
                        std::rename(temporary.c_str(), path.c_str()) == 0;

@@ -19,7 +19,7 @@ struct CacheKey {
   std::string hex() const;
 };
 
-/// What a feature file says of itself.
+/// The header of a feature file.
 struct FeatureInfo {
   CacheKey key;
   DType dtype = DType::BFloat16;

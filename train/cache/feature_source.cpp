@@ -246,7 +246,7 @@ Tensor FeatureSource::features(const std::vector<int64_t>& entries, DType dtype)
 History FeatureSource::history(const std::vector<int64_t>& entries, const HistoryOptions& options, Generator* generator,
                                const std::vector<int64_t>& first) {
   const Shape& sizes = impl_->cache->options().sizes;
-  // bfloat16 holds what is stored in bfloat16, whatever the queue of a run without a cache holds.
+  // Features stored as bfloat16 are exact in bfloat16, whatever dtype the history queue has without a cache.
   const DType dtype = impl_->cache->options().dtype == DType::BFloat16 ? DType::BFloat16 : options.storage;
   History history = blank_history(static_cast<int64_t>(entries.size()), options);
   for (size_t n = 0; n < entries.size(); ++n) {

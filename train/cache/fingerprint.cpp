@@ -74,7 +74,7 @@ std::string encoder_config(const config::Config& proto) {
 /// Hashes of one LMDB's records by their keys.
 using RecordHashes = std::map<std::string, CacheKey>;
 
-/// What changes whenever an LMDB is written.
+/// Properties of an LMDB that change with every write.
 CacheKey identity_of(const std::string& path) {
   std::error_code ignored;
   const fs::path file = fs::is_directory(path, ignored) ? fs::path(path) / "data.mdb" : fs::path(path);

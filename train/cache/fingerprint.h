@@ -1,4 +1,4 @@
-// What a cached feature depends on, as hashes.
+// Hashes of everything that a cached feature depends on.
 #pragma once
 #include <memory>
 #include <string>

@@ -1,4 +1,4 @@
-// float_pretrain: parameters of another run put into a model, with a full account of what went where.
+// float_pretrain: loads parameters of another run into a model and reports, for each, whether and where it was used.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-// A training step on several ranks: what they share at the start, in every step, and what is said of it at the end.
+// Data-parallel training: parameters broadcast at the start, gradients averaged in every step, statistics at the end.
 #pragma once
 #include <memory>
 #include <string>

@@ -99,8 +99,8 @@ void GradientReducer::begin(const Tensor& loss, ReduceOp op) {
     bucket.missing = bucket.parameters.size();
     ops::fill_(bucket.values, 0);
   }
-  // Known before the pass, so that it travels beside it. What the pass does not reach is complete already: the gradient
-  // of an earlier pass of this step, or none.
+  // Known before the pass, so that its exchange overlaps with it. Leaves that the pass does not reach are complete: the
+  // gradient of an earlier pass of this step, or none.
   present_ = ones({static_cast<int64_t>(parameters_.size())}, {DType::UInt8});
   for (size_t i = 0; i < completion.unreached; ++i)
     present_.data<uint8_t>()[completion.order[i]] = grad(parameters_[completion.order[i]].value).defined();

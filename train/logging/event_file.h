@@ -1,4 +1,4 @@
-// TensorBoard's event files: Event messages of Protobuf in TFRecord frames, written without TensorFlow.
+// A run's scalars, texts, histograms and pictures for TensorBoard (formats/tensorboard/ has the bytes).
 #pragma once
 #include <cstdint>
 #include <fstream>
@@ -10,8 +10,9 @@
 
 namespace bevgrad {
 
-/// CRC-32C (Castagnoli) of `bytes`.
-uint32_t crc32c(std::string_view bytes);
+namespace tensorboard {
+class Event;
+}
 
 class EventFile {
  public:
@@ -34,7 +35,7 @@ class EventFile {
   const std::string& path() const { return path_; }
 
  private:
-  void write_record(const std::string& event);
+  void write(const tensorboard::Event& event);
 
   std::string path_;
   std::ofstream stream_;

@@ -1,14 +1,17 @@
 #include "train/logging/run_log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/spdlog.h>
+#include <fmt/chrono.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <ctime>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 
 #include "base/error.h"
@@ -48,7 +51,8 @@ std::string to_string(const Progress& progress) {
 }
 
 struct RunLog::Impl {
-  std::shared_ptr<spdlog::logger> file;
+  std::ofstream file;
+  std::mutex file_mutex;
   bool quiet = false;
   bool silent = false;
   bool live = false;
@@ -59,7 +63,9 @@ struct RunLog::Impl {
     drawn = false;
   }
   void write_file(const std::string& line) {
-    if (file) file->info("{}", line);
+    if (!file.is_open()) return;
+    const std::lock_guard lock(file_mutex);
+    file << fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(std::time(nullptr)), line) << std::flush;
   }
 };
 
@@ -67,14 +73,8 @@ RunLog::RunLog(const std::string& file, bool quiet) : impl_(std::make_unique<Imp
   impl_->quiet = quiet;
   impl_->live = !quiet && isatty(STDOUT_FILENO) == 1;
   if (file.empty()) return;
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file, false);
-    impl_->file = std::make_shared<spdlog::logger>("run", sink);
-  } catch (const spdlog::spdlog_ex& error) {
-    fail("{}: cannot write this log: {}", file, error.what());
-  }
-  impl_->file->set_pattern("%Y-%m-%d %H:%M:%S %v");
-  impl_->file->flush_on(spdlog::level::info);
+  impl_->file.open(file, std::ios::app);
+  check(impl_->file.is_open(), "{}: cannot write this log: {}", file, std::strerror(errno));
 }
 
 RunLog::~RunLog() {
@@ -118,7 +118,7 @@ void RunLog::progress(const Progress& progress) {
     std::fflush(stdout);
     return;
   }
-  // A bar of what room the terminal leaves; a line that wraps could not be redrawn.
+  // A bar as wide as the terminal allows; a line that wraps could not be redrawn.
   winsize size = {};
   const size_t width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   if (line.size() + 14 < width && progress.total > 0) {
@@ -139,7 +139,6 @@ void RunLog::to_file(const std::string& line) {
 
 void RunLog::flush() {
   std::fflush(stdout);
-  if (impl_->file) impl_->file->flush();
 }
 
 double resident_bytes() {

@@ -1,4 +1,4 @@
-// What a run says: lines that go to the console and into a text file with the time in front, and one line of progress.
+// The log of a run: lines to the console and, with the time in front, to a text file, and one line of progress.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -1,4 +1,4 @@
-// What the data rooms are told: cameras, classes, lists, and the generator's rig.
+// Options of data/: cameras, classes, lists, and the generator's rig.
 #include <cmath>
 #include <filesystem>
 #include <numbers>

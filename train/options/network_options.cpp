@@ -1,4 +1,4 @@
-// NetworkOptions and what decodes and remembers its outputs.
+// Options of models/: the network, its decoders and the history.
 #include "train/options/from_config.h"
 
 namespace bevgrad::configs {
