@@ -102,8 +102,7 @@ TEST(Launch, UnknownFlagsAreNamed) {
 
 TEST(Launch, FilesThatRunOutAreNamedAndNoTimeIsSpent) {
   std::string output;
-  const Words words =
-      launched(4, tiny_run(path("few_files"), steps(2, 1, {"distributed.timeout=3"})), {"--grace", "1"});
+  const Words words = launched(4, tiny_run(path("few_files"), steps(2, 1, {"distributed.timeout=3"})));
   std::string command = "ulimit -n 24; exec";
   for (const std::string& word : words) command += " '" + word + "'";
   EXPECT_NE(run({"sh", "-c", command}, &output), 0);
