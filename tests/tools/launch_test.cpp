@@ -79,7 +79,9 @@ TEST(Launch, StreamsGoWhereTheyAreSent) {
   const std::string filtered = output_with({"--local-ranks-filter", "1"}, &logs);
   EXPECT_THAT(filtered, AllOf(HasSubstr("[rank1] out 1"), ::testing::Not(HasSubstr("[rank0]"))));
   EXPECT_EQ(read_text(logs + "/attempt_0/0/stdout.log"), "out 0\n");
-  EXPECT_EQ(run(launched(2, {"true"}, {"--redirects", "4"})), 2);
+  std::string output;
+  EXPECT_EQ(run(launched(2, {"true"}, {"--redirects", "4"}), &output), 2);
+  EXPECT_THAT(output, HasSubstr("--redirects: \"4\""));
 }
 
 TEST(Launch, UnknownFlagsAreNamed) {
