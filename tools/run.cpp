@@ -100,7 +100,7 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
                   group);
   if (agent) {
     agent->tell_begun();
-    agent->tell_saved(trainer.global_step());
+    if (trainer.global_step() > 0) agent->tell_saved(trainer.global_step());
   }
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();

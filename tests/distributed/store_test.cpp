@@ -137,11 +137,11 @@ TEST(Store, UnfinishedRequestsOfManyTakeNoMoreThanTheLimit) {
                             text_with_length(std::string(8 << 20, 'x'));
   const auto held = [] {
     std::ifstream stream("/proc/self/statm");
-    size_t pages = 0, resident = 0;
+    int64_t pages = 0, resident = 0;
     stream >> pages >> resident;
     return resident * 4096;
   };
-  const size_t before = held();
+  const int64_t before = held();
   std::vector<Socket> strangers;
   for (int i = 0; i < 40; ++i) {
     strangers.push_back(connect_to(server.endpoint(), deadline_in(milliseconds(2000))));
@@ -151,7 +151,7 @@ TEST(Store, UnfinishedRequestsOfManyTakeNoMoreThanTheLimit) {
     }
     EXPECT_EQ(honest.peek("key"), "value");
   }
-  EXPECT_LT(held() - before, (size_t{64} << 20) + (size_t{40} << 20)) << "40 times 8 MiB were begun";
+  EXPECT_LT(held() - before, int64_t{104} << 20) << "40 times 8 MiB were begun";
 }
 
 TEST(Store, RanksHaveAPlaceBesideStrangersWhoOnlySit) {
@@ -164,7 +164,11 @@ TEST(Store, RanksHaveAPlaceBesideStrangersWhoOnlySit) {
   std::vector<Socket> strangers;
   for (int i = 0; i < 4200; ++i) {
     strangers.push_back(connect_to(server.endpoint(), deadline_in(milliseconds(20000))));
-    strangers.back().send(hello.data(), hello.size(), deadline_in(milliseconds(2000)));
+    try {
+      strangers.back().send(hello.data(), hello.size(), deadline_in(milliseconds(2000)));
+    } catch (const Error&) {
+      // There was no place for it.
+    }
   }
   EXPECT_EQ(first.peek("key"), "value");
   StoreClient late(server.endpoint(), milliseconds(20000));

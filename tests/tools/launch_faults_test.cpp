@@ -106,7 +106,7 @@ TEST(Faults, RanksSaveAndEndWhenTheirAgentIsGone) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   kill(running.process(), SIGKILL);
   running.finish();
-  for (int i = 0; i < 3000 && !lock_holder(work_dir).empty(); ++i)
+  for (int i = 0; i < 3000 && read_text(output).find("--resume auto") == std::string::npos; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_THAT(read_text(output), AllOf(HasSubstr("launcher"), HasSubstr("saved"), HasSubstr("--resume auto")));
   EXPECT_FALSE(WorkDir(work_dir).checkpoints().empty());

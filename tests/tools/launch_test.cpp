@@ -79,7 +79,9 @@ TEST(Launch, StreamsGoWhereTheyAreSent) {
   const std::string filtered = output_with({"--local-ranks-filter", "1"}, &logs);
   EXPECT_THAT(filtered, AllOf(HasSubstr("[rank1] out 1"), ::testing::Not(HasSubstr("[rank0]"))));
   EXPECT_EQ(read_text(logs + "/attempt_0/0/stdout.log"), "out 0\n");
-  EXPECT_EQ(run(launched(2, {"true"}, {"--redirects", "4"})), 2);
+  std::string output;
+  EXPECT_EQ(run(launched(2, {"true"}, {"--redirects", "4"}), &output), 2);
+  EXPECT_THAT(output, HasSubstr("--redirects: \"4\""));
 }
 
 TEST(Launch, UnknownFlagsAreNamed) {
@@ -102,8 +104,7 @@ TEST(Launch, UnknownFlagsAreNamed) {
 
 TEST(Launch, FilesThatRunOutAreNamedAndNoTimeIsSpent) {
   std::string output;
-  const Words words =
-      launched(4, tiny_run(path("few_files"), steps(2, 1, {"distributed.timeout=3"})), {"--grace", "1"});
+  const Words words = launched(4, tiny_run(path("few_files"), steps(2, 1, {"distributed.timeout=3"})));
   std::string command = "ulimit -n 24; exec";
   for (const std::string& word : words) command += " '" + word + "'";
   EXPECT_NE(run({"sh", "-c", command}, &output), 0);

@@ -237,6 +237,7 @@ TEST(Resume, ADamagedCheckpointIsPassedOver) {
   auto resumed = make_trainer(step_one(), work_dir, "auto");
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("step_00000002.h5"));
   EXPECT_EQ(resumed->global_step(), 1);
+  resumed.reset();  // one training at a time in a folder
   EXPECT_THROW(make_trainer(step_one(), work_dir, newest + ".damaged"), Error);
 }
 
