@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +17,14 @@
 #include "base/error.h"
 #include "base/near_names.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "base/version.h"
+#include "output.h"
 #include "subcommands.h"
 
 namespace {
+
+constexpr size_t kMessageWidth = 8000;
 
 /// One line, whatever an exception says.
 void print_error(const std::string& message) {
@@ -26,7 +32,8 @@ void print_error(const std::string& message) {
   while (!line.empty() && line.back() == '\n') line.pop_back();
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
-  fmt::print(stderr, "bevgrad: {}\n", line);
+  // File names and what files hold are in it: nothing of them reaches the terminal as a control character.
+  fmt::print(stderr, "bevgrad: {}\n", bevgrad::printable(line, kMessageWidth));
 }
 
 /// The first word must be a subcommand: CLI11 only says that one is missing.
@@ -52,6 +59,8 @@ void prefer_sleeping_threads(char** argv) {
 
 int main(int argc, char** argv) {
   prefer_sleeping_threads(argv);
+  // A file that grows past the limit of its size is an error of the write, after which what is unfinished is removed.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Bird's-eye-view perception: cameras and LiDAR in, a static road map out.", "bevgrad"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("bevgrad ") + bevgrad::kVersion);
@@ -76,11 +85,19 @@ int main(int argc, char** argv) {
     const auto separator = std::find(words.begin(), words.end(), std::string_view("--"));
     if (argc > 1 && std::string_view(argv[1]) == "launch" && separator != words.end()) words.erase(separator);
     app.parse(static_cast<int>(words.size()), words.data());
+    bevgrad::finish_output();
     return 0;
   } catch (const CLI::RuntimeError& error) {
-    return error.get_exit_code();  // what `launch` ran has said why
+    std::fflush(stdout);
+    return error.get_exit_code();  // what was printed, or what `launch` ran, has said why
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      std::cout.flush();
+      if (std::cout.good()) return 0;
+      print_error("the standard output cannot be written");
+      return 1;
+    }
     print_error(fmt::format("{} (bevgrad --help)", error.what()));
     return 2;
   } catch (const bevgrad::UsageError& error) {
