@@ -171,7 +171,7 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
     file.format = several->second;
     file.document = read_document(file.format, several->first, nullptr, foreign);
   } else {
-    const auto source = open_file(path);
+    const auto source = open_file_or_stream(path);
     file.format = detect_format(source);
     file.document = read_document(file.format, path, source, foreign);
   }

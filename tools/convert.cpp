@@ -221,7 +221,7 @@ void add_convert(CLI::App& app) {
                    "a checkpoint (a file, an index of shards, a folder that is one), or a folder of "
                    "them")
       ->required()
-      ->check(CLI::ExistingPath);
+      ->check(existing_path_or_stdin());
   command->add_option("OUT", flags->out, "the file that is written, or a folder where IN is one")->required();
   std::string maps;
   for (const ReadyMadeMap& map : ready_made_maps()) maps += (maps.empty() ? "" : ", ") + std::string(map.name);

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/error.h"
 #include "formats/convert/check.h"
 #include "formats/convert/name_tree.h"
 #include "formats/convert/tensor_hash.h"
@@ -24,9 +25,11 @@ void add_inspect(CLI::App& app) {
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("inspect", "show a checkpoint's names, shapes, dtypes, storages and metadata");
-  command->add_option("FILE", flags->file, "any checkpoint: a file, an index of shards, or a folder that is one")
+  command
+      ->add_option("FILE", flags->file,
+                   "any checkpoint: a file, an index of shards, a folder that is one, or - for the standard input")
       ->required()
-      ->check(CLI::ExistingPath);
+      ->check(existing_path_or_stdin());
   command->add_flag("--json", flags->options.json, "as JSON");
   command->add_flag("--stats", flags->options.stats,
                     "minimum, maximum, mean, standard deviation, NaN and Inf counts of every tensor");

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   bevgrad::add_convert(app);
   bevgrad::add_inspect(app);
   bevgrad::add_compare(app);
+  bevgrad::add_merge(app);
   bevgrad::add_report(app);
   bevgrad::add_cache(app);
   bevgrad::add_bench(app);

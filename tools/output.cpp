@@ -8,6 +8,11 @@
 
 namespace bevgrad {
 
+CLI::Validator existing_path_or_stdin() {
+  return CLI::Validator([](std::string& path) { return path == "-" ? std::string() : CLI::ExistingPath(path); },
+                        "PATH(existing) or -");
+}
+
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
 }

@@ -1,8 +1,12 @@
-// What subcommands print.
+// What the subcommands about checkpoints share: their arguments and what they print.
 #pragma once
+#include <CLI/CLI.hpp>
 #include <string>
 
 namespace bevgrad {
+
+/// A file, a folder, or "-".
+CLI::Validator existing_path_or_stdin();
 
 /// Writes a text to the standard output. That it arrived is seen at the program's end.
 void print(const std::string& text);

@@ -20,7 +20,12 @@ double store(double value, std::byte* to) {
   return static_cast<double>(static_cast<compute_t<T>>(stored));
 }
 
-/// Returns what was stored.
+bool is_complex(StoredDType dtype) {
+  return dtype == StoredDType::Complex32 || dtype == StoredDType::Complex64 || dtype == StoredDType::Complex128;
+}
+
+}  // namespace
+
 double from_double(StoredDType dtype, double value, std::byte* to) {
   switch (dtype) {
     case StoredDType::Float64:
@@ -35,12 +40,6 @@ double from_double(StoredDType dtype, double value, std::byte* to) {
       fail("conversion to {} is not known", name(dtype));
   }
 }
-
-bool is_complex(StoredDType dtype) {
-  return dtype == StoredDType::Complex32 || dtype == StoredDType::Complex64 || dtype == StoredDType::Complex128;
-}
-
-}  // namespace
 
 /// A whole storage in another dtype: element by element, so that offsets and strides of its tensors stay right.
 class TensorConverter::ConvertedStorage : public StoredStorage {

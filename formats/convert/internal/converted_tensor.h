@@ -11,6 +11,9 @@
 
 namespace bevgrad {
 
+/// Stores a value as float64, float32, float16 or bfloat16 and returns what was stored.
+double from_double(StoredDType dtype, double value, std::byte* to);
+
 /// Converts storages, each once a dtype, so that tensors that share one go on sharing it.
 class TensorConverter {
  public:
