@@ -72,7 +72,7 @@ TEST(Hash, IsOfValuesAndNotOfTheirLayout) {
   const auto hash = [](const Tensor& tensor) { return tensor_hash(stored_tensor(tensor)); };
   EXPECT_EQ(hash(counted({2, 3})), hash(counted({2, 3})));
   EXPECT_NE(hash(counted({2, 3})), hash(counted({3, 2})));
-  EXPECT_NE(hash(counted({2})), hash(counted({2}).to(DType::Float64)));
+  EXPECT_NE(hash(counted({2})), hash(to(counted({2}), DType::Float64)));
   EXPECT_EQ(hash(counted({2})).size(), 32u);
 }
 
