@@ -16,7 +16,7 @@ enum class OutputFormat { Torch, Hdf5, Safetensors };
 OutputFormat output_format(const std::string& path);
 
 struct ConvertOptions {
-  NameOptions names;
+  NameOptions names = {};
   /// Floating-point parameters become this dtype; integers and everything outside the state dict stay.
   std::optional<StoredDType> dtype = {};
   /// The same for the parameters whose new name matches a pattern of * and ?; the last one that matches counts.

@@ -17,9 +17,9 @@ struct FolderResult {
 };
 
 struct FolderOptions {
-  ConvertOptions convert;
+  ConvertOptions convert = {};
   /// ".h5"; empty: .h5 for all formats but HDF5, which becomes .ckpt.
-  std::string extension;
+  std::string extension = "";
   /// Files that are there already are overwritten.
   bool force = false;
 };
