@@ -40,7 +40,7 @@ void add_compare(CLI::App& app) {
   command
       ->add_option("--sort", flags->options.order,
                    "the tensors that differ by max-abs (default), relative, l2 (over that of B), cosine or name")
-      ->transform(CLI::Transformer(orders));
+      ->transform(CLI::CheckedTransformer(orders));
   command->add_option("--top", flags->top, "lines of each kind of difference (default 20)");
   command->add_flag("--json", flags->json, "everything as JSON");
   command->callback([flags] {
