@@ -170,7 +170,8 @@ TEST(Structures, AForeignFilesAttributesAreKept) {
   converted(pt, h5);
   for (const std::string& path : {pt, h5}) {
     const CheckpointFile back = open_checkpoint(path);
-    EXPECT_EQ(back.root().size(), 1u) << path;
+    EXPECT_EQ(back.root().size(), 2u) << path;
+    EXPECT_EQ(back.root().at("colours").as_doubles(2), (std::vector<double>{2, 7})) << "an enumeration's numbers";
     EXPECT_EQ(Value(back.document, back.document->metadata).at("w@units").as_string(), "m") << path;
   }
   EXPECT_THAT(converted(pt, scratch("attributes.safetensors")).notes,

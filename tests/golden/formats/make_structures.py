@@ -82,6 +82,7 @@ def single_files(folder):
         f.attrs["version"] = 3
         f["w"] = np.ones(3, "f4")
         f["w"].attrs["units"] = "m"
+        f.create_dataset("colours", data=[2, 7], dtype=h5py.enum_dtype({"RED": 2, "BLUE": 7}, basetype="i2"))
         f["w"].attrs["scale"] = np.array([1.5, 2.5])
     np.savez(os.path.join(folder, "arrays.npz"), a=np.arange(6, dtype="f4").reshape(2, 3),
              fortran=np.asfortranarray(np.arange(6, dtype="i8").reshape(2, 3)), big=np.array([1.5, -2.5], ">f8"),
