@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
 
@@ -16,19 +18,31 @@ namespace {
 
 constexpr size_t kBufferBytes = 64 << 10;
 constexpr size_t kFirstFill = 256;
+constexpr size_t kSpoolBytes = 1 << 20;
+constexpr std::string_view kStandardInput = "-";
+
+/// Closes a file.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { ::close(number_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
 
 class FileSource : public ByteSource {
  public:
-  FileSource(const std::string& path, int descriptor, uint64_t size)
-      : ByteSource(path, size), descriptor_(descriptor) {}
-  ~FileSource() override { ::close(descriptor_); }
-  FileSource(const FileSource&) = delete;
-  FileSource& operator=(const FileSource&) = delete;
+  FileSource(const std::string& path, std::unique_ptr<Descriptor> descriptor, uint64_t size)
+      : ByteSource(path, size), descriptor_(std::move(descriptor)) {}
 
  private:
   void read_checked(uint64_t offset, std::span<std::byte> out) const override {
     while (!out.empty()) {
-      const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+      const ssize_t got = ::pread(descriptor_->number(), out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       check(got >= 0, "{}: cannot read at byte {}: {}", name(), offset, std::strerror(errno));
       check(got > 0, "{}: the file became shorter while it was read", name());
@@ -37,7 +51,7 @@ class FileSource : public ByteSource {
     }
   }
 
-  int descriptor_;
+  std::unique_ptr<Descriptor> descriptor_;
 };
 
 class MemorySource : public ByteSource {
@@ -61,16 +75,53 @@ void ByteSource::read(uint64_t offset, std::span<std::byte> out) const {
   if (!out.empty()) read_checked(offset, out);
 }
 
+namespace {
+
+/// What can be read only once, copied to a file without a name.
+std::shared_ptr<const ByteSource> spooled(const std::string& name, int from) {
+  std::error_code error;
+  std::string pattern = (std::filesystem::temp_directory_path(error) / "bevgrad_XXXXXX").string();
+  const int to = ::mkostemp(pattern.data(), O_CLOEXEC);
+  check(to >= 0, "{}: cannot make a temporary file: {}", name, std::strerror(errno));
+  ::unlink(pattern.c_str());
+  auto out = std::make_unique<Descriptor>(to);
+  std::vector<std::byte> piece(kSpoolBytes);
+  uint64_t size = 0;
+  while (true) {
+    const ssize_t got = ::read(from, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    check(got >= 0, "{}: cannot read: {}", name, std::strerror(errno));
+    if (got == 0) break;
+    for (ssize_t done = 0; done < got;) {
+      const ssize_t put = ::write(to, piece.data() + done, static_cast<size_t>(got - done));
+      if (put < 0 && errno == EINTR) continue;
+      check(put > 0, "{}: cannot write to a temporary file: {}", name, std::strerror(errno));
+      done += put;
+    }
+    size += static_cast<uint64_t>(got);
+  }
+  return std::make_shared<FileSource>(name, std::move(out), size);
+}
+
+}  // namespace
+
 std::shared_ptr<const ByteSource> open_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   check(descriptor >= 0, "{}: cannot open: {}", path, std::strerror(errno));
+  auto file = std::make_unique<Descriptor>(descriptor);
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;
-  if (!known || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    fail("{}: not a regular file", path);
-  }
-  return std::make_shared<FileSource>(path, descriptor, static_cast<uint64_t>(status.st_size));
+  check(known && S_ISREG(status.st_mode), "{}: not a regular file", path);
+  return std::make_shared<FileSource>(path, std::move(file), static_cast<uint64_t>(status.st_size));
+}
+
+std::shared_ptr<const ByteSource> open_file_or_stream(const std::string& path) {
+  if (path == kStandardInput) return spooled("standard input", STDIN_FILENO);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISFIFO(status.st_mode)) return open_file(path);
+  const Descriptor pipe(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  check(pipe.number() >= 0, "{}: cannot open: {}", path, std::strerror(errno));
+  return spooled(path, pipe.number());
 }
 
 std::shared_ptr<const ByteSource> memory_source(std::string name, std::vector<std::byte> bytes) {

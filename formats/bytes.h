@@ -31,6 +31,9 @@ class ByteSource {
 
 /// Opens a regular file. Throws Error naming the path where it is missing, unreadable or not a regular file.
 std::shared_ptr<const ByteSource> open_file(const std::string& path);
+/// The same of what a user named: also "-", the standard input, and pipes, which are first copied to a temporary file
+/// without a name, since files are read in any order.
+std::shared_ptr<const ByteSource> open_file_or_stream(const std::string& path);
 /// Bytes already in memory.
 std::shared_ptr<const ByteSource> memory_source(std::string name, std::vector<std::byte> bytes);
 /// A copy of the bytes in a text.

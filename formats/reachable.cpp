@@ -5,7 +5,7 @@ namespace bevgrad {
 std::vector<NodeId> reachable_nodes(const Document& document) {
   std::vector<NodeId> out;
   std::vector<bool> seen(document.size(), false);
-  std::vector<NodeId> open{document.root};
+  std::vector<NodeId> open{document.metadata, document.root};
   while (!open.empty()) {
     const NodeId id = open.back();
     open.pop_back();

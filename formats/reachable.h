@@ -6,8 +6,8 @@
 
 namespace bevgrad {
 
-/// Every node that `document.root` leads to, once, parents first, in the order of the tree. Nodes that only helped to
-/// build others (storages that became tensors, say) are not among them.
+/// Every node that `document.root`, and then `document.metadata`, leads to, once, parents first, in the order of the
+/// tree. Nodes that only helped to build others (storages that became tensors, say) are not among them.
 std::vector<NodeId> reachable_nodes(const Document& document);
 
 }  // namespace bevgrad

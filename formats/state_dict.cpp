@@ -2,65 +2,32 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
+#include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/gguf/file.h"
 #include "formats/hdf5/document.h"
+#include "formats/npz/file.h"
+#include "formats/onnx/file.h"
 #include "formats/pickle/pickle_file.h"
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
+#include "formats/sharded/folder.h"
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/nested_storages.h"
 #include "formats/torch/tar_file.h"
 #include "formats/torch/zip_file.h"
+#include "internal/file_metadata.h"
+#include "internal/foreign_files.h"
 #include "internal/state_dict_node.h"
 #include "internal/unfolded_size.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 
 namespace {
-
-constexpr int kMaximumNesting = 64;
-constexpr size_t kMaximumNames = 4'000'000;
-
-/// Names of the tensors under a mapping, nested mappings joined with dots.
-class Collector {
- public:
-  Collector(const Document& document, const std::string& file) : document_(document), file_(file) {}
-
-  void collect(NodeId mapping, const std::string& prefix, int depth) {
-    check(depth <= kMaximumNesting, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
-    check(++visited_ <= kMaximumNames, "{}: more than {} mappings", file_, kMaximumNames);
-    const auto& entries = document_.entries(mapping);
-    for (size_t i = 0; i + 1 < entries.size(); i += 2) {
-      const Node& key = document_.node(entries[i]);
-      const Node& value = document_.node(entries[i + 1]);
-      const bool tensor = value.kind == ValueKind::Tensor;
-      if (!tensor && !document_.is_mapping(entries[i + 1])) continue;
-      check(key.kind == ValueKind::String || key.kind == ValueKind::Int, "{}: a {} as the name of a tensor in '{}'",
-            file_, name(key.kind), printable(prefix));
-      const std::string label = prefix + (key.kind == ValueKind::Int ? std::to_string(key.integer) : key.text);
-      if (tensor) {
-        check(seen_.insert(label).second, "{}: '{}' is there twice", file_, printable(label));
-        check(out.size() < kMaximumNames, "{}: more than {} tensors", file_, kMaximumNames);
-        out.push_back({label, *value.tensor});
-      } else {
-        collect(entries[i + 1], label + ".", depth + 1);
-      }
-    }
-  }
-
-  std::vector<NamedTensor> out;
-
- private:
-  const Document& document_;
-  const std::string& file_;
-  std::unordered_set<std::string> seen_;
-  size_t visited_ = 0;
-};
 
 /// Protocols 0 and 1 have no mark at their start: a pickle is what reads as one, be it only up to a name it imports.
 bool is_text_pickle(const std::shared_ptr<const ByteSource>& source) {
@@ -88,6 +55,18 @@ std::string_view name(FileFormat format) {
       return "HDF5";
     case FileFormat::Pickle:
       return "pickle";
+    case FileFormat::Npz:
+      return "NumPy (.npz)";
+    case FileFormat::Gguf:
+      return "GGUF";
+    case FileFormat::Onnx:
+      return "ONNX";
+    case FileFormat::Shards:
+      return "Hugging Face (shards)";
+    case FileFormat::Distributed:
+      return "PyTorch (distributed checkpoint)";
+    case FileFormat::DeepSpeed:
+      return "DeepSpeed (ZeRO)";
   }
   return "unknown";
 }
@@ -98,45 +77,107 @@ FileFormat detect_format(const std::shared_ptr<const ByteSource>& source) {
   source->read(0, std::as_writable_bytes(std::span(head).first(count)));
   const std::string_view begin(head.data(), count);
   check(count > 0, "{}: the file is empty", source->name());
-  if (begin.starts_with("PK\x03\x04")) return FileFormat::TorchZip;
+  if (begin.starts_with("PK\x03\x04")) return is_npz(source) ? FileFormat::Npz : FileFormat::TorchZip;
   if (begin.starts_with("\x89HDF\r\n\x1a\n")) return FileFormat::Hdf5;
   if (is_tar(*source)) return FileFormat::TorchTar;
   if (is_safetensors(*source)) return FileFormat::Safetensors;
   if (is_torch_legacy(source)) return FileFormat::TorchLegacy;
+  if (begin.starts_with("GGUF")) return FileFormat::Gguf;
   if (begin[0] == '\x80' || is_text_pickle(source)) return FileFormat::Pickle;
+  if (is_onnx(source)) return FileFormat::Onnx;
+  refuse_foreign_file(*source);
   check(!begin.starts_with("PYTORCH1"), "{}: PyTorch's preview format of 2018, which no release ever wrote",
         source->name());
-  fail("{}: not a PyTorch, safetensors or HDF5 file (it begins with '{}')", source->name(),
-       printable(begin.substr(0, 16)));
+  throw NotACheckpoint(fmt::format("{}: not a PyTorch, safetensors or HDF5 file (it begins with '{}')", source->name(),
+                                   printable(begin.substr(0, 16))));
 }
 
-CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
-  auto source = open_file(path);
-  CheckpointFile file{.path = path, .format = detect_format(source), .document = nullptr};
-  switch (file.format) {
-    case FileFormat::TorchZip:
-      file.document = read_torch_zip(source);
-      break;
-    case FileFormat::TorchLegacy:
-      file.document = read_torch_legacy(source);
-      break;
-    case FileFormat::TorchTar:
-      file.document = read_torch_tar(source);
-      break;
-    case FileFormat::Safetensors:
-      file.document = read_safetensors(source);
-      break;
+bool has_pickles(FileFormat format) {
+  switch (format) {
     case FileFormat::Hdf5:
-      file.document = read_hdf5_document(source);
-      break;
-    case FileFormat::Pickle:
-      file.document = read_pickle_document(source);
-      name_globals_if_broken(*file.document, [&] { resolve_nested_storages(*file.document); });
-      break;
+    case FileFormat::Safetensors:
+    case FileFormat::Npz:
+    case FileFormat::Gguf:
+    case FileFormat::Onnx:
+      return false;
+    default:
+      return true;
   }
+}
+
+namespace {
+
+/// The index of shards or the folder that a path means, and its format; nothing where it is a file by itself.
+std::optional<std::pair<std::string, FileFormat>> several_files(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    const auto format = folder_format(path);
+    check(format.has_value(), "{}: a folder that is no checkpoint as a whole", path);
+    return std::make_pair(format == FileFormat::Shards ? *index_file_in(path) : path, *format);
+  }
+  if (path.ends_with(".index.json")) return std::make_pair(path, FileFormat::Shards);
+  const fs::path file(path);
+  if (file.filename() == ".metadata" && folder_format(file.parent_path().string()) == FileFormat::Distributed) {
+    return std::make_pair(file.parent_path().string(), FileFormat::Distributed);
+  }
+  if (file.extension() == ".distcp") {
+    throw NotACheckpoint(fmt::format(
+        "{}: a part of a PyTorch distributed checkpoint; give its folder, whose .metadata says how the parts fit",
+        path));
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<Document> read_document(FileFormat format, const std::string& path,
+                                        const std::shared_ptr<const ByteSource>& source, Foreign foreign) {
+  switch (format) {
+    case FileFormat::TorchZip:
+      return read_torch_zip(source);
+    case FileFormat::TorchLegacy:
+      return read_torch_legacy(source);
+    case FileFormat::TorchTar:
+      return read_torch_tar(source);
+    case FileFormat::Safetensors:
+      return read_safetensors(source);
+    case FileFormat::Hdf5:
+      return read_hdf5_document(source);
+    case FileFormat::Npz:
+      return read_npz(source);
+    case FileFormat::Gguf:
+      return read_gguf(source);
+    case FileFormat::Onnx:
+      return read_onnx(source);
+    case FileFormat::Pickle: {
+      auto document = read_pickle_document(source);
+      name_globals_if_broken(*document, [&] { resolve_nested_storages(*document); });
+      return document;
+    }
+    case FileFormat::Shards:
+      return read_shards(path, foreign);
+    case FileFormat::Distributed:
+      return read_distributed(path, foreign);
+    case FileFormat::DeepSpeed:
+      return read_zero(path, foreign);
+  }
+  fail("{}: unknown format", path);
+}
+
+}  // namespace
+
+CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
+  CheckpointFile file{.path = path, .format = FileFormat::TorchZip, .document = nullptr};
+  if (const auto several = several_files(path)) {
+    file.format = several->second;
+    file.document = read_document(file.format, several->first, nullptr, foreign);
+  } else {
+    const auto source = open_file_or_stream(path);
+    file.format = detect_format(source);
+    file.document = read_document(file.format, path, source, foreign);
+  }
+  lift_file_metadata(*file.document);
   // In HDF5 a name is a text that no program imports, and it becomes one again on the way back.
-  const bool pickled = file.format != FileFormat::Hdf5 && file.format != FileFormat::Safetensors;
-  if (foreign == Foreign::RefuseHarmful && pickled) refuse_harmful(*file.document);
+  if (foreign == Foreign::RefuseHarmful && has_pickles(file.format)) refuse_harmful(*file.document);
   name_globals_if_broken(*file.document, [&] {
     UnfoldedSize size(path);
     for (const NodeId id : reachable_nodes(*file.document)) {
@@ -153,13 +194,15 @@ std::vector<NamedTensor> named_tensors(const CheckpointFile& file) {
   if (root.kind == ValueKind::Tensor) return {{"tensor", *root.tensor}};
   const auto from = find_state_dict(document);
   check(from.has_value(), "{}: its root is a {}, not a dictionary of parameters", file.path, name(root.kind));
-  Collector collector(document, file.path);
-  collector.collect(*from, "", 0);
-  check(!collector.out.empty(), "{}: no parameters in it", file.path);
+  std::vector<NamedTensor> out;
   UnfoldedSize size(file.path);
-  for (const NamedTensor& named : collector.out) size.add(named.tensor);
+  for (auto& [label, id] : parameter_nodes(document, *from)) {
+    out.push_back({std::move(label), *document.node(id).tensor});
+    size.add(out.back().tensor);
+  }
+  check(!out.empty(), "{}: no parameters in it", file.path);
   size.check_limit();
-  return std::move(collector.out);
+  return out;
 }
 
 std::string strip_common_prefixes(std::vector<std::string>& names) {

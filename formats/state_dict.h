@@ -1,4 +1,5 @@
-// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5.
+// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz, GGUF, ONNX; and
+// those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints, DeepSpeed's ZeRO.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,8 +17,23 @@ namespace bevgrad {
 /// Parameters and buffers by name, in order.
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
-enum class FileFormat { TorchZip, TorchLegacy, TorchTar, Safetensors, Hdf5, Pickle };
+enum class FileFormat {
+  TorchZip,
+  TorchLegacy,
+  TorchTar,
+  Safetensors,
+  Hdf5,
+  Pickle,
+  Npz,
+  Gguf,
+  Onnx,
+  Shards,
+  Distributed,
+  DeepSpeed
+};
 std::string_view name(FileFormat format);
+/// Whether files of this format hold pickles, which other programs run.
+bool has_pickles(FileFormat format);
 /// By the first bytes. Throws Error naming the file where it is none of these, or something known that is refused (a
 /// TorchScript archive, ...).
 FileFormat detect_format(const std::shared_ptr<const ByteSource>& source);
@@ -32,6 +48,7 @@ struct CheckpointFile {
 /// What to do where a pickle names something whose call would do harm: nothing is ever called, but a file that tries is
 /// not one to go on with.
 enum class Foreign { RefuseHarmful, Allow };
+/// Of a file, an index of shards, or a folder that holds one checkpoint.
 CheckpointFile open_checkpoint(const std::string& path, Foreign foreign = Foreign::RefuseHarmful);
 
 struct NamedTensor {

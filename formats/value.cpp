@@ -27,6 +27,8 @@ std::string_view name(ValueKind kind) {
       return "big int";
     case ValueKind::Float:
       return "float";
+    case ValueKind::Complex:
+      return "complex";
     case ValueKind::String:
       return "string";
     case ValueKind::Bytes:
@@ -71,6 +73,9 @@ NodeId Document::make_int(int64_t value) {
 }
 NodeId Document::make_float(double value) {
   return add({.kind = ValueKind::Float, .real = value});
+}
+NodeId Document::make_complex(double real, double imaginary) {
+  return add({.kind = ValueKind::Complex, .items = {make_float(real), make_float(imaginary)}});
 }
 NodeId Document::make_string(std::string value) {
   return add({.kind = ValueKind::String, .text = std::move(value)});

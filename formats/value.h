@@ -25,6 +25,7 @@ enum class ValueKind : uint8_t {
   Int,
   BigInt,  // an integer past 64 bits
   Float,
+  Complex,
   String,
   Bytes,
   List,
@@ -50,15 +51,15 @@ struct ObjectParts {
 
 struct Node {
   ValueKind kind = ValueKind::None;
-  /// Global: every call of it has been read as plain data, so that none is left to judge.
+  /// Global: every call of it has been read as plain data, so that none is left to judge. Bytes: a bytearray.
   bool resolved = false;
   int64_t integer = 0;
   double real = 0;
   /// String and Bytes: the bytes; BigInt: two's complement, little-endian; Global: "module.name"; Tensor and scalars
   /// that were objects: the class they had ("numpy.ndarray").
   std::string text = {};
-  /// List, Tuple, Set, FrozenSet: elements. Dict: key, value, key, value, ... Object: the callable, its arguments (a
-  /// tuple), keyword arguments where given. Persistent: the reference.
+  /// Complex: real and imaginary part. List, Tuple, Set, FrozenSet: elements. Dict: key, value, key, value, ... Object:
+  /// the callable, its arguments (a tuple), keyword arguments where given. Persistent: the reference.
   std::vector<NodeId> items = {};
   std::unique_ptr<ObjectParts> object = {};
   std::unique_ptr<StoredTensor> tensor = {};
@@ -76,6 +77,11 @@ class Document {
   const Node& node(NodeId id) const { return nodes_.at(id); }
   size_t size() const { return nodes_.size(); }
   NodeId root = 0;
+  /// A Dict of what belongs to the file as a whole and to no value in it (the metadata of safetensors and GGUF,
+  /// attributes of HDF5 objects), or None.
+  NodeId metadata = 0;
+  /// What the reader could not take from the file, one text each.
+  std::vector<std::string> left_out;
   /// How often the pickle called each callable.
   std::unordered_map<NodeId, uint64_t> calls;
 
@@ -83,6 +89,7 @@ class Document {
   NodeId make_bool(bool value);
   NodeId make_int(int64_t value);
   NodeId make_float(double value);
+  NodeId make_complex(double real, double imaginary);
   NodeId make_string(std::string value);
   NodeId make_bytes(std::string value);
   NodeId make_list(std::vector<NodeId> items = {});

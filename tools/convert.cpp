@@ -4,20 +4,29 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
+#include <charconv>
 #include <filesystem>
+#include <map>
 #include <memory>
 
+#include "base/error.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "configs/load.h"
 #include "formats/convert/against.h"
 #include "formats/convert/folder.h"
+#include "formats/sharded/folder.h"
 #include "models/network.h"
+#include "output.h"
 #include "subcommands.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
 
 namespace {
+
+constexpr size_t kWidth = 2000;  // of what is printed of a name or message
 
 struct Flags {
   std::string in;
@@ -26,21 +35,53 @@ struct Flags {
   std::vector<std::string> prefixes;
   std::vector<std::string> select;
   std::string dtype;
+  std::vector<std::string> casts;
   std::string format;
   std::string against;
+  std::string max_shard;
+  bool force = false;
+  bool dry_run = false;
 };
+
+StoredDType floating_point_dtype(const std::string& flag, const std::string& name) {
+  const bool known = name == "float32" || name == "float64" || name == "float16" || name == "bfloat16";
+  if (!known) throw UsageError(fmt::format("{} {}: expected float32, float64, float16 or bfloat16", flag, name));
+  return *stored_dtype_named(name);
+}
+
+/// "2GB", "500MB", "1.5GiB", or bytes.
+uint64_t size_of(const std::string& text) {
+  static const std::map<std::string, double> kUnits{{"", 1},         {"B", 1},           {"KB", 1e3},
+                                                    {"MB", 1e6},     {"GB", 1e9},        {"TB", 1e12},
+                                                    {"KIB", 1024.0}, {"MIB", 1048576.0}, {"GIB", 1073741824.0}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(end, text.data() + text.size());
+  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const auto factor = kUnits.find(unit);
+  if (error != std::errc() || factor == kUnits.end() || !(number * factor->second >= 1) ||
+      number * factor->second > 1e18) {
+    throw UsageError(fmt::format("--max-shard {}: expected a size as 2GB or 500MB", text));
+  }
+  return static_cast<uint64_t>(number * factor->second);
+}
 
 ConvertOptions options_of(const Flags& flags) {
   ConvertOptions options;
   options.names.strip_prefixes = flags.prefixes;
   options.names.select = flags.select;
   for (const std::string& rename : flags.renames) options.names.map.append(NameMap::load(rename));
-  if (!flags.dtype.empty()) {
-    options.dtype = stored_dtype_named(flags.dtype);
-    const bool known =
-        flags.dtype == "float32" || flags.dtype == "float64" || flags.dtype == "float16" || flags.dtype == "bfloat16";
-    if (!known) throw UsageError("--dtype " + flags.dtype + ": expected float32, float64, float16 or bfloat16");
+  if (!flags.dtype.empty()) options.dtype = floating_point_dtype("--dtype", flags.dtype);
+  for (const std::string& cast : flags.casts) {
+    const size_t equals = cast.rfind('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw UsageError(fmt::format("--cast {}: expected PATTERN=DTYPE", cast));
+    }
+    options.casts.emplace_back(cast.substr(0, equals),
+                               floating_point_dtype("--cast " + cast + ":", cast.substr(equals + 1)));
   }
+  if (!flags.max_shard.empty()) options.max_shard = size_of(flags.max_shard);
+  options.dry_run = flags.dry_run;
   return options;
 }
 
@@ -56,8 +97,18 @@ std::string extension_of(const std::string& format) {
 }
 
 void report_against(const Flags& flags, const CheckpointFile& file, const ConvertOptions& options) {
-  const configs::Document config =
-      configs::load({.config = flags.against, .task_config = configs::task_config_from_environment()});
+  const configs::Document config = [&] {
+    try {
+      return configs::load({.config = flags.against, .task_config = configs::task_config_from_environment()});
+    } catch (const UsageError& error) {
+      // The loader knows the flag under which runs get their config.
+      std::string message = error.what();
+      if (constexpr std::string_view kFlag = "--config"; message.starts_with(kFlag)) {
+        message.replace(0, kFlag.size(), "--against");
+      }
+      throw UsageError(message);
+    }
+  }();
   Generator generator(0);
   const Network network(configs::network_options(config), generator);
   std::vector<ExpectedTensor> expected;
@@ -80,37 +131,81 @@ Progress progress_of(const std::string& out) {
   };
 }
 
+/// What would be written: names before and after, in the order of the file.
+void print_plan(const ConvertReport& report) {
+  for (size_t i = 0; i < report.parameters.size(); ++i) {
+    const NamedTensor& tensor = report.parameters[i];
+    const bool renamed = report.from[i] != tensor.name;
+    print(fmt::format("  {}{}: {}\n", renamed ? printable(report.from[i], kWidth) + " -> " : std::string(),
+                      printable(tensor.name, kWidth), describe(tensor.tensor)));
+  }
+}
+
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) print("note: " + printable(note, kWidth) + "\n");
+}
+
 void convert_one(const Flags& flags, const ConvertOptions& options) {
   std::error_code error;
   if (std::filesystem::equivalent(flags.in, flags.out, error)) {
     throw UsageError(flags.out + ": the file that is read cannot be the one that is written");
   }
   output_format(flags.out);
+  if (!flags.force && !flags.dry_run && std::filesystem::exists(flags.out, error)) {
+    throw UsageError(flags.out + ": it is there already (--force overwrites it)");
+  }
   const CheckpointFile file = open_checkpoint(flags.in);
   if (!flags.against.empty()) report_against(flags, file, options);
   const StopSignals signals;
   const ConvertReport report = convert_checkpoint(file, flags.out, options, progress_of(flags.out));
-  for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
-  fmt::print("{} ({}) -> {}: {} tensors, {:.1f} MB\n", flags.in, name(file.format), flags.out, report.tensors,
-             static_cast<double>(report.bytes) / 1e6);
+  if (flags.dry_run) print_plan(report);
+  print_notes(report.notes);
+  std::string target = printable(flags.out, kWidth);
+  if (report.files.size() > 1) target += fmt::format(" in {} shards", report.files.size() - 1);
+  print(fmt::format("{} ({}) -> {}: {} tensors, {:.1f} MB{}\n", printable(flags.in, kWidth), name(file.format), target,
+                    report.tensors, static_cast<double>(report.bytes) / 1e6,
+                    flags.dry_run ? "; nothing was written" : ""));
 }
 
 void convert_many(const Flags& flags, const ConvertOptions& options) {
-  if (!flags.against.empty()) throw UsageError("--against: expects one file, " + flags.in + " is a folder");
+  if (!flags.against.empty())
+    throw UsageError("--against: expects one checkpoint, " + flags.in + " is a folder of them");
+  if (flags.dry_run) throw UsageError("--dry-run: expects one checkpoint, " + flags.in + " is a folder of them");
+  if (options.max_shard > 0)
+    throw UsageError("--max-shard: expects one checkpoint, " + flags.in + " is a folder of them");
   const auto done = [](const FolderResult& result) {
-    if (result.error.empty()) {
-      fmt::print("{} -> {}\n", result.from, result.to);
+    if (result.skipped) {
+      print(fmt::format("skipped: {}\n", printable(result.error, kWidth)));
+    } else if (result.error.empty()) {
+      print(fmt::format("{} -> {}\n", printable(result.from, kWidth), printable(result.to, kWidth)));
     } else {
-      fmt::print(stderr, "bevgrad: {}\n", result.error);
+      fmt::print(stderr, "bevgrad: {}\n", printable(result.error, kWidth));
     }
+    print_notes(result.notes);
   };
   const StopSignals signals;
-  const auto results =
-      convert_folder(flags.in, flags.out, extension_of(flags.format), options, done, progress_of(flags.out));
+  const auto results = convert_folder(
+      flags.in, flags.out, {.convert = options, .extension = extension_of(flags.format), .force = flags.force}, done,
+      progress_of(flags.out));
   size_t failed = 0;
-  for (const FolderResult& result : results) failed += result.error.empty() ? 0 : 1;
-  fmt::print("{} of {} files converted\n", results.size() - failed, results.size());
-  check(failed == 0, "{}: {} of {} files could not be converted", flags.in, failed, results.size());
+  size_t checkpoints = 0;
+  for (const FolderResult& result : results) {
+    if (result.skipped) continue;
+    ++checkpoints;
+    failed += result.error.empty() ? 0 : 1;
+  }
+  print(fmt::format("{} of {} checkpoints converted\n", checkpoints - failed, checkpoints));
+  check(checkpoints > 0, "{}: no checkpoint is in it", flags.in);
+  check(failed == 0, "{}: {} of {} checkpoints could not be converted", flags.in, failed, checkpoints);
+}
+
+/// Whether IN is one checkpoint rather than a folder of them.
+bool is_one(const Flags& flags) {
+  if (!std::filesystem::is_directory(flags.in)) return true;
+  const auto format = folder_format(flags.in);
+  if (!format) return false;
+  // Beside its index a folder may hold other checkpoints: one file is made where one is named.
+  return *format != FileFormat::Shards || std::filesystem::path(flags.out).has_extension();
 }
 
 }  // namespace
@@ -118,8 +213,15 @@ void convert_many(const Flags& flags, const ConvertOptions& options) {
 void add_convert(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command =
-      app.add_subcommand("convert", "convert checkpoints: .ckpt .pt .pth .bin .safetensors <-> .h5, by content");
-  command->add_option("IN", flags->in, "a checkpoint, or a folder of them")->required()->check(CLI::ExistingPath);
+      app.add_subcommand("convert",
+                         "convert checkpoints by content: .ckpt .pt .pth .bin .safetensors <-> .h5; also "
+                         "shards, distributed checkpoints, .npz, .gguf, .onnx");
+  command
+      ->add_option("IN", flags->in,
+                   "a checkpoint (a file, an index of shards, a folder that is one), or a folder of "
+                   "them")
+      ->required()
+      ->check(existing_path_or_stdin());
   command->add_option("OUT", flags->out, "the file that is written, or a folder where IN is one")->required();
   std::string maps;
   for (const ReadyMadeMap& map : ready_made_maps()) maps += (maps.empty() ? "" : ", ") + std::string(map.name);
@@ -138,16 +240,26 @@ void add_convert(CLI::App& app) {
       ->type_size(1)
       ->allow_extra_args(false);
   command->add_option("--dtype", flags->dtype, "floating-point parameters as float32, float64, float16 or bfloat16");
+  command
+      ->add_option("--cast", flags->casts,
+                   "PATTERN=DTYPE: the parameters whose new name matches a pattern of * and ? as DTYPE; the last that "
+                   "matches counts")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command->add_option("--max-shard", flags->max_shard,
+                      "cut what is written into shards of at most this size (2GB) with an index");
+  command->add_flag("--force", flags->force, "overwrite what is there already");
+  command->add_flag("--dry-run", flags->dry_run, "say what would be written, and write nothing");
   command->add_option("--format", flags->format, "for a folder: h5, ckpt, pt, pth, bin or safetensors");
   command->add_option(
       "--against", flags->against,
       "a config: report per module which of its parameters the file has, lacks or has in another shape");
   command->callback([flags] {
     const ConvertOptions options = options_of(*flags);
-    if (std::filesystem::is_directory(flags->in)) {
-      convert_many(*flags, options);
-    } else {
+    if (is_one(*flags)) {
       convert_one(*flags, options);
+    } else {
+      convert_many(*flags, options);
     }
   });
 }

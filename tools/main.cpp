@@ -7,9 +7,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,18 +22,21 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "distributed/launch/error_file.h"
+#include "output.h"
 #include "subcommands.h"
 
 namespace {
 
-/// One line, whatever an exception says: names in it may come from files.
+constexpr size_t kMessageWidth = 8000;
+
+/// One line, whatever an exception says.
 void print_error(const std::string& message) {
   std::string line = message;
   while (!line.empty() && line.back() == '\n') line.pop_back();
   std::replace(line.begin(), line.end(), '\n', ' ');
-  line = bevgrad::printable(line, 4 * line.size() + 1);
   std::fflush(stdout);
-  fmt::print(stderr, "bevgrad: {}\n", line);
+  // File names and what files hold are in it: nothing of them reaches the terminal as a control character.
+  fmt::print(stderr, "bevgrad: {}\n", bevgrad::printable(line, kMessageWidth));
 }
 
 /// A launcher shows it too.
@@ -64,8 +69,8 @@ void prefer_sleeping_threads(char** argv) {
 
 int main(int argc, char** argv) {
   prefer_sleeping_threads(argv);
-  // After that start the system calls this process "exe".
-  prctl(PR_SET_NAME, program_invocation_short_name);
+  // A file that grows past the limit of its size is an error of the write, after which what is unfinished is removed.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"Bird's-eye-view perception: cameras and LiDAR in, a static road map out.", "bevgrad"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("bevgrad ") + bevgrad::kVersion);
@@ -81,6 +86,7 @@ int main(int argc, char** argv) {
   bevgrad::add_convert(app);
   bevgrad::add_inspect(app);
   bevgrad::add_compare(app);
+  bevgrad::add_merge(app);
   bevgrad::add_report(app);
   bevgrad::add_runs(app);
   bevgrad::add_cache(app);
@@ -96,12 +102,21 @@ int main(int argc, char** argv) {
       words.erase(separator, words.end());
     }
     app.parse(static_cast<int>(words.size()), words.data());
+    bevgrad::finish_output();
     return 0;
   } catch (const CLI::RuntimeError& error) {
-    return error.get_exit_code();  // what `launch` ran has said why
+    std::fflush(stdout);
+    return error.get_exit_code();  // what was printed, or what `launch` ran, has said why
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    return print_usage_error(fmt::format("{} (bevgrad --help)", error.what()));
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      std::cout.flush();
+      if (std::cout.good()) return 0;
+      print_error("the standard output cannot be written");
+      return 1;
+    }
+    print_error(fmt::format("{} (bevgrad --help)", error.what()));
+    return 2;
   } catch (const bevgrad::UsageError& error) {
     return print_usage_error(error.what());
   } catch (const bevgrad::Interrupted& interrupted) {

@@ -23,6 +23,7 @@ void add_eval(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_merge(CLI::App& app);
 void add_report(CLI::App& app);
 void add_runs(CLI::App& app);
 void add_cache(CLI::App& app);

@@ -2,41 +2,23 @@
 
 #include <algorithm>
 #include <cctype>
-#include <map>
-#include <memory>
-#include <tuple>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "convert/internal/converted_tensor.h"
+#include "convert/internal/notes.h"
 #include "formats/hdf5/document.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
 #include "formats/torch/writer.h"
+#include "internal/file_metadata.h"
 #include "internal/state_dict_node.h"
-#include "pickle/internal/numbers.h"
+#include "internal/value_text.h"
+#include "sharded/internal/write_shards.h"
 
 namespace bevgrad {
 
 namespace {
-
-/// Converts each view once, so that names of one tensor stay names of one tensor.
-class DTypeCache {
- public:
-  StoredTensor convert(const StoredTensor& tensor, StoredDType dtype) {
-    const auto key =
-        std::make_tuple(identity(*tensor.storage), tensor.dtype, tensor.offset, tensor.sizes, tensor.strides);
-    const auto [at, added] = done_.try_emplace(key);
-    if (added) at->second = converted(tensor, dtype);
-    StoredTensor out = at->second;
-    out.requires_grad = tensor.requires_grad;
-    out.is_parameter = tensor.is_parameter;
-    return out;
-  }
-
- private:
-  std::map<std::tuple<const void*, StoredDType, int64_t, Shape, Shape>, StoredTensor> done_;
-};
 
 /// A state dict of the new tensors in place of the old one: at its key of the root, or as the root.
 void replace_state_dict(Document& document, const std::vector<NamedTensor>& tensors) {
@@ -53,113 +35,6 @@ void replace_state_dict(Document& document, const std::vector<NamedTensor>& tens
     if (entries[i] == *old) entries[i] = fresh;
   }
 }
-
-/// What the root says of the run, as text: the only metadata that safetensors has.
-std::vector<std::pair<std::string, std::string>> metadata_texts(const Document& document,
-                                                                std::vector<std::string>& notes) {
-  std::vector<std::pair<std::string, std::string>> out{{"format", "pt"}};
-  if (!document.is_mapping(document.root)) return out;
-  const auto state_dict = find_state_dict(document);
-  std::string lost;
-  const auto add = [&](const Node& key, const Node& value) {
-    if (key.kind != ValueKind::String || key.text == "format") return true;
-    switch (value.kind) {
-      case ValueKind::String:
-        out.emplace_back(key.text, value.text);
-        return true;
-      case ValueKind::Int:
-        out.emplace_back(key.text, std::to_string(value.integer));
-        return true;
-      case ValueKind::Float:
-        out.emplace_back(key.text, fmt::format("{}", value.real));
-        return true;
-      default:
-        return false;
-    }
-  };
-  const auto& entries = document.entries(document.root);
-  for (size_t i = 0; i + 1 < entries.size(); i += 2) {
-    const Node& key = document.node(entries[i]);
-    const Node& value = document.node(entries[i + 1]);
-    if (state_dict == entries[i + 1] || value.kind == ValueKind::Tensor) continue;
-    if (key.text == "__metadata__" && document.is_mapping(entries[i + 1])) {
-      const auto& inner = document.entries(entries[i + 1]);
-      for (size_t j = 0; j + 1 < inner.size(); j += 2) add(document.node(inner[j]), document.node(inner[j + 1]));
-    } else if (!add(key, value)) {
-      lost += (lost.empty() ? "" : ", ") + printable(key.text, 60);
-    }
-  }
-  if (!lost.empty()) notes.push_back("safetensors keeps tensors and texts only; left out: " + lost);
-  return out;
-}
-
-/// Says which objects of other libraries' classes become what.
-void note_objects(const Document& document, OutputFormat format, std::vector<std::string>& notes) {
-  std::map<std::string, int> types;
-  for (const NodeId id : reachable_nodes(document)) {
-    if (document.node(id).kind != ValueKind::Object || document.is_mapping(id)) continue;
-    ++types[printable(document.type_name(id), 80)];
-  }
-  for (const char* known : {"torch.Size", "torch.device"}) types.erase(known);
-  std::string list;
-  for (const auto& [type, count] : types) list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", type, count);
-  if (list.empty()) return;
-  notes.push_back(fmt::format("objects of other classes are written as {}: {}",
-                              format == OutputFormat::Torch ? "dictionaries" : "groups", list));
-}
-
-/// Passes reads on and counts them.
-class CountedStorage : public StoredStorage {
- public:
-  struct Count {
-    Progress progress;
-    uint64_t done = 0;
-    uint64_t total = 0;
-    uint64_t told = 0;
-  };
-  CountedStorage(std::shared_ptr<const StoredStorage> storage, std::shared_ptr<Count> count)
-      : StoredStorage(storage->name(), storage->bytes()), storage_(std::move(storage)), count_(std::move(count)) {}
-  void verify() const override { storage_->verify(); }
-
- private:
-  void read_checked(uint64_t offset, std::span<std::byte> out) const override {
-    storage_->read(offset, out);
-    count_->done = std::min(count_->total, count_->done + out.size());
-    // A hundred times in all is enough.
-    if (count_->done - count_->told < count_->total / 100 && count_->done != count_->total) return;
-    if (count_->told == count_->total) return;
-    count_->told = count_->done;
-    count_->progress(count_->done, count_->total);
-  }
-
-  std::shared_ptr<const StoredStorage> storage_;
-  std::shared_ptr<Count> count_;
-};
-
-/// Puts a counter before storages, each once.
-class ReadCounter {
- public:
-  explicit ReadCounter(const Progress& progress) { count_->progress = progress; }
-
-  void watch(StoredTensor& tensor) {
-    auto& storage = counted_[identity(*tensor.storage)];
-    if (!storage) {
-      storage = std::make_shared<CountedStorage>(tensor.storage, count_);
-      count_->total += storage->bytes();
-    }
-    tensor.storage = storage;
-  }
-  /// Every tensor that the root reaches.
-  void watch(Document& document) {
-    for (const NodeId id : reachable_nodes(document)) {
-      if (document.node(id).kind == ValueKind::Tensor) watch(*document.node(id).tensor);
-    }
-  }
-
- private:
-  std::shared_ptr<CountedStorage::Count> count_ = std::make_shared<CountedStorage::Count>();
-  std::unordered_map<const void*, std::shared_ptr<const StoredStorage>> counted_;
-};
 
 bool holds_tensors(const Document& document) {
   const auto state_dict = find_state_dict(document);
@@ -198,35 +73,100 @@ OutputFormat output_format(const std::string& path) {
   throw UsageError(fmt::format("{}: which format? Known are .h5 .hdf5, .ckpt .pt .pth .bin and .safetensors", path));
 }
 
+namespace {
+
+/// Changes names and dtypes; the converter is asked for overflows once the tensors have been written.
+void change(std::vector<NamedTensor>& tensors, const ConvertOptions& options, const std::string& path,
+            TensorConverter& converter, ConvertReport& report) {
+  RenameReport renamed;
+  tensors = rename_tensors(tensors, options.names, path, &renamed);
+  report.from = std::move(renamed.from);
+  for (std::string& line : renamed.unused) report.notes.push_back(std::move(line));
+  std::vector<bool> used(options.casts.size(), false);
+  for (NamedTensor& tensor : tensors) {
+    std::optional<StoredDType> dtype = options.dtype;
+    for (size_t i = 0; i < options.casts.size(); ++i) {
+      if (!matches_wildcard(tensor.name, options.casts[i].first)) continue;
+      dtype = options.casts[i].second;
+      used[i] = true;
+    }
+    if (dtype) tensor.tensor = converter.convert(tensor.tensor, *dtype, tensor.name);
+  }
+  for (size_t i = 0; i < used.size(); ++i) {
+    if (!used[i]) report.notes.push_back(fmt::format("--cast {}: matches no name", printable(options.casts[i].first)));
+  }
+}
+
+void note_overflows(const TensorConverter& converter, ConvertReport& report) {
+  std::vector<std::string> lines;
+  for (const auto& [name, count] : converter.overflows())
+    lines.push_back(fmt::format("{} ({})", printable(name), count));
+  if (!lines.empty()) report.notes.push_back("values that the dtype cannot hold became infinite: " + listed(lines));
+}
+
+/// The keys of what belongs to the file as a whole.
+std::string metadata_names(const Document& document) {
+  std::vector<std::string> names;
+  const auto& entries = document.entries(document.metadata);
+  for (size_t i = 0; i + 1 < entries.size(); i += 2) names.push_back(printable(key_text(document, entries[i]), 60));
+  return listed(names);
+}
+
+void write_structure(Document& document, OutputFormat format, const std::string& out, bool dry_run,
+                     ConvertReport& report) {
+  if (format == OutputFormat::Hdf5) {
+    if (!dry_run) write_hdf5_document(out, document);
+    return;
+  }
+  const std::string metadata = metadata_names(document);
+  if (!embed_file_metadata(document)) {
+    report.notes.push_back("the root is no dictionary that could hold the file's metadata; left out: " + metadata);
+  }
+  note_objects(document, report.notes);
+  if (dry_run) return;
+  if (const uint64_t keys = write_torch(out, document); keys > 0) {
+    report.notes.push_back(fmt::format(
+        "{} keys and elements of sets are objects, which torch.load(weights_only=True) does not make: written as texts",
+        keys));
+  }
+}
+
+}  // namespace
+
 ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& out, const ConvertOptions& options,
                                  const Progress& progress) {
   const OutputFormat format = output_format(out);
   Document& document = *file.document;
   ConvertReport report;
-  const bool changed = !options.names.empty() || options.dtype || format == OutputFormat::Safetensors;
+  if (options.max_shard > 0 && format == OutputFormat::Hdf5) {
+    throw UsageError(out + ": shards are safetensors or PyTorch files, HDF5 has none");
+  }
+  if (!document.left_out.empty()) report.notes.push_back("not read: " + listed(document.left_out));
+  const bool only_tensors = format == OutputFormat::Safetensors || options.max_shard > 0;
+  const bool changed = options.changes() || only_tensors;
   std::vector<NamedTensor> tensors;
   if (changed || holds_tensors(document)) tensors = named_tensors(file);
-  if (changed) {
-    tensors = rename_tensors(tensors, options.names, file.path);
-    if (options.dtype) {
-      DTypeCache cache;
-      for (NamedTensor& tensor : tensors) tensor.tensor = cache.convert(tensor.tensor, *options.dtype);
-    }
-  }
+  TensorConverter converter;
+  if (changed) change(tensors, options, file.path, converter, report);
   count_tensors(document, tensors, report);
+  if (changed) report.parameters = tensors;
   ReadCounter counter(progress);
-  if (format == OutputFormat::Safetensors) {
-    for (NamedTensor& tensor : tensors) {
-      if (progress) counter.watch(tensor.tensor);
+  report.files = {out};
+  if (only_tensors) {
+    for (NamedTensor& tensor : tensors) counter.watch(tensor.tensor);
+    const MetadataTexts metadata =
+        tensors_metadata(document, format == OutputFormat::Safetensors ? "safetensors" : "a shard", report.notes);
+    if (!options.dry_run && options.max_shard > 0) {
+      report.files = write_shards(out, format == OutputFormat::Safetensors, tensors, metadata, options.max_shard);
+    } else if (!options.dry_run) {
+      write_safetensors(out, tensors, metadata);
     }
-    write_safetensors(out, tensors, metadata_texts(document, report.notes));
-    return report;
+  } else {
+    if (changed) replace_state_dict(document, tensors);
+    counter.watch(document);
+    write_structure(document, format, out, options.dry_run, report);
   }
-  if (changed) replace_state_dict(document, tensors);
-  note_objects(document, format, report.notes);
-  if (progress) counter.watch(document);
-  if (format == OutputFormat::Hdf5) write_hdf5_document(out, document);
-  if (format == OutputFormat::Torch) write_torch(out, document);
+  note_overflows(converter, report);
   return report;
 }
 

@@ -1,5 +1,6 @@
 // Many files at once.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,26 @@ namespace bevgrad {
 struct FolderResult {
   std::string from;
   std::string to;
-  std::string error;  // empty where it went well
+  std::string error;     // empty where it went well
+  bool skipped = false;  // no checkpoint, and not called like one
+  std::vector<std::string> notes = {};
 };
 
-/// Converts every regular file of a folder (subfolders are left alone) into `out`, which is made, under its name with
-/// `extension` (".h5"; empty: .h5 for PyTorch and safetensors files, .ckpt for HDF5). Goes on past a bad file. `done`
-/// is told of each; what `progress` throws (an interruption) ends it. Of two files that would get the same name the
-/// second keeps its extension before the new one.
+struct FolderOptions {
+  ConvertOptions convert = {};
+  /// ".h5"; empty: .h5 for all formats but HDF5, which becomes .ckpt.
+  std::string extension = "";
+  /// Files that are there already are overwritten.
+  bool force = false;
+};
+
+/// Converts every checkpoint in a folder and its subfolders into `out`, which is made, at the same place below it and
+/// under its name with another extension. Links to files are followed, links to folders are not. Files that one
+/// checkpoint is cut into are converted as one, at their index or folder. Files that are no checkpoints are skipped,
+/// unless they are called like one. Goes on past a bad file. `done` is told of each; what `progress` throws (an
+/// interruption) ends it. Of two files that would get the same name the second keeps its extension before the new one.
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
-                                         const std::string& extension, const ConvertOptions& options,
+                                         const FolderOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
                                          const Progress& progress = {});
 

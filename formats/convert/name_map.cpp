@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 
@@ -58,7 +57,8 @@ NameMap NameMap::parse(std::string_view text, const std::string& source) {
     }
     const std::string pattern(trim(line.substr(0, arrow)));
     const std::string replacement(trim(line.substr(arrow + 2)));
-    Rule rule;
+    Rule rule{
+        .source = fmt::format("{}: line {}", source, line_number), .text = pattern, .pattern = {}, .replacements = {}};
     try {
       rule.pattern = std::regex(pattern, std::regex::ECMAScript);
     } catch (const std::regex_error& error) {
@@ -76,7 +76,13 @@ NameMap NameMap::parse(std::string_view text, const std::string& source) {
 
 NameMap NameMap::load(const std::string& file_or_name) {
   for (const ReadyMadeMap& map : ready_made_maps()) {
-    if (file_or_name == map.name) return parse(map.rules, map.name);
+    if (file_or_name != map.name) continue;
+    NameMap out = parse(map.rules, map.name);
+    for (Rule& rule : out.rules_) {
+      rule.ready_made = true;
+      rule.source = map.name;
+    }
+    return out;
   }
   std::error_code error;
   if (!std::filesystem::is_regular_file(file_or_name, error)) {
@@ -96,11 +102,30 @@ void NameMap::append(NameMap other) {
   for (Rule& rule : other.rules_) rules_.push_back(std::move(rule));
 }
 
-std::vector<std::string> NameMap::apply(const std::string& name) const {
+std::vector<std::string> NameMap::unused(const std::vector<bool>& used) const {
+  std::unordered_map<std::string, bool> maps;
+  std::vector<std::string> out;
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].ready_made) maps[rules_[i].source] |= used[i];
+  }
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    const Rule& rule = rules_[i];
+    if (!rule.ready_made && !used[i]) {
+      out.push_back(fmt::format("{}: '{}' matches no name", rule.source, printable(rule.text)));
+    } else if (rule.ready_made && !maps[rule.source]) {
+      maps[rule.source] = true;  // said once
+      out.push_back(fmt::format("--rename {}: none of its rules matches a name", rule.source));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> NameMap::apply(const std::string& name, std::optional<size_t>* matched) const {
   check(rules_.empty() || name.size() <= kMaximumName, "a name of {} bytes is too long to be renamed: '{}'",
         name.size(), printable(name, 60));
   for (const Rule& rule : rules_) {
     if (!std::regex_search(name, rule.pattern)) continue;
+    if (matched != nullptr) *matched = static_cast<size_t>(&rule - rules_.data());
     std::vector<std::string> out;
     for (const std::string& replacement : rule.replacements) {
       out.push_back(std::regex_replace(name, rule.pattern, replacement, std::regex_constants::format_first_only));
@@ -111,26 +136,51 @@ std::vector<std::string> NameMap::apply(const std::string& name) const {
 }
 
 std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors, const NameOptions& options,
-                                        const std::string& file) {
+                                        const std::string& file, RenameReport* report) {
   std::vector<NamedTensor> out;
-  std::unordered_map<std::string, std::string> from;
+  std::vector<std::string> origins;
+  std::unordered_map<std::string, size_t> index;
+  std::vector<bool> prefix_used(options.strip_prefixes.size(), false);
+  std::vector<bool> rule_used(options.map.size(), false);
+  std::vector<bool> pattern_used(options.select.size(), false);
   for (const NamedTensor& tensor : tensors) {
     std::string name = tensor.name;
-    for (const std::string& prefix : options.strip_prefixes) {
-      if (name.size() > prefix.size() && name.starts_with(prefix)) name.erase(0, prefix.size());
+    for (size_t i = 0; i < options.strip_prefixes.size(); ++i) {
+      const std::string& prefix = options.strip_prefixes[i];
+      if (name.size() <= prefix.size() || !name.starts_with(prefix)) continue;
+      name.erase(0, prefix.size());
+      prefix_used[i] = true;
     }
-    for (std::string& renamed : options.map.apply(name)) {
-      const bool wanted = options.select.empty() ||
-                          std::any_of(options.select.begin(), options.select.end(),
-                                      [&](const std::string& pattern) { return matches_wildcard(renamed, pattern); });
+    std::optional<size_t> rule;
+    for (std::string& renamed : options.map.apply(name, &rule)) {
+      bool wanted = options.select.empty();
+      for (size_t i = 0; i < options.select.size(); ++i) {
+        if (!matches_wildcard(renamed, options.select[i])) continue;
+        wanted = true;
+        pattern_used[i] = true;
+      }
       if (!wanted) continue;
-      const auto [at, added] = from.emplace(renamed, tensor.name);
-      check(added, "{}: '{}' and '{}' would both be called '{}'", file, printable(at->second), printable(tensor.name),
-            printable(renamed));
+      const auto [at, added] = index.emplace(renamed, out.size());
+      check(added, "{}: '{}' and '{}' would both be called '{}'", file, printable(origins[at->second]),
+            printable(tensor.name), printable(renamed));
       out.push_back({std::move(renamed), tensor.tensor});
+      origins.push_back(tensor.name);
     }
+    if (rule) rule_used[*rule] = true;
   }
   check(!out.empty(), "{}: none of its {} tensors is left after renaming and selection", file, tensors.size());
+  if (report == nullptr) return out;
+  report->from = std::move(origins);
+  for (size_t i = 0; i < prefix_used.size(); ++i) {
+    if (prefix_used[i]) continue;
+    report->unused.push_back(fmt::format("--strip-prefix {}: no name has it", printable(options.strip_prefixes[i])));
+  }
+  for (std::string& line : options.map.unused(rule_used)) report->unused.push_back(std::move(line));
+  for (size_t i = 0; i < pattern_used.size(); ++i) {
+    if (!pattern_used[i]) {
+      report->unused.push_back(fmt::format("--select {}: matches no name", printable(options.select[i])));
+    }
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 // Renaming of parameters: prefixes cut, regular expressions, selection.
 #pragma once
+#include <optional>
 #include <regex>
 #include <string>
 #include <string_view>
@@ -23,12 +24,19 @@ class NameMap {
 
   /// Adds another map's rules after these.
   void append(NameMap other);
-  /// The new names of one: none where it is dropped.
-  std::vector<std::string> apply(const std::string& name) const;
+  /// The new names of one: none where it is dropped. `rule` is told the number of the rule that matched.
+  std::vector<std::string> apply(const std::string& name, std::optional<size_t>* rule = nullptr) const;
   bool empty() const { return rules_.empty(); }
+  /// What is worth saying of rules that matched no name: those of a file one by one, a ready-made map where none of its
+  /// rules matched. `used` has an entry a rule.
+  std::vector<std::string> unused(const std::vector<bool>& used) const;
+  size_t size() const { return rules_.size(); }
 
  private:
   struct Rule {
+    std::string source;  // "rules.txt: line 3", or the name of a ready-made map
+    std::string text;    // of the pattern
+    bool ready_made = false;
     std::regex pattern;
     std::vector<std::string> replacements;
   };
@@ -50,8 +58,15 @@ struct NameOptions {
 
   bool empty() const { return strip_prefixes.empty() && map.empty() && select.empty(); }
 };
+/// What renaming did, for people.
+struct RenameReport {
+  /// Of each tensor that is left, what it was called.
+  std::vector<std::string> from;
+  /// Prefixes, rules and patterns that matched no name, one line each.
+  std::vector<std::string> unused;
+};
 /// The tensors under their new names, in their order. Throws where two names become the same, or nothing is left.
 std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors, const NameOptions& options,
-                                        const std::string& file);
+                                        const std::string& file, RenameReport* report = nullptr);
 
 }  // namespace bevgrad

@@ -4,30 +4,34 @@
 #include <string>
 #include <string_view>
 
-#include "formats/hdf5/tensor_file.h"
-
 #include "base/version.h"
 
 namespace bevgrad {
 
 inline constexpr const char* kFormatName = "bevgrad-checkpoint";
-inline constexpr int64_t kFormatVersion = 1;
+/// Of the files that are written. Version 1 had the structure as groups.
+inline constexpr int64_t kFormatVersion = 2;
 inline const std::string kProducer = std::string("bevgrad ") + kVersion;
 
-inline constexpr const char* kKindAttribute = "kind";
-inline constexpr const char* kKeysAttribute = "keys";
-inline constexpr const char* kTypeAttribute = "type";
+inline constexpr const char* kDocument = "document";
+inline constexpr const char* kStateDictGroup = "state_dict";
+inline constexpr const char* kTensorsGroup = "tensors";
+
 inline constexpr const char* kParameterAttribute = "parameter";
+inline constexpr const char* kRequiresGradAttribute = "requires_grad";
+inline constexpr const char* kNumpyAttribute = "numpy";
 inline constexpr const char* kStorageAttribute = "storage";
 inline constexpr const char* kOffsetAttribute = "storage_offset";
 inline constexpr const char* kStridesAttribute = "strides";
 
-inline constexpr std::string_view kOrderedDict = "collections.OrderedDict";
+// Version 1.
+inline constexpr const char* kKindAttribute = "kind";
+inline constexpr const char* kKeysAttribute = "keys";
+inline constexpr const char* kTypeAttribute = "type";
 
-/// The link of a dictionary's key: escape_link, and "@" at the front kept for members that are no entries.
-inline std::string member_link(std::string_view key) {
-  std::string link = escape_link(key);
-  return link.starts_with('@') ? "%40" + link.substr(1) : link;
-}
+/// In the JSON of /document an object with this first name is no dictionary, but what the name's text says.
+inline constexpr const char* kKindName = "$";
+
+inline constexpr std::string_view kOrderedDict = "collections.OrderedDict";
 
 }  // namespace bevgrad

@@ -18,7 +18,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumText = 64 << 20;
+constexpr uint64_t kMaximumText = 512 << 20;
+constexpr uint64_t kMaximumAttributeTexts = 64 << 20;
 constexpr size_t kObjectsKept = 256;
 constexpr size_t kStoragesKept = 16;
 // Values may take more room than the file by this factor and this much, where they are compressed or were never
@@ -362,6 +363,39 @@ std::optional<int64_t> Hdf5Reader::int_attribute(std::string_view object, const 
   const auto value = is_floating_point(found->type.dtype) ? std::nullopt : small_integer(digits);
   if (!value) impl_->wrong(object, "attribute '{}' is no integer", name);
   return value;
+}
+
+std::vector<Hdf5Attribute> Hdf5Reader::attributes(std::string_view object) const {
+  using hdf5::Datatype;
+  const std::scoped_lock lock(impl_->mutex);
+  std::vector<Hdf5Attribute> out;
+  uint64_t total = 0;
+  for (hdf5::Attribute& found : hdf5::read_attributes(*impl_->file, *impl_->open_object(object))) {
+    const std::string where =
+        fmt::format("{}: /{}: attribute '{}'", impl_->path, printable(object), printable(found.name, 80));
+    Hdf5Attribute attribute{.name = std::move(found.name), .sizes = found.space.sizes, .type = found.type.name};
+    if (found.space.null) {
+      attribute.kind = Hdf5Attribute::Kind::Nothing;
+    } else if (found.type.kind == Datatype::Kind::Number) {
+      attribute.kind = Hdf5Attribute::Kind::Numbers;
+      attribute.dtype = found.type.dtype;
+      attribute.bytes = std::move(found.data);
+      const size_t unit = found.type.big_endian ? swap_size(attribute.dtype) : 1;
+      for (size_t at = 0; unit > 1 && at + unit <= attribute.bytes.size(); at += unit) {
+        std::reverse(&attribute.bytes[at], &attribute.bytes[at] + unit);
+      }
+    } else if (found.type.kind != Datatype::Kind::Other) {
+      attribute.kind = Hdf5Attribute::Kind::Texts;
+      for (size_t at = 0; at < found.data.size(); at += found.type.bytes) {
+        const auto one = std::string_view(found.data).substr(at, found.type.bytes);
+        attribute.texts.push_back(hdf5::text_of(found.type, one, impl_->heap, impl_->file->sizes(), where));
+        total += attribute.texts.back().size();
+        check(total <= kMaximumAttributeTexts, "{}: texts of more than {} bytes", where, kMaximumAttributeTexts);
+      }
+    }
+    out.push_back(std::move(attribute));
+  }
+  return out;
 }
 
 std::optional<double> Hdf5Reader::float_attribute(std::string_view object, const std::string& name) const {

@@ -17,6 +17,19 @@
 
 namespace bevgrad {
 
+/// An attribute, whatever it is.
+struct Hdf5Attribute {
+  enum class Kind { Numbers, Texts, Nothing, Other };
+
+  std::string name;
+  Kind kind = Kind::Other;
+  Shape sizes = {};
+  StoredDType dtype = StoredDType::UInt8;
+  std::string bytes = "";               // Numbers: little-endian values
+  std::vector<std::string> texts = {};  // Texts: in row-major order
+  std::string_view type = "";           // Other: what it is, for messages
+};
+
 /// Reads. Dataset names are paths from the root: "state_dict/conv1.weight", "points/0". Throws Error naming file and
 /// dataset.
 class Hdf5Reader {
@@ -62,6 +75,9 @@ class Hdf5Reader {
   std::optional<std::string> text_attribute(std::string_view object, const std::string& name) const;
   std::optional<int64_t> int_attribute(std::string_view object, const std::string& name) const;
   std::optional<double> float_attribute(std::string_view object, const std::string& name) const;
+
+  /// All attributes of an object, in the order of the file.
+  std::vector<Hdf5Attribute> attributes(std::string_view object) const;
 
   struct Impl;
 

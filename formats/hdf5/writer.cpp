@@ -8,7 +8,6 @@
 #include "formats/hdf5/tensor_file.h"
 #include "hdf5/internal/checksum.h"
 #include "hdf5/internal/handle.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

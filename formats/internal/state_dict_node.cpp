@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstring>
+#include <set>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "pickle/internal/numbers.h"
+#include "internal/value_text.h"
 
 namespace bevgrad {
 
@@ -35,7 +37,53 @@ bool holds_tensor(const Document& document, NodeId mapping) {
   return false;
 }
 
+constexpr int kMaximumNesting = 64;
+constexpr size_t kMaximumNames = 4'000'000;
+
+class Collector {
+ public:
+  explicit Collector(const Document& document) : document_(document), file_(document.source()) {}
+
+  void collect(NodeId mapping, const std::string& prefix, int depth) {
+    check(depth <= kMaximumNesting, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
+    check(++visited_ <= kMaximumNames, "{}: more than {} mappings", file_, kMaximumNames);
+    if (!open_.insert(mapping).second) return;
+    std::unordered_set<std::string> keys;
+    const auto& entries = document_.entries(mapping);
+    for (size_t i = 0; i + 1 < entries.size(); i += 2) {
+      const bool tensor = document_.node(entries[i + 1]).kind == ValueKind::Tensor;
+      if (!tensor && !document_.is_mapping(entries[i + 1])) continue;
+      const std::string key = key_text(document_, entries[i]);
+      const bool text = document_.node(entries[i]).kind == ValueKind::String;
+      const std::string label = prefix + key;
+      check(!text || keys.insert(key).second, "{}: '{}' is there twice", file_, printable(label));
+      if (tensor) {
+        check(out.size() < kMaximumNames, "{}: more than {} tensors", file_, kMaximumNames);
+        out.emplace_back(names_.take(label), entries[i + 1]);
+      } else {
+        collect(entries[i + 1], label + ".", depth + 1);
+      }
+    }
+    open_.erase(mapping);
+  }
+
+  std::vector<std::pair<std::string, NodeId>> out;
+
+ private:
+  const Document& document_;
+  const std::string& file_;
+  UniqueNames names_;
+  std::set<NodeId> open_;  // the mappings on the way to this one
+  size_t visited_ = 0;
+};
+
 }  // namespace
+
+std::vector<std::pair<std::string, NodeId>> parameter_nodes(const Document& document, NodeId mapping) {
+  Collector collector(document);
+  collector.collect(mapping, "", 0);
+  return std::move(collector.out);
+}
 
 std::optional<NodeId> find_state_dict(const Document& document) {
   const NodeId root = document.root;

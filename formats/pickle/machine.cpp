@@ -335,8 +335,9 @@ void Machine::step(uint8_t code) {
     case opcode::BinBytes:
       return push(Node{.kind = ValueKind::Bytes, .text = text(cursor_.u32())});
     case opcode::BinBytes8:
-    case opcode::ByteArray8:
       return push(Node{.kind = ValueKind::Bytes, .text = text(cursor_.u64())});
+    case opcode::ByteArray8:
+      return push(Node{.kind = ValueKind::Bytes, .resolved = true, .text = text(cursor_.u64())});
     case opcode::NextBuffer:
     case opcode::ReadOnlyBuffer:
       wrong("needs buffers that lie outside the file");

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "pickle/internal/global_names.h"
-#include "pickle/internal/numbers.h"
 #include "pickle/internal/opcodes.h"
 #include "torch/internal/rebuild.h"
 

@@ -8,7 +8,6 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "pickle/internal/numbers.h"
 #include "safetensors/internal/json.h"
 
 namespace bevgrad {
@@ -94,8 +93,8 @@ StoredTensor read_entry(const Json& entry, const std::string& where, uint64_t da
   }
   range.begin = offsets->items[0].integer;
   range.end = offsets->items[1].integer;
-  check(range.begin <= range.end && range.end <= data_bytes, "{}: bytes {} to {} leave the data of {}", where,
-        range.begin, range.end, data_bytes);
+  check(range.begin <= range.end && range.end <= data_bytes,
+        "{}: bytes {} to {} leave the data of {}: cut short, or a lie", where, range.begin, range.end, data_bytes);
   check(range.end - range.begin == bytes, "{}: {} of {} needs {} bytes, its range has {}", where, name(*dtype),
         to_string(tensor.sizes), bytes, range.end - range.begin);
   tensor.strides = contiguous_strides(tensor.sizes, where);
@@ -128,20 +127,19 @@ std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> sou
   const uint64_t data_bytes = source->size() - data;
   auto document = std::make_shared<Document>(file);
   document->root = document->make_dict();
+  document->metadata = document->make_dict();
   std::vector<Range> ranges;
   for (size_t i = 0; i < json.names.size(); ++i) {
     const std::string& name = json.names[i];
     const Json& entry = json.items[i];
     const std::string where = fmt::format("{}: tensor '{}'", file, printable(name));
     if (name == "__metadata__") {
-      const NodeId metadata = document->make_dict();
       check(entry.kind == Json::Kind::Object, "{}: its metadata is no JSON object", file);
       for (size_t j = 0; j < entry.names.size(); ++j) {
         check(entry.items[j].kind == Json::Kind::String, "{}: its metadata '{}' is no text", file,
               printable(entry.names[j]));
-        document->insert(metadata, entry.names[j], document->make_string(entry.items[j].text));
+        document->insert(document->metadata, entry.names[j], document->make_string(entry.items[j].text));
       }
-      document->insert(document->root, name, metadata);
       continue;
     }
     Range range{0, 0, name};

@@ -15,7 +15,7 @@ namespace bevgrad {
 /// Whether the first bytes are a header length that fits the file and a JSON object.
 bool is_safetensors(const ByteSource& source);
 
-/// A dictionary of tensors in the order of the header, with `__metadata__` (text by name) where the file has it. Throws
+/// A dictionary of tensors in the order of the header; `__metadata__` (text by name) is the document's. Throws
 /// Error naming the file: ranges that overlap, leave holes or contradict their shapes are refused.
 std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> source);
 

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "formats/pickle/machine.h"
 #include "formats/pickle/trust.h"
-#include "pickle/internal/numbers.h"
 #include "pickle/internal/plain_objects.h"
 #include "torch/internal/rebuild.h"
 

@@ -12,7 +12,7 @@ constexpr size_t kPieceBytes = 4 << 20;
 
 }  // namespace
 
-void write_torch(const std::string& path, const Document& document) {
+uint64_t write_torch(const std::string& path, const Document& document) {
   TorchPickler pickler(document);
   const std::string pickle = pickler.pickle();
   ZipWriter zip(path);
@@ -36,6 +36,7 @@ void write_torch(const std::string& path, const Document& document) {
   }
   zip.add("archive/version", "3\n");
   zip.finish();
+  return pickler.text_keys();
 }
 
 }  // namespace bevgrad

@@ -8,7 +8,7 @@
 namespace bevgrad {
 
 /// Writes `document.root` atomically. Storages that tensors share stay shared; of a storage only the part that tensors
-/// use is written. Tensor data is streamed. Throws Error naming the path.
-void write_torch(const std::string& path, const Document& document);
+/// use is written. Tensor data is streamed. Throws Error naming the path. Returns how many keys had to become texts.
+uint64_t write_torch(const std::string& path, const Document& document);
 
 }  // namespace bevgrad

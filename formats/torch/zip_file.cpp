@@ -5,7 +5,6 @@
 #include "formats/pickle/machine.h"
 #include "formats/pickle/trust.h"
 #include "internal/zip/reader.h"
-#include "pickle/internal/numbers.h"
 #include "pickle/internal/plain_objects.h"
 #include "torch/internal/rebuild.h"
 

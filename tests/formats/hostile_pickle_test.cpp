@@ -44,7 +44,7 @@ TEST(HostilePickle, NamesWhatItWouldHaveCalled) {
 }
 
 std::string named_in(const std::string& path) {
-  return globals_text(path, list_globals(*open_checkpoint(path, Foreign::Allow).document), false);
+  return inspect_globals(path).text(path, false);
 }
 
 // Python has called it by the time it finds the rest broken.
@@ -199,19 +199,19 @@ std::string laughs() {
 TEST(HostilePickle, ABillionLaughsIsReadButNotUnfolded) {
   const std::string path = write_bytes("laughs.pkl", laughs());
   const CheckpointFile file = open_checkpoint(path);
-  for (const char* target : {"laughs.h5"}) {
+  for (const char* target : {"laughs.h5", "laughs.ckpt"}) {
     const std::string out = scratch(target);
-    EXPECT_THAT(message_of([&] { convert_checkpoint(file, out, {}); }), HasSubstr("unfolds"));
-    EXPECT_FALSE(std::filesystem::exists(out));
+    convert_checkpoint(file, out, {});
+    EXPECT_LT(std::filesystem::file_size(out), 20'000u) << "shared parts are written once";
   }
   EXPECT_THAT(message_of([&] { inspect_checkpoint(file, {}); }), HasSubstr("unfolds"));
 }
 
-TEST(HostilePickle, CirclesAndDeepNestingAreErrors) {
+TEST(HostilePickle, CirclesAreReadAndDeepNestingIsAnError) {
   const CheckpointFile circle = open_checkpoint(write_bytes("circle.pkl", p2("]q\x01h\x01"
                                                                              "a.")));
-  EXPECT_THAT(message_of([&] { convert_checkpoint(circle, scratch("circle.h5"), {}); }), HasSubstr("circle"));
-  EXPECT_THAT(message_of([&] { inspect_checkpoint(circle, {}); }), HasSubstr("circle"));
+  convert_checkpoint(circle, scratch("circle.h5"), {});
+  EXPECT_THAT(inspect_checkpoint(circle, {}), HasSubstr("a reference back to the root"));
   const CheckpointFile deep = open_checkpoint(write_bytes("deep.pkl", p2("N" + std::string(1000000, '\x85') + ".")));
   EXPECT_THAT(message_of([&] { convert_checkpoint(deep, scratch("deep.ckpt"), {}); }), HasSubstr("deep"));
   const CheckpointFile lists =

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <map>
+
 #include "base/text.h"
 #include "files.h"
 #include "formats/convert/against.h"
@@ -117,6 +120,115 @@ TEST(Compare, SaysWhereTwoFilesDiffer) {
   EXPECT_TRUE(compare_checkpoints(a, b, {.rtol = 0, .atol = 0.5}).different.empty());
 }
 
+/// A training checkpoint of one parameter, with everything else that such files have.
+CheckpointFile training(double parameter, double ema, double moment, int64_t epoch, const std::string& name) {
+  CheckpointFile file{.path = name, .format = FileFormat::TorchZip, .document = std::make_shared<Document>(name)};
+  Document& d = *file.document;
+  const auto dict = [&](const char* key, NodeId value) {
+    const NodeId out = d.make_dict();
+    d.insert(out, key, value);
+    return out;
+  };
+  d.root = dict("state_dict", dict("w", d.make_tensor(from_values({parameter, 2}, {2}))));
+  d.insert(d.root, "ema", dict("w", d.make_tensor(from_values({ema, 0}, {2}))));
+  const NodeId state = d.make_dict();
+  d.insert(state, d.make_int(0), dict("exp_avg", d.make_tensor(from_values({moment}, {1}))));
+  d.insert(d.root, "optimizer", dict("state", state));
+  d.insert(d.root, "epoch", d.make_int(epoch));
+  return file;
+}
+
+TEST(Compare, LooksAtEverythingInTheFiles) {
+  const CheckpointFile a = training(1, 0, 0, 1, "a");
+  EXPECT_TRUE(compare_checkpoints(a, training(1, 0, 0, 1, "b"), {}).same());
+  const CheckpointFile b = training(1, 3, 4, 2, "b");
+  const CompareReport report = compare_checkpoints(a, b, {});
+  EXPECT_EQ(report.equal, 1u);
+  ASSERT_EQ(report.different.size(), 2u);
+  EXPECT_EQ(report.different[0].name, "optimizer.state.0.exp_avg");
+  EXPECT_EQ(report.different[0].largest, 4);
+  EXPECT_EQ(report.different[1].name, "ema.w");
+  ASSERT_EQ(report.values.size(), 1u);
+  EXPECT_EQ(report.values[0].name, "epoch");
+  EXPECT_EQ(report.values[0].b, "2");
+  EXPECT_TRUE(compare_checkpoints(a, b, {.only_tensors = true}).values.empty());
+  EXPECT_TRUE(compare_checkpoints(a, b, {.select = {"w"}}).same());
+  EXPECT_EQ(compare_checkpoints(a, b, {.select = {"ema*"}}).different.size(), 1u);
+  EXPECT_EQ(compare_checkpoints(a, b, {.order = CompareOrder::Name}).different[0].name, "ema.w");
+  EXPECT_THROW(compare_checkpoints(a, b, {.select = {"nothing"}}), UsageError);
+  EXPECT_THAT(report.json("a", "b"), HasSubstr("\"same\":false"));
+}
+
+TEST(Compare, MeasuresChanges) {
+  const CheckpointFile a = training(3, 0, 0, 1, "a");
+  const CheckpointFile b = training(0, 0, 0, 1, "b");
+  const CompareReport report = compare_checkpoints(a, b, {});
+  ASSERT_EQ(report.different.size(), 1u);
+  const TensorDifference& difference = report.different[0];  // [3, 2] and [0, 2]
+  EXPECT_EQ(difference.l2, 3);
+  EXPECT_EQ(difference.relative_l2, 1.5);
+  EXPECT_NEAR(difference.cosine, 4 / (std::sqrt(13.0) * 2), 1e-12);
+  EXPECT_EQ(difference.differing, 1);
+}
+
+TEST(Convert, SaysWhatMatchedNothingAndWhatOverflowed) {
+  const std::string path = saved("large.pt", {{"m.a", from_values({1e6, 2}, {2})}, {"m.b", from_values({3}, {1})}});
+  ConvertOptions options;
+  options.names.strip_prefixes = {"module."};
+  options.names.select = {"m.*", "other*"};
+  options.names.map = NameMap::parse("^x -> y", "rules");
+  options.dtype = StoredDType::Float16;
+  options.casts = {{"*.b", StoredDType::Float64}, {"z", StoredDType::Float32}};
+  const std::string out = scratch("small.pt");
+  const ConvertReport report = convert_checkpoint(open_checkpoint(path), out, options);
+  EXPECT_THAT(report.notes,
+              ElementsAre(HasSubstr("--strip-prefix module."), HasSubstr("rules: line 1: '^x'"),
+                          HasSubstr("--select other*"), HasSubstr("--cast z"), HasSubstr("became infinite: m.a (1)")));
+  const LoadedStateDict loaded = load_state_dict(out);
+  EXPECT_EQ(loaded.tensors[0].second.dtype(), DType::Float16);
+  EXPECT_EQ(loaded.tensors[1].second.dtype(), DType::Float64);
+}
+
+TEST(Convert, ADtypeKeepsSharing) {
+  const std::string out = scratch("half.pt");
+  convert_checkpoint(open_checkpoint(golden("zip_views.pt")), out, {.dtype = StoredDType::BFloat16});
+  std::map<std::string, StoredTensor> tensors;
+  for (const NamedTensor& tensor : named_tensors(open_checkpoint(out))) tensors[tensor.name] = tensor.tensor;
+  EXPECT_EQ(tensors["base"].dtype, StoredDType::BFloat16);
+  EXPECT_EQ(identity(*tensors["base"].storage), identity(*tensors["tail"].storage));
+  EXPECT_EQ(tensors["tail"].offset, 20);
+}
+
+TEST(Convert, ADryRunWritesNothing) {
+  const std::string path = saved("in.pt", simple());
+  const std::string out = scratch("dry.safetensors");
+  const ConvertReport report = convert_checkpoint(open_checkpoint(path), out, {.dry_run = true});
+  EXPECT_EQ(report.parameters.size(), 2u);
+  EXPECT_EQ(report.from[0], "m.a");
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST(Globals, HaveAVerdict) {
+  const auto verdict = [](const std::string& pickle) { return inspect_globals(write_bytes("v.pkl", pickle)).verdict; };
+  EXPECT_EQ(verdict("\x80\x02N."), Verdict::Harmless);
+  EXPECT_EQ(verdict("\x80\x02"
+                    "ccollections\nOrderedDict\n)R."),
+            Verdict::Harmless);
+  EXPECT_EQ(verdict("\x80\x02"
+                    "cos\nsystem\nU\x02ls\x85R."),
+            Verdict::Dangerous);
+  EXPECT_EQ(verdict("\x80\x02"
+                    "cos\nsystem\nU\x02ls\x85R"),
+            Verdict::Dangerous);  // cut: it ran by then
+  EXPECT_EQ(verdict("\x80\x02"
+                    "cmylib\nThing\n)R."),
+            Verdict::Unknown);
+  EXPECT_EQ(verdict("\x80\x02(((("), Verdict::Unknown);
+  EXPECT_EQ(verdict("no pickle"), Verdict::Unknown);
+  EXPECT_EQ(inspect_globals(golden("plain.safetensors")).verdict, Verdict::Harmless);
+  EXPECT_EQ(inspect_globals(golden("foreign.h5")).verdict, Verdict::Harmless);
+}
+
 TEST(Against, CountsByModule) {
   const CheckpointFile file =
       open_checkpoint(saved("c.pt", {{"x.a", ones({2})}, {"x.b", ones({3})}, {"y.c", ones({1})}}));
@@ -138,9 +250,8 @@ TEST(Inspect, ShowsSharingAndStatistics) {
       inspect_checkpoint(open_checkpoint(golden("zip_lightning.ckpt")), {.json = true, .stats = false});
   EXPECT_THAT(json, HasSubstr("\"global_step\":1200"));
   EXPECT_THAT(json, HasSubstr("\"name\":\"state_dict.model.fc.weight\",\"dtype\":\"float32\",\"shape\":[2,3]"));
-  const std::string globals =
-      globals_text("", list_globals(*open_checkpoint(golden("zip_lightning.ckpt")).document), false);
-  EXPECT_THAT(globals, HasSubstr("torch._utils._rebuild_tensor_v2"));
+  const GlobalsReport globals = inspect_globals(golden("zip_lightning.ckpt"));
+  EXPECT_THAT(globals.text("", false), HasSubstr("torch._utils._rebuild_tensor_v2"));
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "hdf5/internal/checksum.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

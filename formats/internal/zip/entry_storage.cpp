@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "internal/verify_checksums.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

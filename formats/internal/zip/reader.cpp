@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "internal/archive_names.h"
 #include "internal/zip/entry_storage.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

@@ -1,4 +1,5 @@
 #include "pickle/internal/numbers.h"
+#include "base/text.h"
 
 #include <fmt/format.h>
 
@@ -229,6 +230,15 @@ std::optional<std::string> encode_latin1(std::string_view utf8) {
     }
   }
   return out;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace bevgrad

@@ -26,5 +26,6 @@ std::optional<std::string> decode_raw_unicode_escape(std::string_view text);
 std::optional<std::string> encode_latin1(std::string_view utf8);
 /// Appends one character (a code point up to 0x10ffff) as UTF-8.
 void append_utf8(std::string& out, uint32_t code);
+bool is_utf8(std::string_view text);
 
 }  // namespace bevgrad

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "pickle/internal/numbers.h"
+#include "pickle/internal/omegaconf.h"
 
 namespace bevgrad {
 
@@ -90,14 +91,34 @@ class Resolver {
       } else if (encoding == "utf-8" || encoding == "utf8") {
         become_bytes(id, node(given[0]).text);
       }
-    } else if (name == "builtins.bytes" || name == "__builtin__.bytes" || name == "builtins.bytearray" ||
-               name == "__builtin__.bytearray") {
-      if (given.empty()) return become_bytes(id, "");
-      if (node(given[0]).kind == ValueKind::Bytes && given.size() == 1) return become_bytes(id, node(given[0]).text);
-      if (node(given[0]).kind == ValueKind::String && given.size() == 2) {
-        if (auto bytes = encode_latin1(node(given[0]).text)) become_bytes(id, *std::move(bytes));
-      }
+    } else if (name == "builtins.bytes" || name == "__builtin__.bytes") {
+      resolve_byte_array(id, false);
+    } else if (name == "builtins.bytearray" || name == "__builtin__.bytearray") {
+      resolve_byte_array(id, true);
     }
+  }
+
+  /// bytes(...) and bytearray(...) of nothing, of bytes, or of a text and its encoding.
+  void resolve_byte_array(NodeId id, bool mutable_array) {
+    const auto& given = arguments(node(id));
+    if (given.empty()) {
+      become_bytes(id, "");
+    } else if (node(given[0]).kind == ValueKind::Bytes && given.size() == 1) {
+      become_bytes(id, node(given[0]).text);
+    } else if (node(given[0]).kind == ValueKind::String && given.size() == 2) {
+      if (auto bytes = encode_latin1(node(given[0]).text)) become_bytes(id, *std::move(bytes));
+    }
+    if (node(id).kind == ValueKind::Bytes) document_.node(id).resolved = mutable_array;
+  }
+
+  /// complex(real, imaginary)
+  void resolve_complex(NodeId id) {
+    const auto& given = arguments(node(id));
+    if (given.size() != 2 || node(given[0]).kind != ValueKind::Float || node(given[1]).kind != ValueKind::Float) return;
+    Node& target = document_.node(id);
+    target.kind = ValueKind::Complex;
+    target.items = std::vector<NodeId>(given);
+    target.object.reset();
   }
 
   void resolve(NodeId id) {
@@ -120,6 +141,8 @@ class Resolver {
     } else if (name == "builtins.set" || name == "__builtin__.set" || name == "builtins.frozenset" ||
                name == "__builtin__.frozenset") {
       resolve_set(id, name.ends_with("frozenset") ? ValueKind::FrozenSet : ValueKind::Set);
+    } else if (name == "builtins.complex" || name == "__builtin__.complex") {
+      resolve_complex(id);
     }
   }
 
@@ -321,6 +344,7 @@ class Resolver {
 
 void resolve_plain_objects(Document& document) {
   Resolver(document).run();
+  resolve_omegaconf(document);
 }
 
 }  // namespace bevgrad

@@ -11,6 +11,7 @@ namespace bevgrad {
 namespace {
 
 constexpr int kMaximumDepth = 8;
+constexpr size_t kMaximumNumber = 64;
 
 class Parser {
  public:
@@ -72,9 +73,8 @@ class Parser {
         out.items.push_back(value(depth + 1));
       } while (accept(','));
       expect(']');
-    } else if (c >= '0' && c <= '9') {
-      out.kind = Json::Kind::Integer;
-      out.integer = integer();
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
+      number(out);
     } else {
       other();
     }
@@ -96,6 +96,21 @@ class Parser {
     expect('}');
   }
 
+  void number(Json& out) {
+    size_t end = at_;
+    while (end < text_.size() && std::string_view("+-.eE0123456789").find(text_[end]) != std::string_view::npos) ++end;
+    const std::string_view digits = text_.substr(at_, end - at_);
+    if (digits.find_first_not_of("0123456789") == std::string_view::npos) {
+      out.kind = Json::Kind::Integer;
+      out.integer = integer();
+      return;
+    }
+    if (digits.size() > kMaximumNumber || !parse_float(digits)) wrong("a broken number");
+    out.kind = Json::Kind::Number;
+    out.text = digits;
+    at_ = end;
+  }
+
   uint64_t integer() {
     uint64_t out = 0;
     const size_t begin = at_;
@@ -107,7 +122,6 @@ class Parser {
       ++at_;
     }
     if (at_ - begin > 1 && text_[begin] == '0') wrong("an integer with leading zeros");
-    if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == 'e' || text_[at_] == 'E')) wrong("not an integer");
     return out;
   }
 

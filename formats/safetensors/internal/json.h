@@ -1,4 +1,4 @@
-// The little JSON (RFC 8259) that safetensors needs: parsed strictly, duplicate names refused.
+// The little JSON (RFC 8259) that safetensors and indexes of shards need: parsed strictly, duplicate names refused.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace bevgrad {
 
-/// A string, a non-negative integer, an array of values or an object of values.
+/// A string, a non-negative integer, another number, an array of values or an object of values.
 struct Json {
-  enum class Kind : uint8_t { String, Integer, Array, Object, Other } kind = Kind::Other;
-  std::string text;
+  enum class Kind : uint8_t { String, Integer, Number, Array, Object, Other } kind = Kind::Other;
+  std::string text;  // of a string; of a Number as it is written
   uint64_t integer = 0;
   /// Of an array; of an object the values, under the names of the same index.
   std::vector<Json> items;

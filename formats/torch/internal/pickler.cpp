@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/reachable.h"
 #include "pickle/internal/opcodes.h"
 #include "torch/internal/rebuild.h"
@@ -62,6 +63,34 @@ std::string latin1_to_utf8(std::string_view bytes) {
     }
   }
   return out;
+}
+
+/// UTF-8, in which Python's pickles may also have halves of surrogate pairs.
+bool is_python_text(std::string_view text) {
+  while (!text.empty()) {
+    size_t length = utf8_length(text);
+    const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+    if (length == 0 && text.size() >= 3 && at(0) == 0xed && at(1) >= 0xa0 && at(1) < 0xc0 && (at(2) & 0xc0) == 0x80) {
+      length = 3;
+    }
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+/// Values of PyTorch that torch.load(weights_only=True) knows by name, besides its dtypes.
+bool is_known_name(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> kNames{"torch.per_tensor_affine",
+                                                          "torch.per_channel_affine",
+                                                          "torch.per_tensor_symmetric",
+                                                          "torch.per_channel_symmetric",
+                                                          "torch.qint8",
+                                                          "torch.quint8",
+                                                          "torch.qint32",
+                                                          "torch.quint4x2",
+                                                          "torch.quint2x4"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 }  // namespace
@@ -164,17 +193,10 @@ void TorchPickler::save_shape(const Shape& shape) {
   byte(opcode::TupleFromMark);
 }
 
-void TorchPickler::save_tensor(const Node& node) {
-  const StoredTensor& tensor = *node.tensor;
+/// The reference to a storage; `type` is its class in the module torch, null for one without a type.
+void TorchPickler::save_storage(const StoredTensor& tensor, const char* type) {
   const size_t key = storage_of(tensor);
   const StorageRange& range = storages_[key];
-  const char* type = storage_class(tensor.dtype);
-  if (tensor.is_parameter) {
-    global("torch._utils", "_rebuild_parameter");
-    byte(opcode::Mark);
-  }
-  global("torch._utils", type != nullptr ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
-  byte(opcode::Mark);
   byte(opcode::Mark);
   save_string("storage");
   global(type != nullptr ? "torch" : "torch.storage", type != nullptr ? type : "UntypedStorage");
@@ -184,6 +206,19 @@ void TorchPickler::save_tensor(const Node& node) {
   save_int(static_cast<int64_t>((range.end - range.begin) / unit));
   byte(opcode::TupleFromMark);
   byte(opcode::BinPersId);
+}
+
+void TorchPickler::save_tensor(const Node& node) {
+  const StoredTensor& tensor = *node.tensor;
+  const StorageRange& range = storages_[storage_of(tensor)];
+  const char* type = storage_class(tensor.dtype);
+  if (tensor.is_parameter) {
+    global("torch._utils", "_rebuild_parameter");
+    byte(opcode::Mark);
+  }
+  global("torch._utils", type != nullptr ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3");
+  byte(opcode::Mark);
+  save_storage(tensor, type);
   const auto begin = static_cast<int64_t>(range.begin / item_size(tensor.dtype));
   save_int(extent(tensor) == 0 ? 0 : tensor.offset - begin);
   save_shape(tensor.sizes);
@@ -214,86 +249,27 @@ void TorchPickler::save_items(const std::vector<NodeId>& items, int depth) {
 
 void TorchPickler::save_entries(const std::vector<NodeId>& entries, int depth) {
   if (entries.empty()) return;
+  UniqueNames texts = texts_among(entries, 2);
   byte(opcode::Mark);
-  for (const NodeId item : entries) save(item, depth + 1);
+  for (size_t i = 0; i + 1 < entries.size(); i += 2) {
+    save_hashable(entries[i], texts, depth + 1);
+    save(entries[i + 1], depth + 1);
+  }
   byte(opcode::SetItems);
 }
 
-/// An object of a class that torch.load does not accept: a dictionary that says what it was.
-void TorchPickler::save_foreign_object(NodeId id, int depth) {
+/// A tuple may hold a list that holds the tuple: then it is in the memo once its items have been saved, and they go.
+void TorchPickler::save_tuple(NodeId id, int depth) {
   const Node& node = document_.node(id);
-  byte(opcode::EmptyDict);
+  if (node.items.empty()) return byte(opcode::EmptyTuple);
+  byte(opcode::Mark);
+  for (const NodeId item : node.items) save(item, depth + 1);
+  if (const auto known = memo_.find(id); known != memo_.end()) {
+    byte(opcode::PopMark);
+    return get(known->second);
+  }
+  byte(opcode::TupleFromMark);
   put(id);
-  byte(opcode::Mark);
-  save_string("__class__");
-  save_string(document_.type_name(id));
-  const auto list = [&](const char* key, const std::vector<NodeId>& items) {
-    if (items.empty()) return;
-    save_string(key);
-    byte(opcode::EmptyList);
-    save_items(items, depth + 1);
-  };
-  if (node.items.size() > 1) list("args", document_.node(node.items[1]).items);
-  if (node.items.size() > 2) list("kwargs", {node.items[2]});
-  if (node.object) {
-    list("state", node.object->states);
-    list("elements", node.object->elements);
-    if (!node.object->entries.empty()) {
-      save_string("entries");
-      byte(opcode::EmptyDict);
-      save_entries(node.object->entries, depth + 1);
-    }
-  }
-  byte(opcode::SetItems);
-}
-
-/// A call and nothing after it.
-bool is_bare_call(const Node& node) {
-  const auto& parts = node.object;
-  return node.items.size() == 2 &&
-         (!parts || (parts->states.empty() && parts->elements.empty() && parts->entries.empty()));
-}
-
-/// An object of a class of dictionaries (Lightning's AttributeDict) that has entries and nothing else.
-bool TorchPickler::is_plain_mapping(const Node& node) const {
-  return node.object && !node.object->entries.empty() && node.object->states.empty() && node.object->elements.empty() &&
-         node.items.size() == 2 && document_.node(node.items[1]).items.empty();
-}
-
-void TorchPickler::save_object(NodeId id, int depth) {
-  const Node& node = document_.node(id);
-  const std::string_view type = document_.type_name(id);
-  if (type == "collections.OrderedDict") {
-    global("collections", "OrderedDict");
-    byte(opcode::EmptyTuple);
-    byte(opcode::Reduce);
-    put(id);
-    if (!node.object) return;
-    save_entries(node.object->entries, depth);
-    for (const NodeId state : node.object->states) {
-      if (document_.node(state).kind != ValueKind::Dict) continue;
-      save(state, depth + 1);
-      byte(opcode::Build);
-    }
-  } else if (type == "collections.defaultdict" || type == "collections.Counter" || is_plain_mapping(node)) {
-    byte(opcode::EmptyDict);
-    put(id);
-    save_entries(document_.entries(id), depth);
-  } else if ((type == "torch.Size" || type == "torch.device") && is_bare_call(node)) {
-    global("torch", std::string(type.substr(6)));
-    save(node.items[1], depth + 1);
-    byte(opcode::Reduce);
-    put(id);
-  } else if (type.starts_with("pathlib.") && node.items.size() == 2) {
-    std::string path;
-    for (const NodeId part : document_.node(node.items[1]).items) {
-      const std::string& text = document_.node(part).text;
-      path += (path.empty() || path.back() == '/' ? "" : "/") + text;
-    }
-    save_string(path);
-  } else {
-    save_foreign_object(id, depth);
-  }
 }
 
 void TorchPickler::save(NodeId id, int depth) {
@@ -314,36 +290,37 @@ void TorchPickler::save(NodeId id, int depth) {
     case ValueKind::Float:
       byte(opcode::BinFloat);
       return number(__builtin_bswap64(std::bit_cast<uint64_t>(node.real)), 8);
+    case ValueKind::Complex:
+      global("__builtin__", "complex");
+      for (const NodeId part : node.items) save(part, depth + 1);
+      byte(opcode::Tuple2);
+      return byte(opcode::Reduce);
     case ValueKind::String:
-      return save_string(node.text);
+      return save_string(is_python_text(node.text) ? node.text : latin1_to_utf8(node.text));
     case ValueKind::Bytes:
+      if (node.resolved) global("__builtin__", "bytearray");
       save_bytes(node.text);
+      if (node.resolved) {
+        byte(opcode::Tuple1);
+        byte(opcode::Reduce);
+      }
       return put(id);
     case ValueKind::List:
       byte(opcode::EmptyList);
       put(id);
       return save_items(node.items, depth);
     case ValueKind::Tuple:
-      if (node.items.empty()) return byte(opcode::EmptyTuple);
-      byte(opcode::Mark);
-      for (const NodeId item : node.items) save(item, depth + 1);
-      byte(opcode::TupleFromMark);
-      return put(id);
+      return save_tuple(id, depth);
     case ValueKind::Dict:
       byte(opcode::EmptyDict);
       put(id);
       return save_entries(node.items, depth);
     case ValueKind::Set:
     case ValueKind::FrozenSet:
-      // torch.load accepts the class set, not frozenset.
-      global("__builtin__", "set");
-      byte(opcode::EmptyList);
-      save_items(node.items, depth);
-      byte(opcode::Tuple1);
-      byte(opcode::Reduce);
-      return put(id);
+      return save_set(id, depth);
     case ValueKind::Global:
       if (const auto dtype = dtype_global(node.text)) return global("torch", std::string(name(*dtype)));
+      if (is_known_name(node.text)) return global("torch", node.text.substr(std::string_view("torch.").size()));
       return save_string(node.text);
     case ValueKind::Object:
       return save_object(id, depth);

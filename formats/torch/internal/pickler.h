@@ -8,8 +8,13 @@
 #include <vector>
 
 #include "formats/value.h"
+#include "internal/value_text.h"
 
 namespace bevgrad {
+
+/// Calls of PyTorch that are written as they were, for torch.load(weights_only=True) makes them: sparse, quantized and
+/// nested tensors.
+bool is_kept_call(std::string_view name);
 
 class TorchPickler {
  public:
@@ -25,12 +30,21 @@ class TorchPickler {
 
   std::string pickle();
   const std::vector<StorageRange>& storages() const { return storages_; }
+  /// Keys and elements of sets that had to become texts, because torch.load(weights_only=True) makes no such object.
+  uint64_t text_keys() const { return text_keys_; }
 
  private:
   void find_storages();
   size_t storage_of(const StoredTensor& tensor) const;
   void save(NodeId id, int depth);
   void save_tensor(const Node& node);
+  void save_storage(const StoredTensor& tensor, const char* type);
+  void save_arguments(NodeId tuple, int depth);
+  void save_tuple(NodeId id, int depth);
+  void save_set(NodeId id, int depth);
+  UniqueNames texts_among(const std::vector<NodeId>& ids, size_t step) const;
+  bool is_hashable(NodeId id, int depth) const;
+  void save_hashable(NodeId id, UniqueNames& texts, int depth);
   bool is_plain_mapping(const Node& node) const;
   void save_object(NodeId id, int depth);
   void save_foreign_object(NodeId id, int depth);
@@ -53,6 +67,7 @@ class TorchPickler {
   std::map<std::pair<const void*, StoredDType>, size_t> keys_;
   std::unordered_map<NodeId, uint32_t> memo_;
   std::unordered_map<std::string, uint32_t> globals_;
+  uint64_t text_keys_ = 0;
   uint32_t slots_ = 0;
   uint64_t saved_ = 0;
 };

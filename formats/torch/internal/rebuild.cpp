@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad {
 

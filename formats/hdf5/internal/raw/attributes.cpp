@@ -1,10 +1,10 @@
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "hdf5/internal/raw/btree.h"
 #include "hdf5/internal/raw/object.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad::hdf5 {
 
@@ -61,16 +61,9 @@ Attribute read_rest(const File& file, Block& body, Parts parts) {
   return out;
 }
 
-}  // namespace
-
-std::optional<Attribute> find_attribute(const File& file, const ObjectHeader& object, std::string_view name) {
-  std::optional<Attribute> out;
-  const auto consider = [&](Block& body) {
-    Parts parts = read_head(body);
-    if (parts.name != name) return;
-    check(!out, "{}: damaged: two attributes are called '{}'", object.where, printable(name, 40));
-    out = read_rest(file, body, std::move(parts));
-  };
+/// Calls `consider` with the message of each attribute.
+template <class Consider>
+void for_each_attribute(const File& file, const ObjectHeader& object, Consider consider) {
   for (const Message& message : object.messages) {
     Block body = message.body;
     if (message.type == MessageType::Attribute) {
@@ -88,6 +81,30 @@ std::optional<Attribute> find_attribute(const File& file, const ObjectHeader& ob
       });
     }
   }
+}
+
+}  // namespace
+
+std::vector<Attribute> read_attributes(const File& file, const ObjectHeader& object) {
+  std::vector<Attribute> out;
+  std::unordered_set<std::string> names;
+  for_each_attribute(file, object, [&](Block& body) {
+    Parts parts = read_head(body);
+    check(names.insert(parts.name).second, "{}: damaged: two attributes are called '{}'", object.where,
+          printable(parts.name, 40));
+    out.push_back(read_rest(file, body, std::move(parts)));
+  });
+  return out;
+}
+
+std::optional<Attribute> find_attribute(const File& file, const ObjectHeader& object, std::string_view name) {
+  std::optional<Attribute> out;
+  for_each_attribute(file, object, [&](Block& body) {
+    Parts parts = read_head(body);
+    if (parts.name != name) return;
+    check(!out, "{}: damaged: two attributes are called '{}'", object.where, printable(name, 40));
+    out = read_rest(file, body, std::move(parts));
+  });
   return out;
 }
 

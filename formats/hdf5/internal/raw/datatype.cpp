@@ -124,6 +124,11 @@ void read_enum(Block& block, uint8_t version, uint32_t bits, Datatype& type, int
     if (version < 3) block.align(8, begin);
   }
   const std::string values = block.take(count * base.bytes);
+  // The numbers that the names stand for.
+  if (base.kind == Datatype::Kind::Number && base.bytes == type.bytes) {
+    become_number(type, base.dtype);
+    type.big_endian = base.big_endian;
+  }
   if (base.bytes != 1 || type.bytes != 1 || count != 2) return;
   const size_t no = names[0] == "FALSE" ? 0 : 1;
   if (names[no] == "FALSE" && names[1 - no] == "TRUE" && values[no] == 0 && values[1 - no] == 1) {

@@ -22,8 +22,8 @@ struct Datatype {
 };
 
 /// Reads a datatype message to its end. Numbers are those that HDF5, NumPy and h5py agree on: IEEE floats (and
-/// bfloat16), integers, complex numbers as compounds of two floats, bool as an enum of FALSE and TRUE; others are
-/// Other.
+/// bfloat16), integers, complex numbers as compounds of two floats, bool as an enum of FALSE and TRUE, other enums as
+/// their integers; others are Other.
 Datatype read_datatype(Block& block);
 
 struct Dataspace {

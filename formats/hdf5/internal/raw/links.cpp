@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "hdf5/internal/raw/btree.h"
 #include "hdf5/internal/raw/object.h"
-#include "pickle/internal/numbers.h"
 
 namespace bevgrad::hdf5 {
 

@@ -28,6 +28,8 @@ struct Attribute {
   std::string data;  // as in the file
 };
 
+/// All attributes of an object, in the order of the file. Throws where two have one name.
+std::vector<Attribute> read_attributes(const File& file, const ObjectHeader& object);
 /// The attribute of that name, or nothing.
 std::optional<Attribute> find_attribute(const File& file, const ObjectHeader& object, std::string_view name);
 

@@ -1,0 +1,219 @@
+#include "formats/npz/file.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "internal/zip/reader.h"
+#include "sharded/internal/joined_storage.h"
+
+namespace bevgrad {
+
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kExtension = ".npy";
+constexpr uint64_t kMaximumHeader = 1 << 20;
+constexpr size_t kMaximumRank = 64;
+
+/// What the header of an array says.
+struct Header {
+  std::string type;  // "<f4"
+  bool fortran = false;
+  Shape sizes;
+  uint64_t bytes = 0;  // of the header with all before it
+};
+
+/// Reads the header's text: a Python dictionary of 'descr', 'fortran_order' and 'shape'.
+class HeaderParser {
+ public:
+  HeaderParser(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}
+
+  Header run() {
+    Header out;
+    std::array<bool, 3> seen{};
+    expect('{');
+    while (!accept('}')) {
+      const std::string name = text();
+      expect(':');
+      const size_t which = name == "descr" ? 0 : name == "fortran_order" ? 1 : name == "shape" ? 2 : 3;
+      if (which == 3 || std::exchange(seen[which], true)) wrong();
+      if (which == 0) out.type = peek() == '\'' || peek() == '"' ? text() : skip_value();
+      if (which == 1) out.fortran = word() == "True";
+      if (which == 2) out.sizes = shape();
+      if (!accept(',') && peek() != '}') wrong();
+    }
+    if (!std::all_of(seen.begin(), seen.end(), [](bool there) { return there; })) wrong();
+    return out;
+  }
+
+ private:
+  [[noreturn]] void wrong() const { fail("{}: broken header '{}'", where_, printable(text_, 120)); }
+
+  char peek() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+    if (at_ == text_.size()) wrong();
+    return text_[at_];
+  }
+  bool accept(char c) {
+    if (peek() != c) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!accept(c)) wrong();
+  }
+
+  std::string text() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') wrong();
+    const size_t end = text_.find(quote, ++at_);
+    if (end == std::string_view::npos) wrong();
+    std::string out(text_.substr(at_, end - at_));
+    at_ = end + 1;
+    return out;
+  }
+
+  std::string_view word() {
+    peek();
+    const size_t begin = at_;
+    while (at_ < text_.size() && std::isalpha(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
+    return text_.substr(begin, at_ - begin);
+  }
+
+  /// The list that describes a record: nothing that has one type.
+  std::string skip_value() {
+    int depth = 0;
+    do {
+      const char c = peek();
+      if (c == '\'' || c == '"') {
+        text();
+        continue;
+      }
+      depth += c == '[' || c == '(' ? 1 : c == ']' || c == ')' ? -1 : 0;
+      ++at_;
+    } while (depth > 0);
+    return "a record";
+  }
+
+  Shape shape() {
+    Shape out;
+    expect('(');
+    while (!accept(')')) {
+      peek();
+      int64_t size = 0;
+      const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
+      if (error != std::errc() || size < 0 || out.size() >= kMaximumRank) wrong();
+      at_ = static_cast<size_t>(end - text_.data());
+      if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // Python 2
+      out.push_back(size);
+      if (!accept(',') && peek() != ')') wrong();
+    }
+    return out;
+  }
+
+  std::string_view text_;
+  std::string where_;
+  size_t at_ = 0;
+};
+
+struct ElementType {
+  StoredDType dtype;
+  bool big_endian;
+};
+
+std::optional<ElementType> element_type(std::string_view type) {
+  static constexpr std::array<std::pair<std::string_view, StoredDType>, 14> kTypes{{{"f8", StoredDType::Float64},
+                                                                                    {"f4", StoredDType::Float32},
+                                                                                    {"f2", StoredDType::Float16},
+                                                                                    {"i8", StoredDType::Int64},
+                                                                                    {"i4", StoredDType::Int32},
+                                                                                    {"i2", StoredDType::Int16},
+                                                                                    {"i1", StoredDType::Int8},
+                                                                                    {"u8", StoredDType::UInt64},
+                                                                                    {"u4", StoredDType::UInt32},
+                                                                                    {"u2", StoredDType::UInt16},
+                                                                                    {"u1", StoredDType::UInt8},
+                                                                                    {"b1", StoredDType::Bool},
+                                                                                    {"c8", StoredDType::Complex64},
+                                                                                    {"c16", StoredDType::Complex128}}};
+  if (type.size() < 3 || std::string_view("<>|=").find(type[0]) == std::string_view::npos) return std::nullopt;
+  for (const auto& [code, dtype] : kTypes) {
+    if (type.substr(1) == code) return ElementType{dtype, type[0] == '>'};
+  }
+  return std::nullopt;
+}
+
+Header read_header(const StoredStorage& entry, const std::string& where) {
+  std::array<char, 12> head{};
+  check(entry.bytes() >= head.size(), "{}: {} bytes are too short for an array", where, entry.bytes());
+  entry.read(0, std::as_writable_bytes(std::span(head)));
+  const std::string_view begin(head.data(), head.size());
+  check(begin.starts_with(kMagic), "{}: no NumPy array", where);
+  const auto byte = [&](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(head[i])); };
+  const bool wide = byte(6) >= 2;
+  check(byte(6) >= 1 && byte(6) <= 3, "{}: version {} of NumPy's format is not known", where, byte(6));
+  uint64_t length = byte(8) | byte(9) << 8;
+  if (wide) length |= byte(10) << 16 | byte(11) << 24;
+  const uint64_t offset = wide ? 12 : 10;
+  check(length <= kMaximumHeader && length <= entry.bytes() - offset, "{}: a header of {} bytes", where, length);
+  std::string text(length, '\0');
+  entry.read(offset, std::as_writable_bytes(std::span(text)));
+  Header out = HeaderParser(text, where).run();
+  out.bytes = offset + length;
+  return out;
+}
+
+}  // namespace
+
+bool is_npz(const std::shared_ptr<const ByteSource>& source) {
+  try {
+    const ZipReader zip(source);
+    const auto& entries = zip.entries();
+    return !entries.empty() && std::all_of(entries.begin(), entries.end(),
+                                           [](const ZipEntry& entry) { return entry.name.ends_with(kExtension); });
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::shared_ptr<Document> read_npz(std::shared_ptr<const ByteSource> source) {
+  const ZipReader zip(source);
+  auto document = std::make_shared<Document>(source->name());
+  document->root = document->make_dict();
+  for (const ZipEntry& entry : zip.entries()) {
+    const std::string name = entry.name.substr(0, entry.name.size() - kExtension.size());
+    const std::string where = fmt::format("{}: array '{}'", source->name(), printable(name));
+    const auto storage = zip.open(entry);
+    const Header header = read_header(*storage, where);
+    const auto type = element_type(header.type);
+    if (!type) {
+      const bool objects = header.type.find('O') != std::string::npos && header.type != "a record";
+      document->left_out.push_back(
+          fmt::format("array '{}' ({})", printable(name), objects ? "Python objects" : printable(header.type, 40)));
+      continue;
+    }
+    StoredTensor tensor{.dtype = type->dtype, .sizes = header.sizes};
+    tensor.strides = contiguous_strides(header.sizes, where);
+    if (header.fortran) {
+      tensor.strides = contiguous_strides({header.sizes.rbegin(), header.sizes.rend()}, where);
+      std::reverse(tensor.strides.begin(), tensor.strides.end());
+    }
+    tensor.storage = concatenated_storage(where, {{storage, header.bytes, storage->bytes() - header.bytes}});
+    if (type->big_endian) tensor.storage = swapped_storage(tensor.storage, swap_size(type->dtype));
+    validate(tensor, where);
+    check(tensor.nbytes() == tensor.storage->bytes(), "{}: {} needs {} bytes, {} are there", where, describe(tensor),
+          tensor.nbytes(), tensor.storage->bytes());
+    const NodeId id = document->make_tensor(std::move(tensor));
+    document->node(id).text = "numpy.ndarray";
+    document->insert(document->root, name, id);
+  }
+  return document;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,8 @@
+// GGUF files.
+#include "consume.h"
+#include "formats/gguf/file.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace bevgrad;
+  return fuzz::run([&] { return read_gguf(fuzz::source_of(data, size)); });
+}
