@@ -54,7 +54,7 @@ class Finder {
   }
 
  private:
-  bool is(const char* symbol) const { return tokens_.current().text == symbol; }
+  bool is(const char* symbol) { return tokens_.current().text == symbol; }
 
   void enter() {
     const Level& outer = levels_.back();
