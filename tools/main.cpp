@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   bevgrad::add_launch(app, launched);
   bevgrad::add_generate(app);
   bevgrad::add_import_nuscenes(app);
+  bevgrad::add_import_av2(app);
   bevgrad::add_data(app);
   bevgrad::add_predict(app);
   bevgrad::add_eval(app);

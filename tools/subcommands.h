@@ -13,6 +13,7 @@ void add_run(CLI::App& app);
 void add_launch(CLI::App& app, const std::vector<std::string>& program);
 void add_generate(CLI::App& app);
 void add_import_nuscenes(CLI::App& app);
+void add_import_av2(CLI::App& app);
 void add_data(CLI::App& app);
 void add_data_info(CLI::App& group);
 void add_data_check(CLI::App& group);

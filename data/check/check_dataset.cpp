@@ -200,7 +200,7 @@ class Checker {
       const std::string names = classes_.names_text(kind);
       if (!names.empty()) named += (named.empty() ? "" : "; ") + names;
     }
-    if (occurs || records_ == 0) return;
+    if (occurs || classes_.records() == 0) return;
     if (options_.most_records > 0 && occurs_anywhere(kinds)) return;
     findings_.add(options_.training ? Severity::Error : Severity::Warning, fmt::format("task {}", task), "",
                   fmt::format("the {} task has no label in any record: {}", task,

@@ -7,18 +7,22 @@ namespace bevgrad {
 
 namespace {
 
+/// Temporal fusion judges differences of timestamps to a microsecond.
+constexpr double kTimeResolution = 1e-6;
+
 /// The times of one stream, and the number of frames that each interval finds a match for.
 void count_matches(const std::vector<double>& times, const HistoryRule& rule, std::vector<int64_t>& found) {
+  const double tolerance = rule.match_tol + kTimeResolution;
   int64_t most_back = rule.max_capacity;
   if (rule.chunk_frames > 0) most_back = std::min(most_back, rule.chunk_frames - 1);
   for (size_t k = 0; k < rule.intervals.size(); ++k) {
     size_t first = 0;  // the oldest frame that is not too old
     for (size_t i = 0; i < times.size(); ++i) {
       const double wanted = times[i] - rule.intervals[k];
-      while (first < i && times[first] < wanted - rule.match_tol) ++first;
+      while (first < i && times[first] < wanted - tolerance) ++first;
       // Of the frames within the tolerance the newest is the likeliest to be kept still.
       const auto after = std::upper_bound(times.begin() + static_cast<std::ptrdiff_t>(first),
-                                          times.begin() + static_cast<std::ptrdiff_t>(i), wanted + rule.match_tol);
+                                          times.begin() + static_cast<std::ptrdiff_t>(i), wanted + tolerance);
       const auto newest = after - times.begin() - 1;
       found[k] += newest >= static_cast<std::ptrdiff_t>(first) &&
                   static_cast<int64_t>(i) - static_cast<int64_t>(newest) <= most_back;

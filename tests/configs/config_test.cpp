@@ -86,6 +86,30 @@ TEST_F(ConfigFiles, AScalarOverridesAndAListReplaces) {
   EXPECT_EQ(document.place("temporal.max_capacity"), "--set temporal.max_capacity=60");
 }
 
+TEST_F(ConfigFiles, AnEmptyListEmptiesTheBases) {
+  const std::string middle = write("middle.prototxt", "base: \"mini_step1\"\ndata { train: [] }\n");
+  EXPECT_EQ(load({.config = middle}).proto.data().train_size(), 0);
+  EXPECT_GT(load({.config = "mini_step1"}).proto.data().train_size(), 0);
+  // Over it, and back again.
+  const std::string over = "base: \"middle.prototxt\"\n# groups: []\ndescription: \"x: []\"\n";
+  EXPECT_EQ(load({.config = write("over.prototxt", over)}).proto.data().train_size(), 0);
+  const std::string full = over + "data { train { lists: \"a.txt\" } }\n";
+  EXPECT_EQ(load({.config = write("full.prototxt", full)}).proto.data().train_size(), 1);
+  EXPECT_THAT(error_of("base: \"mini_step1\"\nsensors { groups: [] }\n"), HasSubstr("there is no camera group"));
+  EXPECT_THAT(
+      error_of("base: \"mini_step1\"\nnetwork {\n  static_head { road_classes: [] }\n}\n"),
+      AllOf(HasSubstr("c.prototxt:3"), HasSubstr("network.static_head.road_classes"), HasSubstr("cannot be empty")));
+}
+
+TEST_F(ConfigFiles, AByteOrderMarkIsSkipped) {
+  EXPECT_NO_THROW(load({.config = write("bom.prototxt",
+                                        "\xef\xbb\xbf"
+                                        "base: \"mini_step1\"\r\n")}));
+  EXPECT_THAT(error_of("\xef\xbb\xbf"
+                       "base: \"mini_step1\"\nsped: 1\n"),
+              HasSubstr("c.prototxt:2"));
+}
+
 TEST_F(ConfigFiles, ATaskConfigIsLaidOverOrStandsAlone) {
   const std::string over = write("task.prototxt", "train { batch_size: 2 }");
   EXPECT_EQ(load({.config = "mini_step1", .task_config = over}).proto.train().batch_size(), 2);

@@ -49,7 +49,10 @@ std::optional<double> ground_height(const Tensor& points) {
     }
   }
   if (most * 5 < near) return std::nullopt;
-  return kLow + (static_cast<double>(best) + 0.5) * kStep;
+  double sum = 0;
+  for (size_t i = best - 1; i <= best + 1; ++i)
+    sum += (static_cast<double>(i) + 0.5) * static_cast<double>(histogram[i]);
+  return kLow + sum / static_cast<double>(most) * kStep;
 }
 
 void keep_first(std::string& kept, const std::string& where) {

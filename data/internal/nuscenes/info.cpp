@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "formats/pickle/pickle_file.h"
 #include "internal/nuscenes/info_parts.h"
+#include "internal/poses.h"
 
 namespace bevgrad {
 namespace {
@@ -77,23 +78,7 @@ Pose info_pose(const Value& rotation, const Value& translation) {
           r.size());
     const double length = std::sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2] + r[3] * r[3]);
     check(std::abs(length - 1) < 1e-2, "{}: a quaternion of length {}, expected 1", rotation.where(), length);
-    const double w = r[0] / length, x = r[1] / length, y = r[2] / length, z = r[3] / length;
-    pose.m = {1 - 2 * (y * y + z * z),
-              2 * (x * y - w * z),
-              2 * (x * z + w * y),
-              0,
-              2 * (x * y + w * z),
-              1 - 2 * (x * x + z * z),
-              2 * (y * z - w * x),
-              0,
-              2 * (x * z - w * y),
-              2 * (y * z + w * x),
-              1 - 2 * (x * x + y * y),
-              0,
-              0,
-              0,
-              0,
-              1};
+    pose = pose_from_quaternion(r[0], r[1], r[2], r[3], {});
   }
   for (size_t i = 0; i < 3; ++i) pose.m[i * 4 + 3] = t[i];
   return checked(pose, rotation.where());

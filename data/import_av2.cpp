@@ -1,0 +1,237 @@
+#include "data/import_av2.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "data/lmdb_store.h"
+#include "data/record.h"
+#include "internal/argoverse2/log.h"
+#include "internal/fresh_folder.h"
+#include "internal/info_list.h"
+#include "internal/points_in_boxes.h"
+#include "internal/record/camera.h"
+#include "internal/record/labels.h"
+#include "internal/record/number_checks.h"
+#include "internal/record/points.h"
+
+namespace bevgrad {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr double kAxleHeight = 0.33;        // metres, by Argoverse's description of its ego frame
+constexpr int64_t kFarInTime = 60'000'000;  // nanoseconds between a sweep and a picture
+constexpr double kMapReach = 120;           // metres
+/// Counts below it say nothing about a sweep.
+constexpr int64_t kFewPoints = 50;
+
+struct CategoryName {
+  const char* category;
+  const char* ours;
+};
+constexpr CategoryName kCategories[] = {{"REGULAR_VEHICLE", "car"},
+                                        {"LARGE_VEHICLE", "truck"},
+                                        {"BOX_TRUCK", "truck"},
+                                        {"TRUCK", "truck"},
+                                        {"TRUCK_CAB", "truck"},
+                                        {"VEHICULAR_TRAILER", "truck"},
+                                        {"BUS", "bus"},
+                                        {"SCHOOL_BUS", "bus"},
+                                        {"ARTICULATED_BUS", "bus"},
+                                        {"PEDESTRIAN", "person"},
+                                        {"OFFICIAL_SIGNALER", "person"},
+                                        {"BICYCLIST", "non_motor"},
+                                        {"MOTORCYCLIST", "non_motor"},
+                                        {"WHEELED_RIDER", "non_motor"},
+                                        {"BICYCLE", "riderless_non_motor"},
+                                        {"MOTORCYCLE", "riderless_non_motor"},
+                                        {"WHEELED_DEVICE", "riderless_non_motor"},
+                                        {"CONSTRUCTION_CONE", "pillar"},
+                                        {"CONSTRUCTION_BARREL", "pillar"},
+                                        {"BOLLARD", "pillar"}};
+
+const char* class_of_category(const std::string& category) {
+  for (const CategoryName& pair : kCategories)
+    if (category == pair.category) return pair.ours;
+  return nullptr;
+}
+
+/// Height of the ego frame's origin over the ground: the median over the log's sweeps.
+double height_over_ground(const Av2Log& log) {
+  std::vector<double> heights;
+  for (const int64_t sweep : log.sweeps) {
+    const Vec3 at = log.pose_at(sweep).translation();
+    const std::optional<double> ground = log.ground ? log.ground->at(at.x, at.y) : std::nullopt;
+    if (ground) heights.push_back(at.z - *ground);
+  }
+  if (heights.empty()) return kAxleHeight;
+  const auto middle = heights.begin() + static_cast<std::ptrdiff_t>(heights.size() / 2);
+  std::nth_element(heights.begin(), middle, heights.end());
+  check(std::abs(*middle) < 3, "{}: its poses lie {:.1f} m over its ground heights, expected about {} m", log.folder,
+        *middle, kAxleHeight);
+  return *middle;
+}
+
+std::optional<int64_t> nearest_picture(const std::vector<int64_t>& times, int64_t wanted) {
+  const auto after = std::lower_bound(times.begin(), times.end(), wanted);
+  std::optional<int64_t> best;
+  for (const auto it : {after, after == times.begin() ? after : std::prev(after)})
+    if (it != times.end() && (!best || std::abs(*it - wanted) < std::abs(*best - wanted))) best = *it;
+  return best && std::abs(*best - wanted) <= kFarInTime ? best : std::nullopt;
+}
+
+/// One import on its way.
+class Import {
+ public:
+  Import(const ImportAv2Options& options, ImportAv2Report& report)
+      : options_(options), report_(report), classes_(map_classes(options.classes)) {
+    schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, av2_map_kinds());
+    schema_.road_classes = map_class_names(classes_, MapLayer::Road, av2_map_kinds());
+    schema_.grid = {.x_min = -kMapReach, .y_min = -kMapReach, .x_max = kMapReach, .y_max = kMapReach, .cell = 0.2};
+  }
+
+  /// Calls `put` with every frame's key and record.
+  template <class Put>
+  void add_log(const std::string& folder, int64_t sequence, Put put) {
+    const Av2Log log = read_av2_log(folder);
+    check(names_.insert(log.name).second, "{}: a log of the name '{}' is already there", folder, printable(log.name));
+    if (report_.logs++ == 0) choose_cameras(log);
+    const double height = height_over_ground(log);
+    if (!log.ground)
+      report_.remarks.push_back(
+          fmt::format("{}: no ground heights: the ego frame was taken to lie {} m "
+                      "over the ground",
+                      log.name, kAxleHeight));
+    if (!log.map) report_.remarks.push_back(fmt::format("{}: no map: lane marks and road are not labelled", log.name));
+    std::optional<MapLabeller> labeller;
+    if (log.map) labeller.emplace(*log.map, classes_);
+    Pose to_ground;
+    to_ground.m[11] = -height;
+    for (const int64_t sweep : log.sweeps) {
+      record::Sample out;
+      if (!add_pictures(log, sweep, to_ground, &out)) {
+        ++report_.without_picture;
+        continue;
+      }
+      const std::string key = fmt::format("{}/{}", log.name, sweep);
+      out.set_sequence(sequence);
+      out.set_timestamp(static_cast<double>(sweep) * 1e-9);
+      out.set_key(key);
+      const Pose ego2city = log.pose_at(sweep) * to_ground;
+      store_pose(ego2city, out.mutable_ego_pose());
+      add_labels(log, sweep, height, labeller ? &*labeller : nullptr, ego2city, &out);
+      put(key, out.SerializeAsString());
+      ++report_.frames;
+    }
+  }
+
+ private:
+  void choose_cameras(const Av2Log& log) {
+    report_.cameras = options_.cameras;
+    if (report_.cameras.empty())
+      for (const auto& [name, camera] : log.cameras)
+        if (name.starts_with("ring_")) report_.cameras.push_back(name);
+  }
+
+  bool add_pictures(const Av2Log& log, int64_t sweep, const Pose& to_ground, record::Sample* out) {
+    for (size_t i = 0; i < report_.cameras.size(); ++i) {
+      const std::string& name = report_.cameras[i];
+      const auto camera = log.cameras.find(name);
+      check(camera != log.cameras.end(), "{}: has no pictures of camera '{}'", log.folder, printable(name));
+      const std::optional<int64_t> time = nearest_picture(camera->second.images, sweep);
+      if (!time) return false;
+      const std::string path =
+          (fs::path(log.folder) / "sensors/cameras" / name / fmt::format("{}.jpg", *time)).string();
+      std::string jpeg = read_file(path);
+      const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size());
+      const ImageSize size = jpeg_size(bytes, path);
+      decode_jpeg(bytes, size, {1, 1}, path);  // a damaged picture is noticed now
+      Camera calibration = camera->second.camera;
+      check(size.width == calibration.width && size.height == calibration.height,
+            "{}: {}x{} pixels, camera '{}' is calibrated for {}x{}", path, size.width, size.height, name,
+            calibration.width, calibration.height);
+      if (report_.image_size.size() == i) report_.image_size.push_back(size);
+      // Where the camera was at its own moment, seen from the vehicle at the sweep's.
+      calibration.sensor2ego = (log.pose_at(sweep) * to_ground).inverse() * log.pose_at(*time) * calibration.sensor2ego;
+      record::Camera* stored = out->add_cameras();
+      store_camera(calibration, name, name, stored);
+      store_jpeg(std::move(jpeg), stored);
+    }
+    return true;
+  }
+
+  void add_labels(const Av2Log& log, int64_t sweep, double height, const MapLabeller* map, const Pose& ego2city,
+                  record::Sample* out) {
+    Tensor points = read_av2_sweep(log, sweep);
+    for (int64_t i = 0; i < points.size(0); ++i) points.data<float>()[i * 4 + 2] += static_cast<float>(height);
+    Labels labels;
+    labels.has_boxes = log.has_boxes;
+    int64_t counted = 0, found = 0;
+    if (const auto boxes = log.boxes.find(sweep); boxes != log.boxes.end())
+      for (const Av2Box& annotated : boxes->second) {
+        Box3d box = annotated.box;
+        box.z += height;
+        counted += std::max(0, box.num_lidar_points);
+        found += box.num_lidar_points > 0 ? count_inside(box, points) : 0;
+        const char* ours = class_of_category(annotated.category);
+        if (ours == nullptr) {
+          ++report_.left_out[printable(annotated.category)];
+          continue;
+        }
+        const auto at = std::find(schema_.dynamic_classes.begin(), schema_.dynamic_classes.end(), ours);
+        box.class_id = static_cast<int>(at - schema_.dynamic_classes.begin());
+        labels.boxes.push_back(box);
+        ++report_.boxes;
+      }
+    check(counted < kFewPoints || 5 * found >= 4 * counted,
+          "{}: {} points of the sweep {} lie in its boxes, where {} were counted: expected files that belong together",
+          log.folder, found, sweep, counted);
+    if (map != nullptr) map->label(ego2city, schema_, &labels);
+    store_labels(labels, schema_, out->mutable_labels());
+    if (map != nullptr) {  // also where none is in reach: that is a label, too
+      out->mutable_labels()->mutable_lane_classes()->Assign(schema_.lane_classes.begin(), schema_.lane_classes.end());
+      out->mutable_labels()->mutable_road_classes()->Assign(schema_.road_classes.begin(), schema_.road_classes.end());
+    }
+    store_points(points, {.quantise_points = false}, out->mutable_points());
+  }
+
+  const ImportAv2Options& options_;
+  ImportAv2Report& report_;
+  MapClasses classes_;
+  LabelSchema schema_;
+  std::set<std::string> names_;
+};
+
+}  // namespace
+
+ImportAv2Report import_av2(const std::string& folder, const ImportAv2Options& options) {
+  if (options.logs.empty()) throw UsageError("import: no log is named");
+  const std::set<std::string> cameras(options.cameras.begin(), options.cameras.end());
+  if (cameras.size() != options.cameras.size()) throw UsageError("cameras: a name is there twice");
+  ImportAv2Report report;
+  Import import(options, report);
+  FreshFolder out(folder);
+  LmdbWriter writer(out / "lmdb/frames");
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < options.logs.size(); ++i)
+    import.add_log(options.logs[i], static_cast<int64_t>(i), [&](const std::string& key, const std::string& bytes) {
+      writer.put(key, bytes);
+  keys.push_back(key);
+});
+check(!keys.empty(), "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
+writer.finish();
+write_lines(out / "lmdb.txt", {"lmdb/frames"});
+write_lines(out / "all.txt", keys);
+out.appear();
+return report;
+}  // namespace bevgrad
+
+}  // namespace bevgrad

@@ -1,0 +1,143 @@
+"""python -m pytest python/tests. With BEVGRAD=path/to/bevgrad what is written is checked by the program that reads it, and
+with protoc on the path the descriptor against data/record.proto."""
+import io
+import math
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from bevgrad_data import Box, DatasetWriter, Frame, Instance, Shape  # noqa: E402
+from bevgrad_data import messages  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+MOUNT = np.array([[0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.4], [0, 0, 0, 1.0]])
+
+
+def frame(time=0.0, **more):
+    made = Frame(sequence=3, timestamp=time, ego_pose=np.eye(4), **more)
+    made.add_camera("front", MOUNT, (50, 50, 31.5, 23.5), rgb=np.full((48, 64, 3), 100, np.uint8), distortion=[0.1])
+    made.set_points([[1, 2, 3, 0.5], [np.nan, 0, 0, 0], [4, 5, 6, 1]])
+    return made
+
+
+def records(folder):
+    with lmdb.open(str(folder / "lmdb/frames"), readonly=True, lock=False) as env, env.begin() as transaction:
+        return {key.decode(): messages.Sample.FromString(value) for key, value in transaction.cursor()}
+
+
+def test_a_record_holds_what_was_given(tmp_path):
+    with DatasetWriter(tmp_path / "out") as dataset:
+        one = frame(1.5)
+        one.label_lanes(["SolidLine", "DashedLine"], [Shape("DashedLine", [(0, 1), (2, 1.5)], width=0.15)])
+        one.label_road(["Curb"], [])
+        one.label_instances(["Column"], [Instance("Column", 1, 2, 0.5, 0.5, 0.1)])
+        one.label_boxes(["car", "bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 7), Box("car", 1, 2, 1, 4, 2, 1, 0)])
+        dataset.add("b", one, lists=["train", "all"])
+        dataset.add("a", frame(1.0))
+    assert (tmp_path / "out/lmdb.txt").read_text() == "lmdb/frames\n"
+    assert (tmp_path / "out/all.txt").read_text() == "b\na\n"
+    assert (tmp_path / "out/train.txt").read_text() == "b\n"
+    sample = records(tmp_path / "out")["b"]
+    assert (sample.key, sample.sequence, sample.timestamp) == ("b", 3, 1.5)
+    assert sample.points.count == 2 and len(sample.points.float32) == 32
+    camera = sample.cameras[0]
+    assert (camera.width, camera.height, camera.model, len(camera.rgb)) == (64, 48, 1, 64 * 48 * 3)
+    assert list(camera.sensor2ego) == MOUNT.reshape(-1).tolist() and list(camera.distortion) == [0.1]
+    labels = sample.labels
+    assert list(labels.lane_classes) == ["SolidLine", "DashedLine"] and list(labels.road_classes) == ["Curb"]
+    assert getattr(labels.lane_shapes[0], "class") == 1 and list(labels.lane_shapes[0].xy) == [0, 1, 2, 1.5]
+    assert labels.boxes[0].num_lidar_points == 7 and not labels.boxes[1].HasField("vx")
+
+
+REFUSED = {
+    "timestamp": lambda: Frame(0, 1.5e12, np.eye(4)),
+    "ego_pose has the shape": lambda: Frame(0, 0, np.eye(3)),
+    "ego_pose is not a rotation": lambda: Frame(0, 0, np.diag([1, 1, -1, 1])),
+    "outside the picture": lambda: frame().add_camera("b", MOUNT, (50, 50, 99, 5), rgb=np.zeros((48, 64, 3), np.uint8)),
+    "camera 'front': a name of its own": lambda: frame().add_camera("front", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3), np.uint8)),
+    "not a JPEG": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), jpeg=b"\x89PNG"),
+    "expected uint8": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3))),
+    "at most 4": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3), np.uint8), model="fisheye",
+                                            fov=3, distortion=[0] * 5),
+    "outside 0 to 1": lambda: frame().set_points([[1, 2, 3, 255]]),
+    "'solid' is none of the classes": lambda: frame().label_lanes(["SolidLine"], [Shape("solid", [(0, 0)])]),
+    "lane_shapes[0]: a point is not finite": lambda: frame().label_lanes(["A"], [Shape("A", [(0, math.inf)])]),
+    "boxes[0].yaw is 90": lambda: frame().label_boxes(["car"], [Box("car", 0, 0, 0, 1, 1, 1, 90)]),
+    "boxes[0].length": lambda: frame().label_boxes(["car"], [Box("car", 0, 0, 0, 0, 1, 1, 0)]),
+}
+
+
+@pytest.mark.parametrize("says", REFUSED)
+def test_what_bevgrad_would_refuse_is_refused(says):
+    with pytest.raises(ValueError) as error:
+        REFUSED[says]()
+    assert says in str(error.value)
+
+
+def test_the_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError):
+        with DatasetWriter(tmp_path / "out") as dataset:
+            dataset.add("a", frame())
+            raise RuntimeError
+    with pytest.raises(ValueError, match="no frame"):
+        with DatasetWriter(tmp_path / "out"):
+            pass
+    with pytest.raises(ValueError, match="same timestamp"):
+        with DatasetWriter(tmp_path / "out") as dataset:
+            dataset.add("a", frame())
+            dataset.add("b", frame())
+    with pytest.raises(ValueError, match="already there"):
+        with DatasetWriter(tmp_path / "out") as dataset:
+            dataset.add("a", frame(0))
+            dataset.add("a", frame(1))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/file").write_text("")
+    with pytest.raises(ValueError, match="not empty"):
+        DatasetWriter(tmp_path / "out")
+
+
+def test_a_jpegs_size_comes_from_the_jpeg():
+    image = pytest.importorskip("PIL.Image")
+    jpeg = io.BytesIO()
+    image.new("RGB", (40, 30)).save(jpeg, "JPEG", progressive=True)
+    made = Frame(0, 0, np.eye(4))
+    made.add_camera("front", MOUNT, np.diag([20, 20, 1]) + [[0, 0, 19.5], [0, 0, 14.5], [0, 0, 0]], jpeg=jpeg.getvalue())
+    assert (made.record.cameras[0].width, made.record.cameras[0].height, made.record.cameras[0].cx) == (40, 30, 19.5)
+
+
+def test_the_map_grows(tmp_path, monkeypatch):
+    with DatasetWriter(tmp_path / "out") as dataset:
+        dataset._env.set_mapsize(1 << 20)
+        dataset._map_size = 1 << 20
+        for i in range(200):
+            dataset.add(f"{i}", frame(i))
+    assert len(records(tmp_path / "out")) == 200
+
+
+def test_the_example_is_a_sound_dataset(tmp_path):
+    sys_argv, sys.argv = sys.argv, ["from_arrays.py", str(tmp_path / "out")]
+    try:
+        runpy.run_path(str(ROOT / "python/examples/from_arrays.py"), run_name="__main__")
+    finally:
+        sys.argv = sys_argv
+    assert len(records(tmp_path / "out")) == 49
+    if "BEVGRAD" in os.environ:
+        check = subprocess.run([os.environ["BEVGRAD"], "data", "check", "--data", str(tmp_path / "out")],
+                               capture_output=True, text=True)
+        assert check.returncode == 0 and "nothing is wrong" in check.stdout, check.stdout + check.stderr
+
+
+@pytest.mark.skipif(shutil.which("protoc") is None, reason="there is no protoc")
+def test_the_descriptor_is_that_of_the_schema(tmp_path):
+    subprocess.run(["protoc", f"--proto_path={ROOT}", f"--descriptor_set_out={tmp_path / 'new.desc'}", "data/record.proto"],
+                   check=True, cwd=ROOT)
+    assert (tmp_path / "new.desc").read_bytes() == messages.DESCRIPTOR.read_bytes()

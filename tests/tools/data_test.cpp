@@ -1,0 +1,93 @@
+// `bevgrad import-av2` and `bevgrad data`, from a log on the disk to what a person sees of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "support/paths.h"
+#include "support/temporary_folder.h"
+#include "train/tiny_run.h"
+
+namespace bevgrad {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::TemporaryFolder;
+
+struct Outcome {
+  int status = -1;
+  std::string text;  // of both streams
+};
+
+Outcome bevgrad(const std::string& arguments) {
+  FILE* pipe = popen((testing::bevgrad_binary() + " " + arguments + " 2>&1").c_str(), "r");
+  Outcome outcome;
+  char buffer[4096];
+  for (size_t count; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;) outcome.text.append(buffer, count);
+  outcome.status = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+TEST(DataCommands, ALogIsImportedCountedCheckedDrawnAndSplit) {
+  TemporaryFolder folder;
+  const std::string data = folder / "data";
+  const Outcome import = bevgrad("import-av2 " + testing::source_dir() +
+                                 "/tests/golden/data/av2_like --map-class boundary=Curb --out " + data);
+  ASSERT_EQ(import.status, 0) << import.text;
+  EXPECT_THAT(import.text, AllOf(HasSubstr("3 frames of 1 logs"), HasSubstr("3 STROLLER")));
+  const Outcome info = bevgrad("data info --json --data " + data);
+  ASSERT_EQ(info.status, 0) << info.text;
+  const auto json = nlohmann::json::parse(info.text);
+  EXPECT_EQ(json["records"], 3);
+  EXPECT_EQ(json["cameras"].size(), 2u);
+  EXPECT_NEAR(json["sets"][0]["period"].get<double>(), 0.1, 1e-9);
+  EXPECT_EQ(json["classes"]["dynamic"]["car"]["items"], 3);
+  EXPECT_EQ(json["classes"]["lane"]["DashedLine"]["frames"], 3);
+  EXPECT_EQ(json["classes"]["road"]["Curb"]["frames"], 3);
+  EXPECT_THAT(bevgrad("data info --data " + data).text, HasSubstr("10.00 Hz"));
+  const Outcome check = bevgrad("data check --data " + data);
+  EXPECT_EQ(check.status, 0) << check.text;
+  EXPECT_THAT(check.text, HasSubstr("nothing is wrong"));
+  const Outcome draw = bevgrad("data draw --pictures 2 --animate 2 --data " + data + " --out " + (folder / "pictures"));
+  ASSERT_EQ(draw.status, 0) << draw.text;
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "pictures"), {}), 3);
+  // Three frames of one street, 1 m apart.
+  EXPECT_EQ(bevgrad("data split --data " + data + " --out " + (folder / "lists")).status, 1);
+  const Outcome split = bevgrad("data split --margin 0.5 --val 0.4 --data " + data + " --out " + (folder / "lists"));
+  ASSERT_EQ(split.status, 0) << split.text;
+  EXPECT_EQ(bevgrad("data split --margin 0.5 --data " + data + " --out " + (folder / "lists")).status, 2)
+      << "they are there";
+  const Outcome overlap = bevgrad("data split --within 0.2 --data " + data + " --overlap " +
+                                  (folder / "lists/train.txt") + " " + (folder / "lists/val.txt"));
+  EXPECT_THAT(overlap.text, HasSubstr("no two frames within 0 m"));
+}
+
+TEST(DataCommands, WhatATrainingWouldRefuseIsStatus1) {
+  std::string arguments = "data check --config mini_step2_static --data " + TinyData::get().root();
+  for (const std::string& set : tiny_settings()) arguments += " --set '" + set + "'";
+  const Outcome sound = bevgrad(arguments);
+  EXPECT_EQ(sound.status, 0) << sound.text;
+  EXPECT_THAT(sound.text, AllOf(HasSubstr("online: history of 0.2 s found for"), HasSubstr("val: ")));
+  const Outcome never = bevgrad(arguments + " --set 'temporal.intervals=[0.2, 5]' --json");
+  EXPECT_EQ(never.status, 1);
+  const auto json = nlohmann::json::parse(never.text);
+  EXPECT_EQ(json[0]["findings"][0]["severity"], "error");
+  EXPECT_THAT(json[0]["findings"][0]["what"].get<std::string>(), HasSubstr("5 s (temporal.match_tol"));
+}
+
+TEST(DataCommands, MistakesAreStatus2) {
+  EXPECT_EQ(bevgrad("data").status, 2);
+  EXPECT_THAT(bevgrad("data check").text, HasSubstr("expected --data FOLDER or --config"));
+  EXPECT_EQ(bevgrad("data info --data /nowhere").status, 2);
+  EXPECT_EQ(bevgrad("data draw --data /nowhere --out x").status, 2);
+  EXPECT_THAT(bevgrad("import-av2 /nowhere --out x").text, HasSubstr("no such folder"));
+}
+
+}  // namespace
+}  // namespace bevgrad

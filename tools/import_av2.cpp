@@ -1,0 +1,59 @@
+// bevgrad import-av2: logs of Argoverse 2 as a dataset.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "data/import_av2.h"
+#include "tools/subcommands.h"
+
+namespace bevgrad {
+namespace {
+
+struct Flags {
+  ImportAv2Options options;
+  std::vector<std::string> classes;
+  std::string out;
+};
+
+void import(const Flags& flags) {
+  ImportAv2Options options = flags.options;
+  for (const std::string& change : flags.classes) {
+    const size_t equals = change.find('=');
+    if (equals == std::string::npos) throw UsageError(fmt::format("--map-class {}: expected kind=Class", change));
+    options.classes[change.substr(0, equals)] = change.substr(equals + 1);
+  }
+  const ImportAv2Report report = import_av2(flags.out, options);
+  fmt::print("{} frames of {} logs with {} boxes and {} cameras in {}\n", report.frames, report.logs, report.boxes,
+             report.cameras.size(), flags.out);
+  if (report.without_picture > 0)
+    fmt::print("{} frames were left out: a camera has no picture near their moment\n", report.without_picture);
+  std::string left_out;
+  for (const auto& [label, count] : report.left_out)
+    left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", count, label);
+  if (!left_out.empty()) fmt::print("boxes of other classes, left out: {}\n", left_out);
+  for (const std::string& remark : report.remarks) fmt::print("{}\n", remark);
+}
+
+}  // namespace
+
+void add_import_av2(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("import-av2", "make a dataset of logs of Argoverse 2's sensor dataset");
+  command->add_option("logs", flags->options.logs, "the logs' folders")->required();
+  command->add_option("--out", flags->out, "the folder that is made")->required();
+  command
+      ->add_option("--cameras", flags->options.cameras,
+                   "the cameras that every frame must have (default: the ring cameras that there are pictures of)")
+      ->delimiter(',');
+  command
+      ->add_option("--map-class", flags->classes,
+                   "kind=Class, may be given several times: the label class of a kind of map feature (boundary=Curb); "
+                   "an empty one leaves the kind out")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command->callback([flags] { import(*flags); });
+}
+
+}  // namespace bevgrad
