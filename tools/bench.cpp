@@ -55,7 +55,7 @@ void run(const std::string& which, const BenchFlags& flags) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
+void add_bench(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* command = app.add_subcommand("bench", "time the machine and the framework, each figure with its limit");
   command->require_subcommand(1);
@@ -70,7 +70,7 @@ void add_bench(CLI::App& app) {
       {"checkpoint", "writing and reading a checkpoint"}};
   for (const auto& [name, what] : benches) {
     CLI::App* sub = command->add_subcommand(name, what);
-    flags->config.add_to(*sub);
+    flags->config.add_to(*sub, parts);
     sub->add_option("--batch", flags->options.batch, "samples a step (default: the config's)")
         ->check(CLI::Range(1, 4096));
     sub->add_option("--repeats", flags->options.repeats, "timed runs; the fastest counts")->check(CLI::Range(1, 1000));

@@ -77,13 +77,13 @@ void prune(const CacheFlags& flags) {
 
 }  // namespace
 
-void add_cache(CLI::App& app) {
+void add_cache(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<CacheFlags>();
   CLI::App* command = app.add_subcommand("cache", "the feature cache: fill, list, verify, prune");
   command->require_subcommand(1);
   const auto add = [&](const char* name, const char* what, void (*run)(const CacheFlags&)) {
     CLI::App* sub = command->add_subcommand(name, what);
-    flags->config.add_to(*sub);
+    flags->config.add_to(*sub, parts);
     sub->callback([flags, run] { run(*flags); });
     return sub;
   };

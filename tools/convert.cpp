@@ -115,7 +115,7 @@ void convert_many(const Flags& flags, const ConvertOptions& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
+void add_convert(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command =
       app.add_subcommand("convert", "convert checkpoints: .ckpt .pt .pth .bin .safetensors <-> .h5, by content");

@@ -147,10 +147,10 @@ void run(const RunFlags& flags) {
 
 }  // namespace
 
-void add_run(CLI::App& app) {
+void add_run(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* command = app.add_subcommand("run", "train or validate a network");
-  flags->config.add_to(*command);
+  flags->config.add_to(*command, parts);
   command->add_option("--state", flags->state, "train or val")->check(CLI::IsMember({"train", "val"}));
   command->add_option(
       "--ckpt", flags->ckpt,
