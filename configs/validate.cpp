@@ -6,7 +6,6 @@
 
 #include "base/near_names.h"
 #include "configs/judge.h"
-#include "configs/judge.h"
 #include "internal/schema_names.h"
 
 namespace bevgrad::configs {

@@ -38,7 +38,7 @@ class LionOptimizer : public Optimizer {
     Tensor& exp_avg = state.tensors[0];
     if (!exp_avg.defined()) exp_avg = zeros_like(parameter.value);
     const double decay = parameter.decays ? 1 - lr * weight_decay_ : 1;
-    const LionElement element{parameter.value.data<float>(), exp_avg.data<float>(),       gradient.data<float>(),
+    const LionElement element{parameter.value.data<float>(), exp_avg.data<float>(),      gradient.data<float>(),
                               static_cast<float>(beta1_),    static_cast<float>(beta2_), static_cast<float>(lr),
                               static_cast<float>(decay)};
     launch(parameter.value.device(), parameter.value.numel(), element, 2);
