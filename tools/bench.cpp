@@ -29,12 +29,14 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   const configs::Document document = config.load();
   BenchOptions options = flags.options;
   options.cached = !flags.no_cache;
+  options.parts = *flags.config.parts;
   options.device = flags.config.compute_device();
   if (which == "ops") return bench_ops(document, options, limits);
   if (which == "modules") return bench_modules(document, options);
   if (which == "inference") return bench_inference(document, options, limits);
   if (which == "loading") return bench_loading(document, options);
-  if (which == "checkpoint") return bench_checkpoint(document, std::filesystem::temp_directory_path().string());
+  if (which == "checkpoint")
+    return bench_checkpoint(document, std::filesystem::temp_directory_path().string(), options.parts);
   return bench_training(document, options, limits);
 }
 

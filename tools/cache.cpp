@@ -39,7 +39,7 @@ void fill(const CacheFlags& flags) {
   RunLog log;
   const StopSignals signals;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   network.move_to(flags.config.compute_device());
   network.set_training(false);

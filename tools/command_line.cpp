@@ -80,7 +80,7 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_import_nuscenes(app);
   add_data(app);
   add_predict(app, parts);
-  add_eval(app, parts);
+  add_eval(app);
   add_convert(app, parts);
   add_inspect(app);
   add_compare(app);

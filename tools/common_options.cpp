@@ -28,11 +28,11 @@ configs::Document ConfigFlags::load() const {
   const char* rank = std::getenv("RANK");
   const bool is_first = !rank || std::string_view(rank) == "0";
   configs::Document document = configs::load({.config = config,
-                        .task_config = configs::task_config_from_environment(),
-                        .sets = sets,
-                        .remark = [is_first](const std::string& line) {
-                          if (is_first) fmt::print(stderr, "{}\n", line);
-                        }});
+                                              .task_config = configs::task_config_from_environment(),
+                                              .sets = sets,
+                                              .remark = [is_first](const std::string& line) {
+                                                if (is_first) fmt::print(stderr, "{}\n", line);
+                                              }});
   judge_parts(document, *parts);
   return document;
 }

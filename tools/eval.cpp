@@ -53,7 +53,7 @@ DrawingOptions drawing_of(const Flags& flags) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, const Parts& parts) {
+void add_eval(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("eval", "metrics of predicted rasters against labels, from HDF5 files");
   command->add_option("--predictions", flags->predictions, "lane_logits or lane, road_logits or road, instances, ...")

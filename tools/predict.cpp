@@ -47,7 +47,7 @@ void add_predict(CLI::App& app, const Parts& parts) {
     flags->config.prepare_device();
     flags->options.device = flags->config.compute_device();
     RunLog log;
-    predict(document, flags->options, log);
+    predict(document, flags->options, log, *flags->config.parts);
   });
 }
 

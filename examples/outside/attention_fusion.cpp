@@ -26,13 +26,14 @@ AttentionFusion::AttentionFusion(const NetworkOptions& options, int64_t heads, G
 }
 
 TemporalFusionOutput AttentionFusion::forward(const Tensor& current, const History& history) {
+  const ModuleScope scope(*this);  // profiles and error messages name this module
   const auto [frames, masks] = warp_history(current, history, options_, grid_);
   const Tensor mask = ops::cat(masks, 1);
-  const Tensor query = to(q_.forward(current), DType::Float32);
+  const Tensor query = bevgrad::to(q_.forward(current), DType::Float32);
   std::vector<Tensor> keys, values;
   for (const Tensor& frame : frames) {
-    keys.push_back(mul(query, to(k_.forward(frame), DType::Float32)));
-    values.push_back(to(v_.forward(frame), DType::Float32));
+    keys.push_back(mul(query, bevgrad::to(k_.forward(frame), DType::Float32)));
+    values.push_back(bevgrad::to(v_.forward(frame), DType::Float32));
   }
   const int64_t width = channels_ / heads_;
   std::vector<Tensor> mixed;
@@ -47,7 +48,7 @@ TemporalFusionOutput AttentionFusion::forward(const Tensor& current, const Histo
     mixed.push_back(weighted_sum(parts, shares));
     weights = weights.defined() ? add(weights, shares) : shares;
   }
-  const Tensor added = to(out_.forward(cat(mixed, 1)), DType::Float32);
+  const Tensor added = bevgrad::to(out_.forward(cat(mixed, 1)), DType::Float32);
   return {add_scaled(current, added, gamma_), mul(weights, 1.0 / static_cast<double>(heads_))};
 }
 
