@@ -38,7 +38,7 @@ TEST(NetworkParts, AnotherBackboneFeedsTheStandardNeck) {
   parts.backbone = [](const NetworkOptions&, const CameraGroupNetwork&, Generator& generator) {
     return std::make_unique<PatchBackbone>(generator);
   };
-  const auto golden = testing::read_golden("models/base.golden");
+  const auto golden = testing::load_golden("models/base.golden");
   Generator generator(1);
   Network network(testing::tiny_options(), generator, parts);
   EXPECT_EQ(dynamic_cast<Conv2d&>(*network.find("stage1_neck0.lateral_convs.0.conv")).weight.sizes(),
