@@ -106,3 +106,21 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/package/bevgradConfigVer
 install(FILES "${PROJECT_BINARY_DIR}/package/bevgradConfig.cmake"
   "${PROJECT_BINARY_DIR}/package/bevgradConfigVersion.cmake" "${PROJECT_SOURCE_DIR}/cmake/bevgradProtos.cmake"
   DESTINATION "${package_folder}" COMPONENT dev)
+
+# Debian packages: cmake --build build/release --target package. Configure with BEVGRAD_NATIVE=OFF for other machines.
+if(PROJECT_IS_TOP_LEVEL)
+  set(CPACK_GENERATOR DEB)
+  set(CPACK_COMPONENTS_ALL runtime dev)
+  set(CPACK_DEB_COMPONENT_INSTALL ON)
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  set(CPACK_PACKAGE_CONTACT "the bevgrad developers")
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Bird's-eye-view perception with its own tensor and autograd engine")
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME bevgrad)
+  set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_DEV_PACKAGE_NAME libbevgrad-dev)
+  set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libdnnl-dev, libfmt-dev, libhdf5-dev, libxxhash-dev, libdeflate-dev, zlib1g-dev")
+  set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "protobuf-compiler, libprotobuf-dev, nlohmann-json3-dev, liblmdb-dev, \
+libturbojpeg0-dev, libjpeg62-turbo-dev, libcairo2-dev, libspdlog-dev, libcli11-dev, libgloo-dev")
+  include(CPack)
+endif()
