@@ -57,9 +57,12 @@ function(bevgrad_room room)
   add_library(bevgrad_${room} STATIC ${sources})
   set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_KNOWS "${ARG_KNOWS}" BEVGRAD_PRIVATE "${ARG_PRIVATE}")
   if(ARG_PROTOS)
-    # Protobuf knows a schema by its path: bevgrad/<room>/<name>.proto, inside this tree and outside.
+    # Protobuf knows a schema by its path: bevgrad/<room>/<name>.proto, inside this tree and outside. Its header is
+    # <room>/<name>.pb.h in this tree, as the others are.
     set(generated "${PROJECT_BINARY_DIR}/protos/${room}")
     file(MAKE_DIRECTORY "${generated}/bevgrad/${room}" "${generated}/sources/bevgrad/${room}")
+    file(REMOVE_RECURSE "${generated}/${room}")
+    file(CREATE_LINK "${generated}/bevgrad/${room}" "${generated}/${room}" SYMBOLIC)
     set(generated_headers "")
     foreach(proto IN LISTS ARG_PROTOS)
       set(source "${generated}/sources/bevgrad/${room}/${proto}.proto")
@@ -74,16 +77,16 @@ function(bevgrad_room room)
       list(APPEND generated_headers "${result}.h")
     endforeach()
     # Whoever knows the room waits for its generated headers.
-    set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_PUBLIC_INCLUDES "${generated};${generated}/bevgrad"
+    set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_PUBLIC_INCLUDES "${generated}"
       BEVGRAD_GENERATED_HEADERS "${generated_headers}")
-    target_include_directories(bevgrad_${room} SYSTEM PRIVATE "${generated}" "${generated}/bevgrad")
+    target_include_directories(bevgrad_${room} SYSTEM PRIVATE "${generated}")
     target_link_libraries(bevgrad_${room} PUBLIC protobuf::libprotobuf)
   endif()
   target_include_directories(bevgrad_${room} PRIVATE "${public_folder}" "${folder}")
   bevgrad_see(bevgrad_${room} ${ARG_KNOWS})
   set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_HEADERS "${exported}")
-  target_link_libraries(bevgrad_${room} PUBLIC bevgrad_usage ${ARG_PUBLIC_LIBRARIES}
-    PRIVATE "$<BUILD_INTERFACE:bevgrad_flags>" ${ARG_LIBRARIES})
+  target_link_libraries(bevgrad_${room} PRIVATE "$<BUILD_INTERFACE:bevgrad_flags>" PUBLIC bevgrad_usage
+    ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_LIBRARIES})
 endfunction()
 
 # One test program a room: bevgrad_room_tests(nn) builds tests/nn/**.cpp into test_nn. It sees what the room sees, the
