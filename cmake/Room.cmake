@@ -6,8 +6,8 @@
 #   bevgrad_room(tensor KNOWS base PRIVATE cpu LIBRARIES dnnl)      # headers under tensor/cpu stay inside tensor
 #
 # Headers in a folder called `internal` are private in every room. LIBRARIES are linked privately, PUBLIC_LIBRARIES
-# appear in the room's own headers. IN_TREE names public headers that are not for use outside this tree (they differ with
-# the processor that is compiled for).
+# appear in the room's own headers. IN_TREE names public headers that are not for use outside this tree: they differ with
+# the processor that is compiled for, or show what is private to their room.
 
 set(BEVGRAD_ROOMS_DIR "${PROJECT_BINARY_DIR}/rooms" CACHE PATH "where the rooms' public headers are linked together")
 

@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Copies the headers that LIST names ("source|place below TO", one a line), with the includes of rooms renamed:
 # "tensor/tensor.h" becomes <bevgrad/tensor/tensor.h>. A header that has not changed is left alone.
 file(STRINGS "${LIST}" rows)

@@ -68,7 +68,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
 }
 
 /// A line on a terminal, and the end where a signal came.
-Progress progress_of(const std::string& out) {
+ConvertProgress progress_of(const std::string& out) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   return [out, terminal](uint64_t done, uint64_t total) {
     if (const int signal = StopSignals::caught(); signal != 0) {
