@@ -41,6 +41,7 @@ struct Flags {
   std::string max_shard;
   bool force = false;
   bool dry_run = false;
+  const Parts* parts = nullptr;  ///< of the network that `against` describes
 };
 
 StoredDType floating_point_dtype(const std::string& flag, const std::string& name) {
@@ -110,7 +111,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
     }
   }();
   Generator generator(0);
-  const Network network(configs::network_options(config), generator);
+  const Network network(configs::network_options(config), generator, network_parts(config, *flags.parts));
   std::vector<ExpectedTensor> expected;
   for (const auto& [name, tensor] : network.state_dict()) expected.push_back({name, tensor.sizes()});
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);
@@ -118,7 +119,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
 }
 
 /// A line on a terminal, and the end where a signal came.
-Progress progress_of(const std::string& out) {
+ConvertProgress progress_of(const std::string& out) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   return [out, terminal](uint64_t done, uint64_t total) {
     if (const int signal = StopSignals::caught(); signal != 0) {
@@ -210,8 +211,9 @@ bool is_one(const Flags& flags) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
+void add_convert(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
+  flags->parts = &parts;
   CLI::App* command =
       app.add_subcommand("convert",
                          "convert checkpoints by content: .ckpt .pt .pth .bin .safetensors <-> .h5; also "

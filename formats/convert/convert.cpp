@@ -134,7 +134,7 @@ void write_structure(Document& document, OutputFormat format, const std::string&
 }  // namespace
 
 ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& out, const ConvertOptions& options,
-                                 const Progress& progress) {
+                                 const ConvertProgress& progress) {
   const OutputFormat format = output_format(out);
   Document& document = *file.document;
   ConvertReport report;

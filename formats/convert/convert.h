@@ -46,6 +46,6 @@ struct ConvertReport {
 /// Writes the file's structure, with its state dict changed as `options` say, to `out`: the whole file or nothing.
 /// Tensors are streamed. Throws Error naming the file.
 ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& out, const ConvertOptions& options,
-                                 const Progress& progress = {});
+                                 const ConvertProgress& progress = {});
 
 }  // namespace bevgrad

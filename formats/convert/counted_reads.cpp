@@ -7,7 +7,7 @@
 namespace bevgrad {
 
 struct ReadCounter::Count {
-  Progress progress;
+  ConvertProgress progress;
   uint64_t done = 0;
   uint64_t total = 0;
   uint64_t told = 0;
@@ -35,7 +35,7 @@ class ReadCounter::CountedStorage : public StoredStorage {
   std::shared_ptr<Count> count_;
 };
 
-ReadCounter::ReadCounter(const Progress& progress) : count_(std::make_shared<Count>()) {
+ReadCounter::ReadCounter(const ConvertProgress& progress) : count_(std::make_shared<Count>()) {
   count_->progress = progress;
 }
 

@@ -10,12 +10,12 @@
 namespace bevgrad {
 
 /// Told how many bytes of tensors have been read, and of how many.
-using Progress = std::function<void(uint64_t done, uint64_t total)>;
+using ConvertProgress = std::function<void(uint64_t done, uint64_t total)>;
 
 /// Puts a counter before storages, each once.
 class ReadCounter {
  public:
-  explicit ReadCounter(const Progress& progress);
+  explicit ReadCounter(const ConvertProgress& progress);
 
   void watch(StoredTensor& tensor);
   /// Every tensor that the root reaches.

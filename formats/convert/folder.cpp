@@ -86,7 +86,7 @@ fs::path target_of(const fs::path& out, const fs::path& relative, const std::str
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const FolderOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
-                                         const Progress& progress) {
+                                         const ConvertProgress& progress) {
   std::error_code error;
   fs::create_directories(out, error);
   check(fs::is_directory(out), "{}: cannot make the folder: {}", out, error.message());

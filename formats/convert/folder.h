@@ -32,6 +32,6 @@ struct FolderOptions {
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const FolderOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
-                                         const Progress& progress = {});
+                                         const ConvertProgress& progress = {});
 
 }  // namespace bevgrad
