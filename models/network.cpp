@@ -8,12 +8,10 @@
 #include "models/camera/normalise.h"
 #include "models/camera/resnet.h"
 #include "models/camera/view_transfer.h"
-#include "models/dynamic_head.h"
 #include "models/fuser.h"
 #include "models/lidar/lidar_bev_backbone.h"
 #include "models/lidar/pillar_scatter.h"
 #include "models/lidar/pillar_vfe.h"
-#include "models/static_head.h"
 #include "models/tap.h"
 #include "models/temporal_fusion.h"
 #include "tensor/device_graph.h"
@@ -53,7 +51,8 @@ Tensor in_chunks(int64_t count, int64_t chunk, const Part& part) {
 
 }  // namespace
 
-Network::Network(const NetworkOptions& options, Generator& generator) : options_(options) {
+Network::Network(const NetworkOptions& options, const std::vector<HeadSpec>& heads, Generator& generator)
+    : options_(options) {
   options_.validate();
   for (size_t i = 0; i < options_.groups.size(); ++i) {
     backbones_.push_back(std::make_unique<ResNet>(ResNetOptions{options_.backbone_width, options_.backbone_blocks,
@@ -87,10 +86,11 @@ Network::Network(const NetworkOptions& options, Generator& generator) : options_
   if (options_.enable_static_temporal)
     temporal_fusion_ = std::make_unique<TemporalFusion>(bev, options_.temporal, options_.grid, generator);
   add_stage({.name = kTemporalFusion, .is_neutral_untrained = true}, temporal_fusion_.get());
-  add_head("bev_static_head", kBevTemporal,
-           options_.static_task ? std::make_unique<StaticHead>(bev, options_.static_head, generator) : nullptr);
-  add_head("bev_dynamic_head", kBevFused,
-           options_.dynamic_task ? std::make_unique<DynamicHead>(bev, options_.dynamic_head, generator) : nullptr);
+  for (const HeadSpec& spec : heads) {
+    std::unique_ptr<Head> head = spec.make ? spec.make(bev, generator) : nullptr;
+    add_stage({.name = spec.name}, head.get());
+    if (head) heads_.push_back({spec.name, spec.input, std::move(head)});
+  }
 }
 
 Network::~Network() = default;
@@ -99,11 +99,6 @@ void Network::add_stage(const Stage& stage, Module* module) {
   stages_.push_back(stage);
   stages_.back().module = module;
   if (module != nullptr) register_module(stage.name, *module);
-}
-
-void Network::add_head(const std::string& name, const char* input, std::unique_ptr<Head> head) {
-  add_stage({.name = name}, head.get());
-  if (head) heads_.push_back({name, input, std::move(head)});
 }
 
 const Stage* Network::stage_of(std::string_view path) const {

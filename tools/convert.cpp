@@ -14,6 +14,7 @@
 #include "models/network.h"
 #include "subcommands.h"
 #include "train/options/from_config.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -59,7 +60,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
   const configs::Document config =
       configs::load({.config = flags.against, .task_config = configs::task_config_from_environment()});
   Generator generator(0);
-  const Network network(configs::network_options(config), generator);
+  const Network network(configs::network_options(config), TaskList(standard_parts().tasks, config).heads(), generator);
   std::vector<ExpectedTensor> expected;
   for (const auto& [name, tensor] : network.state_dict()) expected.push_back({name, tensor.sizes()});
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);

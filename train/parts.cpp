@@ -67,6 +67,7 @@ LrSchedule make_cosine(const config::Train& train) {
 
 Parts standard_parts() {
   return {
+      .tasks = standard_tasks(),
       .optimizers = {{"AdamW", make_adamw}, {"SGD", make_sgd}},
       .lr_schedules = {{"multistep", make_multistep}, {"cosine", make_cosine}},
   };

@@ -8,6 +8,7 @@
 #include "configs/judge.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
+#include "tasks/task.h"
 
 namespace bevgrad {
 
@@ -30,11 +31,12 @@ using OptimizerKind = PartKind<std::unique_ptr<Optimizer>(const config::Train&)>
 using LrScheduleKind = PartKind<LrSchedule(const config::Train&)>;
 
 struct Parts {
+  std::vector<TaskKind> tasks;
   std::vector<OptimizerKind> optimizers;
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: AdamW and SGD; multistep and cosine.
+/// What this project has: the tasks static and dynamic; AdamW and SGD; multistep and cosine.
 Parts standard_parts();
 
 /// Throws UsageError in one line for a name that is in no table, listing the known and the near ones, and for options
