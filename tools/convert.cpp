@@ -13,6 +13,7 @@
 #include "formats/convert/folder.h"
 #include "models/network.h"
 #include "subcommands.h"
+#include "tasks/task_list.h"
 #include "train/options/from_config.h"
 #include "train/parts.h"
 

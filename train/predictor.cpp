@@ -5,6 +5,7 @@
 
 #include "autograd/autograd.h"
 #include "models/tap.h"
+#include "tasks/task_list.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"

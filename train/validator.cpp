@@ -13,6 +13,7 @@
 #include "internal/data_agreement.h"
 #include "models/history_player.h"
 #include "tensor/ops.h"
+#include "train/batch_source.h"
 #include "train/cache/feature_source.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"

@@ -8,6 +8,7 @@
 #include "bench/internal/stopwatch.h"
 #include "data/loader.h"
 #include "models/network.h"
+#include "tasks/task_list.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "train/bench/benches.h"
