@@ -20,6 +20,8 @@
 #include "models/lidar/pillar_scatter.h"
 #include "models/lidar/pillar_vfe.h"
 #include "models/network.h"
+#include "tasks/dynamic_boxes/dynamic_head.h"
+#include "tasks/static_map/static_head.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -111,7 +113,15 @@ int bench(int argc, char** argv) {
       throw UsageError("frozen_forward [--batch N] [--repeats R] [--points P] [--amp] [--processor-time]");
   }
   Generator generator(1);
-  Network network(options, generator);
+  Network network(
+      options,
+      {{"bev_static_head", kBevTemporal,
+        [](int64_t channels, Generator& g) { return std::make_unique<StaticHead>(channels, StaticHeadOptions(), g); }},
+       {"bev_dynamic_head", kBevFused,
+        [](int64_t channels, Generator& g) {
+          return std::make_unique<DynamicHead>(channels, DynamicHeadOptions(), g);
+        }}},
+      generator);
   network.set_training(false);
   const NetworkInput input = random_input(options, batch, points);
   const NoGradGuard no_grad;

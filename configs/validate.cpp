@@ -48,10 +48,6 @@ void judge_tasks(const Judge& judge, const config::Tasks& tasks) {
                 "the occupancy task does not exist yet, expected false");
   judge.require(!tasks.attribute_task(), "tasks.attribute_task",
                 "the attribute task does not exist yet, expected false");
-  judge.require(tasks.dynamic_task() || tasks.static_task(), "tasks.static_task",
-                "no task is on, expected dynamic_task or static_task");
-  judge.require(!tasks.enable_static_temporal() || tasks.static_task(), "tasks.enable_static_temporal",
-                "temporal fusion belongs to the static task, which is off");
 }
 
 void judge_grid(const Judge& judge, const config::Grid& grid) {

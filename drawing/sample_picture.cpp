@@ -274,7 +274,8 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   if (options.show_history) features = picture.features;
   const size_t small = features.size() + (weights ? static_cast<size_t>(picture.fusion_weights.channels) : 0);
   const Panels panels(picture);
-  const Layout layout = lay_out(picture, options, panels.count(), small, panels.lidar ? kScaleWidth : 0);
+  const Layout layout =
+      lay_out(picture, options, panels.count() + picture.panels.size(), small, panels.lidar ? kScaleWidth : 0);
   Canvas canvas(static_cast<int>(std::ceil(layout.width)), static_cast<int>(std::ceil(layout.height)), kPaper);
   canvas.text(kMargin, kMargin + 12, picture.title, 15, kInk, Align::Left, true);
 
@@ -313,6 +314,11 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
     BevView past(canvas, layout.large[panel++], grid);
     draw_past(past, picture);
     past.axes(fmt::format("Earlier frames where they lie now, to {:.1f} s", picture.past.front().age));
+  }
+  for (const GroundPanel& added : picture.panels) {
+    BevView view(canvas, layout.large[panel++], grid);
+    added.draw(view);
+    view.axes(added.title);
   }
   draw_legend(canvas, layout.legend, legend_of(picture, options));
 

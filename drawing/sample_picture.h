@@ -1,6 +1,7 @@
 // One picture a sample: cameras, label, prediction, difference, LiDAR, the warped history frames and the fusion
 // weights. Panels that have nothing to show are left out.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,12 @@ struct PastFrame {
   std::vector<GroundMark> marks;
 };
 
+/// A view of the ground from above that a task adds; `draw` may draw anything on it.
+struct GroundPanel {
+  std::string title;
+  std::function<void(class BevView& view)> draw;
+};
+
 struct SamplePicture {
   std::string title;
   LabelSchema labels;
@@ -69,6 +76,7 @@ struct SamplePicture {
   std::vector<PastFrame> past;           ///< a panel of its own, where there are any
   bool has_prediction = true;          ///< false: nobody has predicted anything, which differs from "nothing was found"
   EvaluationFrame frame;               ///< predictions and labels; what is empty is left out
+  std::vector<GroundPanel> panels;     ///< of tasks, beside label and prediction
   std::vector<FeaturePanel> features;  ///< current, warped history frames, mixed
   Raster<float> fusion_weights;        ///< [1 + history,H,W], or empty
   std::vector<std::string> weight_titles;

@@ -49,7 +49,7 @@ struct EvaluationFrame {
   ProbabilityRaster lane, road;        ///< probabilities [classes,H,W] on the label grid
   LabelRaster lane_label, road_label;  ///< 0, 1 or 255 (ignored), the same shapes
   LabelRaster visibility;              ///< [3,H,W], see VisibilityLayer; empty: not known
-  /// NaN and infinite values of the maps that instances and boxes were decoded from; lane and road are counted here.
+  /// NaN and infinite values of the maps that no raster of the frame shows, by the maps' names.
   std::map<std::string, int64_t> non_finite;
   std::vector<ScoredInstance> instances;
   std::optional<std::vector<Instance>> instance_labels;  ///< nothing: not labelled
@@ -63,6 +63,14 @@ struct EvaluationFrame {
 std::vector<ScoredInstance> scored_instances(const Tensor& instances, const Tensor& scores, int64_t sample);
 /// Rows of decode_boxes' [N,max,11].
 std::vector<ScoredBox> scored_boxes(const Tensor& boxes, int64_t sample);
+
+/// What an evaluation says in the end.
+struct EvaluationSummary {
+  int64_t frames = 0;
+  std::vector<std::string> remarks;
+  Headline headline;
+  std::vector<Table> tables;
+};
 
 /// Frames of a sequence come in time order; sequences and val sets may interleave. Not thread-safe. Memory does not
 /// grow with the frames but for 8 bytes a detection and threshold, a line in "samples" and the counts of a series.
@@ -95,6 +103,8 @@ class Evaluator {
   /// The same with what the bootstrap over sequences says of them.
   Headline headline_with_intervals() const;
 
+  EvaluationSummary summary() const { return {frames(), remarks(), headline_with_intervals(), tables()}; }
+
   const EvaluationOptions& options() const { return options_; }
 
  private:
@@ -113,6 +123,6 @@ Table iou_comparison(const Table& a, const Table& b, const std::string& name_a, 
 
 /// Writes metrics.json (all tables and the remarks), metrics.txt and one CSV a table into `folder`, which is made where
 /// it is missing. Throws Error naming the file that could not be written.
-void write_evaluation(const std::string& folder, const Evaluator& evaluator);
+void write_evaluation(const std::string& folder, const EvaluationSummary& evaluation);
 
 }  // namespace bevgrad

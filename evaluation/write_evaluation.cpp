@@ -30,21 +30,23 @@ nlohmann::ordered_json bootstrap_of(const Headline& headline) {
 
 }  // namespace
 
-void write_evaluation(const std::string& folder, const Evaluator& evaluator) {
+void write_evaluation(const std::string& folder, const EvaluationSummary& evaluation) {
   const std::filesystem::path path(folder);
   std::error_code error;
   std::filesystem::create_directories(path, error);
   check(!error, "{}: the folder could not be made: {}", folder, error.message());
 
-  const Headline headline = evaluator.headline_with_intervals();
-  nlohmann::ordered_json document = {
-      {"format", "bevgrad evaluation"},           {"format_version", 1},          {"frames", evaluator.frames()},
-      {"remarks", evaluator.remarks()},           {"headline", headline.figures}, {"bootstrap", bootstrap_of(headline)},
-      {"tables", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json document = {{"format", "bevgrad evaluation"},
+                                     {"format_version", 1},
+                                     {"frames", evaluation.frames},
+                                     {"remarks", evaluation.remarks},
+                                     {"headline", evaluation.headline.figures},
+                                     {"bootstrap", bootstrap_of(evaluation.headline)},
+                                     {"tables", nlohmann::ordered_json::array()}};
   std::string text;
-  for (const auto& remark : evaluator.remarks()) text += terminal_text(remark) + "\n";
-  std::vector<Table> tables = evaluator.tables();
-  tables.insert(tables.begin(), headline_table(headline));
+  for (const auto& remark : evaluation.remarks) text += terminal_text(remark) + "\n";
+  std::vector<Table> tables = evaluation.tables;
+  tables.insert(tables.begin(), headline_table(evaluation.headline));
   for (const Table& table : tables) {
     document["tables"].push_back(to_json(table));
     write_file(path / (table.name + ".csv"), to_csv(table));

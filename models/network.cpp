@@ -5,12 +5,10 @@
 #include "autograd/autocast.h"
 #include "autograd/functions/shape.h"
 #include "models/camera/normalise.h"
-#include "models/dynamic_head.h"
 #include "models/fuser.h"
 #include "models/lidar/lidar_bev_backbone.h"
 #include "models/lidar/pillar_scatter.h"
 #include "models/lidar/pillar_vfe.h"
-#include "models/static_head.h"
 #include "models/tap.h"
 #include "tensor/device_graph.h"
 #include "tensor/profile.h"
@@ -49,7 +47,9 @@ Tensor in_chunks(int64_t count, int64_t chunk, const Part& part) {
 
 }  // namespace
 
-Network::Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts) : options_(options) {
+Network::Network(const NetworkOptions& options, const std::vector<HeadSpec>& heads, Generator& generator,
+                 const NetworkParts& parts)
+    : options_(options) {
   options_.validate();
   for (size_t i = 0; i < options_.groups.size(); ++i) {
     backbones_.push_back(parts.backbone(options_, options_.groups[i], generator));
@@ -79,10 +79,11 @@ Network::Network(const NetworkOptions& options, Generator& generator, const Netw
   add_stage(
       {.name = kTemporalFusion, .is_neutral_untrained = temporal_fusion_ && temporal_fusion_->is_neutral_untrained()},
       temporal_fusion_.get());
-  add_head("bev_static_head", kBevTemporal,
-           options_.static_task ? std::make_unique<StaticHead>(bev, options_.static_head, generator) : nullptr);
-  add_head("bev_dynamic_head", kBevFused,
-           options_.dynamic_task ? std::make_unique<DynamicHead>(bev, options_.dynamic_head, generator) : nullptr);
+  for (const HeadSpec& spec : heads) {
+    std::unique_ptr<Head> head = spec.make ? spec.make(bev, generator) : nullptr;
+    add_stage({.name = spec.name}, head.get());
+    if (head) heads_.push_back({spec.name, spec.input, std::move(head)});
+  }
 }
 
 Network::~Network() = default;
@@ -91,11 +92,6 @@ void Network::add_stage(const Stage& stage, Module* module) {
   stages_.push_back(stage);
   stages_.back().module = module;
   if (module != nullptr) register_module(stage.name, *module);
-}
-
-void Network::add_head(const std::string& name, const char* input, std::unique_ptr<Head> head) {
-  add_stage({.name = name}, head.get());
-  if (head) heads_.push_back({name, input, std::move(head)});
 }
 
 const Stage* Network::stage_of(std::string_view path) const {

@@ -24,9 +24,10 @@ class ConvFuser;
 
 class Network : public Module {
  public:
-  /// Builds what the options switch on, with fresh weights drawn from `generator`. Throws UsageError for options that
-  /// NetworkOptions::validate refuses.
-  Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts = {});
+  /// Builds what the options switch on and the heads, with fresh weights drawn from `generator`. Throws UsageError for
+  /// options that NetworkOptions::validate refuses.
+  Network(const NetworkOptions& options, const std::vector<HeadSpec>& heads, Generator& generator,
+          const NetworkParts& parts = {});
   ~Network() override;
 
   const NetworkOptions& options() const { return options_; }
@@ -68,7 +69,6 @@ class Network : public Module {
 
   /// Registers `module` as a child, where there is one, and lists the stage.
   void add_stage(const Stage& stage, Module* module);
-  void add_head(const std::string& name, const char* input, std::unique_ptr<Head> head);
   void check_input(const NetworkInput& input) const;
   Tensor camera_features(size_t group, const Tensor& images);
   Tensor camera_trunk(size_t group, const Tensor& images);

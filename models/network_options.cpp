@@ -90,19 +90,7 @@ void NetworkOptions::validate() const {
     // The coarsest LiDAR level has half the BEV feature's resolution and must come back to it.
     require(rows % 2 == 0 && columns % 2 == 0, "with LiDAR the BEV grid {}x{} must have even sides", rows, columns);
   }
-  require(static_task || !enable_static_temporal, "enable_static_temporal needs static_task");
   if (enable_static_temporal) require_size("temporal history", temporal.history);
-  if (static_task) {
-    require_size("static_head up1_channels", static_head.up1_channels);
-    require_size("static_head up2_channels", static_head.up2_channels);
-    require_size("lane classes", static_head.lane_classes);
-    require_size("road classes", static_head.road_classes);
-    require_size("instance classes", static_head.instance_classes);
-  }
-  if (dynamic_task) {
-    require_size("dynamic_head channels", dynamic_head.channels);
-    require_size("dynamic classes", dynamic_head.classes);
-  }
   require(trunk_chunk_pixels >= 0, "trunk_chunk_pixels is {}, expected 0 or more", trunk_chunk_pixels);
 }
 

@@ -1,6 +1,6 @@
-// models/ holds the network: backbones, necks, the view transform, the LiDAR encoder, the fuser, temporal fusion, the
-// heads, and the whole that is built of them; and the decoding of heads into boxes and instances. Not here: layers
-// (nn/), losses' weights and training (train/), configuration files (configs/).
+// models/ holds the network: backbones, necks, the view transform, the LiDAR encoder, the fuser, temporal fusion, and
+// the whole that is built of them and of the tasks' heads. Not here: layers (nn/), heads and what their maps mean
+// (tasks/), training (train/), configuration files (configs/).
 //
 // This file: every dimension and switch of the network, as plain values. The defaults are the full-size network.
 #pragma once
@@ -48,23 +48,6 @@ struct LidarOptions {
   bool operator==(const LidarOptions&) const = default;
 };
 
-struct StaticHeadOptions {
-  int64_t up1_channels = 64;
-  int64_t up2_channels = 32;
-  int64_t lane_classes = 9;
-  int64_t road_classes = 4;
-  int64_t instance_classes = 4;
-
-  bool operator==(const StaticHeadOptions&) const = default;
-};
-
-struct DynamicHeadOptions {
-  int64_t channels = 64;
-  int64_t classes = 8;
-
-  bool operator==(const DynamicHeadOptions&) const = default;
-};
-
 struct TemporalOptions {
   int64_t history = 3;    ///< warped frames
   bool bilinear = false;  ///< how features are warped; nearest otherwise
@@ -93,14 +76,10 @@ struct NetworkOptions {
   std::vector<double> view_heights = {-0.5, 0.0, 0.5, 1.5};
   LidarOptions lidar;
   TemporalOptions temporal;
-  StaticHeadOptions static_head;
-  DynamicHeadOptions dynamic_head;
 
   // What is built. A part that is switched off has no parameters.
   bool enable_lidar = true;
   bool enable_static_temporal = false;
-  bool static_task = true;
-  bool dynamic_task = true;
 
   // How it computes.
   bool use_backbone_amp = true;  ///< bfloat16 in backbones and necks, float32 elsewhere

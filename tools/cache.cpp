@@ -7,9 +7,11 @@
 #include "base/signals.h"
 #include "common_options.h"
 #include "subcommands.h"
+#include "train/batch_source.h"
 #include "train/cache/feature_source.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 namespace {
@@ -39,15 +41,21 @@ void fill(const CacheFlags& flags) {
   RunLog log;
   const StopSignals signals;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
+  const TaskList tasks(flags.config.parts->tasks, document);
+  Network network(configs::network_options(document), tasks.heads(), generator,
+                  network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   network.move_to(flags.config.compute_device());
   network.set_training(false);
-  const Dataset dataset(configs::lmdb_list(proto),
-                        flags.val ? configs::val_lists(proto) : configs::train_lists(proto, configs::Task::Static),
-                        configs::dataset_options(proto, !flags.val));
+  std::vector<std::shared_ptr<const Dataset>> datasets;
+  if (flags.val) {
+    datasets.push_back(std::make_shared<const Dataset>(configs::lmdb_list(proto), configs::val_lists(proto),
+                                                       configs::dataset_options(proto, false)));
+  } else {
+    datasets = TrainData(document, tasks).datasets();
+  }
   const std::unique_ptr<ProcessGroup> alone = make_single_process_group();
-  FeatureSource(network, dataset, proto, ckpt, log).fill(*alone);
+  for (const auto& dataset : datasets) FeatureSource(network, *dataset, proto, ckpt, log).fill(*alone);
 }
 
 void list(const CacheFlags& flags) {

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "data/recorded_options.h"
+#include "train/batch_source.h"
 #include "train/options/from_config.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -83,27 +85,23 @@ std::vector<OpenedData> DataFlags::open() const {
     return opened;
   }
   const config::Config& proto = loaded->proto;
-  const auto add = [&](const std::string& name, const std::vector<ListGroup>& groups, bool dynamic_task,
-                       bool static_task, bool training) {
+  const TaskList tasks(standard_parts().tasks, *loaded);
+  const auto add = [&](const std::string& name, const std::vector<ListGroup>& groups,
+                       const std::vector<ActiveTask>& readers, bool training) {
     if (groups.empty()) return;
     opened.push_back(
         {name, std::make_unique<Dataset>(configs::lmdb_list(proto), groups, configs::dataset_options(proto, false)),
-         configs::check_options(proto, dynamic_task, static_task, training)});
+         check_options(proto, readers, training)});
   };
   if (!lists.empty()) {
-    add("", groups_of(lists_or_all(proto.data().root())), true, true, false);
+    add("", groups_of(lists_or_all(proto.data().root())), tasks.active(), false);
     return opened;
   }
-  const auto for_static = configs::train_lists(proto, configs::Task::Static);
-  const auto for_dynamic = configs::train_lists(proto, configs::Task::Dynamic);
-  const bool has_static = proto.tasks().static_task(), has_dynamic = proto.tasks().dynamic_task();
-  if (has_static && has_dynamic && same(for_static, for_dynamic)) {
-    add("train", for_static, true, true, true);
-  } else {
-    if (has_static) add("train static", for_static, false, true, true);
-    if (has_dynamic) add("train dynamic", for_dynamic, true, false, true);
-  }
-  add("val", configs::val_lists(proto), true, true, false);
+  const std::vector<TaskLists> all = lists_of_tasks(proto, tasks);
+  for (const TaskLists& together : all)
+    add(all.size() == 1 && together.tasks.size() > 1 ? "train" : "train " + together.name, together.lists,
+        together.tasks, true);
+  add("val", configs::val_lists(proto), tasks.active(), false);
   if (opened.empty()) throw UsageError(fmt::format("{}: the config names no list", loaded->source));
   return opened;
 }
@@ -116,10 +114,9 @@ std::unique_ptr<Dataset> DataFlags::open_one() const {
   if (!lists.empty()) {
     groups = groups_of(lists_or_all(proto.data().root()));
   } else {
-    for (const auto task : {configs::Task::Static, configs::Task::Dynamic})
-      for (const ListGroup& group : configs::train_lists(proto, task))
-        if (std::none_of(groups.begin(), groups.end(), [&](const ListGroup& known) { return same({known}, {group}); }))
-          groups.push_back(group);
+    for (const ListGroup& group : configs::train_lists(proto, [](const config::ListGroup&) { return true; }))
+      if (std::none_of(groups.begin(), groups.end(), [&](const ListGroup& known) { return same({known}, {group}); }))
+        groups.push_back(group);
     for (const ListGroup& group : configs::val_lists(proto)) groups.push_back(group);
   }
   if (groups.empty()) throw UsageError(fmt::format("{}: the config names no list", loaded->source));

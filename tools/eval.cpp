@@ -96,7 +96,7 @@ void add_eval(CLI::App& app) {
           recorder->add(picture);
         });
     if (recorder) recorder->finish();
-    if (!flags->out.empty()) write_evaluation(flags->out, evaluator);
+    if (!flags->out.empty()) write_evaluation(flags->out, evaluator.summary());
     for (const auto& remark : evaluator.remarks()) fmt::print(stderr, "{}\n", terminal_text(remark));
     for (const Table& table : evaluator.tables()) {
       if (table.name == "iou") fmt::print("{}\n", to_text(iou_overview(table)));

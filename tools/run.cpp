@@ -65,9 +65,11 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   // A training's folder keeps the config that it was trained with.
   if (is_first && !std::filesystem::exists(work_dir + "/config.prototxt"))
     write_text_file(work_dir + "/config.prototxt", configs::to_text(document.proto));
-  Validator validator(document, {.output_dir = work_dir}, log, group);
+  const TaskList tasks(flags.config.parts->tasks, document);
+  Validator validator(document, {.output_dir = work_dir}, log, group, tasks);
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
+  Network network(configs::network_options(document), tasks.heads(), generator,
+                  network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   const Device device = flags.config.compute_device();
   network.move_to(device);

@@ -1,5 +1,7 @@
 #include "train/batch_source.h"
 
+#include <algorithm>
+
 #include "configs/validate.h"
 #include "internal/data_agreement.h"
 #include "train/options/from_config.h"
@@ -28,16 +30,16 @@ int batches_ahead(const config::Config& proto) {
 
 }  // namespace
 
-BatchSource::BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset,
+BatchSource::BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
                          const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device)
-    : name_(std::move(name)), tasks_(tasks), dataset_(std::move(dataset)) {
+    : name_(std::move(name)), tasks_(std::move(tasks)), dataset_(std::move(dataset)) {
   sampler_options_ = {.batch_size = proto.train().batch_size(),
                       .rank = group.rank(),
                       .world = group.size(),
                       .seed = proto.seed(),
                       .num_cases = num_cases,
                       .chunk_frames = proto.data().chunk_frames()};
-  has_history_ = tasks.static_task && proto.tasks().enable_static_temporal();
+  has_history_ = std::ranges::any_of(tasks_, &ActiveTask::uses_history);
   shuffled_ = !has_history_ || proto.feature_cache().shuffle();
   loader_ = std::make_unique<Loader>(*dataset_, make_sampler(),
                                      LoaderOptions{.workers = proto.train().num_workers(),
@@ -65,28 +67,43 @@ int64_t BatchSource::restore(const std::vector<int64_t>& state, int64_t batches_
   return back;
 }
 
-TrainData::TrainData(const configs::Document& document) {
-  const config::Config& proto = document.proto;
-  const std::vector<ListGroup> dynamic = configs::train_lists(proto, configs::Task::Dynamic);
-  const std::vector<ListGroup> fixed = configs::train_lists(proto, configs::Task::Static);
-  const auto open = [&](const char* name, BatchTasks tasks, const std::vector<ListGroup>& lists) {
-    if (lists.empty())
-      throw UsageError(
-          fmt::format("{}: field \"data.train\": no list for the {} task", document.place("data.train"), name));
-    auto dataset =
-        std::make_shared<const Dataset>(configs::lmdb_list(proto), lists, configs::dataset_options(proto, true));
-    if (tasks.static_task) configs::validate_history_reach(document, dataset->frame_period());
-    std::vector<std::string> checked =
-        check_briefly(*dataset, configs::check_options(proto, tasks.dynamic_task, tasks.static_task, true));
-    entries_.push_back({name, tasks, std::move(dataset), std::move(checked)});
-  };
-  const bool has_dynamic = proto.tasks().dynamic_task(), has_static = proto.tasks().static_task();
-  if (has_dynamic && has_static && same_lists(dynamic, fixed)) {
-    open("shared", {.dynamic_task = true, .static_task = true}, fixed);
-    return;
+CheckOptions check_options(const config::Config& proto, std::span<const ActiveTask> tasks, bool training) {
+  CheckOptions options{.static_task = false, .dynamic_task = false, .training = training};
+  for (const ActiveTask& active : tasks) active.task->add_to_check(options);
+  if (std::ranges::any_of(tasks, &ActiveTask::uses_history)) options.history = configs::history_rule(proto, training);
+  return options;
+}
+
+std::vector<TaskLists> lists_of_tasks(const config::Config& proto, const TaskList& tasks) {
+  std::vector<TaskLists> all;
+  for (const ActiveTask& active : tasks) {
+    std::vector<ListGroup> lists =
+        configs::train_lists(proto, [&](const config::ListGroup& list) { return active.task->takes(list); });
+    const auto same = std::ranges::find_if(all, [&](const TaskLists& other) { return same_lists(other.lists, lists); });
+    if (same == all.end()) {
+      all.push_back({active.name, {active}, std::move(lists)});
+      continue;
+    }
+    same->name += "+" + active.name;
+    same->tasks.push_back(active);
   }
-  if (has_static) open("static", {.dynamic_task = false, .static_task = true}, fixed);
-  if (has_dynamic) open("dynamic", {.dynamic_task = true, .static_task = false}, dynamic);
+  if (all.size() == 1 && all[0].tasks.size() > 1) all[0].name = "shared";
+  return all;
+}
+
+TrainData::TrainData(const configs::Document& document, const TaskList& tasks) {
+  const config::Config& proto = document.proto;
+  for (TaskLists& together : lists_of_tasks(proto, tasks)) {
+    if (together.lists.empty())
+      throw UsageError(fmt::format("{}: field \"data.train\": no list for the {} task", document.place("data.train"),
+                                   together.tasks.front().name));
+    auto dataset = std::make_shared<const Dataset>(configs::lmdb_list(proto), together.lists,
+                                                   configs::dataset_options(proto, true));
+    if (std::ranges::any_of(together.tasks, &ActiveTask::uses_history))
+      configs::validate_history_reach(document, dataset->frame_period());
+    std::vector<std::string> checked = check_briefly(*dataset, check_options(proto, together.tasks, true));
+    entries_.push_back({together.name, std::move(together.tasks), std::move(dataset), std::move(checked)});
+  }
 }
 
 std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group,

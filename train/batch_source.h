@@ -1,8 +1,9 @@
-// Where a training step's batches come from: one loader a task, or one for both where they read the same lists.
+// Where a training step's batches come from: one loader a task, or one for several that read the same lists.
 #pragma once
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,22 +11,35 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "distributed/process_group.h"
-#include "train/losses.h"
+#include "tasks/task_list.h"
 
 namespace bevgrad {
 
-/// Batches of one or two tasks, without end.
+/// What the data of tasks is checked for, in a training or a validation.
+CheckOptions check_options(const config::Config& proto, std::span<const ActiveTask> tasks, bool training);
+
+/// Training lists that tasks read together.
+struct TaskLists {
+  std::string name;
+  std::vector<ActiveTask> tasks;
+  std::vector<ListGroup> lists;
+};
+/// In the order of the tasks: by a task's name, "shared" where all read the same lists, or the names of those that do
+/// joined by "+". Lists may be empty.
+std::vector<TaskLists> lists_of_tasks(const config::Config& proto, const TaskList& tasks);
+
+/// Batches of one or more tasks, without end.
 class BatchSource {
  public:
   /// `num_cases`: cases of an epoch, 0 for all. Batches are sent ahead to `device`.
-  BatchSource(std::string name, BatchTasks tasks, std::shared_ptr<const Dataset> dataset, const config::Config& proto,
-              int64_t num_cases, const ProcessGroup& group, Device device = {});
+  BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
+              const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device = {});
 
   const std::string& name() const { return name_; }
-  BatchTasks tasks() const { return tasks_; }
+  const std::vector<ActiveTask>& tasks() const { return tasks_; }
   const Dataset& dataset() const { return *dataset_; }
   Batch next();
-  /// Whether the task that it feeds takes history.
+  /// Whether a task that it feeds takes history.
   bool has_history() const { return has_history_; }
   /// Whether samples come in a new order every epoch, and not sequences in time order.
   bool is_shuffled() const { return shuffled_; }
@@ -44,7 +58,7 @@ class BatchSource {
   std::unique_ptr<Sampler> make_sampler() const;
 
   std::string name_;
-  BatchTasks tasks_;
+  std::vector<ActiveTask> tasks_;
   std::shared_ptr<const Dataset> dataset_;
   SamplerOptions sampler_options_;
   bool has_history_ = false;
@@ -53,12 +67,12 @@ class BatchSource {
   std::unique_ptr<Loader> loader_;
 };
 
-/// Datasets of the tasks that are on, opened once: "static", "dynamic", or "shared" where both read the same lists.
+/// Datasets of the tasks, opened once for those that read the same lists.
 class TrainData {
  public:
   /// Throws UsageError where a task has no list or no label, where the history cannot reach or is never found, and what
   /// Dataset throws.
-  explicit TrainData(const configs::Document& document);
+  TrainData(const configs::Document& document, const TaskList& tasks);
 
   /// Sources for a phase that draws `num_cases`.
   std::vector<BatchSource> sources(const config::Config& proto, int64_t num_cases, const ProcessGroup& group,
@@ -73,7 +87,7 @@ class TrainData {
  private:
   struct Entry {
     std::string name;
-    BatchTasks tasks;
+    std::vector<ActiveTask> tasks;
     std::shared_ptr<const Dataset> dataset;
     std::vector<std::string> checked;  // what a brief check of the data says
   };

@@ -5,8 +5,6 @@
 
 #include "bev/warp.h"
 #include "data/dataset.h"
-#include "models/dynamic_head.h"
-#include "models/static_head.h"
 #include "tensor/ops.h"
 #include "train/options/from_config.h"
 
@@ -109,8 +107,7 @@ DrawingOptions drawing_options(const config::Config& proto) {
   return options;
 }
 
-EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output,
-                                 const config::Config& proto) {
+EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output, const TaskList& tasks) {
   const auto sample = static_cast<size_t>(n);
   EvaluationFrame frame;
   frame.val_set = batch.datasets[sample];
@@ -119,40 +116,20 @@ EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOut
   frame.sequence_name = sequence_name(frame.sequence);
   frame.timestamp = batch.timestamps[sample];
   frame.ego_pose = batch.ego_poses[sample];
-  // Of the maps that boxes are decoded from nothing else would tell that they are broken.
-  const std::map<std::string, Tensor> dynamic = dynamic_maps(output);
-  const auto count_non_finite = [&](const std::string& name, const Tensor& map) {
-    if (!map.defined()) return;
-    int64_t values = 0;
-    for (const double value : sample_of(map, n).to_vector()) values += !std::isfinite(value);
-    if (values > 0) frame.non_finite[name] = values;
-  };
-  count_non_finite("instance_heatmap", output.get(kInstanceHeatmap));
-  count_non_finite("instance_box", output.get(kInstanceBox));
-  for (const auto& [name, map] : dynamic) count_non_finite("dynamic " + name, map);
-  if (output.has(kLaneLogits)) {
-    frame.lane = sigmoid_raster(output.at(kLaneLogits), n);
-    frame.road = sigmoid_raster(output.at(kRoadLogits), n);
-    frame.lane_label = label_raster(batch.lane, n);
-    frame.road_label = label_raster(batch.road, n);
-    if (batch.visibility.defined()) frame.visibility = label_raster(batch.visibility, n);
-    const DecodedInstances decoded =
-        decode_instances(sample_of(output.at(kInstanceHeatmap), n), sample_of(output.at(kInstanceBox), n),
-                         configs::instance_decode_options(proto));
-    frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
-    if (batch.has_instances[sample]) frame.instance_labels = batch.instances[sample];
-  }
-  if (!dynamic.empty()) {
-    std::map<std::string, Tensor> maps;
-    for (const auto& [name, map] : dynamic) maps[name] = sample_of(map, n);
-    frame.boxes = scored_boxes(decode_boxes(maps, configs::box_decode_options(proto)), 0);
-    if (batch.has_boxes[sample]) frame.box_labels = batch.boxes[sample];
+  for (const ActiveTask& active : tasks) {
+    // Of maps that objects are decoded from nothing else would tell that they are broken.
+    for (const NetworkMap& entry : output) {
+      if (entry.made_by != active.module || ops::all_finite(sample_of(entry.map, n))) continue;
+      int64_t& values = frame.non_finite[entry.name];
+      for (const double value : sample_of(entry.map, n).to_vector()) values += !std::isfinite(value);
+    }
+    active.task->add_to_frame(frame, output, batch, n);
   }
   return frame;
 }
 
 SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput& output, const History& history,
-                             EvaluationFrame frame, const config::Config& proto) {
+                             EvaluationFrame frame, const config::Config& proto, const TaskList& tasks) {
   SamplePicture picture;
   picture.title = fmt::format("{}  {}  t = {:.2f} s", frame.val_set, frame.key, frame.timestamp);
   picture.labels = configs::label_schema(proto);
@@ -161,16 +138,17 @@ SamplePicture sample_picture(const Batch& batch, int64_t n, const NetworkOutput&
     picture.points = batch.points[static_cast<size_t>(n)];
   picture.frame = std::move(frame);
   if (output.has(kFusionWeights) && !history.prev_feat_list.empty()) add_features(picture, n, output, history, proto);
+  for (const ActiveTask& active : tasks) active.task->add_to_picture(picture, output, batch, n);
   return picture;
 }
 
-void draw_temporal_debug(const std::string& folder, int64_t step, const config::Config& proto, const Batch& batch,
-                         const NetworkOutput& output, const History& history) {
+void draw_temporal_debug(const std::string& folder, int64_t step, const config::Config& proto, const TaskList& tasks,
+                         const Batch& batch, const NetworkOutput& output, const History& history) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check(!error, "temporal.debug_dir: cannot make {}: {}", folder, error.message());
   const GradModeGuard no_grad(false);
-  draw_sample(sample_picture(batch, 0, output, history, evaluation_frame(batch, 0, output, proto), proto),
+  draw_sample(sample_picture(batch, 0, output, history, evaluation_frame(batch, 0, output, tasks), proto, tasks),
               drawing_options(proto))
       .write_png(fmt::format("{}/step_{:08}.png", folder, step));
 }

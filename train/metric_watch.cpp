@@ -5,18 +5,17 @@
 
 #include "base/error.h"
 #include "base/near_names.h"
-#include "evaluation/evaluator.h"
 
 namespace bevgrad {
 
-MetricWatch::MetricWatch(MetricWatchOptions options) : options_(std::move(options)) {
+MetricWatch::MetricWatch(MetricWatchOptions options, const std::vector<std::string>& names)
+    : options_(std::move(options)) {
   const std::string& metric = options_.metric;
   if (metric.empty()) {
     if (options_.patience > 0)
       throw UsageError("train.early_stop_patience: there is no train.checkpoint_metric to watch");
     return;
   }
-  const std::vector<std::string> names = headline_names();
   if (std::find(names.begin(), names.end(), metric) != names.end()) return;
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;

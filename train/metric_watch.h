@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bevgrad {
 
@@ -15,8 +16,9 @@ struct MetricWatchOptions {
 
 class MetricWatch {
  public:
-  /// Throws UsageError for an unknown metric, naming the near ones, and for patience without a metric.
-  explicit MetricWatch(MetricWatchOptions options);
+  /// `names`: the numbers that a validation can give. Throws UsageError for another metric, naming the near ones, and
+  /// for patience without a metric.
+  MetricWatch(MetricWatchOptions options, const std::vector<std::string>& names);
 
   /// Takes the numbers of the validation after `step`; whether they are the best so far (the earlier of two that are
   /// equal). A metric that is missing (n/a) or not finite is not better than anything.

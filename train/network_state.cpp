@@ -19,11 +19,11 @@ NetworkInput network_input(const Batch& batch) {
   return {batch.on_device ? batch.on_device->images() : batch.images, batch.cameras, batch.points};
 }
 
-std::vector<FrameMoment> moments_of(const Batch& batch) {
-  std::vector<FrameMoment> moments;
+StreamFrames stream_frames(const Batch& batch) {
+  StreamFrames frames{.moments = {}, .starts = batch.starts};
   for (size_t n = 0; n < batch.timestamps.size(); ++n)
-    moments.push_back({batch.sequences[n], batch.timestamps[n], batch.ego_poses[n]});
-  return moments;
+    frames.moments.push_back({batch.sequences[n], batch.timestamps[n], batch.ego_poses[n]});
+  return frames;
 }
 
 NetworkOutput on_cpu(const NetworkOutput& output) {

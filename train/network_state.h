@@ -5,17 +5,17 @@
 
 #include "data/batch.h"
 #include "formats/state_dict.h"
-#include "models/history_feature_manager.h"
+#include "models/history_player.h"
 #include "models/network.h"
+#include "tasks/losses.h"
 #include "train/checkpoint/pretrain.h"
 #include "train/logging/run_log.h"
-#include "train/losses.h"
 
 namespace bevgrad {
 
 /// The images of the batch that are on a device already, where there are such.
 NetworkInput network_input(const Batch& batch);
-std::vector<FrameMoment> moments_of(const Batch& batch);
+StreamFrames stream_frames(const Batch& batch);
 
 /// The same on the CPU, where evaluation, drawing and files take it.
 NetworkOutput on_cpu(const NetworkOutput& output);

@@ -83,6 +83,7 @@ LrSchedule make_cosine(const config::Train& train) {
 
 Parts standard_parts() {
   return {
+      .tasks = standard_tasks(),
       .backbones = {{"ResNet",
                      [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
                         Generator& generator) { return make_resnet(options, group, generator); }}},

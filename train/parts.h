@@ -9,6 +9,7 @@
 #include "models/network_parts.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
+#include "tasks/task.h"
 
 namespace bevgrad {
 
@@ -43,6 +44,7 @@ using OptimizerKind = PartKind<std::unique_ptr<Optimizer>(const config::Train&)>
 using LrScheduleKind = PartKind<LrSchedule(const config::Train&)>;
 
 struct Parts {
+  std::vector<TaskKind> tasks;
   std::vector<BackboneKind> backbones;
   std::vector<NeckKind> necks;
   std::vector<ViewTransformKind> view_transforms;
@@ -51,7 +53,8 @@ struct Parts {
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: ResNet; FPN; ViewTransfer; VGGBlock; AdamW and SGD; multistep and cosine.
+/// What this project has: the tasks static and dynamic; ResNet; FPN; ViewTransfer; VGGBlock; AdamW and SGD; multistep
+/// and cosine.
 Parts standard_parts();
 
 /// Throws UsageError in one line for a name that is in no table, listing the known and the near ones, and for options

@@ -4,9 +4,8 @@
 #include <optional>
 
 #include "autograd/autograd.h"
-#include "models/dynamic_head.h"
-#include "models/static_head.h"
 #include "models/tap.h"
+#include "tasks/task_list.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
@@ -46,16 +45,11 @@ class Outputs {
   std::map<std::string, std::vector<Tensor>> taps_;
 };
 
-void add_maps(Outputs& outputs, const NetworkOutput& output, const config::Config& proto) {
+void add_maps(Outputs& outputs, const NetworkOutput& output, const TaskList& tasks) {
   for (const NetworkMap& entry : output) outputs.add(entry.name, entry.map);
-  if (output.has(kInstanceHeatmap)) {
-    const DecodedInstances decoded =
-        decode_instances(output.at(kInstanceHeatmap), output.at(kInstanceBox), configs::instance_decode_options(proto));
-    outputs.add("instances", decoded.instances);
-    outputs.add("instance_scores", decoded.scores);
+  for (const ActiveTask& active : tasks) {
+    for (const auto& [name, rows] : active.task->decode(output)) outputs.add(name, rows);
   }
-  if (const std::map<std::string, Tensor> maps = dynamic_maps(output); !maps.empty())
-    outputs.add("boxes", decode_boxes(maps, configs::box_decode_options(proto)));
 }
 
 }  // namespace
@@ -65,7 +59,8 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   const NoGradGuard no_grad;
   const PredictInputs inputs(options.inputs, proto);
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator, network_parts(document, parts));
+  const TaskList tasks(parts.tasks, document);
+  Network network(configs::network_options(document), tasks.heads(), generator, network_parts(document, parts));
   load_network(network, options.ckpt, log);
   network.move_to(options.device);
   network.set_training(false);
@@ -73,24 +68,22 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   if (!options.amp) network.set_head_amp(false);
   std::optional<TapRecorder> taps;
   if (!options.taps.empty()) taps.emplace(network, options.taps);
-  std::optional<HistoryFeatureManager> history_manager;
+  std::optional<HistoryPlayer> player;
   if (proto.tasks().enable_static_temporal()) {
     HistoryOptions history_options = configs::history_options(proto);
     if (!options.amp) history_options.storage = DType::Float32;
-    history_manager.emplace(history_options, 1);
+    player.emplace(history_options, 1);
   }
 
   Outputs outputs(options.outputs, inputs.size());
   for (int64_t i = 0; i < inputs.size(); ++i) {
     NetworkOutput output = network.encode(inputs.input(i));
-    History history;
-    if (history_manager) {
-      const std::vector<FrameMoment> moment = {inputs.moment(i)};
-      history = history_manager->sample(moment);
-      history_manager->push(output.at(kBevFused), moment);
+    if (player) {
+      player->play(network, output, {.moments = {inputs.moment(i)}, .starts = {false}});
+    } else {
+      network.decode(output);
     }
-    network.decode(output, history);
-    add_maps(outputs, output, proto);
+    add_maps(outputs, output, tasks);
     if (taps) {
       for (const auto& [name, value] : taps->take()) outputs.keep_tap(name, value);
     }

@@ -27,9 +27,9 @@ struct PredictOptions {
 /// temporal fusion `ego_pose` [N,4,4], `timestamp` [N], `sequence` [N]. Samples are streamed in order, cameras are in
 /// the config's order; their models and fields of view are the config's.
 ///
-/// Outputs, float32, rows = samples: every map of NetworkOutput by its name, the dynamic head's as dynamic/<name>,
-/// `instances`, `instance_scores`, `boxes`; taps are joined along their first dimension. Throws in one line that names
-/// the file and the dataset.
+/// Outputs, float32, rows = samples: every map of NetworkOutput by its name and what the tasks decode from them
+/// (`instances`, `instance_scores`, `boxes`); taps are joined along their first dimension. Throws in one line that
+/// names the file and the dataset.
 void predict(const configs::Document& document, const PredictOptions& options, RunLog& log,
              const Parts& parts = standard_parts());
 

@@ -12,6 +12,7 @@
 #include "configs/load.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/clip_value.h"
+#include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
@@ -80,10 +81,11 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       work_dir_(options.work_dir, parallel_.is_first()),
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       generator_(document.proto.seed()),
+      tasks_(parts.tasks, document),
       optimizer_(make_optimizer(document, parts)),
       schedule_(make_lr_schedule(document, parts)),
-      data_(document),
-      watch_(watch_options(document.proto.train())),
+      data_(document_, tasks_),
+      watch_(watch_options(document.proto.train()), headline_names(tasks_)),
       guard_(document.proto.train().skip_loss_factor(), document.proto.train().max_skipped_steps()),
       pace_(std::make_unique<Pace>()) {
   if (!parallel_.is_first()) log_.silence();
@@ -96,13 +98,13 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   data_.require_same(group_);
   if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
 
-  network_ =
-      std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
+  network_ = std::make_unique<Network>(configs::network_options(document_), tasks_.heads(), generator_,
+                                       network_parts(document_, parts));
   network_->move_to(options_.device);
   network_->set_training(true);
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
-    history_ = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), proto.train().batch_size());
+    history_ = std::make_unique<HistoryPlayer>(configs::history_options(proto), proto.train().batch_size());
   if (proto.train().ema_decay() > 0) average_.emplace(proto.train().ema_decay());
   if (options_.resume.empty()) {
     if (const std::string aside = parallel_.is_first() ? work_dir_.set_checkpoints_aside() : ""; !aside.empty())
@@ -185,22 +187,17 @@ double Trainer::lr_at(int64_t step) const {
 
 NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
   if (!history_ || !source.has_history()) return network_->forward(network_input(batch));
-  const std::vector<FrameMoment> moments = moments_of(batch);
-  for (size_t n = 0; n < batch.starts.size(); ++n) {
-    if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
-  }
-  const History history = history_->sample(moments, &generator_);
   NetworkOutput output = network_->encode(network_input(batch));
-  network_->decode(output, history);
+  const History history = history_->play(*network_, output, stream_frames(batch), &generator_);
   draw_debug(batch, output, history);
-  history_->push(output.at(kBevFused), moments);
   return output;
 }
 
 void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const {
   const config::Temporal& temporal = document_.proto.temporal();
   if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
-    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, batch, on_cpu(output), on_cpu(history));
+    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, tasks_, batch, on_cpu(output),
+                        on_cpu(history));
 }
 
 NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
@@ -226,7 +223,7 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
   if (batch.on_device) batch.on_device->drop_images();
-  Losses losses = compute_losses(output, batch, proto, sources_[source].tasks());
+  Losses losses = compute_losses(output, batch, sources_[source].tasks());
   profile::phase_done("loss");
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
@@ -384,7 +381,7 @@ bool Trainer::owes_validation() const {
 }
 
 std::map<std::string, double> Trainer::validate_into(const std::string& folder, const std::string& tag) {
-  Validator validator(document_, {.output_dir = work_dir_.file(folder)}, log_, group_);
+  Validator validator(document_, {.output_dir = work_dir_.file(folder)}, log_, group_, tasks_);
   std::map<std::string, double> headline = validator.run(*network_);
   network_->set_training(true);
   if (!events_) return headline;

@@ -9,12 +9,13 @@
 
 #include "configs/document.h"
 #include "distributed/process_group.h"
-#include "models/history_feature_manager.h"
+#include "models/history_player.h"
 #include "models/network.h"
 #include "optim/freezing.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
 #include "optim/weight_average.h"
+#include "tasks/task_list.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
 #include "train/cache/cached_batches.h"
@@ -128,6 +129,7 @@ class Trainer {
   std::unique_ptr<EventFile> events_;
   std::unique_ptr<ScalarLog> scalars_;
   Generator generator_;
+  TaskList tasks_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<FreezeSchedule> freezing_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -137,7 +139,7 @@ class Trainer {
   // With a feature cache, one a source.
   std::vector<std::unique_ptr<FeatureSource>> features_;
   std::vector<std::unique_ptr<CachedBatches>> cached_;
-  std::unique_ptr<HistoryFeatureManager> history_;
+  std::unique_ptr<HistoryPlayer> history_;
   int64_t global_step_ = 0;
   int64_t total_steps_ = 0;
   double lr_factor_ = 1;

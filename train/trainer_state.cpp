@@ -179,10 +179,7 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
     for (int64_t frame = 0; frame < back; ++frame) {
       const NoGradGuard no_grad;
       const Batch batch = source.next();
-      for (size_t n = 0; n < batch.starts.size(); ++n) {
-        if (batch.starts[n]) history_->reset(static_cast<int64_t>(n));
-      }
-      history_->push(network_->encode(network_input(batch)).at(kBevFused), moments_of(batch));
+      history_->remember(network_->encode(network_input(batch)).at(kBevFused), stream_frames(batch));
     }
     network_->set_training(true);
   }

@@ -10,8 +10,9 @@
 
 namespace bevgrad {
 
-ValidationResults::ValidationResults(const config::Config& proto, const std::string& folder, int64_t total)
-    : proto_(proto), folder_(folder), total_(total), evaluator_(evaluation_options(proto)) {
+ValidationResults::ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder,
+                                     int64_t total)
+    : proto_(proto), tasks_(tasks), folder_(folder), total_(total), evaluation_(evaluation_options(proto), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
   DriveRecorderOptions options;
@@ -26,19 +27,19 @@ ValidationResults::ValidationResults(const config::Config& proto, const std::str
 void ValidationResults::add(const JudgedBatch& judged) {
   const NoGradGuard no_grad;
   for (int64_t n = 0; n < judged.batch.size(); ++n) {
-    EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, proto_);
-    evaluator_.add(frame);
+    EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, tasks_);
+    evaluation_.add({frame, judged.output, judged.batch, n});
     if (recorder_) record(judged, n, std::move(frame));
   }
 }
 
 void ValidationResults::record(const JudgedBatch& judged, int64_t n, EvaluationFrame frame) {
   if (wants_picture()) {
-    recorder_->add(sample_picture(judged.batch, n, judged.output, judged.history, std::move(frame), proto_));
+    recorder_->add(sample_picture(judged.batch, n, judged.output, judged.history, std::move(frame), proto_, tasks_));
     return;
   }
   // Only a picture shows the history.
-  recorder_->add(sample_picture(judged.batch, n, judged.output, {}, std::move(frame), proto_), false);
+  recorder_->add(sample_picture(judged.batch, n, judged.output, {}, std::move(frame), proto_, tasks_), false);
 }
 
 bool ValidationResults::wants_picture() {
@@ -51,12 +52,13 @@ bool ValidationResults::wants_picture() {
 void ValidationResults::finish(ProcessGroup& group) {
   if (recorder_) recorder_->finish();
   if (group.size() > 1) {
-    Evaluator all(evaluation_options(proto_));
-    for (const std::string& state : gather_texts(group, evaluator_.state())) all.merge(state);
-    evaluator_ = std::move(all);
+    TaskEvaluation all(evaluation_options(proto_), tasks_);
+    for (const std::string& state : gather_texts(group, evaluation_.state())) all.merge(state);
+    evaluation_ = std::move(all);
   }
+  summary_ = evaluation_.summary();
   if (group.rank() != 0) return;
-  write_evaluation(folder_, evaluator_);
+  write_evaluation(folder_, summary_);
   if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
 }
 

@@ -12,6 +12,7 @@
 #include "drawing/drive_recorder.h"
 #include "evaluation/evaluator.h"
 #include "models/network_io.h"
+#include "tasks/task_evaluation.h"
 
 namespace bevgrad {
 
@@ -28,14 +29,15 @@ class ValidationResults {
  public:
   /// `total`: frames that will come, over which `eval.max_pictures` pictures are spread. Throws Error where the folder
   /// cannot be made.
-  ValidationResults(const config::Config& proto, const std::string& folder, int64_t total);
+  ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder, int64_t total);
 
   void add(const JudgedBatch& judged);
   /// Completes animations and maps. Rank 0 takes the counts of all ranks, in their order, and writes the metrics and,
   /// where pictures are wanted, report.html.
   void finish(ProcessGroup& group);
 
-  const Evaluator& evaluator() const { return evaluator_; }
+  /// After finish(): of all ranks on rank 0.
+  const EvaluationSummary& summary() const { return summary_; }
   int64_t pictures() const { return recorder_ ? recorder_->pictures() : 0; }
   /// The file of the first picture of each val set.
   std::map<std::string, std::string> first_pictures() const;
@@ -45,10 +47,12 @@ class ValidationResults {
   bool wants_picture();
 
   const config::Config& proto_;
+  const TaskList& tasks_;
   std::string folder_;
   int64_t total_;
   int64_t seen_ = 0;
-  Evaluator evaluator_;
+  TaskEvaluation evaluation_;
+  EvaluationSummary summary_;
   std::optional<DriveRecorder> recorder_;
 };
 

@@ -9,11 +9,11 @@
 #include "base/signals.h"
 #include "configs/validate.h"
 #include "data/loader.h"
-#include "evaluation/box_overview.h"
 #include "internal/background_worker.h"
 #include "internal/data_agreement.h"
-#include "models/history_feature_manager.h"
+#include "models/history_player.h"
 #include "tensor/ops.h"
+#include "train/batch_source.h"
 #include "train/cache/feature_source.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
@@ -36,6 +36,7 @@ struct Validator::Impl {
   ValidatorOptions options;
   RunLog& log;
   ProcessGroup& group;
+  TaskList tasks;
   std::unique_ptr<Dataset> dataset;
   std::map<std::string, std::string> first_pictures = {};
   std::vector<std::string> checked = {};  // what a brief check of the data says
@@ -44,15 +45,15 @@ struct Validator::Impl {
 };
 
 Validator::Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log,
-                     ProcessGroup& group)
-    : impl_(new Impl{document, options, log, group, nullptr}) {
+                     ProcessGroup& group, TaskList tasks)
+    : impl_(new Impl{document, options, log, group, std::move(tasks), nullptr}) {
   const config::Config& proto = document.proto;
   if (proto.data().val().empty())
     throw UsageError(fmt::format("{}: field \"data.val\": there is no val set", document.place("data.val")));
   impl_->dataset = std::make_unique<Dataset>(configs::lmdb_list(proto), configs::val_lists(proto),
                                              configs::dataset_options(proto, false));
   configs::validate_history_reach(document, impl_->dataset->frame_period());
-  impl_->checked = check_briefly(*impl_->dataset, configs::check_options(proto, true, true, false));
+  impl_->checked = check_briefly(*impl_->dataset, check_options(proto, impl_->tasks.active(), false));
   require_same_data(group, "validation", *impl_->dataset);
   std::error_code error;
   fs::create_directories(options.output_dir, error);
@@ -81,7 +82,7 @@ std::map<std::string, double> Validator::run(Network& network) {
   group.set_place("the start of a validation");
   // Of this rank: exact for one alone, about that for several.
   const int64_t total = (impl_->total() + group.size() - 1) / group.size();
-  ValidationResults results(proto, impl_->options.output_dir, total);
+  ValidationResults results(proto, impl_->tasks, impl_->options.output_dir, total);
   // Metrics and pictures are made beside the network's next batches, in the order of the batches.
   BackgroundWorker worker(kMostWaiting);
   const int64_t slots = proto.eval().batch_size();
@@ -93,7 +94,8 @@ std::map<std::string, double> Validator::run(Network& network) {
                  // Cached features need no pictures, but a person does.
                  .sensors = !proto.feature_cache().enabled() || proto.eval().eval_with_visualize(),
                  .device = network.device()});
-  std::unique_ptr<HistoryFeatureManager> history_manager;
+  std::optional<HistoryPlayer> player;
+  if (proto.tasks().enable_static_temporal()) player.emplace(configs::history_options(proto), slots);
   std::unique_ptr<FeatureSource> features;
   if (proto.feature_cache().enabled())
     features = std::make_unique<FeatureSource>(network, *impl_->dataset, proto, "weights of a validation", log);
@@ -114,18 +116,11 @@ std::map<std::string, double> Validator::run(Network& network) {
       output = network.encode(network_input(*batch));
     }
     History history;
-    if (proto.tasks().enable_static_temporal()) {
-      if (!history_manager)
-        history_manager = std::make_unique<HistoryFeatureManager>(configs::history_options(proto), batch->size());
-      history_manager->shrink(batch->size());  // the last batches of side-by-side streams are smaller
-      const std::vector<FrameMoment> moments = moments_of(*batch);
-      for (size_t n = 0; n < batch->starts.size(); ++n) {
-        if (batch->starts[n]) history_manager->reset(static_cast<int64_t>(n));
-      }
-      history = history_manager->sample(moments);
-      history_manager->push(output.at(kBevFused), moments);
+    if (player) {
+      history = player->play(network, output, stream_frames(*batch));
+    } else {
+      network.decode(output);
     }
-    network.decode(output, history);
     forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
     done += batch->size();
     group.set_place(fmt::format("sample {} of {} of a validation", done, total));
@@ -156,11 +151,11 @@ std::map<std::string, double> Validator::run(Network& network) {
     signal = std::max(signal, std::atoi(text.c_str()));
     all_done += std::atoll(text.c_str() + text.find(' '));
   }
-  const Evaluator& evaluator = results.evaluator();
-  for (const std::string& remark : evaluator.remarks()) log.info(remark);
-  for (const Table& table : evaluator.tables()) {
-    if (table.name == "iou" && proto.tasks().static_task()) log.info(to_text(iou_overview(table)));
-    if (table.name == "dynamic_ap" && proto.tasks().dynamic_task()) log.info(to_text(box_overview(table)));
+  const EvaluationSummary& evaluation = results.summary();
+  for (const std::string& remark : evaluation.remarks) log.info(remark);
+  for (const Table& table : evaluation.tables) {
+    for (const ActiveTask& active : impl_->tasks)
+      for (const Table& overview : active.task->overview(table)) log.info(to_text(overview));
   }
   log.info(fmt::format("{} samples; metrics in {}{}", all_done, impl_->options.output_dir,
                        results.pictures() > 0
@@ -171,9 +166,10 @@ std::map<std::string, double> Validator::run(Network& network) {
   if (signal != 0 && all_done < impl_->total())
     throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
                                           stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));
-  if (group.size() == 1) return evaluator.headline();
-  // Every rank decides by the same number.
-  const std::string text = broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluator.headline()).dump() : "");
+  if (group.size() == 1) return evaluation.headline.figures;
+  // What is decided by a number is decided alike on every rank.
+  const std::string text =
+      broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluation.headline.figures).dump() : "");
   return nlohmann::json::parse(text).get<std::map<std::string, double>>();
 }
 

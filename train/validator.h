@@ -6,6 +6,7 @@
 #include "configs/document.h"
 #include "distributed/process_group.h"
 #include "models/network.h"
+#include "tasks/task_list.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {
@@ -18,10 +19,11 @@ struct ValidatorOptions {
 
 class Validator {
  public:
-  /// Opens the val sets. Throws UsageError where the config names none, and what Dataset throws.
-  /// Several ranks share the sequences out; rank 0 gets all counts, in the order in which one rank would have counted,
-  /// and writes the metrics.
-  Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log, ProcessGroup& group);
+  /// Opens the val sets; `tasks` are those of the network that is run. Throws UsageError where the config names none,
+  /// and what Dataset throws. Several ranks share the sequences out; rank 0 gets all counts, in the order in which one
+  /// rank would have counted, and writes the metrics.
+  Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log, ProcessGroup& group,
+            TaskList tasks);
   ~Validator();
 
   /// Runs the network, where it is, in evaluation mode (and leaves it there) over all samples, `eval.max_samples` at

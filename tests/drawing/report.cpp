@@ -44,7 +44,7 @@ class Report : public testing::Test {
         small.text(20, 50, picture.frame.key + " </script>", 14, rgb(0xFFFFFF));
         small.write_png(file.string());
       }
-      write_evaluation(run.string(), evaluator);
+      write_evaluation(run.string(), evaluator.summary());
       std::ofstream(run / "config.prototxt") << "description: \"</script><b>bold & \\xff\"\n";
       std::ofstream(run / "train.log") << "the last line\n";
       EventFile events(run.string());

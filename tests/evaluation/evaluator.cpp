@@ -274,7 +274,7 @@ TEST(Evaluator, WritesTextCsvAndJson) {
   Evaluator evaluator(small_options());
   evaluator.add(perfect_frame("online", 1, 0));
   const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_evaluation_{}", getpid());
-  write_evaluation(folder.string(), evaluator);
+  write_evaluation(folder.string(), evaluator.summary());
   std::ifstream file(folder / "metrics.json");
   const auto document = nlohmann::ordered_json::parse(file);
   EXPECT_EQ(document["frames"], 1);
@@ -285,7 +285,7 @@ TEST(Evaluator, WritesTextCsvAndJson) {
   }
   EXPECT_GT(std::filesystem::file_size(folder / "metrics.txt"), 1000u);
   std::filesystem::remove_all(folder);
-  EXPECT_THROW(write_evaluation("/proc/none/here", evaluator), Error);
+  EXPECT_THROW(write_evaluation("/proc/none/here", evaluator.summary()), Error);
 }
 
 TEST(Evaluator, ComparesTwoRuns) {

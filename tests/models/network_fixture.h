@@ -2,11 +2,14 @@
 #pragma once
 #include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "models/network.h"
 #include "support/golden.h"
+#include "tasks/dynamic_boxes/dynamic_head.h"
+#include "tasks/static_map/static_head.h"
 
 namespace bevgrad::testing {
 
@@ -25,11 +28,30 @@ inline NetworkOptions tiny_options() {
              .layers = {1, 0, 2},
              .channels = {6, 7, 8},
              .neck_channels = 4};
-  o.static_head = {.up1_channels = 6, .up2_channels = 5, .lane_classes = 3, .road_classes = 2, .instance_classes = 2};
-  o.dynamic_head = {.channels = 6, .classes = 3};
   o.enable_static_temporal = true;
   o.use_backbone_amp = false;
   return o;
+}
+
+inline HeadSpec static_head_spec(const StaticHeadOptions& options) {
+  return {"bev_static_head", kBevTemporal, [options](int64_t channels, Generator& generator) {
+            return std::make_unique<StaticHead>(channels, options, generator);
+          }};
+}
+
+inline HeadSpec dynamic_head_spec(const DynamicHeadOptions& options) {
+  return {"bev_dynamic_head", kBevFused, [options](int64_t channels, Generator& generator) {
+            return std::make_unique<DynamicHead>(channels, options, generator);
+          }};
+}
+
+inline std::vector<HeadSpec> tiny_heads(bool dynamic = true) {
+  std::vector<HeadSpec> heads = {
+      static_head_spec(
+          {.up1_channels = 6, .up2_channels = 5, .lane_classes = 3, .road_classes = 2, .instance_classes = 2}),
+      dynamic_head_spec({.channels = 6, .classes = 3})};
+  if (!dynamic) heads[1].make = nullptr;
+  return heads;
 }
 
 /// One camera of a golden file's "rig".

@@ -17,6 +17,7 @@ using namespace testing;
 struct Variant {
   const char* name;
   void (*change)(NetworkOptions&);
+  bool dynamic = true;
 };
 
 class NetworkGolden : public ::testing::TestWithParam<Variant> {};
@@ -26,7 +27,7 @@ TEST_P(NetworkGolden, EvaluationMatchesPyTorch) {
   NetworkOptions options = tiny_options();
   GetParam().change(options);
   Generator generator(1);
-  Network network(options, generator);
+  Network network(options, tiny_heads(GetParam().dynamic), generator);
   golden_fill(network.state_dict());
   network.set_training(false);
 
@@ -47,25 +48,21 @@ TEST_P(NetworkGolden, EvaluationMatchesPyTorch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, NetworkGolden,
-                         ::testing::Values(Variant{"base", [](NetworkOptions&) {}},
-                                           Variant{"legacy", [](NetworkOptions& o) { o.lidar.legacy = true; }},
-                                           Variant{"no_pool", [](NetworkOptions& o) { o.stem_max_pool = false; }},
-                                           Variant{"bilinear", [](NetworkOptions& o) { o.temporal.bilinear = true; }},
-                                           Variant{"camera_only",
-                                                   [](NetworkOptions& o) {
-                                                     o.enable_lidar = false;
-                                                     o.dynamic_task = false;
-                                                   }},
-                                           Variant{"single_frame",
-                                                   [](NetworkOptions& o) { o.enable_static_temporal = false; }}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Variants, NetworkGolden,
+    ::testing::Values(Variant{"base", [](NetworkOptions&) {}},
+                      Variant{"legacy", [](NetworkOptions& o) { o.lidar.legacy = true; }},
+                      Variant{"no_pool", [](NetworkOptions& o) { o.stem_max_pool = false; }},
+                      Variant{"bilinear", [](NetworkOptions& o) { o.temporal.bilinear = true; }},
+                      Variant{"camera_only", [](NetworkOptions& o) { o.enable_lidar = false; }, false},
+                      Variant{"single_frame", [](NetworkOptions& o) { o.enable_static_temporal = false; }}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(NetworkTaps, EveryModuleMatchesPyTorch) {
   const auto golden = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, generator);
+  Network network(options, tiny_heads(), generator);
   golden_fill(network.state_dict());
   network.set_training(false);
   std::vector<std::string> paths;
@@ -96,7 +93,7 @@ TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
   const auto golden = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, generator);
+  Network network(options, tiny_heads(), generator);
   golden_fill(network.state_dict());
   network.set_training(false);
   const NoGradGuard no_grad;
@@ -116,7 +113,7 @@ TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
 
 TEST(NetworkTaps, AWrongNameIsNamed) {
   Generator generator(1);
-  Network network(tiny_options(), generator);
+  Network network(tiny_options(), tiny_heads(), generator);
   EXPECT_THROW(
       {
         try {
@@ -139,7 +136,7 @@ TEST_P(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
   const auto base = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, generator);
+  Network network(options, tiny_heads(), generator);
   golden_fill(network.state_dict());
   network.move_to(GetParam());
   History history = golden_history(options, base);

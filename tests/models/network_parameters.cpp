@@ -16,7 +16,8 @@ Network& full_network() {
   static const auto network = [] {
     NetworkOptions options;
     options.enable_static_temporal = true;
-    return std::make_unique<Network>(options, generator);
+    return std::make_unique<Network>(
+        options, std::vector<HeadSpec>{testing::static_head_spec({}), testing::dynamic_head_spec({})}, generator);
   }();
   return *network;
 }
@@ -100,13 +101,15 @@ TEST(NetworkParameters, NamesAreThoseOfThePublicImplementations) {
 
 TEST(NetworkParameters, WhatIsSwitchedOffHasNone) {
   NetworkOptions options = testing::tiny_options();
-  options.enable_lidar = options.enable_static_temporal = options.dynamic_task = false;
+  options.enable_lidar = options.enable_static_temporal = false;
   Generator generator(1);
-  Network network(options, generator);
+  Network network(options, testing::tiny_heads(false), generator);
   std::set<std::string> prefixes;
   for (const auto& [name, tensor] : network.state_dict()) prefixes.insert(name.substr(0, name.find('.')));
   EXPECT_EQ(prefixes, (std::set<std::string>{"stage1_backbone0", "stage1_backbone1", "stage1_neck0", "stage1_neck1",
                                              "view_transfer", "fuser", "bev_static_head"}));
+  EXPECT_EQ(network.switched_off(), (std::vector<std::string>{"lidar_vfe", "lidar_middle_encoder", "lidar_bev_backbone",
+                                                              "bev_static_temporal_fusion", "bev_dynamic_head"}));
   EXPECT_EQ(network.find("fuser.0")->named_parameters().front().second.size(1), options.bev_channels);
 }
 
@@ -130,10 +133,32 @@ TEST(NetworkParameters, StartingValues) {
 TEST(NetworkParameters, TheSeedDecidesTheStart) {
   const NetworkOptions options = testing::tiny_options();
   Generator a(5), b(5), c(6);
-  Network first(options, a), second(options, b), third(options, c);
+  Network first(options, testing::tiny_heads(), a), second(options, testing::tiny_heads(), b),
+      third(options, testing::tiny_heads(), c);
   const Tensor x = first.find("fuser.0")->named_parameters().front().second;
   EXPECT_EQ(x.to_vector(), second.find("fuser.0")->named_parameters().front().second.to_vector());
   EXPECT_NE(x.to_vector(), third.find("fuser.0")->named_parameters().front().second.to_vector());
+}
+
+TEST(NetworkStages, EveryParameterBelongsToOneThatSaysWhetherItIsOfTheEncoder) {
+  Generator generator(1);
+  std::vector<HeadSpec> heads = testing::tiny_heads();
+  heads[1].name = "bev_lookalike";  // a head by its place, not by the beginning of its name
+  const Network network(testing::tiny_options(), heads, generator);
+  std::set<std::string> encoder, rest;
+  for (const auto& [name, tensor] : network.state_dict()) {
+    const Stage* stage = network.stage_of(name);
+    ASSERT_NE(stage, nullptr) << name;
+    EXPECT_EQ(name.substr(0, name.find('.')), stage->name);
+    (network.is_encoder(name) ? encoder : rest).insert(stage->name);
+  }
+  EXPECT_EQ(encoder, (std::set<std::string>{"stage1_backbone0", "stage1_backbone1", "stage1_neck0", "stage1_neck1",
+                                            "view_transfer", "lidar_vfe", "lidar_bev_backbone", "fuser"}));
+  EXPECT_EQ(rest, (std::set<std::string>{"bev_static_temporal_fusion", "bev_static_head", "bev_lookalike"}));
+  EXPECT_TRUE(network.is_encoder("lidar_middle_encoder"));
+  EXPECT_TRUE(network.stage_of("bev_static_temporal_fusion.gamma")->is_neutral_untrained);
+  EXPECT_FALSE(network.stage_of("bev_static_head.lane.bias")->is_neutral_untrained);
+  EXPECT_EQ(network.stage_of("bev_static_head2.lane.bias"), nullptr);
 }
 
 TEST(NetworkOptions, WhatCannotBeBuiltIsNamed) {
@@ -156,7 +181,6 @@ TEST(NetworkOptions, WhatCannotBeBuiltIsNamed) {
   EXPECT_THAT(message([](Options& o) { o.groups[0].height = 72; }), ::testing::HasSubstr("72x96 is not a multiple"));
   EXPECT_THAT(message([](Options& o) { o.grid.x_max = 6.5; }), ::testing::HasSubstr("whole number of cells"));
   EXPECT_THAT(message([](Options& o) { o.image_std[1] = 0; }), ::testing::HasSubstr("image std"));
-  EXPECT_THAT(message([](Options& o) { o.static_task = false; }), ::testing::HasSubstr("needs static_task"));
 }
 
 }  // namespace

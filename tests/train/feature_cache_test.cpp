@@ -144,11 +144,12 @@ TEST(FeatureCacheRun, ValidationGivesTheSameNumbers) {
     const configs::Document document =
         step_two(cached ? "val" : "", {"feature_cache.storage=float32", "eval.eval_with_visualize=false"});
     Generator generator(3);
-    Network network(configs::network_options(document), generator);
+    const TaskList tasks(standard_tasks(), document);
+    Network network(configs::network_options(document), tasks.heads(), generator);
     RunLog log("", true);
     ValidatorOptions options;
     options.output_dir = TinyData::get().path("cached_val");
-    (cached ? with : without) = Validator(document, options, log, alone()).run(network);
+    (cached ? with : without) = Validator(document, options, log, alone(), tasks).run(network);
     if (cached) {
       EXPECT_EQ(with, without);
     }
@@ -174,8 +175,9 @@ struct Fixture {
   explicit Fixture(const configs::Document& chosen)
       : document(chosen),
         generator(3),
-        network(configs::network_options(document), generator),
-        dataset(configs::lmdb_list(document.proto), configs::train_lists(document.proto, configs::Task::Static),
+        network(configs::network_options(document), TaskList(standard_tasks(), document).heads(), generator),
+        dataset(configs::lmdb_list(document.proto),
+                configs::train_lists(document.proto, [](const config::ListGroup& list) { return list.static_task(); }),
                 configs::dataset_options(document.proto, true)),
         log("", true) {
     network.set_training(false);

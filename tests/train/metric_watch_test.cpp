@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "evaluation/evaluator.h"
 
 namespace bevgrad {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
-  MetricWatch watch({"miou", false, 2});
+  MetricWatch watch({"miou", false, 2}, headline_names());
   EXPECT_EQ(watch.last_step(), -1);
   EXPECT_TRUE(watch.update(10, {{"miou", 0.2}, {"lane_f1", 0.9}}));
   EXPECT_FALSE(watch.update(20, {{"miou", 0.2}}));
@@ -28,23 +29,23 @@ TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
 }
 
 TEST(MetricWatch, LowerCanBeBetterAndNothingIsNever) {
-  MetricWatch watch({"lane_f1", true, 0});
+  MetricWatch watch({"lane_f1", true, 0}, headline_names());
   EXPECT_FALSE(watch.update(1, {}));
   EXPECT_FALSE(watch.update(2, {{"lane_f1", std::nan("")}}));
   EXPECT_TRUE(watch.update(3, {{"lane_f1", 0.5}}));
   EXPECT_FALSE(watch.update(4, {{"lane_f1", 0.6}}));
   EXPECT_TRUE(watch.update(5, {{"lane_f1", 0.4}}));
   EXPECT_FALSE(watch.should_stop());
-  MetricWatch none({});
+  MetricWatch none({}, headline_names());
   EXPECT_FALSE(none.update(7, {{"miou", 1.0}}));
   EXPECT_EQ(none.last_step(), 7);
 }
 
 TEST(MetricWatch, GoesOnFromItsState) {
-  MetricWatch before({"miou", false, 3});
+  MetricWatch before({"miou", false, 3}, headline_names());
   before.update(10, {{"miou", 0.1 + 0.2}});
   before.update(20, {{"miou", 0.1}});
-  MetricWatch after({"miou", false, 3});
+  MetricWatch after({"miou", false, 3}, headline_names());
   after.restore(before.state());
   EXPECT_EQ(after.best(), before.best());
   EXPECT_EQ(after.best_step(), 10);
@@ -52,13 +53,13 @@ TEST(MetricWatch, GoesOnFromItsState) {
   EXPECT_EQ(after.last_step(), 20);
   EXPECT_EQ(after.state(), before.state());
   // Another metric begins anew, at the same step.
-  MetricWatch other({"lane_f1", false, 1});
+  MetricWatch other({"lane_f1", false, 1}, headline_names());
   other.restore(before.state());
   EXPECT_FALSE(other.best());
   EXPECT_EQ(other.since_best(), 0);
   EXPECT_EQ(other.last_step(), 20);
   // One that was n/a all the time keeps its count.
-  MetricWatch nothing({"miou", false, 3});
+  MetricWatch nothing({"miou", false, 3}, headline_names());
   nothing.update(5, {});
   other.restore(nothing.state());
   EXPECT_EQ(other.since_best(), 1);
@@ -68,7 +69,7 @@ TEST(MetricWatch, GoesOnFromItsState) {
 
 TEST(MetricWatch, AnUnknownNumberListsTheNearOnes) {
   try {
-    MetricWatch watch({"lane_mio", false, 0});
+    MetricWatch watch({"lane_mio", false, 0}, headline_names());
     FAIL();
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.checkpoint_metric"), HasSubstr("\"lane_miou\"")));

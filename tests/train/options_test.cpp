@@ -19,7 +19,6 @@ TEST(Convert, FullSizeIsTheNetworksDefault) {
 TEST(Convert, StepTwoSwitches) {
   const NetworkOptions options = network_options(load({.config = "hpa_step2_static"}));
   EXPECT_TRUE(options.enable_static_temporal);
-  EXPECT_FALSE(options.dynamic_task);
   EXPECT_EQ(options.temporal.history, 3);
   EXPECT_FALSE(options.temporal.bilinear);
 }
@@ -84,10 +83,11 @@ TEST(Convert, ListsLieUnderTheRootAndBelongToTasks) {
             .sets = {"data.root=/d",
                      "data.train[1]={ name: \"boxes\" static_task: false lists: [\"b.txt\", \"b.txt\"] }"}})
           .proto;
-  const std::vector<ListGroup> dynamic = train_lists(proto, Task::Dynamic);
+  const std::vector<ListGroup> dynamic =
+      train_lists(proto, [](const config::ListGroup& list) { return list.dynamic_task(); });
   ASSERT_EQ(dynamic.size(), 2u);
   EXPECT_THAT(dynamic[1].lists, testing::ElementsAre("/d/b.txt", "/d/b.txt"));
-  EXPECT_EQ(train_lists(proto, Task::Static).size(), 1u);
+  EXPECT_EQ(train_lists(proto, [](const config::ListGroup& list) { return list.static_task(); }).size(), 1u);
   EXPECT_EQ(lmdb_list(proto), "/d/lmdb.txt");
   EXPECT_TRUE(dataset_options(proto, true).ignore_never_seen);
   EXPECT_FALSE(dataset_options(proto, false).ignore_never_seen);
@@ -98,11 +98,8 @@ TEST(Convert, SceneOptionsAreValid) {
     EXPECT_NO_THROW(validate(scene_options(load({.config = name})))) << name;
 }
 
-TEST(Convert, DecodingKnowsTheGridAndTheSymmetricClasses) {
+TEST(Convert, LabelsAreFourTimesAsFineAsTheFeature) {
   const config::Config proto = load({.config = "mini_step1", .sets = {"grid.bev_cell=1.6"}}).proto;
-  EXPECT_DOUBLE_EQ(instance_decode_options(proto).cell, 0.8);
-  EXPECT_EQ(instance_decode_options(proto).symmetric, std::vector<bool>({true, false, true, true}));
-  EXPECT_DOUBLE_EQ(box_decode_options(proto).cell, 1.6);
   EXPECT_DOUBLE_EQ(label_schema(proto).grid.cell, 0.4);
 }
 

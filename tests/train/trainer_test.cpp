@@ -285,25 +285,25 @@ TEST(StepTwo, UntrainedItIsItsStepOne) {
   RunLog log("", true);
   Generator generator(1);
   const configs::Document one = step_one(), two = step_two();
-  Network first(configs::network_options(one), generator), second(configs::network_options(two), generator);
+  Network first(configs::network_options(one), TaskList(standard_tasks(), one).heads(), generator);
+  Network second(configs::network_options(two), TaskList(standard_tasks(), two).heads(), generator);
   load_network(first, step_one_checkpoint(), log);
   testing::internal::CaptureStderr();
   load_network(second, step_one_checkpoint(), log);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("temporal fusion"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("it has no bev_static_temporal_fusion; untrained, it passes its input on"));
   first.set_training(false);
   second.set_training(false);
   const NoGradGuard no_grad;
   const Dataset dataset(configs::lmdb_list(two.proto), configs::val_lists(two.proto),
                         configs::dataset_options(two.proto, false));
   Loader loader(dataset, make_sequential_sampler(dataset, {.batch_size = 1}), {.workers = 0});
-  HistoryFeatureManager history(configs::history_options(two.proto), 1);
+  HistoryPlayer player(configs::history_options(two.proto), 1);
   bool had_history = false;
   while (const auto batch = loader.next()) {
     const NetworkOutput a = first.forward(network_input(*batch));
-    const History past = history.sample(moments_of(*batch));
     NetworkOutput b = second.encode(network_input(*batch));
-    second.decode(b, past);
-    history.push(b.at(kBevFused), moments_of(*batch));
+    const History past = player.play(second, b, stream_frames(*batch));
     for (const Tensor& feature : past.prev_feat_list) had_history |= feature.defined();
     EXPECT_EQ(a.at("lane_logits").to_vector(), b.at("lane_logits").to_vector());
     EXPECT_EQ(a.at("instance_box").to_vector(), b.at("instance_box").to_vector());
@@ -373,13 +373,14 @@ TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
   const std::string folder = TinyData::get().path("val");
   const configs::Document document = step_two();
   Generator generator(1);
-  Network network(configs::network_options(document), generator);
+  const TaskList tasks(standard_tasks(), document);
+  Network network(configs::network_options(document), tasks.heads(), generator);
   const std::unique_ptr<ProcessGroup> group = make_single_process_group();
   std::map<std::string, double> on_the_cpu;
   for (const Device device : test_devices()) {
     SCOPED_TRACE(to_string(device));
     network.move_to(device);
-    Validator validator(document, {.output_dir = folder}, log, *group);
+    Validator validator(document, {.output_dir = folder}, log, *group, tasks);
     const std::map<std::string, double> headline = validator.run(network);
     EXPECT_TRUE(std::filesystem::exists(folder + "/metrics.json"));
     EXPECT_FALSE(std::filesystem::is_empty(folder + "/pictures"));

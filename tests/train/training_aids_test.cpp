@@ -11,9 +11,9 @@
 #include "autograd/functions.h"
 #include "base/error.h"
 #include "nn/losses.h"
+#include "tasks/static_map/any_mark.h"
 #include "tensor/ops.h"
 #include "train/loss_guard.h"
-#include "train/targets/any_mark.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

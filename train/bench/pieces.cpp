@@ -8,11 +8,13 @@
 #include "bench/internal/stopwatch.h"
 #include "data/loader.h"
 #include "models/network.h"
+#include "tasks/task_list.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
 #include "train/bench/benches.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/options/from_config.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 namespace {
@@ -97,8 +99,9 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
 
 std::vector<Figure> bench_loading(const configs::Document& document, const BenchOptions& options) {
   const config::Config& proto = document.proto;
-  const auto task = proto.tasks().static_task() ? configs::Task::Static : configs::Task::Dynamic;
-  const std::vector<ListGroup> lists = configs::train_lists(proto, task);
+  const TaskList tasks(standard_parts().tasks, document);
+  const std::vector<ListGroup> lists = configs::train_lists(
+      proto, [&](const config::ListGroup& list) { return tasks.active().front().task->takes(list); });
   if (lists.empty()) throw UsageError("bench loading: the config names no training list");
   const Dataset dataset(configs::lmdb_list(proto), lists, configs::dataset_options(proto, true));
   const int64_t batch = options.batch > 0 ? options.batch : proto.train().batch_size();
@@ -119,7 +122,8 @@ std::vector<Figure> bench_loading(const configs::Document& document, const Bench
 
 std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder, const Parts& parts) {
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), generator, network_parts(document, parts));
+  Network network(configs::network_options(document), TaskList(parts.tasks, document).heads(), generator,
+                  network_parts(document, parts));
   Checkpoint checkpoint;
   checkpoint.state_dict = network.state_dict();
   const std::string path = fmt::format("{}/bevgrad_bench_{}.h5", folder, ::getpid());

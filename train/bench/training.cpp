@@ -12,9 +12,9 @@
 #include "bench/internal/synthetic.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/freezing.h"
+#include "tasks/losses.h"
 #include "tensor/allocator.h"
 #include "train/bench/benches.h"
-#include "train/losses.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/parts.h"
@@ -29,7 +29,9 @@ class SyntheticTraining {
   SyntheticTraining(const configs::Document& document, const BenchOptions& options)
       : proto_(document.proto),
         generator_(proto_.seed()),
-        network_(configs::network_options(document), generator_, network_parts(document, options.parts)),
+        tasks_(options.parts.tasks, document),
+        network_(configs::network_options(document), tasks_.heads(), generator_,
+                 network_parts(document, options.parts)),
         optimizer_(make_optimizer(document, options.parts)),
         cached_(options.cached && proto_.tasks().enable_static_temporal()) {
     network_.move_to(options.device);
@@ -70,8 +72,7 @@ class SyntheticTraining {
     }
     network_.decode(output, history_);
     lap();
-    const Losses losses =
-        compute_losses(output, batch_, proto_, {proto_.tasks().dynamic_task(), proto_.tasks().static_task()});
+    const Losses losses = compute_losses(output, batch_, tasks_.active());
     profile::phase_done("loss");
     output = {};
     lap();
@@ -113,6 +114,7 @@ class SyntheticTraining {
  private:
   config::Config proto_;
   Generator generator_;
+  TaskList tasks_;
   Network network_;
   std::unique_ptr<Optimizer> optimizer_;
   bool cached_;
@@ -208,7 +210,8 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
                                     const MachineLimits& limits) {
   const config::Config& proto = document.proto;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator, network_parts(document, options.parts));
+  Network network(configs::network_options(document), TaskList(options.parts.tasks, document).heads(), generator,
+                  network_parts(document, options.parts));
   network.move_to(options.device);
   network.set_training(false);
   const int64_t count = options.batch > 0 ? options.batch : 1;

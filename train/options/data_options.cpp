@@ -71,11 +71,11 @@ DatasetOptions dataset_options(const config::Config& proto, bool training) {
   return options;
 }
 
-std::vector<ListGroup> train_lists(const config::Config& proto, Task task) {
+std::vector<ListGroup> train_lists(const config::Config& proto,
+                                   const std::function<bool(const config::ListGroup&)>& takes) {
   std::vector<ListGroup> groups;
   for (const config::ListGroup& group : proto.data().train()) {
-    if (task == Task::Dynamic ? group.dynamic_task() : group.static_task())
-      groups.push_back({group.name(), under_root(proto, group.lists())});
+    if (takes(group)) groups.push_back({group.name(), under_root(proto, group.lists())});
   }
   return groups;
 }
@@ -87,19 +87,13 @@ std::vector<ListGroup> val_lists(const config::Config& proto) {
   return groups;
 }
 
-CheckOptions check_options(const config::Config& proto, bool dynamic_task, bool static_task, bool training) {
-  CheckOptions options;
-  options.dynamic_task = dynamic_task && proto.tasks().dynamic_task();
-  options.static_task = static_task && proto.tasks().static_task();
-  options.training = training;
-  if (!options.static_task || !proto.tasks().enable_static_temporal()) return options;
+HistoryRule history_rule(const config::Config& proto, bool training) {
   const config::Temporal& temporal = proto.temporal();
-  options.history = {.intervals = {temporal.intervals().begin(), temporal.intervals().end()},
-                     .match_tol = temporal.match_tol(),
-                     .max_capacity = temporal.max_capacity(),
-                     // Cached features are looked up wherever they lie.
-                     .chunk_frames = training && !proto.feature_cache().enabled() ? proto.data().chunk_frames() : 0};
-  return options;
+  return {.intervals = {temporal.intervals().begin(), temporal.intervals().end()},
+          .match_tol = temporal.match_tol(),
+          .max_capacity = temporal.max_capacity(),
+          // Cached features are looked up wherever they lie.
+          .chunk_frames = training && !proto.feature_cache().enabled() ? proto.data().chunk_frames() : 0};
 }
 
 std::string lmdb_list(const config::Config& proto) {

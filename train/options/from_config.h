@@ -1,6 +1,7 @@
 // From a judged config to the plain option structs of the rooms that are configured: they know no configs, and configs/
 // knows none of them.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,6 @@
 #include "data/label_schema.h"
 #include "data/scene/scene.h"
 #include "geometry/camera.h"
-#include "models/decode_boxes.h"
-#include "models/decode_instances.h"
 #include "models/history_feature_manager.h"
 #include "models/network_options.h"
 
@@ -22,21 +21,18 @@ LabelSchema label_schema(const config::Config& proto);
 /// `training` applies what counts in training alone (cells never seen are ignored).
 DatasetOptions dataset_options(const config::Config& proto, bool training);
 HistoryOptions history_options(const config::Config& proto);
-InstanceDecodeOptions instance_decode_options(const config::Config& proto);
-BoxDecodeOptions box_decode_options(const config::Config& proto);
 /// What the generator makes of the config's rig, classes and `generator`.
 SceneOptions scene_options(const Document& document);
 /// A camera of the rig at its sensor's size, as the generator mounts it.
 Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera);
 
-/// The tasks that a list belongs to.
-enum class Task { Dynamic, Static };
-/// Lists of the training groups that `task` takes; paths are under data.root.
-std::vector<ListGroup> train_lists(const config::Config& proto, Task task);
+/// The training groups that `takes` chooses; paths are under data.root.
+std::vector<ListGroup> train_lists(const config::Config& proto,
+                                   const std::function<bool(const config::ListGroup&)>& takes);
 /// All val sets.
 std::vector<ListGroup> val_lists(const config::Config& proto);
-/// What the data of a training or a validation is checked for.
-CheckOptions check_options(const config::Config& proto, bool dynamic_task, bool static_task, bool training);
+/// How the history of a training's or a validation's frames is found.
+HistoryRule history_rule(const config::Config& proto, bool training);
 /// Path of the file that lists the LMDBs.
 std::string lmdb_list(const config::Config& proto);
 

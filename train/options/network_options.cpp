@@ -50,17 +50,8 @@ NetworkOptions network_options(const Document& document) {
   options.lidar.neck_channels = lidar.neck_channels();
   options.temporal.history = proto.temporal().intervals_size();
   options.temporal.bilinear = proto.temporal().warp() == config::Temporal::bilinear;
-  options.static_head.up1_channels = network.static_head().up1_channels();
-  options.static_head.up2_channels = network.static_head().up2_channels();
-  options.static_head.lane_classes = network.static_head().lane_classes_size();
-  options.static_head.road_classes = network.static_head().road_classes_size();
-  options.static_head.instance_classes = network.static_head().instance_classes_size();
-  options.dynamic_head.channels = network.dynamic_head().channels();
-  options.dynamic_head.classes = network.dynamic_head().classes_size();
   options.enable_lidar = proto.tasks().enable_lidar();
   options.enable_static_temporal = proto.tasks().enable_static_temporal();
-  options.static_task = proto.tasks().static_task();
-  options.dynamic_task = proto.tasks().dynamic_task();
   options.use_backbone_amp = proto.train().use_backbone_amp();
   options.use_head_amp = proto.train().use_head_amp();
   options.cuda_graphs = proto.train().cuda_graphs();
@@ -77,36 +68,6 @@ HistoryOptions history_options(const config::Config& proto) {
   options.storage = temporal.storage() == config::Temporal::bfloat16 ? DType::BFloat16 : DType::Float32;
   options.identity_warp = temporal.warp() == config::Temporal::identity;
   options.shuffle_poses = temporal.shuffle_poses();
-  return options;
-}
-
-InstanceDecodeOptions instance_decode_options(const config::Config& proto) {
-  const config::StaticHead& head = proto.network().static_head();
-  InstanceDecodeOptions options;
-  options.x_min = proto.grid().pc_range(0);
-  options.y_min = proto.grid().pc_range(1);
-  options.cell = proto.grid().bev_cell() / 2;
-  options.max_instances = head.max_instances();
-  options.score_threshold = static_cast<float>(head.score_threshold());
-  options.nms_iou = head.nms_iou();
-  options.symmetric.clear();
-  for (const std::string& name : head.instance_classes()) {
-    bool symmetric = false;
-    for (const std::string& other : head.symmetric_classes()) symmetric |= other == name;
-    options.symmetric.push_back(symmetric);
-  }
-  return options;
-}
-
-BoxDecodeOptions box_decode_options(const config::Config& proto) {
-  const config::DynamicHead& head = proto.network().dynamic_head();
-  BoxDecodeOptions options;
-  options.x_min = proto.grid().pc_range(0);
-  options.y_min = proto.grid().pc_range(1);
-  options.cell = proto.grid().bev_cell();
-  options.max_boxes = head.max_boxes();
-  options.score_threshold = static_cast<float>(head.score_threshold());
-  options.nms_iou = head.nms_iou();
   return options;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 #include "models/basic_block.h"
 #include "models/head.h"
-#include "models/network_options.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
@@ -13,6 +12,17 @@ inline constexpr const char* kLaneLogits = "lane_logits";            ///< [N,lan
 inline constexpr const char* kRoadLogits = "road_logits";            ///< [N,road classes,4H,4W]
 inline constexpr const char* kInstanceHeatmap = "instance_heatmap";  ///< [N,instance classes,2H,2W], logits
 inline constexpr const char* kInstanceBox = "instance_box";  ///< [N,6,2H,2W]: dx, dy (cells), log w, log h, sin, cos
+
+/// Sizes of the head; the defaults are the full-size network's.
+struct StaticHeadOptions {
+  int64_t up1_channels = 64;
+  int64_t up2_channels = 32;
+  int64_t lane_classes = 9;
+  int64_t road_classes = 4;
+  int64_t instance_classes = 4;
+
+  bool operator==(const StaticHeadOptions&) const = default;
+};
 
 /// `trunk` (two BasicBlocks), `up1` and `up2` (bilinear x2, 3x3 `conv` without bias, `bn`, ReLU); `lane` and `road`
 /// (1x1) on the finer map, `instance` (3x3 `conv`, `bn`, ReLU; 1x1 `heatmap` and `box`) on up1's. Output biases start

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "models/decode_boxes.h"
-#include "models/decode_instances.h"
-#include "models/decode_peaks.h"
+#include "tasks/centre/peaks.h"
+#include "tasks/dynamic_boxes/boxes.h"
+#include "tasks/static_map/instances.h"
 
 namespace bevgrad {
 namespace {

@@ -4,8 +4,8 @@
 
 namespace bevgrad {
 
-/// Of labels [N,C,H,W] (uint8: 0, 1, 255): [N,1,H,W], 1 where a class marks the cell, else 255 where a class ignores it,
-/// else 0. On the labels' device.
+/// Of labels [N,C,H,W] (uint8: 0, 1, 255): [N,1,H,W], 1 where a class marks the cell, else 255 where a class ignores
+/// it, else 0. On the labels' device.
 Tensor any_mark_labels(const Tensor& labels);
 
 }  // namespace bevgrad

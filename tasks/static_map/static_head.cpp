@@ -1,4 +1,4 @@
-#include "models/static_head.h"
+#include "tasks/static_map/static_head.h"
 
 #include "autograd/functions/interpolate.h"
 #include "nn/init.h"

@@ -1,4 +1,4 @@
-#include "models/decode_peaks.h"
+#include "tasks/centre/peaks.h"
 
 #include <algorithm>
 #include <cmath>

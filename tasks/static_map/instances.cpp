@@ -1,11 +1,11 @@
-#include "models/decode_instances.h"
+#include "tasks/static_map/instances.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "autograd/autograd.h"
-#include "models/decode_peaks.h"
+#include "tasks/centre/peaks.h"
 
 namespace bevgrad {
 namespace {
@@ -16,6 +16,33 @@ double size_of(float log_size) {
 }
 
 }  // namespace
+
+CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64_t classes,
+                               const std::vector<bool>& symmetric) {
+  CentreTargetBuilder builder(batch.size(), classes, grid);
+  for (int64_t n = 0; n < batch.size(); ++n) {
+    const auto sample = static_cast<size_t>(n);
+    if (!batch.has_instances[sample]) {
+      builder.ignore(n);
+      continue;
+    }
+    for (const Instance& instance : batch.instances[sample]) {
+      check(instance.class_id >= 0 && instance.class_id < classes,
+            "sample {}: an instance has class {}, expected 0 to {}", key_of(batch, n), instance.class_id, classes - 1);
+      check(instance.w > 0 && instance.h > 0, "sample {}: an instance is {} m x {} m, expected a positive size",
+            key_of(batch, n), instance.w, instance.h);
+      int64_t row = 0, column = 0;
+      if (!builder.locate(instance.x, instance.y, row, column)) continue;
+      const bool is_symmetric = symmetric.at(static_cast<size_t>(instance.class_id));
+      const double angle = folded_angle(instance.angle, is_symmetric);
+      const double dx = (instance.x - grid.x_min) / grid.cell - (static_cast<double>(column) + 0.5);
+      const double dy = (instance.y - grid.y_min) / grid.cell - (static_cast<double>(row) + 0.5);
+      builder.add(n, instance.class_id, row, column, instance.w, instance.h,
+                  {dx, dy, std::log(instance.w), std::log(instance.h), std::sin(angle), std::cos(angle)});
+    }
+  }
+  return builder.finish(6);
+}
 
 DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,
                                   const InstanceDecodeOptions& options) {

@@ -7,7 +7,6 @@
 
 #include "models/blocks.h"
 #include "models/head.h"
-#include "models/network_options.h"
 #include "models/network_output.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
@@ -18,6 +17,14 @@ namespace bevgrad {
 inline constexpr const char* kDynamicMapPrefix = "dynamic/";
 /// The head's maps of an output by their own names ("reg", ...); empty where the network has no such head.
 std::map<std::string, Tensor> dynamic_maps(const NetworkOutput& output);
+
+/// Sizes of the head; the defaults are the full-size network's.
+struct DynamicHeadOptions {
+  int64_t channels = 64;
+  int64_t classes = 8;
+
+  bool operator==(const DynamicHeadOptions&) const = default;
+};
 
 /// `shared_conv` (3x3 `conv`, `bn`, ReLU), then per map of `task_heads.0` a 3x3 convolution + norm + ReLU (`0.conv`,
 /// `0.bn`) and a 3x3 convolution (`1`). Maps: reg 2, height 1, dim 3, rot 2, vel 2, heatmap classes.

@@ -1,4 +1,4 @@
-#include "train/targets/any_mark.h"
+#include "tasks/static_map/any_mark.h"
 
 #include "tensor/ops.h"
 

@@ -1,9 +1,10 @@
-// From the static head's instance maps to rotated rectangles on the ground.
+// Instances as the static head's maps say them: rotated rectangles on the ground, encoded for training and decoded.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "data/batch.h"
+#include "tasks/centre/centre_targets.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
@@ -19,15 +20,21 @@ struct InstanceDecodeOptions {
   std::vector<bool> symmetric = {true, false, true, true};
 };
 
+/// What the head learns of a batch, on its cells: a heat map, and per instance dx, dy (cells from the centre of the
+/// peak's cell), log w, log h, sin, cos. Throws for a class at or past `classes` or a size that is not positive, naming
+/// the sample's key.
+CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64_t classes,
+                               const std::vector<bool>& symmetric);
+
 /// What is decoded, `max_instances` rows a sample; unused rows are NaN with class -1.
 struct DecodedInstances {
   Tensor instances;  ///< float32 [N,max,6]: centre x, centre y, w, h (metres), angle (radians), class
   Tensor scores;     ///< float32 [N,max]: NaN where unused
 };
 
-/// Decodes heat-map logits [N,K,H,W] and box maps [N,6,H,W] = dx, dy (cells, from the centre of the peak's cell), log
-/// w, log h, sin, cos: sigmoid, 3x3 peaks, the best `max_instances`, score threshold, rotated-IoU NMS within a class;
-/// best first. A peak whose box is not finite is dropped.
+/// The inverse. Decodes heat-map logits [N,K,H,W] and box maps [N,6,H,W] = dx, dy (cells, from the centre of the peak's
+/// cell), log w, log h, sin, cos: sigmoid, 3x3 peaks, the best `max_instances`, score threshold, rotated-IoU NMS within
+/// a class; best first. A peak whose box is not finite is dropped.
 DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,
                                   const InstanceDecodeOptions& options = {});
 

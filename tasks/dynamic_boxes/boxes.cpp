@@ -1,4 +1,4 @@
-#include "models/decode_boxes.h"
+#include "tasks/dynamic_boxes/boxes.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "autograd/autograd.h"
-#include "models/decode_peaks.h"
+#include "evaluation/true_boxes.h"
+#include "tasks/centre/peaks.h"
 
 namespace bevgrad {
 namespace {
@@ -25,6 +26,32 @@ double size_of(float log_size) {
 }
 
 }  // namespace
+
+CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  CentreTargetBuilder builder(batch.size(), classes, grid);
+  for (int64_t n = 0; n < batch.size(); ++n) {
+    const auto sample = static_cast<size_t>(n);
+    if (!batch.has_boxes[sample]) {
+      builder.ignore(n);
+      continue;
+    }
+    for (const Box3d& box : batch.boxes[sample]) {
+      check(box.class_id >= 0 && box.class_id < classes, "sample {}: a box has class {}, expected 0 to {}",
+            key_of(batch, n), box.class_id, classes - 1);
+      check(box.l > 0 && box.w > 0 && box.h > 0, "sample {}: a box is {} x {} x {} m, expected a positive size",
+            key_of(batch, n), box.l, box.w, box.h);
+      int64_t row = 0, column = 0;
+      if (!is_true_box(box, range) || !builder.locate(box.x, box.y, row, column)) continue;
+      const double dx = (box.x - grid.x_min) / grid.cell - static_cast<double>(column);
+      const double dy = (box.y - grid.y_min) / grid.cell - static_cast<double>(row);
+      builder.add(n, box.class_id, row, column, box.l, box.w,
+                  {dx, dy, box.z, std::log(box.l), std::log(box.w), std::log(box.h), std::sin(box.yaw),
+                   std::cos(box.yaw), box.has_velocity ? box.vx : kUnknown, box.has_velocity ? box.vy : kUnknown});
+    }
+  }
+  return builder.finish(10);
+}
 
 Tensor decode_boxes(const std::map<std::string, Tensor>& maps, const BoxDecodeOptions& options) {
   const Tensor heatmap = ops::to(detach(map_named(maps, "heatmap")), Device());

@@ -1,15 +1,18 @@
-#include "models/dynamic_head.h"
+#include "tasks/dynamic_boxes/dynamic_head.h"
 
 #include "nn/init.h"
+#include "tasks/dynamic_boxes/boxes.h"
 
 namespace bevgrad {
 
 std::map<std::string, Tensor> dynamic_maps(const NetworkOutput& output) {
   std::map<std::string, Tensor> maps;
-  for (const char* name : {"reg", "height", "dim", "rot", "vel", "heatmap"}) {
+  const auto add = [&](const char* name) {
     const std::string public_name = std::string(kDynamicMapPrefix) + name;
     if (output.has(public_name)) maps[name] = output.at(public_name);
-  }
+  };
+  for (const DynamicMap& map : kDynamicMaps) add(map.name);
+  add("heatmap");
   return maps;
 }
 
@@ -20,12 +23,12 @@ DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
 }
 
 DynamicHead::TaskHead::TaskHead(const DynamicHeadOptions& options) {
-  const std::pair<const char*, int64_t> outputs[] = {{"reg", 2}, {"height", 1}, {"dim", 3},
-                                                     {"rot", 2}, {"vel", 2},    {"heatmap", options.classes}};
-  for (const auto& [name, channels] : outputs) {
+  const auto add = [&](const char* name, int64_t channels) {
     branches.emplace_back(name, std::make_unique<Branch>(options.channels, channels));
     register_module(name, *branches.back().second);
-  }
+  };
+  for (const DynamicMap& map : kDynamicMaps) add(map.name, map.channels);
+  add("heatmap", options.classes);
 }
 
 DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options, Generator& generator)

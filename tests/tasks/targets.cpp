@@ -1,14 +1,14 @@
 // Heat maps and regressed numbers of known objects.
-#include "train/targets/centre_targets.h"
+#include "tasks/centre/centre_targets.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "models/decode_boxes.h"
-#include "models/decode_instances.h"
 #include "nn/losses.h"
+#include "tasks/dynamic_boxes/boxes.h"
+#include "tasks/static_map/instances.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {

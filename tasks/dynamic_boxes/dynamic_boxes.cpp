@@ -1,0 +1,107 @@
+#include "tasks/dynamic_boxes/dynamic_boxes.h"
+
+#include "autograd/functions.h"
+#include "evaluation/box_overview.h"
+#include "nn/losses.h"
+
+namespace bevgrad {
+namespace {
+
+/// Where true boxes lie.
+LabelGrid range_of(const config::Grid& grid) {
+  const auto& range = grid.pc_range();
+  return {.x_min = range[0],
+          .y_min = range[1],
+          .z_min = range[2],
+          .x_max = range[3],
+          .y_max = range[4],
+          .z_max = range[5],
+          .cell = grid.bev_cell() / 4};
+}
+
+class DynamicBoxes final : public Task {
+ public:
+  explicit DynamicBoxes(const config::Config& proto)
+      : head_(dynamic_head_options(proto)),
+        coding_(box_decode_options(proto)),
+        range_(range_of(proto.grid())),
+        loss_(proto.loss()) {}
+
+  std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const override {
+    return std::make_unique<DynamicHead>(channels, head_, generator);
+  }
+
+  bool takes(const config::ListGroup& list) const override { return list.dynamic_task(); }
+  void add_to_check(CheckOptions& check) const override { check.dynamic_task = true; }
+  double weight() const override { return loss_.dynamic_weight(); }
+
+  std::vector<LossTerm> losses(const NetworkOutput& output, const Batch& batch) const override {
+    const std::map<std::string, Tensor> maps = dynamic_maps(output);
+    const Tensor& heatmap = maps.at("heatmap");
+    const CentreGrid grid = {.x_min = coding_.x_min,
+                             .y_min = coding_.y_min,
+                             .cell = coding_.cell,
+                             .rows = heatmap.size(2),
+                             .columns = heatmap.size(3)};
+    const CentreTargets targets = box_targets(batch, grid, heatmap.size(1), range_);
+    std::vector<LossTerm> terms = {{"heatmap", loss_.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)}};
+    for (const DynamicMap& map : kDynamicMaps) {
+      const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
+      terms.push_back(
+          {map.name, loss_.dynamic_box() * map.weight, indexed_l1_loss(maps.at(map.name), targets.cells, wanted)});
+    }
+    return terms;
+  }
+
+  NamedTensors decode(const NetworkOutput& output) const override {
+    return {{"boxes", decode_boxes(dynamic_maps(output), coding_)}};
+  }
+
+  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
+    std::map<std::string, Tensor> maps = dynamic_maps(output);
+    for (auto& [name, map] : maps) map = ops::narrow(map, 0, n, 1);
+    frame.boxes = scored_boxes(decode_boxes(maps, coding_), 0);
+    if (batch.has_boxes[static_cast<size_t>(n)]) frame.box_labels = batch.boxes[static_cast<size_t>(n)];
+  }
+
+  std::vector<Table> overview(const Table& table) const override {
+    if (table.name == "dynamic_ap") return {box_overview(table)};
+    return {};
+  }
+
+ private:
+  DynamicHeadOptions head_;
+  BoxDecodeOptions coding_;
+  LabelGrid range_;
+  config::Loss loss_;
+};
+
+}  // namespace
+
+DynamicHeadOptions dynamic_head_options(const config::Config& proto) {
+  const config::DynamicHead& head = proto.network().dynamic_head();
+  return {.channels = head.channels(), .classes = head.classes_size()};
+}
+
+BoxDecodeOptions box_decode_options(const config::Config& proto) {
+  const config::DynamicHead& head = proto.network().dynamic_head();
+  BoxDecodeOptions options;
+  options.x_min = proto.grid().pc_range(0);
+  options.y_min = proto.grid().pc_range(1);
+  options.cell = proto.grid().bev_cell();
+  options.max_boxes = head.max_boxes();
+  options.score_threshold = static_cast<float>(head.score_threshold());
+  options.nms_iou = head.nms_iou();
+  return options;
+}
+
+TaskKind dynamic_boxes_task() {
+  return {.name = "dynamic",
+          .module = "bev_dynamic_head",
+          .make = [](const configs::Document& document) -> std::unique_ptr<Task> {
+            if (!document.proto.tasks().dynamic_task()) return nullptr;
+            return std::make_unique<DynamicBoxes>(document.proto);
+          }};
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,137 @@
+#include "tasks/static_map/static_map.h"
+
+#include <algorithm>
+
+#include "autograd/functions.h"
+#include "base/error.h"
+#include "nn/losses.h"
+#include "tasks/static_map/any_mark.h"
+
+namespace bevgrad {
+namespace {
+
+Tensor sample_of(const Tensor& map, int64_t n) {
+  return ops::narrow(map, 0, n, 1);
+}
+
+class StaticMap final : public Task {
+ public:
+  explicit StaticMap(const config::Config& proto)
+      : head_(static_head_options(proto)), coding_(instance_decode_options(proto)), loss_(proto.loss()) {}
+
+  std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const override {
+    return std::make_unique<StaticHead>(channels, head_, generator);
+  }
+
+  bool takes(const config::ListGroup& list) const override { return list.static_task(); }
+  void add_to_check(CheckOptions& check) const override { check.static_task = true; }
+  double weight() const override { return loss_.static_weight(); }
+
+  std::vector<LossTerm> losses(const NetworkOutput& output, const Batch& batch) const override {
+    std::vector<LossTerm> terms;
+    const bool is_ahead = batch.on_device != nullptr;
+    const Tensor& lane = output.at(kLaneLogits);
+    const Tensor lane_labels = is_ahead ? batch.on_device->lane() : batch.lane;
+    add_segmentation(terms, "lane", lane, lane_labels, loss_.lane_focal(), loss_.lane_dice(),
+                     loss_.lane_class_weights());
+    if (loss_.lane_any_focal() > 0 || loss_.lane_any_dice() > 0)
+      add_segmentation(terms, "lane_any", max(lane, 1, true), any_mark_labels(lane_labels), loss_.lane_any_focal(),
+                       loss_.lane_any_dice(), {});
+    add_segmentation(terms, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
+                     loss_.road_focal(), loss_.road_dice(), loss_.road_class_weights());
+    const Tensor& heatmap = output.at(kInstanceHeatmap);
+    const CentreGrid grid = {.x_min = coding_.x_min,
+                             .y_min = coding_.y_min,
+                             .cell = coding_.cell,
+                             .rows = heatmap.size(2),
+                             .columns = heatmap.size(3)};
+    const CentreTargets targets = instance_targets(batch, grid, heatmap.size(1), coding_.symmetric);
+    terms.push_back({"instance_heatmap", loss_.instance_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)});
+    terms.push_back({"instance_box", loss_.instance_box(),
+                     indexed_l1_loss(output.at(kInstanceBox), targets.cells, targets.values)});
+    return terms;
+  }
+
+  NamedTensors decode(const NetworkOutput& output) const override {
+    const DecodedInstances decoded = decode_instances(output.at(kInstanceHeatmap), output.at(kInstanceBox), coding_);
+    return {{"instances", decoded.instances}, {"instance_scores", decoded.scores}};
+  }
+
+  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
+    const auto sample = static_cast<size_t>(n);
+    frame.lane = sigmoid_raster(output.at(kLaneLogits), n);
+    frame.road = sigmoid_raster(output.at(kRoadLogits), n);
+    // The evaluation counts these values of the rasters themselves.
+    frame.non_finite.erase(kLaneLogits);
+    frame.non_finite.erase(kRoadLogits);
+    frame.lane_label = label_raster(batch.lane, n);
+    frame.road_label = label_raster(batch.road, n);
+    if (batch.visibility.defined()) frame.visibility = label_raster(batch.visibility, n);
+    const DecodedInstances decoded =
+        decode_instances(sample_of(output.at(kInstanceHeatmap), n), sample_of(output.at(kInstanceBox), n), coding_);
+    frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
+    if (batch.has_instances[sample]) frame.instance_labels = batch.instances[sample];
+  }
+
+  std::vector<Table> overview(const Table& table) const override {
+    if (table.name == "iou") return {iou_overview(table)};
+    return {};
+  }
+
+ private:
+  void add_segmentation(std::vector<LossTerm>& terms, const std::string& name, const Tensor& logits,
+                        const Tensor& labels, double focal, double dice,
+                        const google::protobuf::RepeatedField<double>& class_weights) const {
+    check(labels.defined(), "loss: the batch has no {} labels", name);
+    const std::vector<double> weights(class_weights.begin(), class_weights.end());
+    // In the logits' layout, once for both losses.
+    const Tensor targets = ops::contiguous(ops::to(labels, logits.device()), MemoryFormat::ChannelsLast);
+    terms.push_back(
+        {name + "_focal", focal,
+         sigmoid_focal_loss(logits, targets,
+                            {.alpha = loss_.focal_alpha(), .gamma = loss_.focal_gamma(), .class_weights = weights})});
+    terms.push_back({name + "_dice", dice, soft_dice_loss(logits, targets, {.class_weights = weights})});
+  }
+
+  StaticHeadOptions head_;
+  InstanceDecodeOptions coding_;
+  config::Loss loss_;
+};
+
+}  // namespace
+
+StaticHeadOptions static_head_options(const config::Config& proto) {
+  const config::StaticHead& head = proto.network().static_head();
+  return {.up1_channels = head.up1_channels(),
+          .up2_channels = head.up2_channels(),
+          .lane_classes = head.lane_classes_size(),
+          .road_classes = head.road_classes_size(),
+          .instance_classes = head.instance_classes_size()};
+}
+
+InstanceDecodeOptions instance_decode_options(const config::Config& proto) {
+  const config::StaticHead& head = proto.network().static_head();
+  InstanceDecodeOptions options;
+  options.x_min = proto.grid().pc_range(0);
+  options.y_min = proto.grid().pc_range(1);
+  options.cell = proto.grid().bev_cell() / 2;
+  options.max_instances = head.max_instances();
+  options.score_threshold = static_cast<float>(head.score_threshold());
+  options.nms_iou = head.nms_iou();
+  options.symmetric.clear();
+  for (const std::string& name : head.instance_classes())
+    options.symmetric.push_back(std::ranges::find(head.symmetric_classes(), name) != head.symmetric_classes().end());
+  return options;
+}
+
+TaskKind static_map_task() {
+  return {.name = "static",
+          .module = "bev_static_head",
+          .input = kBevTemporal,
+          .make = [](const configs::Document& document) -> std::unique_ptr<Task> {
+            if (!document.proto.tasks().static_task()) return nullptr;
+            return std::make_unique<StaticMap>(document.proto);
+          }};
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,71 @@
+// tasks/ holds what the network is asked for, one folder a task: its head, what it learns and by which loss, how its
+// maps become objects, and what it adds to evaluation and pictures. Not here: the encoder (models/), metrics
+// (evaluation/), panels (drawing/), the training loop (train/).
+//
+// This file: what a task is to the rest of the program, and the row by which a program gets to know it.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "configs/document.h"
+#include "data/batch.h"
+#include "data/check/check_dataset.h"
+#include "drawing/sample_picture.h"
+#include "evaluation/evaluator.h"
+#include "models/head.h"
+#include "models/network_output.h"
+#include "tasks/task_metric.h"
+#include "tensor/random.h"
+
+namespace bevgrad {
+
+/// A term of a task's loss.
+struct LossTerm {
+  std::string name;   ///< "lane_focal"; logged as "<task>/<name>"
+  double weight = 1;  ///< within the task; 0: the term is logged and not learned
+  Tensor value;       ///< a scalar on the tape, not weighted
+};
+
+/// A task that a config switches on. It keeps what it needs of the config; all functions may be called from several
+/// threads.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  /// With fresh weights; `channels` are those of the BEV feature.
+  virtual std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const = 0;
+
+  /// Of the sum of its terms in the loss of a step.
+  virtual double weight() const { return 1; }
+  virtual std::vector<LossTerm> losses(const NetworkOutput& output, const Batch& batch) const = 0;
+  /// Whether it trains on a list of the config.
+  virtual bool takes(const config::ListGroup&) const { return true; }
+  /// Which labels it needs, for a check of the data.
+  virtual void add_to_check(CheckOptions&) const {}
+
+  /// What is decoded from the head's maps, [N,...]: `predict` writes it beside the maps.
+  virtual NamedTensors decode(const NetworkOutput&) const { return {}; }
+  /// Predictions and labels of sample `n`, for the metrics of evaluation/ and for pictures. `output` is on the CPU.
+  virtual void add_to_frame(EvaluationFrame&, const NetworkOutput&, const Batch&, int64_t /*n*/) const {}
+  /// Panels and the like of sample `n`.
+  virtual void add_to_picture(SamplePicture&, const NetworkOutput&, const Batch&, int64_t /*n*/) const {}
+  /// A metric that evaluation/ does not have; null: none.
+  virtual std::unique_ptr<TaskMetric> make_metric() const { return nullptr; }
+  /// What a person wants to see of a table of the evaluation at the end of a validation.
+  virtual std::vector<Table> overview(const Table&) const { return {}; }
+};
+
+/// A row of the table of tasks. `make` gives null where the config leaves the task off; it throws UsageError for values
+/// that the schema allows and the task does not (configs/judge.h names field and line).
+struct TaskKind {
+  std::string name;               ///< of its loss terms, loader and sampler: "static"
+  std::string module;             ///< of its head: the first part of its parameters' names, "bev_static_head"
+  const char* input = kBevFused;  ///< the map that the head takes: kBevFused, or kBevTemporal, which uses the history
+  std::unique_ptr<Task> (*make)(const configs::Document& document) = nullptr;
+};
+
+/// The tasks that this project has: static_map, dynamic_boxes.
+std::vector<TaskKind> standard_tasks();
+
+}  // namespace bevgrad

@@ -1,0 +1,36 @@
+// The tasks of a config, made from the table of those that a program knows.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/head.h"
+#include "tasks/task.h"
+
+namespace bevgrad {
+
+struct ActiveTask {
+  std::string name;    ///< TaskKind's
+  std::string module;  ///< TaskKind's
+  bool uses_history = false;
+  std::shared_ptr<const Task> task;
+};
+
+class TaskList {
+ public:
+  /// Throws UsageError where no task is on, where the config has temporal fusion and no task takes it, and what a row's
+  /// `make` throws; Error for two rows of one name.
+  TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document);
+
+  auto begin() const { return active_.begin(); }
+  auto end() const { return active_.end(); }
+  const std::vector<ActiveTask>& active() const { return active_; }
+  /// What the network is built with: every row's head, in the table's order; one of a task that is off builds nothing.
+  const std::vector<HeadSpec>& heads() const { return heads_; }
+
+ private:
+  std::vector<ActiveTask> active_;
+  std::vector<HeadSpec> heads_;
+};
+
+}  // namespace bevgrad
