@@ -47,7 +47,7 @@ std::string index_text(const Tensor& x, int64_t i) {
 }
 
 struct Checked {
-  std::string name;  // "input 0", "captured weight"
+  std::string name;  // "input 0", "conv.weight", "captured 0 (float64 [3] on cpu)"
   Tensor leaf;
 };
 
@@ -95,7 +95,8 @@ class Check {
   std::string compare(const Checked& checked) const {
     const Tensor& x = checked.leaf;
     const Tensor dx = grad(x);
-    if (!dx.defined()) return fmt::format("{}: {} got no gradient", op_, checked.name);
+    if (!dx.defined()) return fmt::format("{}: {} got no gradient: does it take part in the output, and in its record?", op_,
+                         checked.name);
     if (dx.sizes() != x.sizes() || dx.dtype() != x.dtype())
       return fmt::format("{}: the gradient of {} is {}, expected {}", op_, checked.name, describe(dx), describe(x));
     const std::vector<double> analytic = dx.to_vector(), values = x.to_vector();
@@ -184,10 +185,8 @@ class GradientsAside {
   std::vector<std::pair<Tensor, Tensor>> held_;
 };
 
-std::string name_of(const Tensor& leaf, const GradcheckOptions& options, size_t number) {
-  for (const auto& [name, tensor] : options.names)
-    if (tensor.is_same(leaf)) return "captured " + name;
-  return fmt::format("captured {} ({})", number, describe(leaf));
+bool holds(const std::vector<Checked>& checked, const Tensor& leaf) {
+  return std::any_of(checked.begin(), checked.end(), [&](const Checked& one) { return one.leaf.is_same(leaf); });
 }
 
 }  // namespace
@@ -212,11 +211,11 @@ std::string gradcheck(const std::string& op, const Function& function, const std
   {
     const LeafList used;
     y = function(leaves);
-    size_t captured = 0;
-    for (const Tensor& leaf : used.leaves()) {
-      const bool is_input = std::any_of(leaves.begin(), leaves.end(), [&](const Tensor& x) { return x.is_same(leaf); });
-      if (!is_input) checked.push_back({name_of(leaf, options, captured++), leaf});
-    }
+    for (const auto& [name, leaf] : options.names)
+      if (requires_grad(leaf) && !holds(checked, leaf)) checked.push_back({name, leaf});
+    int captured = 0;
+    for (const Tensor& leaf : used.leaves())
+      if (!holds(checked, leaf)) checked.push_back({fmt::format("captured {} ({})", captured++, describe(leaf)), leaf});
   }
   Check check(op, function, leaves, options);
   if (const std::string problem = check.prepare(checked, y); !problem.empty()) return problem;
