@@ -9,7 +9,7 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/gradient_hook.h"
-#include "autograd/leaf_list.h"
+#include "internal/leaf_list.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/leaf_list.h"
+#include "internal/leaf_list.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
