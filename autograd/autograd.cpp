@@ -45,7 +45,7 @@ struct Node {
   BackwardRule rule;
   std::function<Tensor(const Tensor&)> view;  // instead of a rule: the part of its only input that the result is
   MemoryFormat input_format = MemoryFormat::Contiguous;  // for a view
-  std::string module;  // where it was recorded, for detect_anomaly
+  std::string module;                                    // where it was recorded, for detect_anomaly
 
   // A long chain of operations must not be destroyed by recursion.
   ~Node() {

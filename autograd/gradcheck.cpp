@@ -102,7 +102,8 @@ class Check {
   std::string compare(const Checked& checked) const {
     const Tensor& x = checked.leaf;
     const Tensor dx = grad(x);
-    if (!dx.defined()) return fmt::format("{}: {} got no gradient: does it take part in the output, and in its record?", op_,
+    if (!dx.defined())
+      return fmt::format("{}: {} got no gradient: does it take part in the output, and in its record?", op_,
                          checked.name);
     if (dx.sizes() != x.sizes() || dx.dtype() != x.dtype())
       return fmt::format("{}: the gradient of {} is {}, expected {}", op_, checked.name, describe(dx), describe(x));
@@ -163,9 +164,10 @@ class Check {
     const Slope near = slope_at(x, i, value, options_.step / 4);
     const double gap = std::abs(near.right - near.left);
     if (!is_gap(near, gap) || gap < 0.6 * before) return "";
-    return fmt::format(": the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
-                       "above; choose inputs away from its kinks",
-                       near.left, near.right);
+    return fmt::format(
+        ": the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
+        "above; choose inputs away from its kinks",
+        near.left, near.right);
   }
 
   const std::string& op_;
@@ -236,9 +238,10 @@ std::string gradcheck(const std::string& op, const Function& function, const std
 
   const NoGradGuard no_grad;
   if (!check.repeats())
-    return fmt::format("{}: the function gives other values when it is called again with the same inputs: it is random, "
-                       "or keeps a state",
-                       op);
+    return fmt::format(
+        "{}: the function gives other values when it is called again with the same inputs: it is random, "
+        "or keeps a state",
+        op);
   for (const Checked& one : checked)
     if (const std::string problem = check.compare(one); !problem.empty()) return problem;
   return "";

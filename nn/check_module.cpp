@@ -109,9 +109,9 @@ class ModuleCheck {
 
   std::string run() {
     using Step = std::string (ModuleCheck::*)();
-    for (const Step step : {&ModuleCheck::repeats, &ModuleCheck::state_dict, &ModuleCheck::freezing,
-                            &ModuleCheck::recomputing, &ModuleCheck::autocast, &ModuleCheck::devices,
-                            &ModuleCheck::gradients}) {
+    for (const Step step :
+         {&ModuleCheck::repeats, &ModuleCheck::state_dict, &ModuleCheck::freezing, &ModuleCheck::recomputing,
+          &ModuleCheck::autocast, &ModuleCheck::devices, &ModuleCheck::gradients}) {
       module_.set_frozen(false);
       module_.set_training(false);
       kept_.restore_values();
@@ -205,8 +205,7 @@ class ModuleCheck {
     const NamedTensors parameters = module_.named_parameters();
     std::vector<Tensor> leaves;
     for (const auto& [name, parameter] : parameters) leaves.push_back(parameter);
-    const Pass again =
-        pass([&](const std::vector<Tensor>& x) { return checkpoint(forward_, x, leaves); });
+    const Pass again = pass([&](const std::vector<Tensor>& x) { return checkpoint(forward_, x, leaves); });
     if (!same_bits(again.output, plain.output)) return "recomputed by checkpoint(), the output differs";
     for (size_t i = 0; i < plain.gradients.size(); ++i) {
       const bool is_input = i < inputs_.size();
@@ -268,8 +267,8 @@ class ModuleCheck {
     if (!options_.gradients) return "";
     for (const bool training : {false, true}) {
       module_.set_training(training);
-      const std::string problem = gradcheck(training ? "in training" : "in evaluation", module_, forward_, inputs_,
-                                            options_.gradcheck);
+      const std::string problem =
+          gradcheck(training ? "in training" : "in evaluation", module_, forward_, inputs_, options_.gradcheck);
       if (!problem.empty()) return problem;
     }
     return "";

@@ -9,7 +9,8 @@ namespace bevgrad {
 /// with central differences. The module and its floating-point inputs are float64 while it lasts; afterwards the
 /// module has its dtype, its values and its buffers back.
 ///
-///   EXPECT_EQ(gradcheck("fuser", fuser, [&](auto& x) { return fuser.forward(x[0]); }, {generator.normal({2, 3, 4, 5})}), "");
+///   EXPECT_EQ(gradcheck("fuser", fuser, [&](auto& x) { return fuser.forward(x[0]); }, {generator.normal({2, 3, 4,
+///   5})}), "");
 ///
 /// Returns "" or what is wrong, as the other does; parameters are called by their names.
 std::string gradcheck(const std::string& op, Module& module,

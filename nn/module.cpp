@@ -82,8 +82,10 @@ void Module::move_to(Device device) {
 }
 
 void Module::move_to(DType dtype) {
-  check(dtype == DType::Float32 || dtype == DType::Float64, "move_to: {} is no dtype of parameters, expected float32 "
-        "or float64", name(dtype));
+  check(dtype == DType::Float32 || dtype == DType::Float64,
+        "move_to: {} is no dtype of parameters, expected float32 "
+        "or float64",
+        name(dtype));
   const NoGradGuard no_grad;
   const auto convert = [dtype](const Tensor& tensor) {
     if (!is_floating_point(tensor.dtype())) return;

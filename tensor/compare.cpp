@@ -55,12 +55,13 @@ Tensor compare(const char* op, const Tensor& a, const Tensor& b, Relation relati
   pointwise::check_same(op, a, b);
   const Shape sizes = broadcast_shapes(op, a.sizes(), b.sizes());
   const Tensor& layout = a.sizes() == sizes ? a : b;
-  Tensor result = empty(sizes, {DType::Bool, layout.sizes() == sizes ? layout.suggested_format() : MemoryFormat{},
-                                a.device()});
+  Tensor result =
+      empty(sizes, {DType::Bool, layout.sizes() == sizes ? layout.suggested_format() : MemoryFormat{}, a.device()});
   const Walk walk =
       plan_walk(sizes, {{result.sizes(), result.strides()}, {a.sizes(), a.strides()}, {b.sizes(), b.strides()}});
   dispatch_all(a.dtype(), [&]<class T>() {
-    launch_elements<3>(a.device(), walk, Compare<T>{result.data<bool>(), a.data<const T>(), b.data<const T>(), relation});
+    launch_elements<3>(a.device(), walk,
+                       Compare<T>{result.data<bool>(), a.data<const T>(), b.data<const T>(), relation});
   });
   return result;
 }

@@ -35,8 +35,8 @@ Tensor dropped(const Tensor& x, double p, uint64_t seed) {
   const double words = p * 4294967296.0;
   dispatch_floating("dropout", x.dtype(), [&]<class T>() {
     launch(x.device(), (x.numel() + 3) / 4,
-           DropOut<T>{y.data<T>(), dense.data<const T>(), seed,
-                      static_cast<uint32_t>(std::min(words, 4294967295.0)), 1 / (1 - p), x.numel()},
+           DropOut<T>{y.data<T>(), dense.data<const T>(), seed, static_cast<uint32_t>(std::min(words, 4294967295.0)),
+                      1 / (1 - p), x.numel()},
            20);
   });
   return y;

@@ -53,13 +53,12 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   const Tensor y = empty(index.sizes(), {x.dtype(), {}, x.device()});
   if (y.numel() == 0) return y;
   const Tensor first = beside(x, index.sizes(), axis);
-  const Walk walk = plan_walk(y.sizes(), {{y.sizes(), y.strides()},
-                                          {index.sizes(), index.strides()},
-                                          {first.sizes(), first.strides()}});
+  const Walk walk = plan_walk(
+      y.sizes(), {{y.sizes(), y.strides()}, {index.sizes(), index.strides()}, {first.sizes(), first.strides()}});
   dispatch_floating("gather", x.dtype(), [&]<class T>() {
-    launch_elements<3>(
-        x.device(), walk,
-        Gather<T>{y.data<T>(), index.data<const int64_t>(), first.data<const T>(), x.strides()[axis]}, 2);
+    launch_elements<3>(x.device(), walk,
+                       Gather<T>{y.data<T>(), index.data<const int64_t>(), first.data<const T>(), x.strides()[axis]},
+                       2);
   });
   return y;
 }
@@ -68,29 +67,28 @@ void scatter_add_(const Tensor& target, int axis, const Tensor& index, const Ten
   if (index.numel() == 0) return;
   const Tensor i0 = ops::narrow(index, axis, 0, 1), s0 = ops::narrow(source, axis, 0, 1);
   const Tensor t0 = beside(target, i0.sizes(), axis);
-  const Walk walk = plan_walk(
-      i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
+  const Walk walk =
+      plan_walk(i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
   dispatch_floating("scatter_add", target.dtype(), [&]<class T>() {
-    launch_elements<3>(
-        target.device(), walk,
-        ScatterAddLine<T>{t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(), index.size(axis),
-                          target.strides()[axis], index.strides()[axis], source.strides()[axis]},
-        2 * index.size(axis));
+    launch_elements<3>(target.device(), walk,
+                       ScatterAddLine<T>{t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(), index.size(axis),
+                                         target.strides()[axis], index.strides()[axis], source.strides()[axis]},
+                       2 * index.size(axis));
   });
 }
 
 void check_beside(const char* op, const Tensor& x, const Tensor& index, int axis) {
   bool fits = x.dim() == index.dim();
   for (int d = 0; fits && d < x.dim(); ++d) fits = d == axis || index.size(d) <= x.size(d);
-  check(fits, "{}: the index {} does not fit {} along dimension {}", op, to_string(index.sizes()),
-        to_string(x.sizes()), axis);
+  check(fits, "{}: the index {} does not fit {} along dimension {}", op, to_string(index.sizes()), to_string(x.sizes()),
+        axis);
 }
 
 // Reading at an index, for gather and index_select.
 Tensor recorded_gather(const char* op, const Tensor& x, int axis, const Tensor& index) {
   return record(op, gathered(x, axis, index), {x},
                 [index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy,
-                                                                                              const NeedsGrad&) {
+                                                                                                const NeedsGrad&) {
                   const Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
                   scatter_add_(dx, axis, index_.get(), dy);
                   return Grads{dx};
@@ -117,10 +115,9 @@ Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& 
   check_index("scatter_add", x, index, x.size(axis));
   const Tensor y = ops::clone(x);
   scatter_add_(y, axis, index, source);
-  return record("scatter_add", y, {x, source},
-                [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
-                  return Grads{dy, needs[1] ? gathered(dy, axis, index_.get()) : Tensor()};
-                });
+  return record("scatter_add", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
+    return Grads{dy, needs[1] ? gathered(dy, axis, index_.get()) : Tensor()};
+  });
 }
 
 Tensor index_select(const Tensor& x, int dim, const Tensor& index) {

@@ -8,16 +8,16 @@
 
 namespace bevgrad {
 
-/// y[i][j][k] = x[i][index[i][j][k]][k] for dim 1: index has x's rank and is no larger than x but along `dim`; y has its
-/// sizes.
+/// y[i][j][k] = x[i][index[i][j][k]][k] for dim 1: index has x's rank and is no larger than x but along `dim`; y has
+/// its sizes.
 Tensor gather(const Tensor& x, int dim, const Tensor& index);
 /// x plus source[i][j][k] at [i][index[i][j][k]][k] for dim 1, in the order of the source along `dim`. index and source
 /// have one shape, no larger than x but along `dim`.
 Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source);
 /// The entries of `dim` that index [n] names, in its order, repetitions allowed.
 Tensor index_select(const Tensor& x, int dim, const Tensor& index);
-/// Rows of weight [entries, width] for indices of any shape -> [.., width]. Row `padding_index` (if not negative) gets no
-/// gradient.
+/// Rows of weight [entries, width] for indices of any shape -> [.., width]. Row `padding_index` (if not negative) gets
+/// no gradient.
 Tensor embedding(const Tensor& indices, const Tensor& weight, int64_t padding_index = -1);
 
 struct SortResult {

@@ -76,8 +76,8 @@ Tensor normalised_rows(const char* op, const Tensor& x, double eps) {
   const Tensor y = empty(x.sizes(), {x.dtype(), {}, x.device()});
   const Tensor inv_std = empty({rows}, {DType::Float64, {}, x.device()});
   dispatch_floating(op, x.dtype(), [&]<class T>() {
-    launch(x.device(), n ? rows : 0,
-           NormaliseRow<T>{y.data<T>(), in.data<const T>(), inv_std.data<double>(), n, eps}, n);
+    launch(x.device(), n ? rows : 0, NormaliseRow<T>{y.data<T>(), in.data<const T>(), inv_std.data<double>(), n, eps},
+           n);
   });
   return record(op, y, {x}, [op, y_ = Saved(y), inv_std](const Tensor& dy, const NeedsGrad&) {
     const Tensor gradient = ops::contiguous(dy);

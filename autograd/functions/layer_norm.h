@@ -4,9 +4,9 @@
 
 namespace bevgrad {
 
-/// (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, which are `normalized_shape` (Ba et al., 2016),
-/// the variance biased. weight and bias have that shape and x's dtype, float32 with bfloat16 x, or are undefined. Sums
-/// are taken in double.
+/// (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, which are `normalized_shape` (Ba et al.,
+/// 2016), the variance biased. weight and bias have that shape and x's dtype, float32 with bfloat16 x, or are
+/// undefined. Sums are taken in double.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 

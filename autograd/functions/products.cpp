@@ -44,8 +44,8 @@ Tensor multiplied(const Tensor& a, const Tensor& b) {
   if (m * n * k <= kSmall || batch > 65536) {
     const Tensor left = ops::contiguous(a), right = ops::contiguous(b);
     dispatch_floating("bmm", a.dtype(), [&]<class T>() {
-      launch(a.device(), batch * m,
-             SmallProduct<T>{c.data<T>(), left.data<const T>(), right.data<const T>(), m, n, k}, k * n / 8 + 1);
+      launch(a.device(), batch * m, SmallProduct<T>{c.data<T>(), left.data<const T>(), right.data<const T>(), m, n, k},
+             k * n / 8 + 1);
     });
     return c;
   }

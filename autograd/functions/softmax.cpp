@@ -196,7 +196,9 @@ void softmax_backward_row(T* dx, const T* y, const T* dy, int64_t n, Form form) 
 template <class Row, class Block>
 void for_each_line(const Blocks& blocks, const Row& row, const Block& block) {
   const int64_t n = blocks.n, inner = blocks.inner;
-  if (inner == 1) return launch_host(blocks.outer, [&](int64_t i) { row(i * n); }, 2 * n);
+  if (inner == 1)
+    return launch_host(
+        blocks.outer, [&](int64_t i) { row(i * n); }, 2 * n);
   const int64_t pieces = (inner + kColumns - 1) / kColumns;
   launch_host(
       blocks.outer * pieces,

@@ -138,17 +138,16 @@ Tensor prod(const Tensor& x, int dim, bool keep_dims) {
   Tensor y = empty(x0.sizes(), {x.dtype(), x.suggested_format(), x.device()});
   const Walk walk = plan_walk(y.sizes(), {{y.sizes(), y.strides()}, {x0.sizes(), x0.strides()}});
   dispatch_floating("prod", x.dtype(), [&]<class T>() {
-    launch_elements<2>(x.device(), walk,
-                       ProdLine<T>{y.data<T>(), x0.data<const T>(), x.size(axis), x.strides()[axis]}, x.size(axis));
+    launch_elements<2>(x.device(), walk, ProdLine<T>{y.data<T>(), x0.data<const T>(), x.size(axis), x.strides()[axis]},
+                       x.size(axis));
   });
   const Tensor shown = keep_dims ? y : ops::select(y, axis, 0);
   return record("prod", shown, {x}, [x_ = Saved(x), axis, kept = y.sizes()](const Tensor& dy, const NeedsGrad&) {
     const Tensor& x = x_.get();
     const Tensor dx = empty_like(x), gradient = ops::reshape(dy, kept);
     const Tensor dx0 = ops::narrow(dx, axis, 0, 1), x0 = ops::narrow(x, axis, 0, 1);
-    const Walk walk = plan_walk(kept, {{dx0.sizes(), dx0.strides()},
-                                       {x0.sizes(), x0.strides()},
-                                       {gradient.sizes(), gradient.strides()}});
+    const Walk walk = plan_walk(
+        kept, {{dx0.sizes(), dx0.strides()}, {x0.sizes(), x0.strides()}, {gradient.sizes(), gradient.strides()}});
     dispatch_floating("prod", x.dtype(), [&]<class T>() {
       launch_elements<3>(x.device(), walk,
                          ProdLineBackward<T>{dx0.data<T>(), x0.data<const T>(), gradient.data<const T>(), x.size(axis),
@@ -212,9 +211,8 @@ Tensor cumsum(const Tensor& x, int dim) {
   if (x.dim() == 0) return clone(x);
   const OpScope scope("cumsum");
   const int axis = wrap_dimension("cumsum", dim, x.dim());
-  return record("cumsum", running_sum(x, axis, false), {x}, [axis](const Tensor& dy, const NeedsGrad&) {
-    return Grads{running_sum(dy, axis, true)};
-  });
+  return record("cumsum", running_sum(x, axis, false), {x},
+                [axis](const Tensor& dy, const NeedsGrad&) { return Grads{running_sum(dy, axis, true)}; });
 }
 
 }  // namespace bevgrad

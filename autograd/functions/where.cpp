@@ -14,9 +14,7 @@ struct Choose {
   const bool* condition;
   const T* a;
   const T* b;
-  BEVGRAD_HD void operator()(const std::array<int64_t, 4>& o) const {
-    out[o[0]] = condition[o[1]] ? a[o[2]] : b[o[3]];
-  }
+  BEVGRAD_HD void operator()(const std::array<int64_t, 4>& o) const { out[o[0]] = condition[o[1]] ? a[o[2]] : b[o[3]]; }
 };
 
 Tensor choose(const char* op, const Tensor& condition, const Tensor& a, const Tensor& b) {

@@ -14,7 +14,9 @@ TEST(ConvFuser, DoesWhatAModuleShould) {
   ConvFuser fuser(5, 4, generator);
   const std::vector<Tensor> features = {generator.normal({2, 2, 4, 3}), generator.normal({2, 3, 4, 3})};
   EXPECT_EQ(fuser.forward(features).sizes(), (Shape{2, 4, 4, 3}));
-  EXPECT_EQ(check_module("fuser", fuser, [&](auto& x) { return fuser.forward(x); }, features), "");
+  EXPECT_EQ(check_module(
+                "fuser", fuser, [&](auto& x) { return fuser.forward(x); }, features),
+            "");
 }
 
 }  // namespace

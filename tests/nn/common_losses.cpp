@@ -44,9 +44,9 @@ void expect_elementwise(const Loss& loss, double (*f)(double, double), const Ten
   }
   EXPECT_NEAR(loss(x, t, Reduction::Sum).item(), total, 1e-10);
   EXPECT_NEAR(loss(x, t, Reduction::Mean).item(), total / static_cast<double>(a.size()), 1e-12);
-  EXPECT_EQ(gradcheck("loss", [&](const std::vector<Tensor>& in) { return loss(in[0], in[1], Reduction::Mean); },
-                      {x, t}),
-            "");
+  EXPECT_EQ(
+      gradcheck("loss", [&](const std::vector<Tensor>& in) { return loss(in[0], in[1], Reduction::Mean); }, {x, t}),
+      "");
   EXPECT_THAT(error_of([&] { loss(x, zeros({1}), Reduction::Mean); }), HasSubstr("expected the same"));
   EXPECT_THAT(error_of([&] { loss(x, Tensor(), Reduction::Mean); }), HasSubstr("targets is undefined"));
 }
@@ -54,8 +54,10 @@ void expect_elementwise(const Loss& loss, double (*f)(double, double), const Ten
 TEST(CommonLosses, OfElements) {
   const Tensor x = random({3, 4}, 1), t = random({3, 4}, 2), p = random({3, 4}, 3, 0.1, 0.9),
                q = random({3, 4}, 4, 0.1, 0.9);
-  expect_elementwise(mse_loss, [](double a, double b) { return (a - b) * (a - b); }, x, t);
-  expect_elementwise(l1_loss, [](double a, double b) { return std::abs(a - b); }, x, t);
+  expect_elementwise(
+      mse_loss, [](double a, double b) { return (a - b) * (a - b); }, x, t);
+  expect_elementwise(
+      l1_loss, [](double a, double b) { return std::abs(a - b); }, x, t);
   expect_elementwise([](auto& a, auto& b, Reduction r) { return smooth_l1_loss(a, b, 0.5, r); },
                      [](double a, double b) {
                        const double d = std::abs(a - b);
@@ -68,15 +70,16 @@ TEST(CommonLosses, OfElements) {
                        return d < 0.7 ? d * d / 2 : 0.7 * (d - 0.35);
                      },
                      x, t);
-  expect_elementwise(binary_cross_entropy,
-                     [](double a, double b) { return -b * std::log(a) - (1 - b) * std::log(1 - a); }, p, q);
+  expect_elementwise(
+      binary_cross_entropy, [](double a, double b) { return -b * std::log(a) - (1 - b) * std::log(1 - a); }, p, q);
   expect_elementwise([](auto& a, auto& b, Reduction r) { return binary_cross_entropy_with_logits(a, b, {}, r); },
                      [](double a, double b) {
                        const double s = 1 / (1 + std::exp(-a));
                        return -b * std::log(s) - (1 - b) * std::log(1 - s);
                      },
                      x, q);
-  expect_elementwise(kl_div, [](double a, double b) { return b * (std::log(b) - a); }, x, q);
+  expect_elementwise(
+      kl_div, [](double a, double b) { return b * (std::log(b) - a); }, x, q);
 }
 
 TEST(CommonLosses, EdgesAreFinite) {
@@ -95,8 +98,8 @@ TEST(CommonLosses, EdgesAreFinite) {
 
 TEST(CommonLosses, PositiveWeights) {
   const Tensor x = random({2, 3}, 1), t = random({2, 3}, 2, 0, 1), w = from_values({1, 2, 3}, {3}, {DType::Float64});
-  const Values a = x.to_vector(), b = t.to_vector(), each =
-      binary_cross_entropy_with_logits(x, t, w, Reduction::None).to_vector();
+  const Values a = x.to_vector(), b = t.to_vector(),
+               each = binary_cross_entropy_with_logits(x, t, w, Reduction::None).to_vector();
   for (size_t i = 0; i < a.size(); ++i) {
     const double s = 1 / (1 + std::exp(-a[i]));
     EXPECT_NEAR(each[i], -static_cast<double>(1 + i % 3) * b[i] * std::log(s) - (1 - b[i]) * std::log(1 - s), 1e-12);
@@ -130,9 +133,8 @@ TEST(CommonLosses, CrossEntropy) {
   for (const double smoothing : {0.0, 0.2})
     for (const bool weighted : {false, true})
       for (const Reduction reduction : {Reduction::Mean, Reduction::Sum}) {
-        const ClassLossOptions options{.weight = weighted ? weight : Tensor(),
-                                       .label_smoothing = smoothing,
-                                       .reduction = reduction};
+        const ClassLossOptions options{
+            .weight = weighted ? weight : Tensor(), .label_smoothing = smoothing, .reduction = reduction};
         EXPECT_NEAR(cross_entropy(x, targets, options).item(),
                     expected_cross_entropy(x.to_vector(), labels, weighted ? weights : Values{1, 1, 1, 1}, smoothing,
                                            reduction == Reduction::Mean),
@@ -149,7 +151,9 @@ TEST(CommonLosses, CrossEntropy) {
               cross_entropy(logits, from_values({2}, {1}, {DType::Int64})).item(), 1e-12);
   EXPECT_NEAR(cross_entropy(ops::select(logits, 0, 0), scalar(2, {DType::Int64})).item(),
               cross_entropy(logits, one_class).item(), 1e-12);
-  EXPECT_THAT(error_of([&] { cross_entropy(x, from_values({0, 4, 0, 0, 0, 0}, {3, 2}, {DType::Int64})); }),
+  EXPECT_THAT(error_of([&] {
+                cross_entropy(x, from_values({0, 4, 0, 0, 0, 0}, {3, 2}, {DType::Int64}));
+              }),
               HasSubstr("nll_loss: target 1 is 4, expected 0 to 3 or -100 (ignored)"));
   EXPECT_THAT(error_of([&] { cross_entropy(x, zeros({3, 2})); }), HasSubstr("expected int64 [3,2]"));
 }

@@ -58,18 +58,18 @@ TEST(Gradcheck, ChecksWhatTheFunctionCaptures) {
 
 TEST(Gradcheck, CountsAndFindsTheLargestError) {
   const Tensor x = random64({2, 3}, 2);
-  const std::string message = gradcheck(
-      "twice",
-      [](const Tensors& in) {
-        const OpScope scope("twice");
-        return record("twice", ops::mul(in[0], 2.0), {in[0]}, [](const Tensor& dy, const NeedsGrad&) {
-          Tensor dx = ops::mul(dy, 2.0);
-          dx.data<double>()[1] += 0.5;
-          dx.data<double>()[5] -= 3;
-          return Grads{dx};
-        });
-      },
-      {x});
+  const std::string message =
+      gradcheck("twice",
+                [](const Tensors& in) {
+                  const OpScope scope("twice");
+                  return record("twice", ops::mul(in[0], 2.0), {in[0]}, [](const Tensor& dy, const NeedsGrad&) {
+                    Tensor dx = ops::mul(dy, 2.0);
+                    dx.data<double>()[1] += 0.5;
+                    dx.data<double>()[5] -= 3;
+                    return Grads{dx};
+                  });
+                },
+                {x});
   EXPECT_THAT(message, AllOf(StartsWith("twice: gradient of input 0 at [0,1]: analytic "),
                              HasSubstr("; 2 of 6 elements are off, by 3 at most (at [1,2])")));
 }
@@ -84,8 +84,9 @@ TEST(Gradcheck, SaysWhyThereIsNoSlope) {
     EXPECT_THAT(gradcheck("kink", [&](const Tensors& in) { return function(in[0]); },
                           {from_values({1, 0}, {2}, {DType::Float64})}),
                 StartsWith("kink: input 0 at [1]: the function is not differentiable there, its slopes are "));
-  EXPECT_EQ(gradcheck("mixed", [](const Tensors& in) { return in[0]; }, {x, ones({2})}),
-            "mixed: input 1 is float32 [2] on cpu, the output float64 [2] on cpu: expected one dtype, float64 or float32");
+  EXPECT_EQ(
+      gradcheck("mixed", [](const Tensors& in) { return in[0]; }, {x, ones({2})}),
+      "mixed: input 1 is float32 [2] on cpu, the output float64 [2] on cpu: expected one dtype, float64 or float32");
   EXPECT_EQ(gradcheck("half", [](const Tensors& in) { return to(in[0], DType::BFloat16); }, {x}),
             "half: the output is bfloat16 [2] on cpu, expected float64 or float32");
 }
@@ -97,7 +98,10 @@ TEST(Gradcheck, TakesFloat32) {
   };
   EXPECT_EQ(gradcheck("f", f(1), {x, w}), "");
   EXPECT_THAT(gradcheck("f", f(1.1), {x, w}), StartsWith("f: gradient of input 0 at "));
-  EXPECT_EQ(gradcheck("conv", [](const Tensors& in) { return conv2d(in[0], in[1], in[2], {1, 1}); },
+  EXPECT_EQ(gradcheck("conv",
+                      [](const Tensors& in) {
+                        return conv2d(in[0], in[1], in[2], {1, 1});
+                      },
                       {random({1, 3, 5, 4}, 3), random({2, 3, 3, 3}, 4), random({2}, 5)}),
             "");
 }
@@ -132,7 +136,8 @@ TEST(CheckModule, FindsPlantedFaults) {
   using Fault = Layer::Fault;
   EXPECT_EQ(checked(Fault::None), "");
   EXPECT_THAT(checked(Fault::Gradient), StartsWith("layer: in evaluation: gradient of weight at [0]: analytic "));
-  EXPECT_THAT(checked(Fault::Unused), HasSubstr("unused got no gradient in training: does it take part in the output?"));
+  EXPECT_THAT(checked(Fault::Unused),
+              HasSubstr("unused got no gradient in training: does it take part in the output?"));
   EXPECT_EQ(checked(Fault::State), "layer: in evaluation, the same call gives other values");
   EXPECT_THAT(checked(Fault::Recompute), HasSubstr("the buffer calls differs: is it updated in both runs?"));
 }
@@ -152,7 +157,9 @@ TEST(CheckModule, TheLayersPass) {
   Generator generator(2);
   const auto check = [&](const char* name, auto&& layer, const Tensor& x, CheckModuleOptions options = {}) {
     init::reset_parameters(layer, generator);
-    EXPECT_EQ(check_module(name, layer, [&](const Tensors& in) { return layer.forward(in[0]); }, {x}, options), "");
+    EXPECT_EQ(check_module(
+                  name, layer, [&](const Tensors& in) { return layer.forward(in[0]); }, {x}, options),
+              "");
   };
   check("linear", Linear(4, 3), random({5, 4}, 1));
   check("conv", Conv2d(3, 4, {.kernel = 3, .padding = 1}), random({2, 3, 4, 5}, 1));
@@ -223,7 +230,9 @@ TEST(Dropout, IsTheSameWhenItIsComputedAgain) {
     Dropout layer(0.5, 7);
     const Tensor leaf = ops::clone(x);
     set_requires_grad(leaf, true);
-    std::function<Tensor(const Tensors&)> f = [&](const Tensors& in) { return mul(layer.forward(in[0]), layer.forward(in[0])); };
+    std::function<Tensor(const Tensors&)> f = [&](const Tensors& in) {
+      return mul(layer.forward(in[0]), layer.forward(in[0]));
+    };
     for (int i = 0; i < depth; ++i) f = [f](const Tensors& in) { return checkpoint(f, in); };
     const Tensor y = f({leaf});
     backward(sum(y));

@@ -46,7 +46,8 @@ TEST(Creation, RegularValues) {
 }
 
 TEST(Compare, EveryRelationAndDtype) {
-  for (const DType dtype : {DType::Float32, DType::Float64, DType::BFloat16, DType::Int64, DType::Int32, DType::UInt8}) {
+  for (const DType dtype :
+       {DType::Float32, DType::Float64, DType::BFloat16, DType::Int64, DType::Int32, DType::UInt8}) {
     const Tensor a = from_values({1, 2, 3}, {3}, {dtype}), b = from_values({2, 2, 2}, {3}, {dtype});
     EXPECT_THAT(eq(a, b).to_vector(), ElementsAre(0, 1, 0)) << name(dtype);
     EXPECT_THAT(ne(a, b).to_vector(), ElementsAre(1, 0, 1));

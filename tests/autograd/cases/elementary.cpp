@@ -55,43 +55,64 @@ Tensor example_mask(const Shape& sizes, Device device) {
 
 std::vector<OpCase> elementary_cases() {
   return {
-      unary("sin", sin, [](double x) { return std::sin(x); }, -4, 4),
-      unary("cos", cos, [](double x) { return std::cos(x); }, -4, 4),
-      unary("erf", erf, [](double x) { return std::erf(x); }, -3, 3),
-      unary("log1p", log1p, [](double x) { return std::log1p(x); }, -0.8, 4),
-      unary("expm1", expm1, [](double x) { return std::expm1(x); }, -2, 2),
-      unary("rsqrt", rsqrt, [](double x) { return 1 / std::sqrt(x); }, 0.3, 4),
-      unary("tanh", tanh, [](double x) { return std::tanh(x); }, -3, 3),
-      unary("gelu", [](const Tensor& x) { return gelu(x); }, [](double x) { return x * normal_below(x); }, -3, 3),
-      unary("gelu", [](const Tensor& x) { return gelu(x, GeluForm::Tanh); },
-            [](double x) {
-              return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
-            },
-            -3, 3, 0, "tanh"),
-      unary("silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, -4, 4),
-      unary("leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.2); },
-            [](double x) { return x > 0 ? x : 0.2 * x; }, -2, 2, 0.1),
-      unary("elu", [](const Tensor& x) { return elu(x, 1.5); },
-            [](double x) { return x > 0 ? x : 1.5 * (std::exp(x) - 1); }, -2, 2, 0.1),
-      unary("softplus", [](const Tensor& x) { return softplus(x, 2, 3); },
-            [](double x) { return 2 * x > 3 ? x : std::log(1 + std::exp(2 * x)) / 2; }, -2, 1.45),
-      unary("softplus", [](const Tensor& x) { return softplus(x, 2, 3); }, [](double x) { return x; }, 1.6, 4, 0,
-            "linear"),
-      unary("hardswish", hardswish,
-            [](double x) { return x * std::min(std::max(x + 3, 0.0), 6.0) / 6; }, -2.9, 2.9),
-      unary("hardswish", hardswish, [](double) { return 0.0; }, -6, -3.1, 0, "below"),
-      unary("pow", [](const Tensor& x) { return pow(x, 2.0); }, [](double x) { return x * x; }, -2, 2, 0, "square"),
-      unary("pow", [](const Tensor& x) { return pow(x, -1.5); }, [](double x) { return std::pow(x, -1.5); }, 0.5, 2, 0,
-            "root"),
-      unary("pow", [](const Tensor& x) { return pow(x, 0.0); }, [](double) { return 1.0; }, -1, 1, 0, "one"),
-      binary("pow", pow, [](double a, double b) { return std::pow(a, b); }, {{2, 3, 4}, 0.3, 2}, {{3, 1}, -2, 2},
-             "tensors"),
-      binary("maximum", maximum, [](double a, double b) { return std::max(a, b); }, {{2, 3, 4}}, {{4}}, "broadcast"),
-      binary("minimum", minimum, [](double a, double b) { return std::min(a, b); }, {{2, 1, 4}}, {{2, 3, 4}},
-             "broadcast"),
+      unary(
+          "sin", sin, [](double x) { return std::sin(x); }, -4, 4),
+      unary(
+          "cos", cos, [](double x) { return std::cos(x); }, -4, 4),
+      unary(
+          "erf", erf, [](double x) { return std::erf(x); }, -3, 3),
+      unary(
+          "log1p", log1p, [](double x) { return std::log1p(x); }, -0.8, 4),
+      unary(
+          "expm1", expm1, [](double x) { return std::expm1(x); }, -2, 2),
+      unary(
+          "rsqrt", rsqrt, [](double x) { return 1 / std::sqrt(x); }, 0.3, 4),
+      unary(
+          "tanh", tanh, [](double x) { return std::tanh(x); }, -3, 3),
+      unary(
+          "gelu", [](const Tensor& x) { return gelu(x); }, [](double x) { return x * normal_below(x); }, -3, 3),
+      unary(
+          "gelu", [](const Tensor& x) { return gelu(x, GeluForm::Tanh); },
+          [](double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x))); },
+          -3, 3, 0, "tanh"),
+      unary(
+          "silu", silu, [](double x) { return x / (1 + std::exp(-x)); }, -4, 4),
+      unary(
+          "leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.2); },
+          [](double x) { return x > 0 ? x : 0.2 * x; }, -2, 2, 0.1),
+      unary(
+          "elu", [](const Tensor& x) { return elu(x, 1.5); },
+          [](double x) { return x > 0 ? x : 1.5 * (std::exp(x) - 1); }, -2, 2, 0.1),
+      unary(
+          "softplus", [](const Tensor& x) { return softplus(x, 2, 3); },
+          [](double x) { return 2 * x > 3 ? x : std::log(1 + std::exp(2 * x)) / 2; }, -2, 1.45),
+      unary(
+          "softplus", [](const Tensor& x) { return softplus(x, 2, 3); }, [](double x) { return x; }, 1.6, 4, 0,
+          "linear"),
+      unary(
+          "hardswish", hardswish, [](double x) { return x * std::min(std::max(x + 3, 0.0), 6.0) / 6; }, -2.9, 2.9),
+      unary(
+          "hardswish", hardswish, [](double) { return 0.0; }, -6, -3.1, 0, "below"),
+      unary(
+          "pow", [](const Tensor& x) { return pow(x, 2.0); }, [](double x) { return x * x; }, -2, 2, 0, "square"),
+      unary(
+          "pow", [](const Tensor& x) { return pow(x, -1.5); }, [](double x) { return std::pow(x, -1.5); }, 0.5, 2, 0,
+          "root"),
+      unary(
+          "pow", [](const Tensor& x) { return pow(x, 0.0); }, [](double) { return 1.0; }, -1, 1, 0, "one"),
+      binary(
+          "pow", pow, [](double a, double b) { return std::pow(a, b); }, {{2, 3, 4}, 0.3, 2}, {{3, 1}, -2, 2},
+          "tensors"),
+      binary(
+          "maximum", maximum, [](double a, double b) { return std::max(a, b); }, {{2, 3, 4}}, {{4}}, "broadcast"),
+      binary(
+          "minimum", minimum, [](double a, double b) { return std::min(a, b); }, {{2, 1, 4}}, {{2, 3, 4}}, "broadcast"),
       {.op = "where",
        .inputs = {{{2, 3, 4}}, {{3, 1}}},
-       .function = [](const Tensors& x) { return where(example_mask({3, 4}, x[0].device()), x[0], x[1]); },
+       .function =
+           [](const Tensors& x) {
+             return where(example_mask({3, 4}, x[0].device()), x[0], x[1]);
+           },
        .reference =
            [](const Tensors& x) {
              const Tensor mask = ops::to(example_mask({3, 4}, {}), DType::Float64);
@@ -101,13 +122,18 @@ std::vector<OpCase> elementary_cases() {
                   {[] { where(Tensor(), zeros({2}), zeros({2})); }, "where: condition is undefined"}}},
       {.op = "masked_fill",
        .inputs = {{{2, 3, 4}}},
-       .function = [](const Tensors& x) { return masked_fill(x[0], example_mask({3, 4}, x[0].device()), 7.0); },
+       .function =
+           [](const Tensors& x) {
+             return masked_fill(x[0], example_mask({3, 4}, x[0].device()), 7.0);
+           },
        .reference =
            [](const Tensors& x) {
              const Tensor mask = ops::to(example_mask({3, 4}, {}), DType::Float64);
              return elementwise([](const Values& v) { return v[0] != 0 ? 7.0 : v[1]; })({mask, x[0]});
            },
-       .errors = {{[] { masked_fill(zeros({2}), zeros({3, 2}, {DType::Bool}), 0); },
+       .errors = {{[] {
+                     masked_fill(zeros({2}), zeros({3, 2}, {DType::Bool}), 0);
+                   },
                    "masked_fill: the mask [3,2] does not broadcast to [2]"}}},
       {.op = "operator",
        .inputs = {{{3, 4}, 1, 2}, {{4}, 1, 2}},

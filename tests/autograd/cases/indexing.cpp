@@ -52,48 +52,70 @@ std::vector<OpCase> indexing_cases() {
   return {
       {.op = "gather",
        .inputs = {{{2, 3}}},
-       .function = [](const Tensors& x) {
-         return gather(x[0], 1, index_of({0, 2, 2, 0, 1, 1, 0, 2}, {2, 4}, x[0].device()));
-       },
+       .function =
+           [](const Tensors& x) {
+             return gather(x[0], 1, index_of({0, 2, 2, 0, 1, 1, 0, 2}, {2, 4}, x[0].device()));
+           },
        .reference = picked({2, 4}, {0, 2, 2, 0, 4, 4, 3, 5}),
-       .errors = {{[] { gather(zeros({2, 3}), 1, index_of({0, 3}, {2, 1})); }, "gather: index 1 is 3, expected 0 to 2"},
-                  {[] { gather(zeros({2, 3}), 1, index_of({0, 0, 0}, {3, 1})); },
+       .errors = {{[] {
+                     gather(zeros({2, 3}), 1, index_of({0, 3}, {2, 1}));
+                   },
+                   "gather: index 1 is 3, expected 0 to 2"},
+                  {[] {
+                     gather(zeros({2, 3}), 1, index_of({0, 0, 0}, {3, 1}));
+                   },
                    "gather: the index [3,1] does not fit [2,3] along dimension 1"},
-                  {[] { gather(zeros({2, 3}), 1, zeros({2, 1})); }, "gather: the index is float32 [2,1] on cpu"}}},
+                  {[] {
+                     gather(zeros({2, 3}), 1, zeros({2, 1}));
+                   },
+                   "gather: the index is float32 [2,1] on cpu"}}},
       {.op = "scatter_add",
        .inputs = {{{3, 2}}, {{4, 2}}},
-       .function = [](const Tensors& x) {
-         return scatter_add(x[0], 0, index_of({0, 2, 0, 1, 2, 2, 0, 1}, {4, 2}, x[0].device()), x[1]);
-       },
+       .function =
+           [](const Tensors& x) {
+             return scatter_add(x[0], 0, index_of({0, 2, 0, 1, 2, 2, 0, 1}, {4, 2}, x[0].device()), x[1]);
+           },
        .reference =
            [](const Tensors& x) {
              const Values v = x[0].to_vector(), s = x[1].to_vector();
-             return from_values({v[0] + s[0] + s[2] + s[6], v[1], v[2], v[3] + s[3] + s[7], v[4] + s[4],
-                                 v[5] + s[1] + s[5]},
-                                {3, 2}, {DType::Float64});
+             return from_values(
+                 {v[0] + s[0] + s[2] + s[6], v[1], v[2], v[3] + s[3] + s[7], v[4] + s[4], v[5] + s[1] + s[5]}, {3, 2},
+                 {DType::Float64});
            },
-       .errors = {{[] { scatter_add(zeros({3, 2}), 0, index_of({0}, {1, 1}), zeros({2, 1})); },
+       .errors = {{[] {
+                     scatter_add(zeros({3, 2}), 0, index_of({0}, {1, 1}), zeros({2, 1}));
+                   },
                    "scatter_add: x is float32 [3,2] on cpu"}}},
       {.op = "index_select",
        .inputs = {{{2, 3, 2}}},
-       .function = [](const Tensors& x) { return index_select(x[0], 1, index_of({2, 0, 2, 2}, {4}, x[0].device())); },
+       .function =
+           [](const Tensors& x) {
+             return index_select(x[0], 1, index_of({2, 0, 2, 2}, {4}, x[0].device()));
+           },
        .reference = picked({2, 4, 2}, {4, 5, 0, 1, 4, 5, 4, 5, 10, 11, 6, 7, 10, 11, 10, 11}),
        .empty = {{0, 3, 2}},
        .errors = {{[] { index_select(zeros({2}), 0, index_of({-1}, {1})); }, "index_select: index 0 is -1"}}},
       {.op = "embedding",
        .inputs = {{{3, 2}}},
-       .function = [](const Tensors& x) { return embedding(index_of({1, 0, 2, 1}, {2, 2}, x[0].device()), x[0]); },
+       .function =
+           [](const Tensors& x) {
+             return embedding(index_of({1, 0, 2, 1}, {2, 2}, x[0].device()), x[0]);
+           },
        .reference = picked({2, 2, 2}, {2, 3, 0, 1, 4, 5, 2, 3}),
-       .errors = {{[] { embedding(index_of({3}, {1}), zeros({3, 2})); }, "index_select: index 0 is 3"}}},
+       .errors = {{[] {
+                     embedding(index_of({3}, {1}), zeros({3, 2}));
+                   },
+                   "index_select: index 0 is 3"}}},
       {.op = "sort",
        .inputs = {{{3, 5, 2}, -3, 3}},
        .function = [](const Tensors& x) { return sort(x[0], 1, true).values; },
-       .reference = [](const Tensors& x) {
-         return by_lines(x[0], 1, [](Values v) {
-           std::sort(v.rbegin(), v.rend());
-           return v;
-         });
-       }},
+       .reference =
+           [](const Tensors& x) {
+             return by_lines(x[0], 1, [](Values v) {
+               std::sort(v.rbegin(), v.rend());
+               return v;
+             });
+           }},
       {.op = "topk",
        .inputs = {{{3, 5, 2}, -3, 3}},
        .function = [](const Tensors& x) { return topk(x[0], 2, 1, false).values; },
@@ -113,7 +135,10 @@ std::vector<OpCase> indexing_cases() {
            },
        .reference = picked({2, 3, 2}, {7, 6, 9, 8, 11, 10, 1, 0, 3, 2, 5, 4}),
        .empty = {{2, 0, 2}},
-       .errors = {{[] { flip(zeros({2}), {0, -1}); }, "flip: dimension -1 is named twice"}}},
+       .errors = {{[] {
+                     flip(zeros({2}), {0, -1});
+                   },
+                   "flip: dimension -1 is named twice"}}},
       {.op = "roll",
        .inputs = {{{2, 3}}},
        .function = [](const Tensors& x) { return roll(x[0], -4, 1); },
@@ -126,7 +151,10 @@ std::vector<OpCase> indexing_cases() {
              return repeat(x[0], {2, 1, 3});
            },
        .reference = picked({2, 2, 3}, {0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1}),
-       .errors = {{[] { repeat(zeros({2, 3}), {2}); }, "repeat: 1 numbers for a tensor of rank 2"}}},
+       .errors = {{[] {
+                     repeat(zeros({2, 3}), {2});
+                   },
+                   "repeat: 1 numbers for a tensor of rank 2"}}},
       {.op = "pad",
        .variant = "constant",
        .inputs = {{{2, 3}}},
@@ -135,8 +163,14 @@ std::vector<OpCase> indexing_cases() {
              return pad(x[0], {1, -1, 0, 1}, PadMode::Constant, 9);
            },
        .reference = picked({3, 3}, {-1, 0, 1, -1, 3, 4, -1, -1, -1}, 9),
-       .errors = {{[] { pad(zeros({2}), {1, 1, 1, 1}); }, "pad: 4 widths for a tensor of rank 1"},
-                  {[] { pad(zeros({2}), {2, 0}, PadMode::Reflect); }, "pad: reflecting 2 and 0 entries"}}},
+       .errors = {{[] {
+                     pad(zeros({2}), {1, 1, 1, 1});
+                   },
+                   "pad: 4 widths for a tensor of rank 1"},
+                  {[] {
+                     pad(zeros({2}), {2, 0}, PadMode::Reflect);
+                   },
+                   "pad: reflecting 2 and 0 entries"}}},
       {.op = "pad",
        .variant = "reflect",
        .inputs = {{{2, 3}}},
@@ -172,7 +206,10 @@ std::vector<OpCase> indexing_cases() {
        .function = [](const Tensors& x) { return bmm(x[0], x[1]); },
        .reference = [](const Tensors& x) { return product(x[0], x[1]); },
        .empty = {{0, 2, 4}, {0, 4, 5}},
-       .errors = {{[] { bmm(zeros({2, 3, 4}), zeros({2, 3, 4})); }, "bmm: float32 [2,3,4] on cpu does not go with"}},
+       .errors = {{[] {
+                     bmm(zeros({2, 3, 4}), zeros({2, 3, 4}));
+                   },
+                   "bmm: float32 [2,3,4] on cpu does not go with"}},
        .bfloat16_tolerance = 0.06},
       {.op = "bmm",
        .variant = "large",
@@ -190,7 +227,10 @@ std::vector<OpCase> indexing_cases() {
              const Tensor b = ops::reshape(as_batch(x[1], {2, 5, 4, 2}), {10, 4, 2});
              return ops::reshape(product(a, b), {2, 5, 3, 2});
            },
-       .errors = {{[] { matmul(zeros({2, 2, 3}), zeros({2, 2, 3})); }, "matmul: inner sizes differ: [2,2,3] x [2,2,3]"}},
+       .errors = {{[] {
+                     matmul(zeros({2, 2, 3}), zeros({2, 2, 3}));
+                   },
+                   "matmul: inner sizes differ: [2,2,3] x [2,2,3]"}},
        .bfloat16_tolerance = 0.06},
       {.op = "matmul",
        .variant = "vectors",
@@ -227,7 +267,10 @@ std::vector<OpCase> indexing_cases() {
            [](const Tensors& x) {
              return ops::mul(ops::view(x[0], {3, 1}), x[1]);
            },
-       .errors = {{[] { outer(zeros({2, 2}), zeros({2})); }, "outer: expected [m] and [n]"}}},
+       .errors = {{[] {
+                     outer(zeros({2, 2}), zeros({2}));
+                   },
+                   "outer: expected [m] and [n]"}}},
       {.op = "dropout",
        .inputs = {{{5, 7}}},
        .function =

@@ -40,9 +40,10 @@ OpCase reduction(const std::string& op, const std::string& variant, const std::f
           .variant = variant,
           .inputs = {{{2, 4, 3}, low, high}},
           .function = [f](const Tensors& x) { return f(x[0]); },
-          .reference = [of_line](const Tensors& x) {
-            return by_lines(x[0], 1, [&](const Values& v) { return Values{of_line(v)}; });
-          }};
+          .reference =
+              [of_line](const Tensors& x) {
+                return by_lines(x[0], 1, [&](const Values& v) { return Values{of_line(v)}; });
+              }};
 }
 
 Values normalised(const Values& v, double eps) {
@@ -56,34 +57,44 @@ Values normalised(const Values& v, double eps) {
 
 std::vector<OpCase> statistics_cases() {
   std::vector<OpCase> rows = {
-      reduction("min", "", [](const Tensor& x) { return min(x, 1, true); },
-                [](const Values& v) { return *std::min_element(v.begin(), v.end()); }),
-      reduction("prod", "", [](const Tensor& x) { return prod(x, 1, true); },
-                [](const Values& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }, 0.5, 2),
-      reduction("var", "unbiased", [](const Tensor& x) { return var(x, {1}, 1, true); },
-                [](const Values& v) { return variance(v, 1); }),
-      reduction("var", "biased", [](const Tensor& x) { return var(x, {-2}, 0, true); },
-                [](const Values& v) { return variance(v, 0); }),
-      reduction("std", "", [](const Tensor& x) { return std(x, {1}, 1, true); },
-                [](const Values& v) { return std::sqrt(variance(v, 1)); }),
-      reduction("norm", "2", [](const Tensor& x) { return norm(x, 2, {1}, true); },
-                [](const Values& v) { return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)); }),
-      reduction("norm", "1", [](const Tensor& x) { return norm(x, 1, {1}, true); },
-                [](const Values& v) {
-                  return std::accumulate(v.begin(), v.end(), 0.0, [](double s, double x) { return s + std::abs(x); });
-                }),
-      reduction("norm", "infinite",
-                [](const Tensor& x) { return norm(x, std::numeric_limits<double>::infinity(), {1}, true); },
-                [](const Values& v) {
-                  return std::abs(*std::max_element(
-                      v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
-                }),
-      reduction("norm", "3", [](const Tensor& x) { return norm(x, 3, {1}, true); },
-                [](const Values& v) {
-                  return std::cbrt(std::accumulate(v.begin(), v.end(), 0.0,
-                                                   [](double s, double x) { return s + std::abs(x * x * x); }));
-                }),
-      reduction("logsumexp", "", [](const Tensor& x) { return logsumexp(x, 1, true); }, log_total),
+      reduction(
+          "min", "", [](const Tensor& x) { return min(x, 1, true); },
+          [](const Values& v) { return *std::min_element(v.begin(), v.end()); }),
+      reduction(
+          "prod", "", [](const Tensor& x) { return prod(x, 1, true); },
+          [](const Values& v) { return std::accumulate(v.begin(), v.end(), 1.0, std::multiplies<>()); }, 0.5, 2),
+      reduction(
+          "var", "unbiased", [](const Tensor& x) { return var(x, {1}, 1, true); },
+          [](const Values& v) { return variance(v, 1); }),
+      reduction(
+          "var", "biased", [](const Tensor& x) { return var(x, {-2}, 0, true); },
+          [](const Values& v) { return variance(v, 0); }),
+      reduction(
+          "std", "", [](const Tensor& x) { return std(x, {1}, 1, true); },
+          [](const Values& v) { return std::sqrt(variance(v, 1)); }),
+      reduction(
+          "norm", "2", [](const Tensor& x) { return norm(x, 2, {1}, true); },
+          [](const Values& v) { return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)); }),
+      reduction(
+          "norm", "1", [](const Tensor& x) { return norm(x, 1, {1}, true); },
+          [](const Values& v) {
+            return std::accumulate(v.begin(), v.end(), 0.0, [](double s, double x) { return s + std::abs(x); });
+          }),
+      reduction(
+          "norm", "infinite",
+          [](const Tensor& x) { return norm(x, std::numeric_limits<double>::infinity(), {1}, true); },
+          [](const Values& v) {
+            return std::abs(
+                *std::max_element(v.begin(), v.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+          }),
+      reduction(
+          "norm", "3", [](const Tensor& x) { return norm(x, 3, {1}, true); },
+          [](const Values& v) {
+            return std::cbrt(
+                std::accumulate(v.begin(), v.end(), 0.0, [](double s, double x) { return s + std::abs(x * x * x); }));
+          }),
+      reduction(
+          "logsumexp", "", [](const Tensor& x) { return logsumexp(x, 1, true); }, log_total),
   };
   rows[0].errors = {{[] { min(zeros({2}), 1); }, "max: dimension 1 is out of range"}};
   rows[1].errors = {{[] { prod(zeros({2}), 3); }, "prod: dimension 3 is out of range"}};
@@ -97,10 +108,11 @@ std::vector<OpCase> statistics_cases() {
                                                            {x[0].dtype(), {}, x[0].device()});
                         return prod(mul(x[0], factors), 1);
                       },
-                  .reference = [](const Tensors& x) {
-                    const Values v = x[0].to_vector();
-                    return from_values({0, 0, v[8] * v[9] * v[10] * v[11]}, {3}, {DType::Float64});
-                  }});
+                  .reference =
+                      [](const Tensors& x) {
+                        const Values v = x[0].to_vector();
+                        return from_values({0, 0, v[8] * v[9] * v[10] * v[11]}, {3}, {DType::Float64});
+                      }});
   rows.push_back({.op = "cumsum",
                   .inputs = {{{2, 4, 3}}},
                   .function = [](const Tensors& x) { return cumsum(x[0], 1); },
@@ -148,8 +160,13 @@ std::vector<OpCase> statistics_cases() {
                         return ops::add(ops::mul(ops::reshape(rows, {3, 2, 5}), x[1]), x[2]);
                       },
                   .empty = {{0, 2, 5}, {2, 5}, {2, 5}},
-                  .errors = {{[] { layer_norm(zeros({2, 3}), {4}); }, "layer_norm: the input [2,3] does not end in [4]"},
-                             {[] { layer_norm(zeros({2, 3}), {3}, zeros({2})); },
+                  .errors = {{[] {
+                                layer_norm(zeros({2, 3}), {4});
+                              },
+                              "layer_norm: the input [2,3] does not end in [4]"},
+                             {[] {
+                                layer_norm(zeros({2, 3}), {3}, zeros({2}));
+                              },
                               "layer_norm: weight is float32 [2] on cpu, expected float32 [3]"}},
                   .bfloat16_tolerance = 0.05});
   rows.push_back({.op = "group_norm",
@@ -163,7 +180,10 @@ std::vector<OpCase> statistics_cases() {
                                         ops::view(x[2], {6, 1, 1}));
                       },
                   .empty = {{0, 6, 2, 3}, {6}, {6}},
-                  .errors = {{[] { group_norm(zeros({2, 6}), 4); }, "group_norm: the input is float32 [2,6]"}},
+                  .errors = {{[] {
+                                group_norm(zeros({2, 6}), 4);
+                              },
+                              "group_norm: the input is float32 [2,6]"}},
                   .bfloat16_tolerance = 0.05});
   return rows;
 }
