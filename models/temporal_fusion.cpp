@@ -79,7 +79,7 @@ TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slo
   }
   const Tensor matrices = ops::to(ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot)), current.device());
   const Tensor stored =
-      bevgrad::to(bevgrad::to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
+      to(to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
   frame.feature =
       warp_bev(stored, matrices, range_, options_.bilinear ? Interpolation::Bilinear : Interpolation::Nearest);
   frame.mask = warp_mask(matrices, range_, rows, columns);
@@ -96,7 +96,7 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
   const int64_t batch = current.size(0), channels = current.size(1);
 
   const DType dtype = compute_dtype(current);
-  const Tensor now = bevgrad::to(current, dtype);
+  const Tensor now = to(current, dtype);
   std::vector<Tensor> frames = {now};
   std::vector<Tensor> masks = {ones({batch, 1, current.size(2), current.size(3)}, {DType::Bool, {}, current.device()})};
   for (int64_t slot = 0; slot < options_.history; ++slot) {
@@ -111,10 +111,10 @@ TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const Histor
   for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
 
   TemporalFusionOutput output;
-  output.weights = softmax(bevgrad::to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
-  const Tensor mixed = weighted_sum(frames, bevgrad::to(output.weights, dtype));
+  output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
+  const Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
   output.fused =
-      tapped(*this, add_scaled(current, bevgrad::to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
+      tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
   tapped(*this, output.weights, 1);
   return output;
 }
