@@ -43,9 +43,13 @@ struct Node {
   uint64_t output_version;
   std::vector<Edge> inputs;
   BackwardRule rule;
-  std::function<Tensor(const Tensor&)> view;  // instead of a rule: the part of its only input that the result is
-  MemoryFormat input_format = MemoryFormat::Contiguous;  // for a view
-  std::string module;                                    // where it was recorded, for detect_anomaly
+  // Instead of a rule: which part of its only input the result is.
+  struct View {
+    std::function<Tensor(const Tensor&)> part_of;
+    MemoryFormat format;  // of the input
+  };
+  std::unique_ptr<View> view;
+  std::unique_ptr<std::string> module;  // where it was recorded, while anomalies are looked for
 
   // A long chain of operations must not be destroyed by recursion.
   ~Node() {
@@ -116,12 +120,12 @@ Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& g
 void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool in_place) {
   const Edge& edge = node.inputs[0];
   if (!sum.defined()) {
-    sum = zeros(edge.sizes, {edge.dtype, node.input_format, edge.device});
-    ops::copy_(node.view(sum), gradient);
+    sum = zeros(edge.sizes, {edge.dtype, node.view->format, edge.device});
+    ops::copy_(node.view->part_of(sum), gradient);
     return;
   }
   if (!in_place && !is_own(sum)) sum = ops::clone(sum);
-  ops::add_(node.view(sum), gradient);
+  ops::add_(node.view->part_of(sum), gradient);
 }
 
 void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
@@ -260,7 +264,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
   node->output = output.storage();
   node->output_version = output.storage()->version;
   node->rule = std::move(rule);
-  if (anomaly::is_on()) node->module = anomaly::module_path();
+  if (anomaly::is_on()) node->module = std::make_unique<std::string>(anomaly::module_path());
   for (const Tensor& input : inputs) {
     Edge edge;
     if (requires_grad(input)) {
@@ -291,8 +295,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
 Tensor record_view(const char* op, const Tensor& input, std::function<Tensor(const Tensor&)> view) {
   Tensor output = record(op, view(input), {input}, nullptr);
   if (const auto meta = meta_of(output); meta && meta->node) {
-    meta->node->view = std::move(view);
-    meta->node->input_format = input.suggested_format();
+    meta->node->view = std::make_unique<Node::View>(Node::View{std::move(view), input.suggested_format()});
   }
   return output;
 }
@@ -357,7 +360,7 @@ void backward(const Tensor& output, const Tensor& dy) {
     const tape::EngineScope scope(node->op);
     if (node->view) {
       Edge& edge = node->inputs[0];
-      if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module, dy, {});
+      if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
       if (edge.leaf) {
         accumulate_part(*node, gradient, edge.leaf->gradient, true);
         hook_counts.arrived(*edge.leaf);
@@ -371,7 +374,7 @@ void backward(const Tensor& output, const Tensor& dy) {
       continue;
     }
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
-    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module, dy, grads);
+    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
     gradient = Tensor();
     node->rule = nullptr;
     check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
