@@ -33,7 +33,8 @@ std::string found_in(const Tensor& x) {
     index[d] = rest % x.size(d);
     rest /= x.size(d);
   }
-  return fmt::format("{} of {} values are no finite numbers, the first ({}) at {}", count, values.size(), values[first],
+  const std::string value = std::isnan(values[first]) ? "nan" : fmt::format("{}", values[first]);  // without a sign
+  return fmt::format("{} of {} values are no finite numbers, the first ({}) at {}", count, values.size(), value,
                      to_string(index));
 }
 

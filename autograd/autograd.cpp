@@ -9,7 +9,7 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/gradient_hook.h"
-#include "autograd/leaf_list.h"
+#include "internal/leaf_list.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
@@ -43,7 +43,13 @@ struct Node {
   uint64_t output_version;
   std::vector<Edge> inputs;
   BackwardRule rule;
-  std::string module;  // where it was recorded, for detect_anomaly
+  // Instead of a rule: which part of its only input the result is.
+  struct View {
+    std::function<Tensor(const Tensor&)> part_of;
+    MemoryFormat format;  // of the input
+  };
+  std::unique_ptr<View> view;
+  std::unique_ptr<std::string> module;  // where it was recorded, while anomalies are looked for
 
   // A long chain of operations must not be destroyed by recursion.
   ~Node() {
@@ -108,6 +114,18 @@ Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& g
   check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
         to_string(from), to_string(edge.sizes));
   return ops::sum_to(gradient, edge.sizes);
+}
+
+// Adds the gradient of a view to its part of the input's gradient.
+void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool in_place) {
+  const Edge& edge = node.inputs[0];
+  if (!sum.defined()) {
+    sum = zeros(edge.sizes, {edge.dtype, node.view->format, edge.device});
+    ops::copy_(node.view->part_of(sum), gradient);
+    return;
+  }
+  if (!in_place && !is_own(sum)) sum = ops::clone(sum);
+  ops::add_(node.view->part_of(sum), gradient);
 }
 
 void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
@@ -246,7 +264,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
   node->output = output.storage();
   node->output_version = output.storage()->version;
   node->rule = std::move(rule);
-  if (anomaly::is_on()) node->module = anomaly::module_path();
+  if (anomaly::is_on()) node->module = std::make_unique<std::string>(anomaly::module_path());
   for (const Tensor& input : inputs) {
     Edge edge;
     if (requires_grad(input)) {
@@ -271,6 +289,14 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
   meta.requires_grad = true;
   meta.op = op;
   meta.node = std::move(node);
+  return output;
+}
+
+Tensor record_view(const char* op, const Tensor& input, std::function<Tensor(const Tensor&)> view) {
+  Tensor output = record(op, view(input), {input}, nullptr);
+  if (const auto meta = meta_of(output); meta && meta->node) {
+    meta->node->view = std::make_unique<Node::View>(Node::View{std::move(view), input.suggested_format()});
+  }
   return output;
 }
 
@@ -321,8 +347,7 @@ void backward(const Tensor& output, const Tensor& dy) {
     Tensor gradient = std::move(entry->second.sum);
     pending.erase(entry);
 
-    check(static_cast<bool>(node->rule), "backward of {}: its tape has been used by an earlier backward pass",
-          node->op);
+    check(node->rule || node->view, "backward of {}: its tape has been used by an earlier backward pass", node->op);
     if (const auto result = node->output.lock())
       check(result->version == node->output_version,
             "backward of {}: its result has been written in place since it was computed, of which the gradient knows "
@@ -333,8 +358,23 @@ void backward(const Tensor& output, const Tensor& dy) {
     const profile::BackwardScope profiled(node->op, node->profiled, gradient);
     const Tensor dy = anomaly::is_on() ? gradient : Tensor();
     const tape::EngineScope scope(node->op);
+    if (node->view) {
+      Edge& edge = node->inputs[0];
+      if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
+      if (edge.leaf) {
+        accumulate_part(*node, gradient, edge.leaf->gradient, true);
+        hook_counts.arrived(*edge.leaf);
+      } else {
+        auto [slot, is_new] = pending.try_emplace(edge.node.get());
+        accumulate_part(*node, gradient, slot->second.sum, false);
+        if (is_new) ready.push(edge.node);
+      }
+      node->view = nullptr;
+      node->inputs.clear();
+      continue;
+    }
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
-    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module, dy, grads);
+    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
     gradient = Tensor();
     node->rule = nullptr;
     check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,

@@ -87,6 +87,11 @@ using BackwardRule = std::function<Grads(const Tensor& dy, const NeedsGrad& need
 /// the tape, so that no reference cycle arises.
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule);
 
+/// Records a view of `input` that shows each of its elements once at most. `view` makes it of any tensor of the input's
+/// sizes: its gradient is added to that part of the input's gradient alone, so that the views that make up a tensor
+/// cost one gradient of its size together, not one each.
+Tensor record_view(const char* op, const Tensor& input, std::function<Tensor(const Tensor&)> view);
+
 /// A tensor kept for the backward pass: an alias outside the tape that notices when its memory was overwritten.
 class Saved {
  public:

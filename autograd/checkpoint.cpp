@@ -7,6 +7,36 @@ namespace {
 
 thread_local bool recomputing = false;
 
+// What random functions draw in a run of a checkpointed stretch: written down in the first, read in the second.
+struct Draws {
+  std::vector<uint64_t> values;
+  bool is_second = false;
+  size_t read = 0;
+  Draws* around = nullptr;  // of the run that this one is part of
+};
+thread_local Draws* draws = nullptr;
+
+class DrawsGuard {
+ public:
+  explicit DrawsGuard(Draws& now) {
+    now.around = draws;
+    draws = &now;
+  }
+  ~DrawsGuard() { draws = draws->around; }
+  DrawsGuard(const DrawsGuard&) = delete;
+  DrawsGuard& operator=(const DrawsGuard&) = delete;
+};
+
+uint64_t next_draw(Draws* run, const std::function<uint64_t()>& draw) {
+  if (!run) return draw();
+  if (!run->is_second) {
+    run->values.push_back(next_draw(run->around, draw));
+    return run->values.back();
+  }
+  check(run->read < run->values.size(), "checkpoint: the second run draws more random numbers than the first");
+  return run->values[run->read++];
+}
+
 class RecomputeGuard {
  public:
   RecomputeGuard() : previous_(recomputing) { recomputing = true; }
@@ -40,6 +70,10 @@ class SetAsideGrads {
 
 }  // namespace
 
+uint64_t replayed_draw(const std::function<uint64_t()>& draw) {
+  return next_draw(draws, draw);
+}
+
 bool is_recomputing() {
   return recomputing;
 }
@@ -51,14 +85,17 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
   if (!will_record(all)) return f(inputs);
 
   Tensor output;
+  Draws drawn;
   {
     NoGradGuard no_grad;
+    const DrawsGuard guard(drawn);
     output = f(inputs);
   }
   std::vector<Saved> saved;
   for (const Tensor& input : inputs) saved.emplace_back(input);
   const DType autocast = autocast_dtype();
-  auto rule = [f, saved = std::move(saved), parameters, autocast](const Tensor& dy, const NeedsGrad& needs) {
+  auto rule = [f, saved = std::move(saved), parameters, autocast, drawn = std::move(drawn.values)](
+                  const Tensor& dy, const NeedsGrad& needs) {
     std::vector<Tensor> leaves;
     for (size_t i = 0; i < saved.size(); ++i) {
       leaves.push_back(saved[i].defined() ? detach(saved[i].get()) : Tensor());
@@ -68,6 +105,8 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
     {
       GradModeGuard grad_mode(true);
       RecomputeGuard recompute;
+      Draws replayed{drawn, true};
+      const DrawsGuard draws_guard(replayed);
       AutocastGuard guard(autocast);
       const tape::UserScope user;
       const Tensor again = f(leaves);

@@ -1,6 +1,7 @@
 // Trading time for memory: a stretch of the network that keeps only its inputs and is computed again in the backward
 // pass (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -9,10 +10,14 @@
 namespace bevgrad {
 
 /// f(inputs), of which only the inputs are saved. `parameters` are the leaves that f uses besides its inputs; they get
-/// their gradients as usual. f must give the same result both times; autocast is as it was in the first run, and
-/// running statistics are updated by the first run only.
+/// their gradients as usual. f must give the same result both times; autocast is as it was in the first run, dropout
+/// drops the same elements, and running statistics are updated by the first run only.
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                   const std::vector<Tensor>& parameters = {});
+
+/// What a random function (dropout) draws first: the seed of everything else it draws. In the second run of a
+/// checkpointed stretch it gives what the first run gave, call by call, and draws nothing.
+uint64_t replayed_draw(const std::function<uint64_t()>& draw);
 
 /// Whether this thread is inside the second run of a checkpointed stretch.
 bool is_recomputing();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/leaf_list.h"
+#include "internal/leaf_list.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -47,7 +47,7 @@ std::string index_text(const Tensor& x, int64_t i) {
 }
 
 struct Checked {
-  std::string name;  // "input 0", "captured weight"
+  std::string name;  // "input 0", "conv.weight", "captured 0 (float64 [3] on cpu)"
   Tensor leaf;
 };
 
@@ -92,10 +92,19 @@ class Check {
     return result;
   }
 
+  // Called twice with the same inputs, it must give the same.
+  bool repeats() {
+    here_ = project().value;
+    const double again = project().value;
+    return here_ == again || (std::isnan(here_) && std::isnan(again));
+  }
+
   std::string compare(const Checked& checked) const {
     const Tensor& x = checked.leaf;
     const Tensor dx = grad(x);
-    if (!dx.defined()) return fmt::format("{}: {} got no gradient", op_, checked.name);
+    if (!dx.defined())
+      return fmt::format("{}: {} got no gradient: does it take part in the output, and in its record?", op_,
+                         checked.name);
     if (dx.sizes() != x.sizes() || dx.dtype() != x.dtype())
       return fmt::format("{}: the gradient of {} is {}, expected {}", op_, checked.name, describe(dx), describe(x));
     const std::vector<double> analytic = dx.to_vector(), values = x.to_vector();
@@ -106,15 +115,15 @@ class Check {
     for (int64_t i = 0; i < x.numel(); i += apart) {
       ++compared;
       const Slope slope = slope_at(x, i, values[i], options_.step);
+      if (const std::string kink = kink_at(x, i, values[i], slope); !kink.empty())
+        return fmt::format("{}: {} at {}{}", op_, checked.name, index_text(x, i), kink);
       const double error = std::abs(analytic[i] - slope.central);
       const double tolerance =
           options_.absolute_tolerance + options_.relative_tolerance * std::abs(slope.central) + slope.rounding;
       if (error <= tolerance) continue;
-      if (wrong++ == 0) {
+      if (wrong++ == 0)
         first = fmt::format("{}: gradient of {} at {}: analytic {:.10g}, numeric {:.10g}", op_, checked.name,
                             index_text(x, i), analytic[i], slope.central);
-        if (const std::string kink = kink_at(x, i, values[i]); !kink.empty()) return first + kink;
-      }
       if (!(error <= worst_error)) {
         worst_error = error;
         worst = i;
@@ -139,18 +148,22 @@ class Check {
     };
     const auto [above, x_above] = at(value + step);
     const auto [below, x_below] = at(value - step);
-    const auto [here, x_here] = at(value);
+    ops::fill_(element, value);
     const double rounding = 4 * epsilon_ * std::max(above.magnitude, below.magnitude) / step;
-    return {(here.value - below.value) / (x_here - x_below), (above.value - here.value) / (x_above - x_here),
+    return {(here_ - below.value) / (value - x_below), (above.value - here_) / (x_above - value),
             (above.value - below.value) / (x_above - x_below), rounding};
   }
 
   // Slopes from both sides that stay apart as the step shrinks are a kink or a jump.
-  std::string kink_at(const Tensor& x, int64_t i, double value) const {
-    const Slope wide = slope_at(x, i, value, options_.step), near = slope_at(x, i, value, options_.step / 4);
-    const double gap = std::abs(near.right - near.left), before = std::abs(wide.right - wide.left);
-    const double scale = std::max({std::abs(near.left), std::abs(near.right), 1e-3});
-    if (gap < 0.02 * scale + 8 * near.rounding || gap < 0.6 * before) return "";
+  std::string kink_at(const Tensor& x, int64_t i, double value, const Slope& wide) const {
+    const double before = std::abs(wide.right - wide.left);
+    const auto is_gap = [](const Slope& slope, double gap) {
+      return gap > 0.02 * std::max(std::abs(slope.left), std::abs(slope.right)) + 8 * slope.rounding + 1e-3;
+    };
+    if (!is_gap(wide, before)) return "";
+    const Slope near = slope_at(x, i, value, options_.step / 4);
+    const double gap = std::abs(near.right - near.left);
+    if (!is_gap(near, gap) || gap < 0.6 * before) return "";
     return fmt::format(
         ": the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
         "above; choose inputs away from its kinks",
@@ -163,6 +176,7 @@ class Check {
   GradcheckOptions options_;
   std::vector<double> direction_;
   double epsilon_ = 0;
+  double here_ = 0;  // v . y of the inputs as they are
 };
 
 // Puts the gradients that captured leaves hold aside.
@@ -184,10 +198,8 @@ class GradientsAside {
   std::vector<std::pair<Tensor, Tensor>> held_;
 };
 
-std::string name_of(const Tensor& leaf, const GradcheckOptions& options, size_t number) {
-  for (const auto& [name, tensor] : options.names)
-    if (tensor.is_same(leaf)) return "captured " + name;
-  return fmt::format("captured {} ({})", number, describe(leaf));
+bool holds(const std::vector<Checked>& checked, const Tensor& leaf) {
+  return std::any_of(checked.begin(), checked.end(), [&](const Checked& one) { return one.leaf.is_same(leaf); });
 }
 
 }  // namespace
@@ -212,11 +224,11 @@ std::string gradcheck(const std::string& op, const Function& function, const std
   {
     const LeafList used;
     y = function(leaves);
-    size_t captured = 0;
-    for (const Tensor& leaf : used.leaves()) {
-      const bool is_input = std::any_of(leaves.begin(), leaves.end(), [&](const Tensor& x) { return x.is_same(leaf); });
-      if (!is_input) checked.push_back({name_of(leaf, options, captured++), leaf});
-    }
+    for (const auto& [name, leaf] : options.names)
+      if (requires_grad(leaf) && !holds(checked, leaf)) checked.push_back({name, leaf});
+    int captured = 0;
+    for (const Tensor& leaf : used.leaves())
+      if (!holds(checked, leaf)) checked.push_back({fmt::format("captured {} ({})", captured++, describe(leaf)), leaf});
   }
   Check check(op, function, leaves, options);
   if (const std::string problem = check.prepare(checked, y); !problem.empty()) return problem;
@@ -225,8 +237,7 @@ std::string gradcheck(const std::string& op, const Function& function, const std
   backward(y, check.direction(y));
 
   const NoGradGuard no_grad;
-  const double once = check.project().value, again = check.project().value;
-  if (once != again && !(std::isnan(once) && std::isnan(again)))
+  if (!check.repeats())
     return fmt::format(
         "{}: the function gives other values when it is called again with the same inputs: it is random, "
         "or keeps a state",

@@ -18,7 +18,8 @@ struct GradcheckOptions {
   double relative_tolerance = 0;
   uint64_t seed = 1;          ///< of the projection
   int64_t most_elements = 0;  ///< checked of each tensor, spread over it; 0: all
-  /// What messages call leaves that the function captures (a module's parameters); others are "captured 0", ...
+  /// Leaves that are checked whether or not a record mentions them (a module's parameters), with what messages call
+  /// them; other leaves that the function captures are found by themselves and called "captured 0", ...
   std::vector<std::pair<std::string, Tensor>> names = {};
 };
 

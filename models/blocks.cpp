@@ -11,7 +11,7 @@ template <class Conv>
 Tensor run_apart(const Conv& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   Tensor y = tapped(conv, conv.forward(x));
   y = tapped(bn, bn.forward(y));
-  if (fusion.residual.defined()) y = add(y, bevgrad::to(fusion.residual, y.dtype()));
+  if (fusion.residual.defined()) y = add(y, to(fusion.residual, y.dtype()));
   return fusion.relu ? relu(y) : y;
 }
 

@@ -180,7 +180,7 @@ Tensor Network::lidar_trunk(const std::vector<Tensor>& points) {
   const Tensor features = lidar_vfe_->forward(pillars);
   const Tensor map = lidar_middle_encoder_->forward(features, pillars, static_cast<int64_t>(points.size()));
   const AutocastGuard autocast(backbone_dtype());
-  return bevgrad::to(lidar_bev_backbone_->forward(map), DType::Float32);
+  return to(lidar_bev_backbone_->forward(map), DType::Float32);
 }
 
 Tensor Network::lidar_features(const std::vector<Tensor>& points) {
@@ -225,7 +225,7 @@ void Network::decode(NetworkOutput& output, const History& history) {
   }
   for (const HeadStage& stage : heads_) {
     for (const auto& [name, map] : stage.head->forward(output.at(stage.input)))
-      output.set(name, bevgrad::to(map, DType::Float32), stage.name);
+      output.set(name, to(map, DType::Float32), stage.name);
   }
 }
 

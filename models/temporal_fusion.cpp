@@ -50,8 +50,7 @@ Frame warped(const History& history, int64_t slot, const Tensor& current, BevRan
     return frame;
   }
   const Tensor matrices = ops::to(ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot)), current.device());
-  const Tensor stored =
-      bevgrad::to(bevgrad::to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
+  const Tensor stored = to(to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
   frame.feature = warp_bev(stored, matrices, range, interpolation);
   frame.mask = warp_mask(matrices, range, rows, columns);
   for (int64_t n = 0; n < batch; ++n)

@@ -41,7 +41,7 @@ TemporalFusionOutput VggBlockFusion::forward(const Tensor& current, const Histor
         to_string(current.sizes()), gamma_.size(0));
   const int64_t channels = current.size(1);
   const DType dtype = compute_dtype(current);
-  const Tensor now = bevgrad::to(current, dtype);
+  const Tensor now = to(current, dtype);
   const auto [frames, masks] = warp_history(now, history, options_, grid_);
   std::vector<Tensor> scores;
   {
@@ -53,10 +53,9 @@ TemporalFusionOutput VggBlockFusion::forward(const Tensor& current, const Histor
   }
 
   TemporalFusionOutput output;
-  output.weights = softmax(bevgrad::to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
-  const Tensor mixed = weighted_sum(frames, bevgrad::to(output.weights, dtype));
-  output.fused =
-      tapped(*this, add_scaled(current, bevgrad::to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
+  output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
+  const Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
+  output.fused = tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
   tapped(*this, output.weights, 1);
   return output;
 }

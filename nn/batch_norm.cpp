@@ -30,7 +30,7 @@ Tensor BatchNorm::forward(const Tensor& x, const NormFusion& fusion) {
     ++*num_batches_tracked.data<int64_t>();
   }
   Tensor residual = fusion.residual;
-  if (residual.defined() && residual.dtype() != x.dtype()) residual = bevgrad::to(residual, x.dtype());
+  if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
   return batch_norm(x, weight, bias, running_mean, running_var,
                     {.training = batch,
                      .momentum = spec_.momentum,

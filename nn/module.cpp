@@ -81,9 +81,9 @@ void Module::move_to(Device device) {
   for (const auto& [name, child] : children_) child->move_to(device);
 }
 
-void Module::to(DType dtype) {
+void Module::move_to(DType dtype) {
   check(dtype == DType::Float32 || dtype == DType::Float64,
-        "Module::to: {} is no dtype of parameters, expected float32 "
+        "move_to: {} is no dtype of parameters, expected float32 "
         "or float64",
         name(dtype));
   const NoGradGuard no_grad;
@@ -94,7 +94,7 @@ void Module::to(DType dtype) {
   };
   for (const auto& [name, tensor] : parameters_) convert(tensor);
   for (const auto& [name, tensor] : buffers_) convert(tensor);
-  for (const auto& [name, child] : children_) child->to(dtype);
+  for (const auto& [name, child] : children_) child->move_to(dtype);
 }
 
 Device Module::device() const {

@@ -47,7 +47,7 @@ class Module {
   void move_to(Device device);
   /// Converts floating-point parameters, their gradients and floating-point buffers of this module and all below it,
   /// in place: handles that others hold change along, views of them do not. Float64 is what gradcheck wants.
-  void to(DType dtype);
+  void move_to(DType dtype);
   /// Where the first parameter is; the CPU where there is none.
   Device device() const;
 

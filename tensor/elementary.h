@@ -82,6 +82,46 @@ BEVGRAD_HD inline double log1p_of_unit(double x) {
   return log_near_one(high ? 0.5f * (x - 1.0f) : x, high ? 1.0f : 0.0f);
 }
 
+BEVGRAD_HD inline double tanh(double x) {
+  return std::tanh(x);
+}
+BEVGRAD_HD inline double erf(double x) {
+  return std::erf(x);
+}
+
+/// Cephes' polynomial near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere.
+[[gnu::always_inline]] BEVGRAD_HD inline float tanh(float x) {
+  const float a = std::abs(x), z = x * x;
+  float y = -5.70498872745e-3f;
+  y = y * z + 2.06390887954e-2f;
+  y = y * z - 5.37397155531e-2f;
+  y = y * z + 1.33314422036e-1f;
+  y = y * z - 3.33332819422e-1f;
+  const float near = y * z * x + x;
+  const float far = std::copysign(1.0f - 2.0f / (exp(2.0f * a) + 1.0f), x);
+  return a < 0.625f ? near : far;
+}
+
+/// Good to 2e-7: Cephes' polynomial below 1, Abramowitz and Stegun's 7.1.26 from there on.
+[[gnu::always_inline]] BEVGRAD_HD inline float erf(float x) {
+  const float a = std::abs(x), z = x * x;
+  float y = 7.853861353153693e-5f;
+  y = y * z - 8.010193625184903e-4f;
+  y = y * z + 5.188327685732524e-3f;
+  y = y * z - 2.685381193529856e-2f;
+  y = y * z + 1.128358514861418e-1f;
+  y = y * z - 3.761262582423300e-1f;
+  y = y * z + 1.128379165726710f;
+  const float t = 1.0f / (1.0f + 0.3275911f * a);
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  const float far = std::copysign(1.0f - p * t * exp(-z), x);
+  return a < 1.0f ? x * y : far;
+}
+
 /// 1 / (1 + exp(-x))
 template <class T>
 [[gnu::always_inline]] BEVGRAD_HD inline T sigmoid(T x) {

@@ -99,7 +99,7 @@ class Tensor {
   /// with an empty one; copies of the handle share it.
   std::shared_ptr<tape::Slot>& autograd_slot() const { return impl().autograd; }
   /// Makes this tensor, in all its handles, one over the memory of `other`, with its sizes and dtype: what a parameter
-  /// is replaced by (Module::to). Views of it keep the old memory; autograd's slot stays.
+  /// is replaced by (Module::move_to). Views of it keep the old memory; autograd's slot stays.
   void set_data(const Tensor& other) const;
   /// True where both handles are the same tensor (not merely equal values).
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }

@@ -1,5 +1,7 @@
 #include "autograd/functions/linear.h"
 
+#include "autograd/functions/products.h"
+#include "autograd/functions/shape.h"
 #include "functions/internal/conv_support.h"
 
 namespace bevgrad {
@@ -25,10 +27,33 @@ Tensor parameter_gradient(const Tensor& a, const Tensor& b) {
   return product;
 }
 
+// Both with their batch dimensions broadcast, as one batch.
+Tensor batched_matmul(const Tensor& a, const Tensor& b) {
+  const Shape batch = broadcast_shapes("matmul", Shape(a.sizes().begin(), a.sizes().end() - 2),
+                                       Shape(b.sizes().begin(), b.sizes().end() - 2));
+  const auto flat = [&batch](const Tensor& x) {
+    Shape sizes = batch;
+    sizes.insert(sizes.end(), x.sizes().end() - 2, x.sizes().end());
+    return reshape(expand(x, sizes), {numel(batch), x.size(-2), x.size(-1)});
+  };
+  check(a.size(-1) == b.size(-2), "matmul: inner sizes differ: {} x {}", to_string(a.sizes()), to_string(b.sizes()));
+  Shape sizes = batch;
+  sizes.insert(sizes.end(), {a.size(-2), b.size(-1)});
+  return reshape(bmm(flat(a), flat(b)), sizes);
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  const OpScope scope("matmul", {{"a", a}, {"b", b}});
+  tape::check_defined("matmul", {{"a", a}, {"b", b}});
+  check(a.dim() >= 1 && b.dim() >= 1, "matmul: a scalar has no matrix product: {} and {}", to_string(a.sizes()),
+        to_string(b.sizes()));
+  // A vector is a row on the left, a column on the right; its dimension does not show in the result.
+  if (a.dim() == 1 && b.dim() == 1) return reshape(matmul(unsqueeze(a, 0), unsqueeze(b, 1)), {});
+  if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
+  if (b.dim() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
+  if (b.dim() > 2) return batched_matmul(a, b);
+  const OpScope scope("matmul");
   return record("matmul", ops::matmul(a, b), {a, b},
                 [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor()),
                  b_sizes = b.sizes()](const Tensor& dy, const NeedsGrad& needs) {

@@ -4,8 +4,10 @@
 
 namespace bevgrad {
 
-/// a [..,m,k] x b [k,n] -> [..,m,n]; a and b share dtype (float32, float64 or bfloat16) and device. The dtype is as
-/// given, whatever autocast says.
+/// The matrix product in all of PyTorch's shapes: a [..,m,k] x b [..,k,n] -> [..,m,n] with broadcast batch dimensions;
+/// a vector is a row on the left and a column on the right, and its dimension is not in the result (two vectors give a
+/// zero-dimensional one). a and b share dtype (float32, float64 or bfloat16) and device. The dtype is as given,
+/// whatever autocast says.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// x [..,in] times weight [out,in] transposed plus bias [out] (or undefined) -> [..,out]. Weight and bias are float32

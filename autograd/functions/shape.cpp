@@ -27,22 +27,12 @@ Tensor transpose(const Tensor& x, int dim0, int dim1) {
 
 Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
   const OpScope scope("narrow", {{"x", x}});
-  return record(
-      "narrow", ops::narrow(x, dim, start, length), {x},
-      [dim, start, length, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
-        Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
-        ops::copy_(ops::narrow(dx, dim, start, length), dy);
-        return Grads{dx};
-      });
+  return record_view("narrow", x, [=](const Tensor& whole) { return ops::narrow(whole, dim, start, length); });
 }
 
 Tensor select(const Tensor& x, int dim, int64_t index) {
-  tape::check_defined("select", {{"x", x}});
-  const int axis = wrap_dimension("select", dim, x.dim());
-  const int64_t size = x.size(axis);
-  check(index >= -size && index < size, "select: index {} is not within dimension {} of {}", index, dim,
-        to_string(x.sizes()));
-  return squeeze(narrow(x, axis, index < 0 ? index + size : index, 1), axis);
+  const OpScope scope("select", {{"x", x}});
+  return record_view("select", x, [=](const Tensor& whole) { return ops::select(whole, dim, index); });
 }
 
 Tensor unsqueeze(const Tensor& x, int dim) {

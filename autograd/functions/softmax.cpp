@@ -1,7 +1,14 @@
 #include "autograd/functions/softmax.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
 #include "autograd/functions/channel_blocks.h"
+#include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "autograd/functions/statistics.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 #include "tensor/walk.h"
@@ -59,7 +66,179 @@ struct SoftmaxLineBackward {
   }
 };
 
+// Both ways of normalising a line.
+enum class Form { Softmax, LogSoftmax };
+
+// x seen as [outer, n, inner] with the elements as they lie in memory: dense, `axis` in the middle.
+struct Blocks {
+  std::vector<int> order;  // of x's dimensions in memory
+  Tensor dense;
+  int64_t outer = 1, n = 1, inner = 1;
+
+  Blocks(const Tensor& x, int axis) : order(static_cast<size_t>(x.dim())) {
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return x.strides()[a] > x.strides()[b]; });
+    dense = ops::contiguous(ops::permute(x, order));
+    n = x.size(axis);
+    bool behind = false;
+    for (const int d : order) {
+      if (d == axis) {
+        behind = true;
+      } else {
+        (behind ? inner : outer) *= x.size(d);
+      }
+    }
+  }
+  // Another tensor of the same sizes, laid out so.
+  Tensor alike(const Tensor& x) const { return ops::contiguous(ops::permute(x, order)); }
+  Tensor in_order(const Tensor& result) const {
+    std::vector<int> inverse(order.size());
+    for (size_t i = 0; i < order.size(); ++i) inverse[order[i]] = static_cast<int>(i);
+    return ops::permute(result, inverse);
+  }
+};
+
+// So many lines beside one another are worked on at once.
+constexpr int64_t kColumns = 64;
+
+// The CPU's: one line along memory, or up to kColumns lines side by side.
+template <class T>
+void softmax_block(T* y, const T* x, int64_t n, int64_t inner, int64_t width, Form form) {
+  using R = compute_t<T>;
+  R largest[kColumns], total[kColumns];
+  for (int64_t c = 0; c < width; ++c) largest[c] = -std::numeric_limits<R>::infinity(), total[c] = R(0);
+  for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) {
+      const R value = load(x, k * inner + c);
+      largest[c] = value > largest[c] ? value : largest[c];
+    }
+  }
+  for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) total[c] += elementary::exp(load(x, k * inner + c) - largest[c]);
+  }
+  if (form == Form::Softmax) {
+    for (int64_t c = 0; c < width; ++c) total[c] = R(1) / total[c];
+    for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+      for (int64_t c = 0; c < width; ++c)
+        store(y, k * inner + c, elementary::exp(load(x, k * inner + c) - largest[c]) * total[c]);
+    }
+    return;
+  }
+  for (int64_t c = 0; c < width; ++c) largest[c] += std::log(total[c]);
+  for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) store(y, k * inner + c, load(x, k * inner + c) - largest[c]);
+  }
+}
+
+template <class T>
+void softmax_row(T* y, const T* x, int64_t n, Form form) {
+  using R = compute_t<T>;
+  R largest = -std::numeric_limits<R>::infinity();
+#pragma omp simd reduction(max : largest)
+  for (int64_t k = 0; k < n; ++k) {
+    const R value = load(x, k);
+    largest = value > largest ? value : largest;
+  }
+  R total = R(0);
+#pragma omp simd reduction(+ : total)
+  for (int64_t k = 0; k < n; ++k) total += elementary::exp(load(x, k) - largest);
+  if (form == Form::Softmax) {
+    const R factor = R(1) / total;
+#pragma omp simd
+    for (int64_t k = 0; k < n; ++k) store(y, k, elementary::exp(load(x, k) - largest) * factor);
+    return;
+  }
+  const R shift = largest + std::log(total);
+#pragma omp simd
+  for (int64_t k = 0; k < n; ++k) store(y, k, load(x, k) - shift);
+}
+
+// dx = y (dy - sum of dy y), or dy - exp(y) sum of dy.
+template <class T>
+void softmax_backward_block(T* dx, const T* y, const T* dy, int64_t n, int64_t inner, int64_t width, Form form) {
+  using R = compute_t<T>;
+  R total[kColumns] = {};
+  for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) {
+      const R gradient = load(dy, k * inner + c);
+      total[c] += form == Form::Softmax ? gradient * load(y, k * inner + c) : gradient;
+    }
+  }
+  for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+    for (int64_t c = 0; c < width; ++c) {
+      const R gradient = load(dy, k * inner + c), value = load(y, k * inner + c);
+      store(dx, k * inner + c,
+            form == Form::Softmax ? value * (gradient - total[c]) : gradient - elementary::exp(value) * total[c]);
+    }
+  }
+}
+
+template <class T>
+void softmax_backward_row(T* dx, const T* y, const T* dy, int64_t n, Form form) {
+  using R = compute_t<T>;
+  R total = R(0);
+#pragma omp simd reduction(+ : total)
+  for (int64_t k = 0; k < n; ++k) total += form == Form::Softmax ? load(dy, k) * load(y, k) : load(dy, k);
+#pragma omp simd
+  for (int64_t k = 0; k < n; ++k) {
+    const R value = load(y, k);
+    store(dx, k, form == Form::Softmax ? value * (load(dy, k) - total) : load(dy, k) - elementary::exp(value) * total);
+  }
+}
+
+// Calls row(offset) for lines along memory, block(offset, width) for lines side by side.
+template <class Row, class Block>
+void for_each_line(const Blocks& blocks, const Row& row, const Block& block) {
+  const int64_t n = blocks.n, inner = blocks.inner;
+  if (inner == 1)
+    return launch_host(
+        blocks.outer, [&](int64_t i) { row(i * n); }, 2 * n);
+  const int64_t pieces = (inner + kColumns - 1) / kColumns;
+  launch_host(
+      blocks.outer * pieces,
+      [&](int64_t i) {
+        const int64_t begin = i % pieces * kColumns;
+        block(i / pieces * n * inner + begin, std::min(kColumns, inner - begin));
+      },
+      2 * n * std::min(kColumns, inner));
+}
+
+Tensor softmax_on_host(const Tensor& x, int axis, Form form) {
+  const Blocks blocks(x, axis);
+  const Tensor y = empty(blocks.dense.sizes(), {x.dtype()});
+  dispatch_floating("softmax", x.dtype(), [&]<class T>() {
+    T* out = y.data<T>();
+    const T* in = blocks.dense.data<const T>();
+    for_each_line(
+        blocks, [&](int64_t at) { softmax_row(out + at, in + at, blocks.n, form); },
+        [&](int64_t at, int64_t width) { softmax_block(out + at, in + at, blocks.n, blocks.inner, width, form); });
+  });
+  return blocks.in_order(y);
+}
+
+Tensor softmax_backward_on_host(const Tensor& dy, const Tensor& y, int axis, Form form) {
+  const Blocks blocks(y, axis);
+  const Tensor dx = empty(blocks.dense.sizes(), {y.dtype()}), gradient = blocks.alike(dy);
+  dispatch_floating("softmax", y.dtype(), [&]<class T>() {
+    T* out = dx.data<T>();
+    const T *values = blocks.dense.data<const T>(), *slopes = gradient.data<const T>();
+    for_each_line(
+        blocks, [&](int64_t at) { softmax_backward_row(out + at, values + at, slopes + at, blocks.n, form); },
+        [&](int64_t at, int64_t width) {
+          softmax_backward_block(out + at, values + at, slopes + at, blocks.n, blocks.inner, width, form);
+        });
+  });
+  return blocks.in_order(dx);
+}
+
 Tensor softmax_forward(const Tensor& x, int axis, const Tensor& mask) {
+  if (x.device().is_cpu() && !mask.defined() && x.numel() > 0) return softmax_on_host(x, axis, Form::Softmax);
   Tensor y = empty_like(x);
   if (x.numel() == 0) return y;
   const Tensor x0 = ops::narrow(x, axis, 0, 1), y0 = ops::narrow(y, axis, 0, 1);
@@ -77,6 +256,7 @@ Tensor softmax_forward(const Tensor& x, int axis, const Tensor& mask) {
 }
 
 Tensor softmax_backward(const Tensor& dy, const Tensor& y, int axis) {
+  if (y.device().is_cpu() && y.numel() > 0) return softmax_backward_on_host(dy, y, axis, Form::Softmax);
   Tensor dx = empty_like(y);
   if (y.numel() == 0) return dx;
   const Tensor y0 = ops::narrow(y, axis, 0, 1), dy0 = ops::narrow(dy, axis, 0, 1), dx0 = ops::narrow(dx, axis, 0, 1);
@@ -149,6 +329,20 @@ Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
   Tensor y = softmax_forward(x, axis, mask);
   return record("softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
     return Grads{softmax_backward(dy, y_.get(), axis)};
+  });
+}
+
+Tensor log_softmax(const Tensor& x, int dim) {
+  tape::check_defined("log_softmax", {{"x", x}});
+  if (x.dim() == 0) return squeeze(log_softmax(unsqueeze(x, 0), dim), 0);
+  const int axis = wrap_dimension("log_softmax", dim, x.dim());
+  // On a GPU it is made of others.
+  if (x.numel() == 0) return clone(x);
+  if (!x.device().is_cpu()) return sub(x, logsumexp(x, axis, true));
+  const OpScope scope("log_softmax");
+  Tensor y = softmax_on_host(x, axis, Form::LogSoftmax);
+  return record("log_softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
+    return Grads{softmax_backward_on_host(dy, y_.get(), axis, Form::LogSoftmax)};
   });
 }
 

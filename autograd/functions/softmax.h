@@ -10,6 +10,9 @@ namespace bevgrad {
 /// no part; where none takes part all are 0.
 Tensor softmax(const Tensor& x, int dim, const Tensor& mask = {});
 
+/// log(softmax(x)), exact where the probability is too small for a number.
+Tensor log_softmax(const Tensor& x, int dim);
+
 /// sum_k weights[:, k] * frames[k]: frames K x [N,C,H,W], weights [N,K,H,W] -> [N,C,H,W], channels-last.
 Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights);
 

@@ -16,5 +16,8 @@ std::vector<OpCase> interpolate_cases();
 std::vector<OpCase> grid_sample_cases();
 std::vector<OpCase> softmax_cases();
 std::vector<OpCase> cells_cases();
+std::vector<OpCase> elementary_cases();
+std::vector<OpCase> statistics_cases();
+std::vector<OpCase> indexing_cases();
 
 }  // namespace bevgrad::testing

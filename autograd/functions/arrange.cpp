@@ -1,0 +1,177 @@
+#include "autograd/functions/arrange.h"
+
+#include <algorithm>
+
+#include "autograd/functions/indexing.h"
+#include "autograd/functions/shape.h"
+
+namespace bevgrad {
+namespace {
+
+// A view that runs backwards along `dims`. Its pointer is that of its last element: for copies from it only.
+Tensor reversed(const Tensor& x, const std::vector<int>& dims) {
+  Shape strides = x.strides();
+  int64_t offset = x.offset();
+  for (const int dim : dims) {
+    if (x.size(dim) == 0) return x;
+    offset += (x.size(dim) - 1) * strides[dim];
+    strides[dim] = -strides[dim];
+  }
+  return Tensor(x.storage(), offset, x.sizes(), std::move(strides), x.dtype());
+}
+
+Tensor flipped(const Tensor& x, const std::vector<int>& dims) {
+  const Tensor y = empty_like(x);
+  ops::copy_(y, reversed(x, dims));
+  return y;
+}
+
+// The part of a bordered tensor that is not border; negative widths are no border.
+Tensor inside(Tensor x, const std::vector<int64_t>& widths) {
+  for (size_t i = 0; i < widths.size() / 2; ++i) {
+    const int dim = x.dim() - 1 - static_cast<int>(i);
+    const int64_t before = std::max<int64_t>(widths[2 * i], 0), after = std::max<int64_t>(widths[2 * i + 1], 0);
+    x = ops::narrow(x, dim, before, x.size(dim) - before - after);
+  }
+  return x;
+}
+
+// The part of a tensor that a border of negative width leaves.
+Tensor left_over(Tensor x, const std::vector<int64_t>& widths) {
+  for (size_t i = 0; i < widths.size() / 2; ++i) {
+    const int dim = x.dim() - 1 - static_cast<int>(i);
+    const int64_t before = std::max<int64_t>(-widths[2 * i], 0), after = std::max<int64_t>(-widths[2 * i + 1], 0);
+    x = ops::narrow(x, dim, before, x.size(dim) - before - after);
+  }
+  return x;
+}
+
+Tensor pad_constant(const Tensor& x, const std::vector<int64_t>& widths, double value) {
+  const OpScope scope("pad");
+  Shape sizes = x.sizes();
+  for (size_t i = 0; i < widths.size() / 2; ++i) sizes[sizes.size() - 1 - i] += widths[2 * i] + widths[2 * i + 1];
+  const Tensor y = full(sizes, value, {x.dtype(), x.suggested_format(), x.device()});
+  ops::copy_(inside(y, widths), left_over(x, widths));
+  return record("pad", y, {x},
+                [widths, from = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor dx = zeros(from, {dy.dtype(), format, dy.device()});
+                  ops::copy_(left_over(dx, widths), inside(dy, widths));
+                  return Grads{dx};
+                });
+}
+
+}  // namespace
+
+std::vector<Tensor> unbind(const Tensor& x, int dim) {
+  tape::check_defined("unbind", {{"x", x}});
+  const int axis = wrap_dimension("unbind", dim, x.dim());
+  std::vector<Tensor> pieces;
+  for (int64_t i = 0; i < x.size(axis); ++i) pieces.push_back(select(x, axis, i));
+  return pieces;
+}
+
+std::vector<Tensor> split(const Tensor& x, int64_t size, int dim) {
+  tape::check_defined("split", {{"x", x}});
+  const int axis = wrap_dimension("split", dim, x.dim());
+  check(size > 0, "split: pieces of {}, expected a positive size", size);
+  std::vector<int64_t> sizes(static_cast<size_t>(x.size(axis) / size), size);
+  if (const int64_t rest = x.size(axis) % size; rest > 0 || sizes.empty()) sizes.push_back(rest);
+  return split(x, sizes, axis);
+}
+
+std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int dim) {
+  tape::check_defined("split", {{"x", x}});
+  const int axis = wrap_dimension("split", dim, x.dim());
+  int64_t total = 0;
+  for (const int64_t size : sizes) total += size;
+  check(total == x.size(axis), "split: sizes {} add up to {}, dimension {} of {} is {}", to_string(sizes), total, dim,
+        to_string(x.sizes()), x.size(axis));
+  std::vector<Tensor> pieces;
+  int64_t start = 0;
+  for (const int64_t size : sizes) {
+    pieces.push_back(narrow(x, axis, start, size));
+    start += size;
+  }
+  return pieces;
+}
+
+std::vector<Tensor> chunk(const Tensor& x, int64_t count, int dim) {
+  tape::check_defined("chunk", {{"x", x}});
+  check(count > 0, "chunk: {} pieces, expected a positive number", count);
+  const int64_t size = x.size(dim);
+  return split(x, std::max<int64_t>(1, (size + count - 1) / count), dim);
+}
+
+Tensor flip(const Tensor& x, const std::vector<int>& dims) {
+  const OpScope scope("flip", {{"x", x}});
+  std::vector<int> axes;
+  for (const int dim : dims) {
+    axes.push_back(wrap_dimension("flip", dim, x.dim()));
+    check(std::count(axes.begin(), axes.end(), axes.back()) == 1, "flip: dimension {} is named twice", dim);
+  }
+  return record("flip", flipped(x, axes), {x},
+                [axes](const Tensor& dy, const NeedsGrad&) { return Grads{flipped(dy, axes)}; });
+}
+
+Tensor roll(const Tensor& x, int64_t shift, int dim) {
+  tape::check_defined("roll", {{"x", x}});
+  const int axis = wrap_dimension("roll", dim, x.dim());
+  const int64_t size = x.size(axis);
+  if (size == 0) return clone(x);
+  const int64_t moved = ((shift % size) + size) % size;
+  return cat({narrow(x, axis, size - moved, moved), narrow(x, axis, 0, size - moved)}, axis);
+}
+
+Tensor repeat(const Tensor& x, const std::vector<int64_t>& repeats) {
+  tape::check_defined("repeat", {{"x", x}});
+  check(static_cast<int>(repeats.size()) >= x.dim(), "repeat: {} numbers for a tensor of rank {}", repeats.size(),
+        x.dim());
+  const size_t added = repeats.size() - x.sizes().size();
+  // Each dimension gets one for its repeats in front of it.
+  Shape apart, wide, sizes;
+  for (size_t d = 0; d < repeats.size(); ++d) {
+    check(repeats[d] >= 0, "repeat: {} has a negative number", to_string(repeats));
+    const int64_t size = d < added ? 1 : x.sizes()[d - added];
+    apart.insert(apart.end(), {1, size});
+    wide.insert(wide.end(), {repeats[d], size});
+    sizes.push_back(repeats[d] * size);
+  }
+  return reshape(expand(reshape(x, apart), wide), sizes);
+}
+
+Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, PadMode mode, double value) {
+  tape::check_defined("pad", {{"x", x}});
+  check(widths.size() % 2 == 0 && static_cast<int>(widths.size() / 2) <= x.dim(),
+        "pad: {} widths for a tensor of rank {}, expected two for each dimension from the last on", widths.size(),
+        x.dim());
+  for (size_t i = 0; i < widths.size() / 2; ++i) {
+    const int64_t size = x.size(-1 - static_cast<int>(i)), before = widths[2 * i], after = widths[2 * i + 1];
+    if (mode == PadMode::Constant)
+      check(size + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) >= 0,
+            "pad: widths {} and {} take more than the {} entries of {}", before, after, size, to_string(x.sizes()));
+    if (mode == PadMode::Reflect)
+      check(before >= 0 && after >= 0 && before < size && after < size,
+            "pad: reflecting {} and {} entries needs a dimension that is larger, {} has {}", before, after,
+            to_string(x.sizes()), size);
+    if (mode == PadMode::Replicate)
+      check(before >= 0 && after >= 0 && size > 0, "pad: {} and {} entries cannot repeat the border of {}", before,
+            after, to_string(x.sizes()));
+  }
+  if (mode == PadMode::Constant) return pad_constant(x, widths, value);
+  Tensor y = x;
+  for (size_t i = 0; i < widths.size() / 2; ++i) {
+    const int dim = x.dim() - 1 - static_cast<int>(i);
+    const int64_t size = x.size(dim);
+    if (widths[2 * i] == 0 && widths[2 * i + 1] == 0) continue;
+    std::vector<double> source;
+    for (int64_t p = -widths[2 * i]; p < size + widths[2 * i + 1]; ++p) {
+      const int64_t mirrored = p < 0 ? -p : (p >= size ? 2 * (size - 1) - p : p);
+      source.push_back(static_cast<double>(mode == PadMode::Reflect ? mirrored : std::clamp<int64_t>(p, 0, size - 1)));
+    }
+    const Shape count = {static_cast<int64_t>(source.size())};
+    y = index_select(y, dim, from_values(source, count, {DType::Int64, {}, x.device()}));
+  }
+  return y.is_same(x) ? clone(x) : y;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,163 @@
+#include "autograd/functions/indexing.h"
+
+#include "autograd/functions/shape.h"
+#include "autograd/functions/where.h"
+#include "tensor/element.h"
+#include "tensor/walk.h"
+
+namespace bevgrad {
+namespace {
+
+void check_index(const char* op, const Tensor& x, const Tensor& index, int64_t bound) {
+  check(index.dtype() == DType::Int64 && index.device() == x.device(), "{}: the index is {}, expected int64 on {}", op,
+        describe(index), to_string(x.device()));
+  const Tensor on_host = ops::contiguous(ops::to(index, Device{}));
+  const int64_t* values = on_host.data<const int64_t>();
+  for (int64_t i = 0; i < on_host.numel(); ++i)
+    check(values[i] >= 0 && values[i] < bound, "{}: index {} is {}, expected 0 to {}", op, i, values[i], bound - 1);
+}
+
+// The places in x at entry 0 of `axis` that index's positions stand beside: x's strides under index's sizes.
+Tensor beside(const Tensor& x, const Shape& sizes, int axis) {
+  Shape strides = x.strides();
+  strides[axis] = 0;
+  return Tensor(x.storage(), x.offset(), sizes, std::move(strides), x.dtype());
+}
+
+// Offsets in y, index and x.
+template <class T>
+struct Gather {
+  T* y;
+  const int64_t* index;
+  const T* x;
+  int64_t step;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const { y[o[0]] = x[o[2] + index[o[1]] * step]; }
+};
+
+// One line along the axis, so that no two indices of a launch write one place. Offsets in target, index and source.
+template <class T>
+struct ScatterAddLine {
+  T* target;
+  const int64_t* index;
+  const T* source;
+  int64_t n, target_step, index_step, source_step;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
+    for (int64_t k = 0; k < n; ++k) {
+      T* place = target + o[0] + index[o[1] + k * index_step] * target_step;
+      store(place, 0, load(place, 0) + load(source + o[2], k * source_step));
+    }
+  }
+};
+
+Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
+  const Tensor y = empty(index.sizes(), {x.dtype(), {}, x.device()});
+  if (y.numel() == 0) return y;
+  const Tensor first = beside(x, index.sizes(), axis);
+  const Walk walk = plan_walk(
+      y.sizes(), {{y.sizes(), y.strides()}, {index.sizes(), index.strides()}, {first.sizes(), first.strides()}});
+  dispatch_floating("gather", x.dtype(), [&]<class T>() {
+    launch_elements<3>(x.device(), walk,
+                       Gather<T>{y.data<T>(), index.data<const int64_t>(), first.data<const T>(), x.strides()[axis]},
+                       2);
+  });
+  return y;
+}
+
+void scatter_add_(const Tensor& target, int axis, const Tensor& index, const Tensor& source) {
+  if (index.numel() == 0) return;
+  const Tensor i0 = ops::narrow(index, axis, 0, 1), s0 = ops::narrow(source, axis, 0, 1);
+  const Tensor t0 = beside(target, i0.sizes(), axis);
+  const Walk walk =
+      plan_walk(i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
+  dispatch_floating("scatter_add", target.dtype(), [&]<class T>() {
+    launch_elements<3>(target.device(), walk,
+                       ScatterAddLine<T>{t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(), index.size(axis),
+                                         target.strides()[axis], index.strides()[axis], source.strides()[axis]},
+                       2 * index.size(axis));
+  });
+}
+
+void check_beside(const char* op, const Tensor& x, const Tensor& index, int axis) {
+  bool fits = x.dim() == index.dim();
+  for (int d = 0; fits && d < x.dim(); ++d) fits = d == axis || index.size(d) <= x.size(d);
+  check(fits, "{}: the index {} does not fit {} along dimension {}", op, to_string(index.sizes()), to_string(x.sizes()),
+        axis);
+}
+
+// Reading at an index, for gather and index_select.
+Tensor recorded_gather(const char* op, const Tensor& x, int axis, const Tensor& index) {
+  return record(op, gathered(x, axis, index), {x},
+                [index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy,
+                                                                                                const NeedsGrad&) {
+                  const Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
+                  scatter_add_(dx, axis, index_.get(), dy);
+                  return Grads{dx};
+                });
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& x, int dim, const Tensor& index) {
+  const OpScope scope("gather", {{"x", x}, {"index", index}});
+  const int axis = wrap_dimension("gather", dim, x.dim());
+  check_beside("gather", x, index, axis);
+  check_index("gather", x, index, x.size(axis));
+  return recorded_gather("gather", x, axis, index);
+}
+
+Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+  const OpScope scope("scatter_add", {{"x", x}, {"index", index}, {"source", source}});
+  const int axis = wrap_dimension("scatter_add", dim, x.dim());
+  check(source.dtype() == x.dtype() && source.device() == x.device() && source.sizes() == index.sizes(),
+        "scatter_add: x is {}, the index {}, the source {}; expected one dtype, and the index's sizes for the source",
+        describe(x), describe(index), describe(source));
+  check_beside("scatter_add", x, index, axis);
+  check_index("scatter_add", x, index, x.size(axis));
+  const Tensor y = ops::clone(x);
+  scatter_add_(y, axis, index, source);
+  return record("scatter_add", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
+    return Grads{dy, needs[1] ? gathered(dy, axis, index_.get()) : Tensor()};
+  });
+}
+
+Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
+  const OpScope scope("index_select", {{"x", x}, {"index", index}});
+  const int axis = wrap_dimension("index_select", dim, x.dim());
+  check(index.dim() == 1, "index_select: the index is {}, expected [n]", describe(index));
+  check_index("index_select", x, index, x.size(axis));
+  Shape sizes = x.sizes(), strides(x.sizes().size(), 0);
+  sizes[axis] = index.numel();
+  strides[axis] = index.strides()[0];
+  return recorded_gather("index_select", x, axis,
+                         Tensor(index.storage(), index.offset(), std::move(sizes), std::move(strides), DType::Int64));
+}
+
+Tensor embedding(const Tensor& indices, const Tensor& weight, int64_t padding_index) {
+  tape::check_defined("embedding", {{"indices", indices}, {"weight", weight}});
+  check(weight.dim() == 2, "embedding: the weight is {}, expected [entries, width]", describe(weight));
+  check(indices.dtype() == DType::Int64, "embedding: the indices are {}, expected int64", describe(indices));
+  Shape sizes = indices.sizes();
+  sizes.push_back(weight.size(1));
+  const Tensor flat = ops::reshape(indices, {indices.numel()});
+  Tensor rows = index_select(weight, 0, flat);
+  if (padding_index >= 0)
+    rows = where(ops::unsqueeze(eq(flat, static_cast<double>(padding_index)), 1), detach(rows), rows);
+  return reshape(rows, sizes);
+}
+
+SortResult sort(const Tensor& x, int dim, bool descending) {
+  tape::check_defined("sort", {{"x", x}});
+  const Tensor index = argsort(x, dim, descending);
+  if (x.dim() == 0) return {clone(x), index};
+  return {gather(x, dim, index), index};
+}
+
+SortResult topk(const Tensor& x, int64_t count, int dim, bool largest) {
+  tape::check_defined("topk", {{"x", x}});
+  const int axis = wrap_dimension("topk", dim, x.dim());
+  check(count >= 0 && count <= x.size(axis), "topk: {} of dimension {} of {}", count, dim, to_string(x.sizes()));
+  const Tensor index = ops::contiguous(ops::narrow(argsort(x, axis, largest), axis, 0, count));
+  return {gather(x, axis, index), index};
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,191 @@
+#include "tensor/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "tensor/ops.h"
+#include "tensor/pointwise.h"
+#include "tensor/tape.h"
+
+namespace bevgrad {
+namespace {
+
+enum class Relation { Equal, NotEqual, Less, LessEqual, And, Or };
+
+// One functor for all relations, so that there is one for each dtype.
+template <class T>
+struct Compare {
+  bool* out;
+  const T* a;
+  const T* b;
+  Relation relation;
+
+  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
+    using C = compute_t<T>;
+    const C x = static_cast<C>(a[o[1]]), y = static_cast<C>(b[o[2]]);
+    bool result = false;
+    switch (relation) {
+      case Relation::Equal:
+        result = x == y;
+        break;
+      case Relation::NotEqual:
+        result = x != y;
+        break;
+      case Relation::Less:
+        result = x < y;
+        break;
+      case Relation::LessEqual:
+        result = x <= y;
+        break;
+      case Relation::And:
+        result = x && y;
+        break;
+      case Relation::Or:
+        result = x || y;
+        break;
+    }
+    out[o[0]] = result;
+  }
+};
+
+Tensor compare(const char* op, const Tensor& a, const Tensor& b, Relation relation) {
+  const tape::EngineScope scope(op);
+  tape::check_defined(op, {{"a", a}, {"b", b}});
+  pointwise::check_same(op, a, b);
+  const Shape sizes = broadcast_shapes(op, a.sizes(), b.sizes());
+  const Tensor& layout = a.sizes() == sizes ? a : b;
+  Tensor result =
+      empty(sizes, {DType::Bool, layout.sizes() == sizes ? layout.suggested_format() : MemoryFormat{}, a.device()});
+  const Walk walk =
+      plan_walk(sizes, {{result.sizes(), result.strides()}, {a.sizes(), a.strides()}, {b.sizes(), b.strides()}});
+  dispatch_all(a.dtype(), [&]<class T>() {
+    launch_elements<3>(a.device(), walk,
+                       Compare<T>{result.data<bool>(), a.data<const T>(), b.data<const T>(), relation});
+  });
+  return result;
+}
+
+Tensor number_like(const char* op, const Tensor& a, double value) {
+  tape::check_defined(op, {{"a", a}});
+  return full({}, value, {a.dtype(), {}, a.device()});
+}
+
+void check_bool(const char* op, const Tensor& x) {
+  tape::check_defined(op, {{"x", x}});
+  check(x.dtype() == DType::Bool, "{}: the input is {}, expected bool", op, describe(x));
+}
+
+Tensor detached(const Tensor& x) {
+  return Tensor(x.storage(), x.offset(), x.sizes(), x.strides(), x.dtype());
+}
+
+}  // namespace
+
+Tensor eq(const Tensor& a, const Tensor& b) {
+  return compare("eq", a, b, Relation::Equal);
+}
+Tensor ne(const Tensor& a, const Tensor& b) {
+  return compare("ne", a, b, Relation::NotEqual);
+}
+Tensor lt(const Tensor& a, const Tensor& b) {
+  return compare("lt", a, b, Relation::Less);
+}
+Tensor le(const Tensor& a, const Tensor& b) {
+  return compare("le", a, b, Relation::LessEqual);
+}
+Tensor gt(const Tensor& a, const Tensor& b) {
+  return compare("gt", b, a, Relation::Less);
+}
+Tensor ge(const Tensor& a, const Tensor& b) {
+  return compare("ge", b, a, Relation::LessEqual);
+}
+Tensor eq(const Tensor& a, double b) {
+  return eq(a, number_like("eq", a, b));
+}
+Tensor ne(const Tensor& a, double b) {
+  return ne(a, number_like("ne", a, b));
+}
+Tensor lt(const Tensor& a, double b) {
+  return lt(a, number_like("lt", a, b));
+}
+Tensor le(const Tensor& a, double b) {
+  return le(a, number_like("le", a, b));
+}
+Tensor gt(const Tensor& a, double b) {
+  return gt(a, number_like("gt", a, b));
+}
+Tensor ge(const Tensor& a, double b) {
+  return ge(a, number_like("ge", a, b));
+}
+Tensor isnan(const Tensor& x) {
+  return compare("isnan", x, x, Relation::NotEqual);
+}
+
+Tensor logical_and(const Tensor& a, const Tensor& b) {
+  check_bool("logical_and", a);
+  check_bool("logical_and", b);
+  return compare("logical_and", a, b, Relation::And);
+}
+Tensor logical_or(const Tensor& a, const Tensor& b) {
+  check_bool("logical_or", a);
+  check_bool("logical_or", b);
+  return compare("logical_or", a, b, Relation::Or);
+}
+Tensor logical_not(const Tensor& a) {
+  check_bool("logical_not", a);
+  return eq(a, 0.0);
+}
+bool any(const Tensor& x) {
+  check_bool("any", x);
+  return ops::sum(ops::to(x, DType::Float64)).item() > 0;
+}
+bool all(const Tensor& x) {
+  check_bool("all", x);
+  return !any(logical_not(x));
+}
+
+Tensor argmax(const Tensor& x, int dim, bool keep_dims) {
+  tape::check_defined("argmax", {{"x", x}});
+  return ops::max_with_index(detached(x), dim, keep_dims).second;
+}
+
+Tensor argmin(const Tensor& x, int dim, bool keep_dims) {
+  tape::check_defined("argmin", {{"x", x}});
+  return ops::max_with_index(ops::neg(detached(x)), dim, keep_dims).second;
+}
+
+Tensor argsort(const Tensor& x, int dim, bool descending) {
+  const tape::EngineScope scope("argsort");
+  tape::check_defined("argsort", {{"x", x}});
+  if (x.dim() == 0) return zeros({}, {DType::Int64, {}, x.device()});
+  const int axis = wrap_dimension("argsort", dim, x.dim());
+  const Tensor last = ops::contiguous(ops::transpose(ops::to(x, Device{}), axis, -1));
+  const int64_t n = last.size(-1), lines = n ? last.numel() / n : 0;
+  const Tensor index = empty(last.sizes(), {DType::Int64});
+  int64_t* out = index.data<int64_t>();
+  dispatch_all(x.dtype(), [&]<class T>() {
+    const T* values = last.data<const T>();
+    launch_host(
+        lines,
+        [=](int64_t line) {
+          int64_t* order = out + line * n;
+          const T* v = values + line * n;
+          using C = compute_t<T>;
+          const auto less = [v](int64_t i, int64_t j) {
+            const C a = static_cast<C>(v[i]), b = static_cast<C>(v[j]);
+            return a < b || (a == a && b != b);  // NaN is the largest
+          };
+          std::iota(order, order + n, int64_t{0});
+          if (descending) {
+            std::stable_sort(order, order + n, [&](int64_t i, int64_t j) { return less(j, i); });
+          } else {
+            std::stable_sort(order, order + n, less);
+          }
+        },
+        50 * n);
+  });
+  return ops::to(ops::contiguous(ops::transpose(index, axis, -1)), x.device());
+}
+
+}  // namespace bevgrad
