@@ -67,6 +67,10 @@ function(bevgrad_room room)
     foreach(proto IN LISTS ARG_PROTOS)
       set(source "${generated}/sources/bevgrad/${room}/${proto}.proto")
       set(result "${generated}/bevgrad/${room}/${proto}.pb")
+      get_filename_component(parent "${source}" DIRECTORY)
+      file(MAKE_DIRECTORY "${parent}")
+      get_filename_component(parent "${result}" DIRECTORY)
+      file(MAKE_DIRECTORY "${parent}")
       file(CREATE_LINK "${folder}/${proto}.proto" "${source}" SYMBOLIC)
       add_custom_command(OUTPUT "${result}.cc" "${result}.h"
         COMMAND protobuf::protoc "--proto_path=${generated}/sources" "--cpp_out=${generated}" "${source}"

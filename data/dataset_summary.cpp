@@ -27,7 +27,7 @@ double horizontal_view(const Camera& camera) {
   return whole * 180 / std::numbers::pi;
 }
 
-void add_camera(const record::Camera& stored, const RecordOrigin& origin, std::vector<CameraSummary>& cameras) {
+void add_camera(const records::Camera& stored, const RecordOrigin& origin, std::vector<CameraSummary>& cameras) {
   auto found = std::find_if(cameras.begin(), cameras.end(),
                             [&](const CameraSummary& camera) { return camera.name == stored.name(); });
   if (found == cameras.end()) {
@@ -91,7 +91,7 @@ DatasetSummary summarise(const Dataset& dataset, int64_t most) {
       const FrameEntry& entry = dataset.entry(frame);
       const RecordOrigin origin{dataset.stores()[static_cast<size_t>(entry.store)].path(), entry.key};
       const std::string bytes = dataset.load_bytes(frame);
-      const record::Sample stored =
+      const records::Sample stored =
           parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
       const Vec3 at = checked_pose(stored.ego_pose(), origin, "ego_pose").translation();
       add_pose(at, before, summary.sets[static_cast<size_t>(stream.group)]);
@@ -99,7 +99,7 @@ DatasetSummary summarise(const Dataset& dataset, int64_t most) {
       if (distinct.erase({entry.store, entry.key}) == 0) continue;  // a list that is named twice
       ++summary.looked_at;
       summary.bytes += static_cast<int64_t>(bytes.size());
-      for (const record::Camera& camera : stored.cameras()) add_camera(camera, origin, summary.cameras);
+      for (const records::Camera& camera : stored.cameras()) add_camera(camera, origin, summary.cameras);
       const Labels labels = decode_record(stored, labels_only, origin).labels;
       summary.classes.look_at(stored.labels(), labels);
       summary.with_points += stored.has_points();

@@ -116,7 +116,7 @@ class Import {
     Pose to_ground;
     to_ground.m[11] = -height;
     for (const int64_t sweep : log.sweeps) {
-      record::Sample out;
+      records::Sample out;
       if (!add_pictures(log, sweep, to_ground, &out)) {
         ++report_.without_picture;
         continue;
@@ -141,7 +141,7 @@ class Import {
         if (name.starts_with("ring_")) report_.cameras.push_back(name);
   }
 
-  bool add_pictures(const Av2Log& log, int64_t sweep, const Pose& to_ground, record::Sample* out) {
+  bool add_pictures(const Av2Log& log, int64_t sweep, const Pose& to_ground, records::Sample* out) {
     for (size_t i = 0; i < report_.cameras.size(); ++i) {
       const std::string& name = report_.cameras[i];
       const auto camera = log.cameras.find(name);
@@ -161,7 +161,7 @@ class Import {
       if (report_.image_size.size() == i) report_.image_size.push_back(size);
       // Where the camera was at its own moment, seen from the vehicle at the sweep's.
       calibration.sensor2ego = (log.pose_at(sweep) * to_ground).inverse() * log.pose_at(*time) * calibration.sensor2ego;
-      record::Camera* stored = out->add_cameras();
+      records::Camera* stored = out->add_cameras();
       store_camera(calibration, name, name, stored);
       store_jpeg(std::move(jpeg), stored);
     }
@@ -169,7 +169,7 @@ class Import {
   }
 
   void add_labels(const Av2Log& log, int64_t sweep, double height, const MapLabeller* map, const Pose& ego2city,
-                  record::Sample* out) {
+                  records::Sample* out) {
     Tensor points = read_av2_sweep(log, sweep);
     for (int64_t i = 0; i < points.size(0); ++i) points.data<float>()[i * 4 + 2] += static_cast<float>(height);
     Labels labels;

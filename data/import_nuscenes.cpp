@@ -58,7 +58,7 @@ void check_picture(const Camera& camera, ImageSize stated, ImageSize size, std::
 }
 
 ImageSize import_camera(const InfoFrame& frame, const std::string& name, const std::string& folder,
-                        PictureRemarks& remarks, record::Sample* out) {
+                        PictureRemarks& remarks, records::Sample* out) {
   const auto found = std::find_if(frame.cameras.begin(), frame.cameras.end(),
                                   [&](const InfoCamera& camera) { return camera.name == name; });
   check(found != frame.cameras.end(), "{}: has no camera '{}'", frame.where, printable(name));
@@ -79,7 +79,7 @@ ImageSize import_camera(const InfoFrame& frame, const std::string& name, const s
     fail("{}: camera '{}': {}", frame.where, name, error.what());
   }
   check_picture(camera, stated, size, bytes, frame, name, path);
-  record::Camera* stored = out->add_cameras();
+  records::Camera* stored = out->add_cameras();
   store_camera(camera, name, name, stored);
   store_jpeg(std::move(jpeg), stored);
   return size;
@@ -171,7 +171,7 @@ struct Import {
     const auto [first, is_new] = where.emplace(frame.key, frame.where);
     check(is_new, "{}.token is '{}', as {}'s is: expected a token of its own", frame.where, frame.key, first->second);
     const LabelSchema schema;
-    record::Sample out;
+    records::Sample out;
     out.set_sequence(sequence);
     out.set_timestamp(frame.timestamp);
     out.set_key(frame.key);

@@ -45,16 +45,16 @@ void check_size(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
         kMaxRecordBytes);
 }
 
-std::string camera_names(const record::Sample& stored) {
+std::string camera_names(const records::Sample& stored) {
   std::string names;
-  for (const record::Camera& camera : stored.cameras()) names += (names.empty() ? "" : ", ") + camera.name();
+  for (const records::Camera& camera : stored.cameras()) names += (names.empty() ? "" : ", ") + camera.name();
   return names.empty() ? "none" : printable(names);
 }
 
-const record::Camera& find_camera(const record::Sample& stored, const std::string& name, const std::string& group,
-                                  const RecordOrigin& origin) {
-  const record::Camera* found = nullptr;
-  for (const record::Camera& camera : stored.cameras()) {
+const records::Camera& find_camera(const records::Sample& stored, const std::string& name, const std::string& group,
+                                   const RecordOrigin& origin) {
+  const records::Camera* found = nullptr;
+  for (const records::Camera& camera : stored.cameras()) {
     if (camera.name() != name) continue;
     check(found == nullptr, "{}: there are two cameras '{}'", origin.at("cameras"), name);
     found = &camera;
@@ -86,7 +86,7 @@ RecordPlace::operator std::string() const {
 std::string encode_record(const Sample& sample, const DatasetOptions& options, const EncodeOptions& encoding) {
   const RecordOrigin origin{"encode_record", sample.key};
   checked_header(sample.sequence, sample.timestamp, origin);
-  record::Sample out;
+  records::Sample out;
   out.set_sequence(sample.sequence);
   out.set_timestamp(sample.timestamp);
   out.set_key(sample.key);
@@ -98,7 +98,7 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
     auto group = std::find_if(options.groups.begin(), options.groups.end(), [&](const CameraGroupOptions& candidate) {
       return std::count(candidate.cameras.begin(), candidate.cameras.end(), camera.name) > 0;
     });
-    record::Camera* stored = out.add_cameras();
+    records::Camera* stored = out.add_cameras();
     store_camera(camera.camera, camera.name, group == options.groups.end() ? "" : group->name, stored);
     check(camera.image.defined() && camera.image.size(1) == camera.camera.height &&
               camera.image.size(2) == camera.camera.width,
@@ -111,16 +111,16 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
   return bytes;
 }
 
-record::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
+records::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
   check_size(bytes, origin);
-  record::Sample stored;
+  records::Sample stored;
   const google::protobuf::LogSilencer one_line_is_enough;
   check(stored.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
-        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+        "{}: {} bytes are not a whole bevgrad.records.Sample message", origin.at("record"), bytes.size());
   return stored;
 }
 
-record::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
+records::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
   using google::protobuf::internal::WireFormatLite;
   check_size(bytes, origin);
   google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
@@ -129,12 +129,12 @@ record::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOri
     const int begin = in.CurrentPosition();
     const uint32_t tag = in.ReadTag();
     if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
-    if (WireFormatLite::GetTagFieldNumber(tag) <= record::Sample::kTruePoseFieldNumber)
+    if (WireFormatLite::GetTagFieldNumber(tag) <= records::Sample::kTruePoseFieldNumber)
       head.append(reinterpret_cast<const char*>(bytes.data()) + begin,
                   static_cast<size_t>(in.CurrentPosition() - begin));
   }
   check(in.CurrentPosition() == static_cast<int>(bytes.size()),
-        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+        "{}: {} bytes are not a whole bevgrad.records.Sample message", origin.at("record"), bytes.size());
   return parse_record({reinterpret_cast<const uint8_t*>(head.data()), head.size()}, origin);
 }
 
@@ -142,7 +142,7 @@ Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& optio
   return decode_record(parse_record(bytes, origin), options, origin);
 }
 
-Sample decode_record(const record::Sample& stored, const DatasetOptions& options, const RecordOrigin& origin) {
+Sample decode_record(const records::Sample& stored, const DatasetOptions& options, const RecordOrigin& origin) {
   check(stored.key().empty() || stored.key() == origin.key, "{} is '{}', expected the key that it is stored under",
         origin.at("key"), printable(stored.key()));
   check(stored.cameras_size() <= kMaxCameras, "{}: {} of them, expected at most {}", origin.at("cameras"),
@@ -176,9 +176,9 @@ RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrig
   RecordHeader header;
   bool has_timestamp = false;
   const uint32_t sequence_tag =
-      WireFormatLite::MakeTag(record::Sample::kSequenceFieldNumber, WireFormatLite::WIRETYPE_VARINT);
+      WireFormatLite::MakeTag(records::Sample::kSequenceFieldNumber, WireFormatLite::WIRETYPE_VARINT);
   const uint32_t timestamp_tag =
-      WireFormatLite::MakeTag(record::Sample::kTimestampFieldNumber, WireFormatLite::WIRETYPE_FIXED64);
+      WireFormatLite::MakeTag(records::Sample::kTimestampFieldNumber, WireFormatLite::WIRETYPE_FIXED64);
   // Writers put the fields in order, so what the index needs comes first; zeros are left out by proto3.
   bool whole = true;
   for (uint32_t tag = in.ReadTag(); whole && tag != 0; tag = in.ReadTag()) {
@@ -191,14 +191,14 @@ RecordHeader read_record_header(std::span<const uint8_t> bytes, const RecordOrig
       whole = in.ReadLittleEndian64(&value);
       header.timestamp = std::bit_cast<double>(value);
       has_timestamp = true;
-    } else if (has_timestamp && WireFormatLite::GetTagFieldNumber(tag) > record::Sample::kTimestampFieldNumber) {
+    } else if (has_timestamp && WireFormatLite::GetTagFieldNumber(tag) > records::Sample::kTimestampFieldNumber) {
       return checked_header(header.sequence, header.timestamp, origin);
     } else {
       whole = WireFormatLite::SkipField(&in, tag);
     }
   }
   check(whole && in.CurrentPosition() == static_cast<int>(bytes.size()),
-        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+        "{}: {} bytes are not a whole bevgrad.records.Sample message", origin.at("record"), bytes.size());
   return checked_header(header.sequence, header.timestamp, origin);
 }
 
@@ -211,11 +211,11 @@ void visit_record_inputs(std::span<const uint8_t> bytes, const RecordOrigin& ori
     const auto begin = static_cast<size_t>(in.CurrentPosition());
     const uint32_t tag = in.ReadTag();
     if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
-    if (WireFormatLite::GetTagFieldNumber(tag) != record::Sample::kLabelsFieldNumber)
+    if (WireFormatLite::GetTagFieldNumber(tag) != records::Sample::kLabelsFieldNumber)
       use(bytes.subspan(begin, static_cast<size_t>(in.CurrentPosition()) - begin));
   }
   check(in.CurrentPosition() == static_cast<int>(bytes.size()),
-        "{}: {} bytes are not a whole bevgrad.record.Sample message", origin.at("record"), bytes.size());
+        "{}: {} bytes are not a whole bevgrad.records.Sample message", origin.at("record"), bytes.size());
 }
 
 }  // namespace bevgrad

@@ -15,8 +15,8 @@ void add_names(const google::protobuf::RepeatedPtrField<std::string>& stored, st
     if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-bool take_grid(const record::Labels& labels, LabelGrid& grid) {
-  for (const record::Raster* raster : {&labels.lane(), &labels.road(), &labels.visibility()}) {
+bool take_grid(const records::Labels& labels, LabelGrid& grid) {
+  for (const records::Raster* raster : {&labels.lane(), &labels.road(), &labels.visibility()}) {
     if (raster->rows() == 0 || raster->columns() == 0 || !(raster->cell() > 0)) continue;
     grid.x_min = raster->x_min();
     grid.y_min = raster->y_min();
@@ -39,14 +39,14 @@ DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
     const int64_t entry = i * dataset.size() / count;
     const std::string bytes = dataset.load_bytes(entry);
     const FrameEntry& frame = dataset.entry(entry);
-    const record::Sample stored = parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
-                                               {dataset.stores()[static_cast<size_t>(frame.store)].path(), frame.key});
+    const records::Sample stored = parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()},
+                                                {dataset.stores()[static_cast<size_t>(frame.store)].path(), frame.key});
     const auto has_camera = [&](const CameraGroupOptions& group) {
       return std::any_of(stored.cameras().begin(), stored.cameras().end(),
-                         [&](const record::Camera& camera) { return camera.name() == group.name; });
+                         [&](const records::Camera& camera) { return camera.name() == group.name; });
     };
     if (i == 0)
-      for (const record::Camera& camera : stored.cameras())
+      for (const records::Camera& camera : stored.cameras())
         options.groups.push_back({camera.name(), {camera.name()}, camera.height(), camera.width()});
     std::erase_if(options.groups, [&](const CameraGroupOptions& group) { return !has_camera(group); });
     options.load_points = options.load_points && stored.has_points();

@@ -124,7 +124,7 @@ std::vector<DrivenFrame> driven_frames(const Dataset& dataset) {
       if (!seen.insert(entry.key).second) continue;
       const RecordOrigin origin{dataset.stores()[static_cast<size_t>(entry.store)].path(), entry.key};
       const std::string bytes = dataset.load_bytes(index);
-      const record::Sample head =
+      const records::Sample head =
           parse_record_head({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
       const bool has_true = head.true_pose_size() > 0;
       const Vec3 at =

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "data/import_av2.h"
-#include "tools/subcommands.h"
+#include "subcommands.h"
 
 namespace bevgrad {
 namespace {

@@ -53,7 +53,7 @@ void add_inspect(CLI::App& app) {
     if (flags->tree) return print(name_tree(open_checkpoint(flags->file), flags->depth));
     if (flags->hash) return print(hashes_text(open_checkpoint(flags->file), json));
     if (flags->check) {
-      const CheckReport report = check_checkpoint(open_checkpoint(flags->file));
+      const TensorCheck report = check_checkpoint(open_checkpoint(flags->file));
       print(report.text(flags->file, json));
       if (!report.problems.empty()) throw CLI::RuntimeError(1);
       return;

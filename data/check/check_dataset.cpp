@@ -82,9 +82,9 @@ class Checker {
     ++records_;
     try {
       const std::string bytes = dataset_.load_bytes(step.entry);
-      const record::Sample stored =
+      const records::Sample stored =
           parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
-      for (const record::Camera& camera : stored.cameras()) look_at(camera, origin, where);
+      for (const records::Camera& camera : stored.cameras()) look_at(camera, origin, where);
       const Sample sample = decode_record(stored, reading_, origin);
       classes_.look_at(stored.labels(), sample.labels);
       clouds_.look_at(sample.points, where, findings_);
@@ -99,7 +99,7 @@ class Checker {
     }
   }
 
-  void look_at(const record::Camera& stored, const RecordOrigin& origin, const std::string& where) {
+  void look_at(const records::Camera& stored, const RecordOrigin& origin, const std::string& where) {
     const std::string camera_name = printable(stored.name());
     const Camera camera = load_camera(stored, origin);
     const auto found = std::find_if(cameras_.begin(), cameras_.end(),
@@ -116,7 +116,7 @@ class Checker {
     for (const CameraRemark& remark : known.remarks)
       findings_.add(remark.severity, fmt::format("camera {}: {}", camera_name, remark.id), where,
                     fmt::format("camera '{}': {}", camera_name, remark.what));
-    if (stored.image_case() == record::Camera::kJpeg) look_at_jpeg(stored, camera_name, where);
+    if (stored.image_case() == records::Camera::kJpeg) look_at_jpeg(stored, camera_name, where);
   }
 
   CheckReport finish() {
@@ -140,7 +140,7 @@ class Checker {
     std::vector<CameraRemark> remarks;
   };
 
-  void look_at_jpeg(const record::Camera& stored, const std::string& camera_name, const std::string& where) {
+  void look_at_jpeg(const records::Camera& stored, const std::string& camera_name, const std::string& where) {
     const std::span<const uint8_t> jpeg(reinterpret_cast<const uint8_t*>(stored.jpeg().data()), stored.jpeg().size());
     if (const int orientation = exif_orientation(jpeg); orientation != 1)
       findings_.add(
@@ -179,7 +179,7 @@ class Checker {
       const RecordOrigin origin{dataset_.stores()[static_cast<size_t>(entry.store)].path(), entry.key};
       try {
         const std::string bytes = dataset_.load_bytes(step.entry);
-        const record::Sample stored =
+        const records::Sample stored =
             parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
         all.look_at(stored.labels(), decode_record(stored, labels_only, origin).labels);
       } catch (const Error&) {

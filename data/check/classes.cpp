@@ -71,7 +71,7 @@ std::vector<std::string>& classes_of(LabelSchema& schema, ClassKind kind) {
   return pick(schema, kind);
 }
 
-const google::protobuf::RepeatedPtrField<std::string>& classes_of(const record::Labels& labels, ClassKind kind) {
+const google::protobuf::RepeatedPtrField<std::string>& classes_of(const records::Labels& labels, ClassKind kind) {
   switch (kind) {
     case ClassKind::Lane:
       return labels.lane_classes();
@@ -85,7 +85,7 @@ const google::protobuf::RepeatedPtrField<std::string>& classes_of(const record::
   return labels.dynamic_classes();
 }
 
-void ClassTally::look_at(const record::Labels& stored, const Labels& labels) {
+void ClassTally::look_at(const records::Labels& stored, const Labels& labels) {
   ++records_;
   for (const ClassKind kind : kClassKinds) {
     auto& counts = counts_[static_cast<size_t>(kind)];

@@ -18,7 +18,7 @@ inline constexpr std::array kClassKinds = {ClassKind::Lane, ClassKind::Road, Cla
 const char* name(ClassKind kind);
 const std::vector<std::string>& classes_of(const LabelSchema& schema, ClassKind kind);
 std::vector<std::string>& classes_of(LabelSchema& schema, ClassKind kind);
-const google::protobuf::RepeatedPtrField<std::string>& classes_of(const record::Labels& labels, ClassKind kind);
+const google::protobuf::RepeatedPtrField<std::string>& classes_of(const records::Labels& labels, ClassKind kind);
 
 struct ClassCount {
   int64_t named = 0;   ///< records that name the class
@@ -31,7 +31,7 @@ class ClassTally {
   explicit ClassTally(LabelSchema schema) : schema_(std::move(schema)) {}
 
   /// `labels` is what `stored` was read as.
-  void look_at(const record::Labels& stored, const Labels& labels);
+  void look_at(const records::Labels& stored, const Labels& labels);
 
   const std::map<std::string, ClassCount>& of(ClassKind kind) const { return counts_[static_cast<size_t>(kind)]; }
   const LabelSchema& schema() const { return schema_; }

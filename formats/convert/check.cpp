@@ -36,8 +36,8 @@ double smallest_normal(StoredDType dtype) {
 
 }  // namespace
 
-CheckReport check_checkpoint(const CheckpointFile& file) {
-  CheckReport out;
+TensorCheck check_checkpoint(const CheckpointFile& file) {
+  TensorCheck out;
   std::unordered_map<std::string, std::pair<std::string, const void*>> by_hash;
   for (const Leaf& leaf : leaves_of(file)) {
     const Node& node = file.document->node(leaf.id);
@@ -66,7 +66,7 @@ CheckReport check_checkpoint(const CheckpointFile& file) {
   return out;
 }
 
-std::string CheckReport::text(const std::string& path, bool json) const {
+std::string TensorCheck::text(const std::string& path, bool json) const {
   std::string out;
   if (json) {
     for (const Problem& problem : problems) {

@@ -7,7 +7,7 @@
 
 namespace bevgrad {
 
-struct CheckReport {
+struct TensorCheck {
   struct Problem {
     std::string tensor;
     std::string what;
@@ -21,6 +21,6 @@ struct CheckReport {
 /// Reads every tensor. Problems are NaN and infinite values; floating-point tensors of two and more dimensions that are
 /// all zero, or hold nothing but denormal numbers and zeros; parameters with the same values as another one of the
 /// state dict that they share no storage with (copied, or tied once), constants and small ones not counted.
-CheckReport check_checkpoint(const CheckpointFile& file);
+TensorCheck check_checkpoint(const CheckpointFile& file);
 
 }  // namespace bevgrad

@@ -13,7 +13,7 @@ for _file in _files.file:
 
 
 def _message(name):
-    descriptor = _pool.FindMessageTypeByName("bevgrad.record." + name)
+    descriptor = _pool.FindMessageTypeByName("bevgrad.records." + name)
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
     return message_factory.MessageFactory(_pool).GetPrototype(descriptor)

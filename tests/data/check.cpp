@@ -68,7 +68,7 @@ CheckReport check_changed(Change change, CheckOptions options = {}, int sequence
   std::vector<std::string> keys;
   for (int64_t sequence = 0; sequence < sequences; ++sequence)
     for (int frame = 0; frame < 12; ++frame) {
-      record::Sample stored;
+      records::Sample stored;
       stored.ParseFromString(encode_record(sound_sample(sequence, frame, period), small_options()));
       change(stored);
       writer.put(stored.key(), stored.SerializeAsString());
@@ -91,7 +91,7 @@ std::vector<std::string> texts(const CheckReport& report) {
   return lines;
 }
 
-void nothing(record::Sample&) {}
+void nothing(records::Sample&) {}
 
 TEST(CheckDataset, SoundDataHasNoFinding) {
   const CheckReport report = check_changed(nothing, {.training = true});
@@ -101,7 +101,7 @@ TEST(CheckDataset, SoundDataHasNoFinding) {
 
 struct Wrong {
   std::string name;
-  std::function<void(record::Sample&)> change;
+  std::function<void(records::Sample&)> change;
   std::string says, place;
 };
 
@@ -130,7 +130,7 @@ Pose pose_of(const google::protobuf::RepeatedField<double>& stored) {
 
 /// Rewrites the points one by one.
 template <class Change>
-void change_points(record::Sample& s, Change change) {
+void change_points(records::Sample& s, Change change) {
   std::vector<float> values;
   const Tensor points = sound_sample(0, 0, 0).points;
   for (int64_t i = 0; i < points.numel(); ++i) values.push_back(points.data<float>()[i]);
@@ -231,7 +231,7 @@ TEST(CheckDataset, CountsRecordsAndNotLines) {
 }
 
 TEST(CheckDataset, ATaskWithoutALabelStopsATraining) {
-  const auto rename = [](record::Sample& s) {
+  const auto rename = [](records::Sample& s) {
     for (auto* names : {s.mutable_labels()->mutable_lane_classes(), s.mutable_labels()->mutable_road_classes(),
                         s.mutable_labels()->mutable_instance_classes()})
       for (std::string& name : *names) name = "my_" + name;
@@ -242,13 +242,13 @@ TEST(CheckDataset, ATaskWithoutALabelStopsATraining) {
   EXPECT_THAT(report.findings[0].what, AllOf(HasSubstr("the static task has no label"), HasSubstr("my_SolidLine")));
   EXPECT_FALSE(check_changed(rename, {.training = false}).findings[0].stops_run);
   EXPECT_THAT(texts(check_changed(rename, {.static_task = false, .training = true})), IsEmpty());
-  const auto no_boxes = [](record::Sample& s) { s.mutable_labels()->clear_boxes(); };
+  const auto no_boxes = [](records::Sample& s) { s.mutable_labels()->clear_boxes(); };
   EXPECT_THAT(texts(check_changed(no_boxes, {.training = true})),
               Contains(HasSubstr("the dynamic task has no label in any record: none of its classes occurs")));
 }
 
 TEST(CheckDataset, ALabelInOneRecordOfManyIsFound) {
-  const auto last_only = [](record::Sample& s) {
+  const auto last_only = [](records::Sample& s) {
     if (s.key() != "0/005") s.mutable_labels()->clear_boxes();
   };
   EXPECT_THAT(texts(check_changed(last_only, {.training = true, .most_records = 2})), IsEmpty());
@@ -267,7 +267,7 @@ TEST(CheckHistory, SaysForHowManyFramesEachSlotIsFound) {
   const HistoryRule right{.intervals = {0.5, 2.0, 3.5}};
   EXPECT_THAT(texts(check_changed(nothing, {.training = true, .history = right}, 3)), IsEmpty());
   // Every frame a sequence of its own.
-  const auto alone = [number = int64_t{0}](record::Sample& s) mutable { s.set_sequence(number++); };
+  const auto alone = [number = int64_t{0}](records::Sample& s) mutable { s.set_sequence(number++); };
   EXPECT_THAT(texts(check_changed(alone, {.training = true, .history = right})),
               Contains(HasSubstr("no sequence has two frames")));
   // What is kept, and what is played in a row, bounds how far back a match may lie.

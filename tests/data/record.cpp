@@ -124,7 +124,7 @@ TEST(Record, HeaderIsReadWithoutTheRest) {
 
 struct Damage {
   const char* name;
-  std::function<void(record::Sample&)> apply;
+  std::function<void(records::Sample&)> apply;
   const char* field;
   const char* expected;
 };
@@ -136,7 +136,7 @@ void PrintTo(const Damage& damage, std::ostream* out) {
 class DamagedRecord : public ::testing::TestWithParam<Damage> {};
 
 TEST_P(DamagedRecord, IsRefusedInOneLine) {
-  record::Sample stored;
+  records::Sample stored;
   ASSERT_TRUE(stored.ParseFromString(small_bytes()));
   GetParam().apply(stored);
   std::string error = error_of([&] { decode(stored.SerializeAsString()); });
@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"bent_pose", [](auto& s) { s.set_true_pose(0, 2); }, "true_pose", "rotation"},
         Damage{"no_camera", [](auto& s) { s.mutable_cameras()->RemoveLast(); }, "no camera 'right'", "front, left"},
         Damage{"two_cameras", [](auto& s) { s.mutable_cameras(1)->set_name("right"); }, "no camera 'left'", "expects"},
-        Damage{"model", [](auto& s) { s.mutable_cameras(0)->set_model(record::Camera::MODEL_UNSPECIFIED); },
+        Damage{"model", [](auto& s) { s.mutable_cameras(0)->set_model(records::Camera::MODEL_UNSPECIFIED); },
                "camera 'front': model", "expected PINHOLE"},
         Damage{"size", [](auto& s) { s.mutable_cameras(0)->set_width(4000000000u); }, "width x height", "16384"},
         Damage{"focal", [](auto& s) { s.mutable_cameras(0)->set_fx(-1); }, "camera 'front': calibration", "fx"},

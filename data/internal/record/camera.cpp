@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kMaxSide = 16384;
 
-std::string field_of(const record::Camera& stored, const char* field) {
+std::string field_of(const records::Camera& stored, const char* field) {
   return fmt::format("camera '{}': {}", stored.name(), field);
 }
 
@@ -20,7 +20,7 @@ int distortion_terms(CameraKind kind) {
   return kind == CameraKind::Pinhole ? 5 : 4;
 }
 
-Tensor load_rgb(const record::Camera& stored, ImageSize size, const RecordOrigin& origin) {
+Tensor load_rgb(const records::Camera& stored, ImageSize size, const RecordOrigin& origin) {
   size_t expected = size_t{stored.width()} * stored.height() * 3;
   check(stored.rgb().size() == expected, "{} has {} bytes, expected {} for {}x{} pixels",
         origin.at(field_of(stored, "rgb")), stored.rgb().size(), expected, stored.width(), stored.height());
@@ -29,18 +29,18 @@ Tensor load_rgb(const record::Camera& stored, ImageSize size, const RecordOrigin
   return resize_image(image, size);
 }
 
-Tensor load_picture(const record::Camera& stored, ImageSize size, const RecordOrigin& origin) {
+Tensor load_picture(const records::Camera& stored, ImageSize size, const RecordOrigin& origin) {
   switch (stored.image_case()) {
-    case record::Camera::kJpeg: {
+    case records::Camera::kJpeg: {
       const std::string& jpeg = stored.jpeg();
       if (stored.has_crc32()) check_checksum(jpeg, stored.crc32(), origin, field_of(stored, "jpeg"));
       return decode_jpeg({reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size()},
                          {stored.height(), stored.width()}, size, origin.at(field_of(stored, "jpeg")));
     }
-    case record::Camera::kRgb:
+    case records::Camera::kRgb:
       if (stored.has_crc32()) check_checksum(stored.rgb(), stored.crc32(), origin, field_of(stored, "rgb"));
       return load_rgb(stored, size, origin);
-    case record::Camera::IMAGE_NOT_SET:
+    case records::Camera::IMAGE_NOT_SET:
       break;
   }
   fail("{} is missing, expected jpeg or rgb", origin.at(field_of(stored, "image")));
@@ -48,10 +48,10 @@ Tensor load_picture(const record::Camera& stored, ImageSize size, const RecordOr
 
 }  // namespace
 
-void store_camera(const Camera& camera, const std::string& name, const std::string& group, record::Camera* out) {
+void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out) {
   out->set_name(name);
   out->set_group(group);
-  out->set_model(camera.kind == CameraKind::Pinhole ? record::Camera::PINHOLE : record::Camera::FISHEYE);
+  out->set_model(camera.kind == CameraKind::Pinhole ? records::Camera::PINHOLE : records::Camera::FISHEYE);
   out->set_width(static_cast<uint32_t>(camera.width));
   out->set_height(static_cast<uint32_t>(camera.height));
   out->set_fx(camera.fx);
@@ -65,24 +65,24 @@ void store_camera(const Camera& camera, const std::string& name, const std::stri
   store_pose(camera.sensor2ego, out->mutable_sensor2ego());
 }
 
-void store_jpeg(std::string jpeg, record::Camera* out) {
+void store_jpeg(std::string jpeg, records::Camera* out) {
   out->set_crc32(checksum(jpeg));
   out->set_jpeg(std::move(jpeg));
 }
 
-void store_picture(const Tensor& image, int jpeg_quality, record::Camera* out) {
+void store_picture(const Tensor& image, int jpeg_quality, records::Camera* out) {
   if (jpeg_quality > 0) return store_jpeg(encode_jpeg(image, jpeg_quality), out);
   out->set_rgb(
       std::string(reinterpret_cast<const char*>(image.data<const uint8_t>()), static_cast<size_t>(image.numel())));
   out->set_crc32(checksum(out->rgb()));
 }
 
-Camera load_camera(const record::Camera& stored, const RecordOrigin& origin) {
+Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   Camera camera;
-  check(stored.model() == record::Camera::PINHOLE || stored.model() == record::Camera::FISHEYE,
+  check(stored.model() == records::Camera::PINHOLE || stored.model() == records::Camera::FISHEYE,
         "{} is {}, expected PINHOLE (1) or FISHEYE (2)", origin.at(field_of(stored, "model")),
         static_cast<int>(stored.model()));
-  camera.kind = stored.model() == record::Camera::PINHOLE ? CameraKind::Pinhole : CameraKind::Fisheye;
+  camera.kind = stored.model() == records::Camera::PINHOLE ? CameraKind::Pinhole : CameraKind::Fisheye;
   check(stored.width() > 0 && stored.height() > 0 && stored.width() <= kMaxSide && stored.height() <= kMaxSide,
         "{} is {}x{}, expected 1 to {} each", origin.at(field_of(stored, "width x height")), stored.width(),
         stored.height(), kMaxSide);
@@ -105,7 +105,7 @@ Camera load_camera(const record::Camera& stored, const RecordOrigin& origin) {
   return camera;
 }
 
-CameraImage load_camera_image(const record::Camera& stored, int64_t height, int64_t width, bool load_image,
+CameraImage load_camera_image(const records::Camera& stored, int64_t height, int64_t width, bool load_image,
                               const RecordOrigin& origin) {
   CameraImage out;
   out.name = stored.name();

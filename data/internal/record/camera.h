@@ -7,15 +7,15 @@
 namespace bevgrad {
 
 /// Fills in the calibration, not the picture.
-void store_camera(const Camera& camera, const std::string& name, const std::string& group, record::Camera* out);
+void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out);
 /// JPEG at `jpeg_quality`, or the pixels where it is 0, with their checksum.
-void store_picture(const Tensor& image, int jpeg_quality, record::Camera* out);
-void store_jpeg(std::string jpeg, record::Camera* out);
+void store_picture(const Tensor& image, int jpeg_quality, records::Camera* out);
+void store_jpeg(std::string jpeg, records::Camera* out);
 
 /// The calibration at the picture's stored size.
-Camera load_camera(const record::Camera& stored, const RecordOrigin& origin);
+Camera load_camera(const records::Camera& stored, const RecordOrigin& origin);
 /// Calibration and picture at height x width; the picture stays undefined where `load_image` is false.
-CameraImage load_camera_image(const record::Camera& stored, int64_t height, int64_t width, bool load_image,
+CameraImage load_camera_image(const records::Camera& stored, int64_t height, int64_t width, bool load_image,
                               const RecordOrigin& origin);
 
 }  // namespace bevgrad

@@ -40,13 +40,13 @@ void check_count(int count, int most, const RecordOrigin& origin, const char* fi
   check(count <= most, "{} has {} entries, expected at most {}", origin.at(field), count, most);
 }
 
-std::vector<LabelShape> load_shapes(const google::protobuf::RepeatedPtrField<record::Shape>& stored,
+std::vector<LabelShape> load_shapes(const google::protobuf::RepeatedPtrField<records::Shape>& stored,
                                     const std::vector<int>& match, const RecordOrigin& origin, const char* list,
                                     const char* names) {
   check_count(stored.size(), kMaxItems, origin, list);
   std::vector<LabelShape> shapes;
   for (int s = 0; s < stored.size(); ++s) {
-    const record::Shape& shape = stored[s];
+    const records::Shape& shape = stored[s];
     const int id = checked_class(shape.class_(), static_cast<int>(match.size()), origin, {list, s, "class"}, names);
     check(shape.xy_size() % 2 == 0 && shape.xy_size() >= 2 && shape.xy_size() <= 2 * kMaxShapePoints,
           "{} has {} coordinates, expected pairs", origin.at(std::string(ItemField{list, s, "xy"})), shape.xy_size());
@@ -73,7 +73,7 @@ Tensor arrange_layers(const Tensor& raster, const std::vector<int>& match, int64
   return out;
 }
 
-Tensor load_class_raster(bool has_raster, const record::Raster& stored, const std::vector<LabelShape>& shapes,
+Tensor load_class_raster(bool has_raster, const records::Raster& stored, const std::vector<LabelShape>& shapes,
                          const std::vector<int>& match, const std::vector<std::string>& wanted, const LabelGrid& grid,
                          const RecordOrigin& origin, const char* field) {
   const auto layers = static_cast<int64_t>(wanted.size());
@@ -89,7 +89,7 @@ Tensor load_class_raster(bool has_raster, const record::Raster& stored, const st
   return drawn;
 }
 
-Instance load_instance(const record::Instance& stored, int index, int class_id, const RecordOrigin& origin) {
+Instance load_instance(const records::Instance& stored, int index, int class_id, const RecordOrigin& origin) {
   const auto field = [&](const char* name) { return ItemField{"instances", index, name}; };
   Instance out;
   out.class_id = class_id;
@@ -101,7 +101,7 @@ Instance load_instance(const record::Instance& stored, int index, int class_id, 
   return out;
 }
 
-Box3d load_box(const record::Box& stored, int index, int class_id, const RecordOrigin& origin) {
+Box3d load_box(const records::Box& stored, int index, int class_id, const RecordOrigin& origin) {
   const auto field = [&](const char* name) { return ItemField{"boxes", index, name}; };
   Box3d out;
   out.class_id = class_id;
@@ -125,9 +125,9 @@ Box3d load_box(const record::Box& stored, int index, int class_id, const RecordO
   return out;
 }
 
-void store_shapes(const std::vector<LabelShape>& shapes, google::protobuf::RepeatedPtrField<record::Shape>* out) {
+void store_shapes(const std::vector<LabelShape>& shapes, google::protobuf::RepeatedPtrField<records::Shape>* out) {
   for (const LabelShape& shape : shapes) {
-    record::Shape* stored = out->Add();
+    records::Shape* stored = out->Add();
     stored->set_class_(static_cast<uint32_t>(shape.class_id));
     stored->set_closed(shape.closed);
     stored->set_width(static_cast<float>(shape.width));
@@ -138,7 +138,7 @@ void store_shapes(const std::vector<LabelShape>& shapes, google::protobuf::Repea
   }
 }
 
-void store_instance(const Instance& instance, record::Instance* out) {
+void store_instance(const Instance& instance, records::Instance* out) {
   out->set_class_(static_cast<uint32_t>(instance.class_id));
   out->set_x(static_cast<float>(instance.x));
   out->set_y(static_cast<float>(instance.y));
@@ -147,7 +147,7 @@ void store_instance(const Instance& instance, record::Instance* out) {
   out->set_angle(static_cast<float>(instance.angle));
 }
 
-void store_box(const Box3d& box, record::Box* out) {
+void store_box(const Box3d& box, records::Box* out) {
   out->set_class_(static_cast<uint32_t>(box.class_id));
   out->set_x(static_cast<float>(box.x));
   out->set_y(static_cast<float>(box.y));
@@ -169,7 +169,7 @@ void store_names(const std::vector<std::string>& names, Names* out) {
 
 }  // namespace
 
-void store_labels(const Labels& labels, const LabelSchema& schema, record::Labels* out) {
+void store_labels(const Labels& labels, const LabelSchema& schema, records::Labels* out) {
   if (labels.lane.defined() || !labels.lane_shapes.empty())
     store_names(schema.lane_classes, out->mutable_lane_classes());
   if (labels.road.defined() || !labels.road_shapes.empty())
@@ -186,7 +186,7 @@ void store_labels(const Labels& labels, const LabelSchema& schema, record::Label
   for (const Box3d& box : labels.boxes) store_box(box, out->add_boxes());
 }
 
-Labels load_labels(const record::Labels& stored, const LabelSchema& schema, const RecordOrigin& origin) {
+Labels load_labels(const records::Labels& stored, const LabelSchema& schema, const RecordOrigin& origin) {
   Labels labels;
   auto lanes = match_classes(stored.lane_classes(), schema.lane_classes, origin, "lane_classes");
   auto roads = match_classes(stored.road_classes(), schema.road_classes, origin, "road_classes");
@@ -205,7 +205,7 @@ Labels load_labels(const record::Labels& stored, const LabelSchema& schema, cons
   labels.has_instances = any_matched(kinds);
   check_count(stored.instances_size(), kMaxItems, origin, "instances");
   for (int i = 0; i < stored.instances_size(); ++i) {
-    const record::Instance& instance = stored.instances(i);
+    const records::Instance& instance = stored.instances(i);
     const int id = checked_class(instance.class_(), static_cast<int>(kinds.size()), origin, {"instances", i, "class"},
                                  "instance_classes");
     Instance loaded = load_instance(instance, i, kinds[static_cast<size_t>(id)], origin);
@@ -214,7 +214,7 @@ Labels load_labels(const record::Labels& stored, const LabelSchema& schema, cons
   labels.has_boxes = any_matched(movers);
   check_count(stored.boxes_size(), kMaxItems, origin, "boxes");
   for (int i = 0; i < stored.boxes_size(); ++i) {
-    const record::Box& box = stored.boxes(i);
+    const records::Box& box = stored.boxes(i);
     const int id =
         checked_class(box.class_(), static_cast<int>(movers.size()), origin, {"boxes", i, "class"}, "dynamic_classes");
     Box3d loaded = load_box(box, i, movers[static_cast<size_t>(id)], origin);

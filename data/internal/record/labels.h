@@ -6,7 +6,7 @@
 
 namespace bevgrad {
 
-void store_labels(const Labels& labels, const LabelSchema& schema, record::Labels* out);
-Labels load_labels(const record::Labels& stored, const LabelSchema& schema, const RecordOrigin& origin);
+void store_labels(const Labels& labels, const LabelSchema& schema, records::Labels* out);
+Labels load_labels(const records::Labels& stored, const LabelSchema& schema, const RecordOrigin& origin);
 
 }  // namespace bevgrad

@@ -9,12 +9,12 @@
 namespace bevgrad {
 
 /// Throws, in one line, for what is no whole message or is larger than a record may be.
-record::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin& origin);
+records::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin& origin);
 
 /// The fields from `sequence` to `true_pose`: when and where, without pictures, points and labels.
-record::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin);
+records::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin);
 
 /// decode_record's second half.
-Sample decode_record(const record::Sample& stored, const DatasetOptions& options, const RecordOrigin& origin);
+Sample decode_record(const records::Sample& stored, const DatasetOptions& options, const RecordOrigin& origin);
 
 }  // namespace bevgrad

@@ -52,7 +52,7 @@ void unpack(const std::string& bytes, int64_t count, double unit, float* values)
 
 }  // namespace
 
-void store_points(const Tensor& points, const EncodeOptions& encoding, record::Points* out) {
+void store_points(const Tensor& points, const EncodeOptions& encoding, records::Points* out) {
   check(points.defined() && points.dtype() == DType::Float32 && points.dim() == 2 && points.size(1) == 4 &&
             points.is_contiguous() && points.size(0) <= kMaxPoints,
         "store_points: expected contiguous float32 [P,4], got {}", points.defined() ? describe(points) : "nothing");
@@ -74,11 +74,11 @@ void store_points(const Tensor& points, const EncodeOptions& encoding, record::P
   }
 }
 
-Tensor load_points(const record::Points& stored, const RecordOrigin& origin) {
+Tensor load_points(const records::Points& stored, const RecordOrigin& origin) {
   check(stored.count() <= kMaxPoints, "{} is {}, expected at most {}", origin.at("points.count"), stored.count(),
         kMaxPoints);
-  const bool quantised = stored.encoding_case() == record::Points::kQuantised;
-  check(quantised || stored.encoding_case() == record::Points::kFloat32, "{} has neither float32 nor quantised values",
+  const bool quantised = stored.encoding_case() == records::Points::kQuantised;
+  check(quantised || stored.encoding_case() == records::Points::kFloat32, "{} has neither float32 nor quantised values",
         origin.at("points"));
   const std::string& bytes = quantised ? stored.quantised() : stored.float32();
   const size_t expected = stored.count() * (quantised ? kQuantisedBytes : kFloatBytes);

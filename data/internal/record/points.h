@@ -6,7 +6,7 @@
 namespace bevgrad {
 
 /// `points`: float32 [P,4].
-void store_points(const Tensor& points, const EncodeOptions& encoding, record::Points* out);
-Tensor load_points(const record::Points& stored, const RecordOrigin& origin);
+void store_points(const Tensor& points, const EncodeOptions& encoding, records::Points* out);
+Tensor load_points(const records::Points& stored, const RecordOrigin& origin);
 
 }  // namespace bevgrad

@@ -39,7 +39,7 @@ std::vector<uint8_t> inflated(const std::string& stream, size_t size, const Reco
 
 }  // namespace
 
-void store_raster(const Tensor& raster, const LabelGrid& grid, const std::string& field, record::Raster* out) {
+void store_raster(const Tensor& raster, const LabelGrid& grid, const std::string& field, records::Raster* out) {
   check(raster.dtype() == DType::UInt8 && raster.dim() == 3 && raster.is_contiguous() &&
             raster.size(1) == grid.rows() && raster.size(2) == grid.columns(),
         "{}: expected uint8 [layers,{},{}], got {}", field, grid.rows(), grid.columns(), describe(raster));
@@ -69,7 +69,7 @@ void store_raster(const Tensor& raster, const LabelGrid& grid, const std::string
   out->set_data(deflated(packed));
 }
 
-Tensor load_raster(const record::Raster& stored, int64_t layers, const LabelGrid& grid, const RecordOrigin& origin,
+Tensor load_raster(const records::Raster& stored, int64_t layers, const LabelGrid& grid, const RecordOrigin& origin,
                    const std::string& field) {
   check(stored.rows() == grid.rows() && stored.columns() == grid.columns() &&
             std::abs(stored.x_min() - grid.x_min) < 1e-6 && std::abs(stored.y_min() - grid.y_min) < 1e-6 &&
