@@ -11,6 +11,7 @@
 #include "formats/convert/merge.h"
 #include "formats/convert/name_tree.h"
 #include "formats/convert/tensor_hash.h"
+#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
@@ -72,7 +73,7 @@ TEST(Hash, IsOfValuesAndNotOfTheirLayout) {
   const auto hash = [](const Tensor& tensor) { return tensor_hash(stored_tensor(tensor)); };
   EXPECT_EQ(hash(counted({2, 3})), hash(counted({2, 3})));
   EXPECT_NE(hash(counted({2, 3})), hash(counted({3, 2})));
-  EXPECT_NE(hash(counted({2})), hash(to(counted({2}), DType::Float64)));
+  EXPECT_NE(hash(counted({2})), hash(ops::to(counted({2}), DType::Float64)));
   EXPECT_EQ(hash(counted({2})).size(), 32u);
 }
 
