@@ -202,7 +202,9 @@ TEST(Folders, AreLookedThroughAndSayWhatIsNoCheckpoint) {
   EXPECT_TRUE(fs::exists(out + "/deep/er/w.h5"));
   EXPECT_TRUE(fs::exists(out + "/model.h5"));
   for (const FolderResult& result : convert_folder(folder, out, {}, [](const FolderResult&) {})) {
-    if (!result.skipped) EXPECT_FALSE(result.error.empty()) << "what is there is kept";
+    if (!result.skipped) {
+      EXPECT_FALSE(result.error.empty()) << "what is there is kept";
+    }
   }
 }
 
