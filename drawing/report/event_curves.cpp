@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "formats/tensorboard/event_records.h"
+#include "drawing/event_records.h"
 
 namespace bevgrad {
 

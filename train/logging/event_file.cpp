@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "formats/tensorboard/event_records.h"
+#include "drawing/event_records.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-// A run's scalars, texts, histograms and pictures for TensorBoard (formats/tensorboard/ has the bytes).
+// A run's scalars, texts, histograms and pictures for TensorBoard (drawing/event_records.h has the bytes).
 #pragma once
 #include <cstdint>
 #include <fstream>

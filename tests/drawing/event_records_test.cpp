@@ -1,5 +1,5 @@
 // TensorBoard's event files.
-#include "formats/tensorboard/event_records.h"
+#include "drawing/event_records.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "formats/tensorboard/event_records.h"
+#include "drawing/event_records.h"
 
 #include <array>
 #include <bit>

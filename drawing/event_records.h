@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "formats/tensorboard/event.pb.h"
+#include "drawing/event.pb.h"
 
 namespace bevgrad {
 
