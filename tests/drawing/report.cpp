@@ -142,7 +142,7 @@ TEST_F(Report, BeginsWithTheChange) {
           picture.frame.road.values[k] = picture.frame.road_label.values[k] == 1 ? 0.95f : 0.02f;
       evaluator.add(picture.frame);
     }
-    write_evaluation((folder_ / name).string(), evaluator);
+    write_evaluation((folder_ / name).string(), evaluator.summary());
   }
   const std::vector<RunResults> two = {read_run((folder_ / "before").string()), read_run((folder_ / "after").string())};
   EXPECT_EQ(two[0].sequences, (std::vector<std::string>{"online/1", "online/2"}));

@@ -5,6 +5,7 @@
 
 #include <numbers>
 
+#include "bev/warp.h"
 #include "geometry/pose.h"
 #include "models/network.h"
 #include "models/network_fixture.h"

@@ -74,7 +74,7 @@ TEST(MetricWatch, AnUnknownNumberListsTheNearOnes) {
   } catch (const UsageError& error) {
     EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.checkpoint_metric"), HasSubstr("\"lane_miou\"")));
   }
-  EXPECT_THROW(MetricWatch({"", false, 1}), UsageError);
+  EXPECT_THROW(MetricWatch({"", false, 1}, headline_names()), UsageError);
 }
 
 }  // namespace
