@@ -31,15 +31,13 @@ struct Layout {
   double width = 0, height = 0;
 };
 
-/// `beside`: pixels between the last large panel and the legend, for its scale.
-Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size_t num_large, size_t num_small,
-               double beside) {
+Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size_t num_large, size_t num_small) {
   Layout layout;
   const LabelGrid& grid = picture.labels.grid;
   const double scale = options.pixels_per_cell / grid.cell;
   const Rect large = BevView::area_at(0, 0, grid, scale);
   const double row_width =
-      static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + beside + kLegendWidth + 2 * kMargin;
+      static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + kScaleWidth + kLegendWidth + 2 * kMargin;
   // As few rows as cameras of a readable size allow, filled evenly.
   const double room = row_width - 2 * kMargin;
   const size_t count = std::max<size_t>(1, picture.cameras.size());
@@ -63,7 +61,7 @@ Layout lay_out(const SamplePicture& picture, const DrawingOptions& options, size
   for (size_t i = 0; i < num_large; ++i)
     layout.large.push_back({kMargin + BevView::kLeft + static_cast<double>(i) * (large.w + BevView::kLeft + kGap),
                             y + BevView::kTop, large.w, large.h});
-  layout.legend = {kMargin + static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + beside, y,
+  layout.legend = {kMargin + static_cast<double>(num_large) * (large.w + BevView::kLeft + kGap) + kScaleWidth, y,
                    kLegendWidth, large.h + BevView::kTop};
   y += large.h + BevView::kTop + BevView::kBottom + kGap;
   const double small_scale = scale * 0.48;
@@ -274,8 +272,7 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
   if (options.show_history) features = picture.features;
   const size_t small = features.size() + (weights ? static_cast<size_t>(picture.fusion_weights.channels) : 0);
   const Panels panels(picture);
-  const Layout layout =
-      lay_out(picture, options, panels.count() + picture.panels.size(), small, panels.lidar ? kScaleWidth : 0);
+  const Layout layout = lay_out(picture, options, panels.count() + picture.panels.size(), small);
   Canvas canvas(static_cast<int>(std::ceil(layout.width)), static_cast<int>(std::ceil(layout.height)), kPaper);
   canvas.text(kMargin, kMargin + 12, picture.title, 15, kInk, Align::Left, true);
 
