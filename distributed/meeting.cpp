@@ -58,6 +58,7 @@ Meeting::Meeting(const RankEnvironment& environment, const MeetingOptions& optio
                                seconds(options.timeout)));
   }
   pulse_store_ = std::make_unique<StoreClient>(at, std::min(options.timeout, kShort));
+  pulse_store_->has(run_prefix_ + "invitation");  // who has asked for something keeps its place in a store that is full
   address_ = options.interface.empty() ? store_->local_address() : address_of_interface(options.interface);
   agree();
   pulse_ = std::thread([this] { beat(); });

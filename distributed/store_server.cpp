@@ -30,6 +30,7 @@ constexpr size_t kMostUnread = size_t{32} << 20;  // answers that one client doe
 constexpr size_t kReadAtOnce = size_t{1} << 20;   // from one client, before the others have their turn
 constexpr size_t kFilesForOthers = 128;           // descriptors that the process keeps for itself
 constexpr auto kTimeToIntroduce = std::chrono::seconds(10);
+constexpr auto kTimeToAsk = std::chrono::seconds(1);      // for anything, before others may take the place
 constexpr auto kTimeToFinish = std::chrono::seconds(60);  // a request that has begun to come
 constexpr auto kPauseWithoutFiles = std::chrono::milliseconds(200);
 
@@ -40,6 +41,7 @@ struct Client {
   Deadline due;
   bool introduced = false;
   bool has_asked = false;  // for more than an introduction
+  Deadline came;
   Deadline last_heard;
   std::string in, out;
   RequestScanner scanner;
@@ -270,8 +272,10 @@ void StoreServer::Impl::limit_unfinished() {
 /// A place for one more: of those who have never asked for anything the one that came first goes; else, where half of
 /// the places are taken from one address and the newcomer is from another, the one there that was silent longest.
 bool StoreServer::Impl::make_room(const std::string& newcomer) {
-  const auto idle =
-      std::find_if(clients.begin(), clients.end(), [](const Client& client) { return !client.has_asked; });
+  const Deadline now = std::chrono::steady_clock::now();
+  const auto idle = std::find_if(clients.begin(), clients.end(), [now](const Client& client) {
+    return !client.has_asked && now - client.came > kTimeToAsk;
+  });
   if (idle != clients.end()) {
     clients.erase(idle);
     return true;
@@ -299,7 +303,7 @@ void StoreServer::Impl::accept_all(Deadline now) {
       client.socket = std::move(*socket);
       client.address = std::move(address);
       client.due = now + kTimeToIntroduce;
-      client.last_heard = now;
+      client.came = client.last_heard = now;
     }
   } catch (const Error& error) {
     // Whoever waits in the backlog stays there; without a pause poll() would return at once for it.
