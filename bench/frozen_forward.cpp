@@ -113,15 +113,14 @@ int bench(int argc, char** argv) {
       throw UsageError("frozen_forward [--batch N] [--repeats R] [--points P] [--amp] [--processor-time]");
   }
   Generator generator(1);
-  Network network(
-      options,
-      {{"bev_static_head", kBevTemporal,
-        [](int64_t channels, Generator& g) { return std::make_unique<StaticHead>(channels, StaticHeadOptions(), g); }},
-       {"bev_dynamic_head", kBevFused,
-        [](int64_t channels, Generator& g) {
-          return std::make_unique<DynamicHead>(channels, DynamicHeadOptions(), g);
-        }}},
-      generator);
+  NetworkParts parts;
+  parts.heads = {
+      {"bev_static_head", kBevTemporal,
+       [](int64_t channels, Generator& g) { return std::make_unique<StaticHead>(channels, StaticHeadOptions(), g); }},
+      {"bev_dynamic_head", kBevFused, [](int64_t channels, Generator& g) {
+         return std::make_unique<DynamicHead>(channels, DynamicHeadOptions(), g);
+       }}};
+  Network network(options, generator, parts);
   network.set_training(false);
   const NetworkInput input = random_input(options, batch, points);
   const NoGradGuard no_grad;

@@ -47,9 +47,7 @@ Tensor in_chunks(int64_t count, int64_t chunk, const Part& part) {
 
 }  // namespace
 
-Network::Network(const NetworkOptions& options, const std::vector<HeadSpec>& heads, Generator& generator,
-                 const NetworkParts& parts)
-    : options_(options) {
+Network::Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts) : options_(options) {
   options_.validate();
   for (size_t i = 0; i < options_.groups.size(); ++i) {
     backbones_.push_back(parts.backbone(options_, options_.groups[i], generator));
@@ -79,7 +77,7 @@ Network::Network(const NetworkOptions& options, const std::vector<HeadSpec>& hea
   add_stage(
       {.name = kTemporalFusion, .is_neutral_untrained = temporal_fusion_ && temporal_fusion_->is_neutral_untrained()},
       temporal_fusion_.get());
-  for (const HeadSpec& spec : heads) {
+  for (const HeadSpec& spec : parts.heads) {
     std::unique_ptr<Head> head = spec.make ? spec.make(bev, generator) : nullptr;
     add_stage({.name = spec.name}, head.get());
     if (head) heads_.push_back({spec.name, spec.input, std::move(head)});

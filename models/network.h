@@ -24,10 +24,9 @@ class ConvFuser;
 
 class Network : public Module {
  public:
-  /// Builds what the options switch on and the heads, with fresh weights drawn from `generator`. Throws UsageError for
-  /// options that NetworkOptions::validate refuses.
-  Network(const NetworkOptions& options, const std::vector<HeadSpec>& heads, Generator& generator,
-          const NetworkParts& parts = {});
+  /// Builds what the options switch on and the heads of `parts`, with fresh weights drawn from `generator`. Throws
+  /// UsageError for options that NetworkOptions::validate refuses.
+  Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts = {});
   ~Network() override;
 
   const NetworkOptions& options() const { return options_; }

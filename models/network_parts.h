@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "geometry/camera.h"
+#include "models/head.h"
 #include "models/network_options.h"
 #include "models/temporal_fusion.h"
 #include "nn/module.h"
@@ -54,6 +55,8 @@ struct NetworkParts {
   std::function<std::unique_ptr<ViewTransform>(const NetworkOptions&, Generator&)> view_transform = make_view_transfer;
   std::function<std::unique_ptr<TemporalFusion>(const NetworkOptions&, Generator&)> temporal_fusion =
       make_vgg_block_fusion;
+  /// What is computed from the BEV feature, in this order; none unless told otherwise.
+  std::vector<HeadSpec> heads = {};
 };
 
 }  // namespace bevgrad

@@ -41,9 +41,7 @@ void fill(const CacheFlags& flags) {
   RunLog log;
   const StopSignals signals;
   Generator generator(proto.seed());
-  const TaskList tasks(flags.config.parts->tasks, document);
-  Network network(configs::network_options(document), tasks.heads(), generator,
-                  network_parts(document, *flags.config.parts));
+  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   network.move_to(flags.config.compute_device());
   network.set_training(false);
@@ -52,7 +50,7 @@ void fill(const CacheFlags& flags) {
     datasets.push_back(std::make_shared<const Dataset>(configs::lmdb_list(proto), configs::val_lists(proto),
                                                        configs::dataset_options(proto, false)));
   } else {
-    datasets = TrainData(document, tasks).datasets();
+    datasets = TrainData(document, TaskList(flags.config.parts->tasks, document)).datasets();
   }
   const std::unique_ptr<ProcessGroup> alone = make_single_process_group();
   for (const auto& dataset : datasets) FeatureSource(network, *dataset, proto, ckpt, log).fill(*alone);

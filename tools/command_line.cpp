@@ -86,7 +86,7 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_generate(app, parts);
   add_import_nuscenes(app);
   add_import_av2(app);
-  add_data(app);
+  add_data(app, parts);
   add_predict(app, parts);
   add_eval(app);
   add_convert(app, parts);

@@ -113,8 +113,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
     }
   }();
   Generator generator(0);
-  const Network network(configs::network_options(config), TaskList(flags.parts->tasks, config).heads(), generator,
-                        network_parts(config, *flags.parts));
+  const Network network(configs::network_options(config), generator, network_parts(config, *flags.parts));
   std::vector<ExpectedTensor> expected;
   for (const auto& [name, tensor] : network.state_dict()) expected.push_back({name, tensor.sizes()});
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);

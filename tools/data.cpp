@@ -5,13 +5,13 @@
 
 namespace bevgrad {
 
-void add_data(CLI::App& app) {
+void add_data(CLI::App& app, const Parts& parts) {
   CLI::App* group = app.add_subcommand("data", "look at a dataset: info, check, draw, split");
   group->require_subcommand(1);
-  add_data_info(*group);
-  add_data_check(*group);
-  add_data_draw(*group);
-  add_data_split(*group);
+  add_data_info(*group, parts);
+  add_data_check(*group, parts);
+  add_data_draw(*group, parts);
+  add_data_split(*group, parts);
 }
 
 }  // namespace bevgrad

@@ -62,10 +62,10 @@ void check_data(const Flags& flags) {
 
 }  // namespace
 
-void add_data_check(CLI::App& app) {
+void add_data_check(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("check", "what is wrong with a dataset; exit status 1 where there are errors");
-  flags->data.add_to(*command);
+  flags->data.add_to(*command, parts);
   command->add_option("--records", flags->most, "records that are looked into, spread over the data (default: all)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--no-pictures", flags->no_pictures, "leave the pictures undecoded");

@@ -25,13 +25,13 @@ void draw(const Flags& flags) {
 
 }  // namespace
 
-void add_data_draw(CLI::App& app) {
+void add_data_draw(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand(
       "draw",
       "pictures of a dataset: cameras with labels, boxes, points and a ground grid; labels and LiDAR from above; "
       "earlier frames where their poses put them");
-  flags->data.add_to(*command);
+  flags->data.add_to(*command, parts);
   command->add_option("--out", flags->out, "folder for the pictures")->required();
   command->add_option("--pictures", flags->drawing.most, "pictures at most, spread over the data (default 12)")
       ->check(CLI::Range(1, 1000000));

@@ -30,7 +30,8 @@ std::vector<ListGroup> groups_of(const std::vector<std::string>& lists) {
 
 }  // namespace
 
-void DataFlags::add_to(CLI::App& command) {
+void DataFlags::add_to(CLI::App& command, const Parts& all_parts) {
+  parts = &all_parts;
   command.add_option("--config", config, "read the data as this config does; without it, as the records are");
   command.add_option("--set", sets, "field=value, laid over the config; may be given several times")
       ->type_size(1)
@@ -85,7 +86,7 @@ std::vector<OpenedData> DataFlags::open() const {
     return opened;
   }
   const config::Config& proto = loaded->proto;
-  const TaskList tasks(standard_parts().tasks, *loaded);
+  const TaskList tasks(parts->tasks, *loaded);
   const auto add = [&](const std::string& name, const std::vector<ListGroup>& groups,
                        const std::vector<ActiveTask>& readers, bool training) {
     if (groups.empty()) return;

@@ -9,6 +9,7 @@
 #include "configs/load.h"
 #include "data/check/check_dataset.h"
 #include "data/dataset.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -22,8 +23,10 @@ struct OpenedData {
 struct DataFlags {
   std::string config, root;
   std::vector<std::string> sets, lists;
+  const Parts* parts = nullptr;
 
-  void add_to(CLI::App& command);
+  /// `parts` must live as long as this.
+  void add_to(CLI::App& command, const Parts& parts);
   /// With a config: its training's lists (a dataset a task, where they differ) and its val sets. Without one: the lists
   /// of --data, read with what the records hold. Throws UsageError.
   std::vector<OpenedData> open() const;

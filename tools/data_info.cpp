@@ -111,10 +111,10 @@ void info(const Flags& flags) {
 
 }  // namespace
 
-void add_data_info(CLI::App& app) {
+void add_data_info(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("info", "what a dataset holds: sequences, cameras, classes, places");
-  flags->data.add_to(*command);
+  flags->data.add_to(*command, parts);
   command->add_option("--records", flags->most, "records that are looked into, spread over the data (default: all)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--json", flags->json, "print JSON");

@@ -99,10 +99,10 @@ void split(const Flags& flags) {
 
 }  // namespace
 
-void add_data_split(CLI::App& app) {
+void add_data_split(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("split", "training and validation lists whose places do not overlap");
-  flags->data.add_to(*command);
+  flags->data.add_to(*command, parts);
   command->add_option("--out", flags->out, "folder for train.txt and val.txt");
   command->add_option("--val", flags->options.val_share, "share of the frames for validation (default 0.2)");
   command->add_option("--margin", flags->options.margin, "metres between the two lists' frames (default 130)");

@@ -68,8 +68,7 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   const TaskList tasks(flags.config.parts->tasks, document);
   Validator validator(document, {.output_dir = work_dir}, log, group, tasks);
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), tasks.heads(), generator,
-                  network_parts(document, *flags.config.parts));
+  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   const Device device = flags.config.compute_device();
   network.move_to(device);

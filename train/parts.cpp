@@ -7,6 +7,7 @@
 #include "optim/cosine.h"
 #include "optim/multistep.h"
 #include "optim/sgd.h"
+#include "tasks/task_list.h"
 
 namespace bevgrad {
 namespace {
@@ -113,6 +114,7 @@ NetworkParts network_parts(const configs::Document& document, const Parts& parts
   const config::Network& network = document.proto.network();
   const config::Temporal& temporal = document.proto.temporal();
   NetworkParts made;
+  made.heads = TaskList(parts.tasks, document).heads();
   made.backbone = [make = backbone_kind(document, parts).make, network](const auto& options, const auto& group,
                                                                         Generator& generator) {
     return make(options, group, network, generator);

@@ -60,7 +60,7 @@ void predict(const configs::Document& document, const PredictOptions& options, R
   const PredictInputs inputs(options.inputs, proto);
   Generator generator(proto.seed());
   const TaskList tasks(parts.tasks, document);
-  Network network(configs::network_options(document), tasks.heads(), generator, network_parts(document, parts));
+  Network network(configs::network_options(document), generator, network_parts(document, parts));
   load_network(network, options.ckpt, log);
   network.move_to(options.device);
   network.set_training(false);

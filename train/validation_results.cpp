@@ -56,8 +56,8 @@ void ValidationResults::finish(ProcessGroup& group) {
     for (const std::string& state : gather_texts(group, evaluation_.state())) all.merge(state);
     evaluation_ = std::move(all);
   }
-  summary_ = evaluation_.summary();
   if (group.rank() != 0) return;
+  summary_ = evaluation_.summary();
   write_evaluation(folder_, summary_);
   if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
 }

@@ -36,7 +36,7 @@ class ValidationResults {
   /// where pictures are wanted, report.html.
   void finish(ProcessGroup& group);
 
-  /// After finish(): of all ranks on rank 0.
+  /// After finish(): of all ranks, on rank 0 alone.
   const EvaluationSummary& summary() const { return summary_; }
   int64_t pictures() const { return recorder_ ? recorder_->pictures() : 0; }
   /// The file of the first picture of each val set.

@@ -167,7 +167,7 @@ std::map<std::string, double> Validator::run(Network& network) {
     throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
                                           stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));
   if (group.size() == 1) return evaluation.headline.figures;
-  // What is decided by a number is decided alike on every rank.
+  // Every rank decides by the same number.
   const std::string text =
       broadcast_text(group, group.rank() == 0 ? nlohmann::json(evaluation.headline.figures).dump() : "");
   return nlohmann::json::parse(text).get<std::map<std::string, double>>();

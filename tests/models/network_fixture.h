@@ -45,13 +45,14 @@ inline HeadSpec dynamic_head_spec(const DynamicHeadOptions& options) {
           }};
 }
 
-inline std::vector<HeadSpec> tiny_heads(bool dynamic = true) {
-  std::vector<HeadSpec> heads = {
+inline NetworkParts tiny_parts(bool dynamic = true) {
+  NetworkParts parts;
+  parts.heads = {
       static_head_spec(
           {.up1_channels = 6, .up2_channels = 5, .lane_classes = 3, .road_classes = 2, .instance_classes = 2}),
       dynamic_head_spec({.channels = 6, .classes = 3})};
-  if (!dynamic) heads[1].make = nullptr;
-  return heads;
+  if (!dynamic) parts.heads[1].make = nullptr;
+  return parts;
 }
 
 /// One camera of a golden file's "rig".

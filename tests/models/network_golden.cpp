@@ -27,7 +27,7 @@ TEST_P(NetworkGolden, EvaluationMatchesPyTorch) {
   NetworkOptions options = tiny_options();
   GetParam().change(options);
   Generator generator(1);
-  Network network(options, tiny_heads(GetParam().dynamic), generator);
+  Network network(options, generator, tiny_parts(GetParam().dynamic));
   golden_fill(network.state_dict());
   network.set_training(false);
 
@@ -62,7 +62,7 @@ TEST(NetworkTaps, EveryModuleMatchesPyTorch) {
   const auto golden = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, tiny_heads(), generator);
+  Network network(options, generator, tiny_parts());
   golden_fill(network.state_dict());
   network.set_training(false);
   std::vector<std::string> paths;
@@ -93,7 +93,7 @@ TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
   const auto golden = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, tiny_heads(), generator);
+  Network network(options, generator, tiny_parts());
   golden_fill(network.state_dict());
   network.set_training(false);
   const NoGradGuard no_grad;
@@ -113,7 +113,7 @@ TEST(NetworkTaps, InsideAFusedStepTheStepIsTakenApart) {
 
 TEST(NetworkTaps, AWrongNameIsNamed) {
   Generator generator(1);
-  Network network(tiny_options(), tiny_heads(), generator);
+  Network network(tiny_options(), generator, tiny_parts());
   EXPECT_THROW(
       {
         try {
@@ -136,7 +136,7 @@ TEST_P(NetworkTraining, OutputsGradientsAndStatisticsMatchPyTorch) {
   const auto base = load_golden("models/base.golden");
   const NetworkOptions options = tiny_options();
   Generator generator(1);
-  Network network(options, tiny_heads(), generator);
+  Network network(options, generator, tiny_parts());
   golden_fill(network.state_dict());
   network.move_to(GetParam());
   History history = golden_history(options, base);

@@ -17,7 +17,7 @@ struct NetworkModes : ::testing::Test {
   Generator generator{1};
 
   std::unique_ptr<Network> make(const NetworkOptions& o) {
-    auto network = std::make_unique<Network>(o, tiny_heads(), generator);
+    auto network = std::make_unique<Network>(o, generator, tiny_parts());
     golden_fill(network->state_dict());
     network->set_training(false);
     return network;

@@ -16,8 +16,9 @@ Network& full_network() {
   static const auto network = [] {
     NetworkOptions options;
     options.enable_static_temporal = true;
-    return std::make_unique<Network>(
-        options, std::vector<HeadSpec>{testing::static_head_spec({}), testing::dynamic_head_spec({})}, generator);
+    NetworkParts parts;
+    parts.heads = {testing::static_head_spec({}), testing::dynamic_head_spec({})};
+    return std::make_unique<Network>(options, generator, parts);
   }();
   return *network;
 }
@@ -103,7 +104,7 @@ TEST(NetworkParameters, WhatIsSwitchedOffHasNone) {
   NetworkOptions options = testing::tiny_options();
   options.enable_lidar = options.enable_static_temporal = false;
   Generator generator(1);
-  Network network(options, testing::tiny_heads(false), generator);
+  Network network(options, generator, testing::tiny_parts(false));
   std::set<std::string> prefixes;
   for (const auto& [name, tensor] : network.state_dict()) prefixes.insert(name.substr(0, name.find('.')));
   EXPECT_EQ(prefixes, (std::set<std::string>{"stage1_backbone0", "stage1_backbone1", "stage1_neck0", "stage1_neck1",
@@ -133,8 +134,8 @@ TEST(NetworkParameters, StartingValues) {
 TEST(NetworkParameters, TheSeedDecidesTheStart) {
   const NetworkOptions options = testing::tiny_options();
   Generator a(5), b(5), c(6);
-  Network first(options, testing::tiny_heads(), a), second(options, testing::tiny_heads(), b),
-      third(options, testing::tiny_heads(), c);
+  Network first(options, a, testing::tiny_parts()), second(options, b, testing::tiny_parts()),
+      third(options, c, testing::tiny_parts());
   const Tensor x = first.find("fuser.0")->named_parameters().front().second;
   EXPECT_EQ(x.to_vector(), second.find("fuser.0")->named_parameters().front().second.to_vector());
   EXPECT_NE(x.to_vector(), third.find("fuser.0")->named_parameters().front().second.to_vector());
@@ -142,9 +143,9 @@ TEST(NetworkParameters, TheSeedDecidesTheStart) {
 
 TEST(NetworkStages, EveryParameterBelongsToOneThatSaysWhetherItIsOfTheEncoder) {
   Generator generator(1);
-  std::vector<HeadSpec> heads = testing::tiny_heads();
-  heads[1].name = "bev_lookalike";  // a head by its place, not by the beginning of its name
-  const Network network(testing::tiny_options(), heads, generator);
+  NetworkParts parts = testing::tiny_parts();
+  parts.heads[1].name = "bev_lookalike";  // a head by its place, not by the beginning of its name
+  const Network network(testing::tiny_options(), generator, parts);
   std::set<std::string> encoder, rest;
   for (const auto& [name, tensor] : network.state_dict()) {
     const Stage* stage = network.stage_of(name);

@@ -40,7 +40,7 @@ TEST(NetworkParts, AnotherBackboneFeedsTheStandardNeck) {
   };
   const auto golden = testing::load_golden("models/base.golden");
   Generator generator(1);
-  Network network(testing::tiny_options(), testing::tiny_heads(), generator, parts);
+  Network network(testing::tiny_options(), generator, parts);
   EXPECT_EQ(dynamic_cast<Conv2d&>(*network.find("stage1_neck0.lateral_convs.0.conv")).weight.sizes(),
             (Shape{6, 5, 1, 1}));
   const NetworkOutput output = network.encode(testing::golden_input(network.options(), golden));
@@ -57,7 +57,7 @@ TEST(NetworkParts, WhatAFusionGivesIsChecked) {
     return made;
   };
   Generator generator(1);
-  Network network(testing::tiny_options(), testing::tiny_heads(), generator, parts);
+  Network network(testing::tiny_options(), generator, parts);
   EXPECT_FALSE(network.stage_of("bev_static_temporal_fusion")->is_neutral_untrained);
   NetworkOutput output;
   output.set(kBevFused, zeros({1, 8, 8, 12}), "fuser");

@@ -96,7 +96,7 @@ TEST(RoundTrip, BoxesComeBackAsTheyWere) {
   const BoxDecodeOptions options;
   const CentreGrid grid = {
       .x_min = options.x_min, .y_min = options.y_min, .cell = options.cell, .rows = 56, .columns = 104};
-  const LabelGrid range;
+  const LabelGrid range = {};
   Batch batch = empty_batch();
   Generator random(4);
   for (int64_t n = 0; n < kSamples; ++n) {

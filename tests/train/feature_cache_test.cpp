@@ -145,7 +145,7 @@ TEST(FeatureCacheRun, ValidationGivesTheSameNumbers) {
         step_two(cached ? "val" : "", {"feature_cache.storage=float32", "eval.eval_with_visualize=false"});
     Generator generator(3);
     const TaskList tasks(standard_tasks(), document);
-    Network network(configs::network_options(document), tasks.heads(), generator);
+    Network network(configs::network_options(document), generator, network_parts(document, standard_parts()));
     RunLog log("", true);
     ValidatorOptions options;
     options.output_dir = TinyData::get().path("cached_val");
@@ -175,7 +175,7 @@ struct Fixture {
   explicit Fixture(const configs::Document& chosen)
       : document(chosen),
         generator(3),
-        network(configs::network_options(document), TaskList(standard_tasks(), document).heads(), generator),
+        network(configs::network_options(document), generator, network_parts(document, standard_parts())),
         dataset(configs::lmdb_list(document.proto),
                 configs::train_lists(document.proto, [](const config::ListGroup& list) { return list.static_task(); }),
                 configs::dataset_options(document.proto, true)),

@@ -285,8 +285,8 @@ TEST(StepTwo, UntrainedItIsItsStepOne) {
   RunLog log("", true);
   Generator generator(1);
   const configs::Document one = step_one(), two = step_two();
-  Network first(configs::network_options(one), TaskList(standard_tasks(), one).heads(), generator);
-  Network second(configs::network_options(two), TaskList(standard_tasks(), two).heads(), generator);
+  Network first(configs::network_options(one), generator, network_parts(one, standard_parts()));
+  Network second(configs::network_options(two), generator, network_parts(two, standard_parts()));
   load_network(first, step_one_checkpoint(), log);
   testing::internal::CaptureStderr();
   load_network(second, step_one_checkpoint(), log);
@@ -374,7 +374,7 @@ TEST(Validation, StreamsTheValSetsAndWritesNumbers) {
   const configs::Document document = step_two();
   Generator generator(1);
   const TaskList tasks(standard_tasks(), document);
-  Network network(configs::network_options(document), tasks.heads(), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, standard_parts()));
   const std::unique_ptr<ProcessGroup> group = make_single_process_group();
   std::map<std::string, double> on_the_cpu;
   for (const Device device : test_devices()) {

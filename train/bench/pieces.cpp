@@ -99,7 +99,7 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
 
 std::vector<Figure> bench_loading(const configs::Document& document, const BenchOptions& options) {
   const config::Config& proto = document.proto;
-  const TaskList tasks(standard_parts().tasks, document);
+  const TaskList tasks(options.parts.tasks, document);
   const std::vector<ListGroup> lists = configs::train_lists(
       proto, [&](const config::ListGroup& list) { return tasks.active().front().task->takes(list); });
   if (lists.empty()) throw UsageError("bench loading: the config names no training list");
@@ -122,8 +122,7 @@ std::vector<Figure> bench_loading(const configs::Document& document, const Bench
 
 std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder, const Parts& parts) {
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), TaskList(parts.tasks, document).heads(), generator,
-                  network_parts(document, parts));
+  Network network(configs::network_options(document), generator, network_parts(document, parts));
   Checkpoint checkpoint;
   checkpoint.state_dict = network.state_dict();
   const std::string path = fmt::format("{}/bevgrad_bench_{}.h5", folder, ::getpid());

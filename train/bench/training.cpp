@@ -30,8 +30,7 @@ class SyntheticTraining {
       : proto_(document.proto),
         generator_(proto_.seed()),
         tasks_(options.parts.tasks, document),
-        network_(configs::network_options(document), tasks_.heads(), generator_,
-                 network_parts(document, options.parts)),
+        network_(configs::network_options(document), generator_, network_parts(document, options.parts)),
         optimizer_(make_optimizer(document, options.parts)),
         cached_(options.cached && proto_.tasks().enable_static_temporal()) {
     network_.move_to(options.device);
@@ -210,8 +209,7 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
                                     const MachineLimits& limits) {
   const config::Config& proto = document.proto;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), TaskList(options.parts.tasks, document).heads(), generator,
-                  network_parts(document, options.parts));
+  Network network(configs::network_options(document), generator, network_parts(document, options.parts));
   network.move_to(options.device);
   network.set_training(false);
   const int64_t count = options.batch > 0 ? options.batch : 1;
