@@ -1,4 +1,3 @@
-// One config laid over another.
 #include <google/protobuf/message.h>
 
 #include "configs/document.h"
@@ -11,61 +10,16 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-void copy_repeated(Message& base, const Message& overlay, const FieldDescriptor* field) {
-  const Reflection& reflection = *base.GetReflection();
-  reflection.ClearField(&base, field);
-  const int count = reflection.FieldSize(overlay, field);
-  for (int i = 0; i < count; ++i) {
-    switch (field->cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        reflection.AddMessage(&base, field)->CopyFrom(reflection.GetRepeatedMessage(overlay, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        reflection.AddDouble(&base, field, reflection.GetRepeatedDouble(overlay, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_INT32:
-        reflection.AddInt32(&base, field, reflection.GetRepeatedInt32(overlay, field, i));
-        break;
-      default:
-        reflection.AddString(&base, field, reflection.GetRepeatedString(overlay, field, i));
-        break;
-    }
-  }
-}
-
-void overlay_message(Message& base, const Message& overlay) {
+/// Empties every list of `base` that `overlay` writes, at any depth: merging appends to lists.
+void clear_replaced_lists(Message& base, const Message& overlay) {
   const Reflection& reflection = *base.GetReflection();
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(overlay, &fields);
   for (const FieldDescriptor* field : fields) {
     if (field->is_repeated()) {
-      copy_repeated(base, overlay, field);
-    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      overlay_message(*reflection.MutableMessage(&base, field), reflection.GetMessage(overlay, field));
-    } else {
-      switch (field->cpp_type()) {
-        case FieldDescriptor::CPPTYPE_DOUBLE:
-          reflection.SetDouble(&base, field, reflection.GetDouble(overlay, field));
-          break;
-        case FieldDescriptor::CPPTYPE_INT32:
-          reflection.SetInt32(&base, field, reflection.GetInt32(overlay, field));
-          break;
-        case FieldDescriptor::CPPTYPE_INT64:
-          reflection.SetInt64(&base, field, reflection.GetInt64(overlay, field));
-          break;
-        case FieldDescriptor::CPPTYPE_UINT64:
-          reflection.SetUInt64(&base, field, reflection.GetUInt64(overlay, field));
-          break;
-        case FieldDescriptor::CPPTYPE_BOOL:
-          reflection.SetBool(&base, field, reflection.GetBool(overlay, field));
-          break;
-        case FieldDescriptor::CPPTYPE_ENUM:
-          reflection.SetEnum(&base, field, reflection.GetEnum(overlay, field));
-          break;
-        default:
-          reflection.SetString(&base, field, reflection.GetString(overlay, field));
-          break;
-      }
+      reflection.ClearField(&base, field);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && reflection.HasField(base, field)) {
+      clear_replaced_lists(*reflection.MutableMessage(&base, field), reflection.GetMessage(overlay, field));
     }
   }
 }
@@ -73,7 +27,8 @@ void overlay_message(Message& base, const Message& overlay) {
 }  // namespace
 
 void overlay_document(Document& base, const Document& overlay) {
-  overlay_message(base.proto, overlay.proto);
+  clear_replaced_lists(base.proto, overlay.proto);
+  base.proto.MergeFrom(overlay.proto);
   for (const auto& [path, origin] : overlay.emptied)
     if (list_size(overlay.proto, path) == 0) clear_list(base.proto, path);
   std::erase_if(base.emptied, [&](const auto& entry) { return list_size(base.proto, entry.first) > 0; });

@@ -52,29 +52,32 @@ std::string field_before(const std::string& text, int line, int column) {
   return text.substr(start, stop - start);
 }
 
-/// Any enum field of that name anywhere in the schema.
-const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field) {
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor* candidate = type.field(i);
-    if (candidate->cpp_type() == FieldDescriptor::CPPTYPE_ENUM && candidate->name() == field)
-      return candidate->enum_type();
-    if (candidate->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (const EnumDescriptor* found = find_enum(*candidate->message_type(), field)) return found;
+/// Any enum field of that name in the schema, extensions included, so many messages deep.
+const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field, int depth = 8) {
+  for (const std::string& name : field_names(type)) {
+    const FieldDescriptor& candidate = *find_field(type, name);
+    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_ENUM && candidate.name() == field)
+      return candidate.enum_type();
+    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0) {
+      if (const EnumDescriptor* found = find_enum(*candidate.message_type(), field, depth - 1)) return found;
     }
   }
   return nullptr;
 }
 
+/// `field` is none of the fields of the message of that full name.
+std::string unknown_field(const std::string& field, const std::string& type) {
+  const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+  return fmt::format("unknown field \"{}\" in {}{}", field, type.substr(type.rfind('.') + 1),
+                     descriptor ? did_you_mean(field, field_names(*descriptor)) : "");
+}
+
 std::string explain(const FirstError& error, const std::string& text) {
   const std::string& message = error.message;
-  if (message.find("has no field named") != std::string::npos) {
-    const std::string field = quoted(message, "has no field named");
-    const std::string type = quoted(message, "Message type");
-    const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
-    const std::string owner = type.substr(type.rfind('.') + 1);
-    return fmt::format("unknown field \"{}\" in {}{}", field, owner,
-                       descriptor ? did_you_mean(field, field_names(*descriptor)) : "");
-  }
+  if (message.find("has no field named") != std::string::npos)
+    return unknown_field(quoted(message, "has no field named"), quoted(message, "Message type"));
+  if (message.find("is not an extension of") != std::string::npos)
+    return unknown_field("[" + quoted(message, "Extension") + "]", quoted(message, "is not an extension of"));
   if (message.find("enumeration value") != std::string::npos) {
     const std::string value = quoted(message, "enumeration value of");
     const std::string field = quoted(message, "for field");
@@ -97,7 +100,7 @@ void note_origins(const Message& message, const TextFormat::ParseInfoTree& tree,
     const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
       const int index = field->is_repeated() ? i : -1;
-      const std::string path = prefix + field->name() + (index >= 0 ? fmt::format("[{}]", i) : "");
+      const std::string path = prefix + written_name(*field) + (index >= 0 ? fmt::format("[{}]", i) : "");
       origins[path] = {source, tree.GetLocation(field, index).line + 1};
       if (is_message) {
         const Message& child =

@@ -28,32 +28,36 @@ struct Step {
   int index = -1;  // -1: none was written
 };
 
+/// Takes "a.b[0].[lab.options].c" apart.
 std::vector<Step> parse_path(const std::string& path, const std::string& assignment) {
   std::vector<Step> steps;
   size_t at = 0;
   while (at <= path.size()) {
-    const size_t dot = std::min(path.find('.', at), path.size());
-    std::string part = path.substr(at, dot - at);
+    // The dots of an extension's name lie within its brackets.
+    const bool is_extension = path[at] == '[';
+    const size_t after_name = is_extension ? std::min(path.find(']', at), path.size()) : at;
+    const size_t dot = std::min(path.find('.', after_name), path.size());
+    const std::string part = path.substr(at, dot - at);
     Step step;
-    if (const size_t bracket = part.find('['); bracket != std::string::npos) {
+    step.name = part;
+    if (const size_t bracket = part.find('[', is_extension ? 1 : 0); bracket != std::string::npos) {
       const char* first = part.data() + bracket + 1;
       const char* last = part.data() + part.size() - 1;
       const auto [end, code] = std::from_chars(first, std::max(first, last), step.index);
       if (part.back() != ']' || code != std::errc() || end != last || step.index < 0)
         refuse(assignment, "\"{}\" is no index of a list, expected name[0]", part);
-      part.resize(bracket);
+      step.name.resize(bracket);
     }
-    if (part.empty()) refuse(assignment, "the path has an empty name, expected a.b[0].c=value");
-    step.name = part;
+    if (step.name.empty()) refuse(assignment, "the path has an empty name, expected a.b[0].c=value");
     steps.push_back(std::move(step));
     at = dot + 1;
   }
   return steps;
 }
 
-const FieldDescriptor& find_field(const Message& message, const std::string& name, const std::string& assignment) {
+const FieldDescriptor& field_of(const Message& message, const std::string& name, const std::string& assignment) {
   const Descriptor& type = *message.GetDescriptor();
-  if (const FieldDescriptor* field = type.FindFieldByName(name)) return *field;
+  if (const FieldDescriptor* field = configs::find_field(type, name)) return *field;
   refuse(assignment, "unknown field \"{}\" in {}{}", name, type.name(), did_you_mean(name, field_names(type)));
 }
 
@@ -144,7 +148,7 @@ void set_field(Document& document, const std::string& assignment) {
   std::string path;
   for (size_t i = 0; i < steps.size(); ++i) {
     const Step& step = steps[i];
-    const FieldDescriptor& field = find_field(*message, step.name, assignment);
+    const FieldDescriptor& field = field_of(*message, step.name, assignment);
     if (step.index >= 0 && !field.is_repeated()) refuse(assignment, "\"{}\" is not a list", step.name);
     path += (i ? "." : "") + step.name + (step.index >= 0 ? fmt::format("[{}]", step.index) : "");
     if (i + 1 == steps.size()) {

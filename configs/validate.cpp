@@ -6,6 +6,7 @@
 
 #include "base/near_names.h"
 #include "configs/judge.h"
+#include "internal/schema_names.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -22,11 +23,16 @@ void judge_finite(const Judge& judge, const Message& message, const std::string&
   for (const FieldDescriptor* field : fields) {
     const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
-      const std::string path = prefix + field->name() + (field->is_repeated() ? fmt::format("[{}]", i) : "");
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE) {
-        const double value = field->is_repeated() ? reflection.GetRepeatedDouble(message, field, i)
-                                                  : reflection.GetDouble(message, field);
+      const std::string path = prefix + written_name(*field) + (field->is_repeated() ? fmt::format("[{}]", i) : "");
+      const auto judge_number = [&](double value) {
         judge.require(std::isfinite(value), path, "{} is not a finite number", value);
+      };
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE) {
+        judge_number(field->is_repeated() ? reflection.GetRepeatedDouble(message, field, i)
+                                          : reflection.GetDouble(message, field));
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+        judge_number(field->is_repeated() ? reflection.GetRepeatedFloat(message, field, i)
+                                          : reflection.GetFloat(message, field));
       } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         judge_finite(judge,
                      field->is_repeated() ? reflection.GetRepeatedMessage(message, field, i)

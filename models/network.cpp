@@ -4,10 +4,7 @@
 
 #include "autograd/autocast.h"
 #include "autograd/functions/shape.h"
-#include "models/camera/fpn.h"
 #include "models/camera/normalise.h"
-#include "models/camera/resnet.h"
-#include "models/camera/view_transfer.h"
 #include "models/dynamic_head.h"
 #include "models/fuser.h"
 #include "models/lidar/lidar_bev_backbone.h"
@@ -15,7 +12,6 @@
 #include "models/lidar/pillar_vfe.h"
 #include "models/static_head.h"
 #include "models/tap.h"
-#include "models/temporal_fusion.h"
 #include "tensor/device_graph.h"
 #include "tensor/profile.h"
 
@@ -53,24 +49,19 @@ Tensor in_chunks(int64_t count, int64_t chunk, const Part& part) {
 
 }  // namespace
 
-Network::Network(const NetworkOptions& options, Generator& generator) : options_(options) {
+Network::Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts) : options_(options) {
   options_.validate();
   for (size_t i = 0; i < options_.groups.size(); ++i) {
-    backbones_.push_back(std::make_unique<ResNet>(ResNetOptions{options_.backbone_width, options_.backbone_blocks,
-                                                                options_.stem_max_pool, options_.groups[i].taps},
-                                                  generator));
+    backbones_.push_back(parts.backbone(options_, options_.groups[i], generator));
     add_stage({.name = fmt::format("stage1_backbone{}", i), .is_encoder = true}, backbones_.back().get());
     trunk_graphs_.push_back(std::make_unique<DeviceGraph>());
   }
   for (size_t i = 0; i < options_.groups.size(); ++i) {
-    std::vector<int64_t> channels;
-    for (int tap : options_.groups[i].taps) channels.push_back(options_.backbone_width << (tap - 1));
-    necks_.push_back(std::make_unique<Fpn>(channels, options_.neck_channels, generator));
+    necks_.push_back(parts.neck(options_, backbones_[i]->out_channels(), generator));
     add_stage({.name = fmt::format("stage1_neck{}", i), .is_encoder = true}, necks_.back().get());
   }
   const int64_t bev = options_.bev_channels;
-  view_transfer_ = std::make_unique<ViewTransfer>(options_.neck_channels, bev,
-                                                  BevPoints{options_.grid, options_.view_heights}, generator);
+  view_transfer_ = parts.view_transform(options_, generator);
   add_stage({.name = "view_transfer", .is_encoder = true}, view_transfer_.get());
   int64_t fused = bev;
   if (options_.enable_lidar) {
@@ -84,9 +75,10 @@ Network::Network(const NetworkOptions& options, Generator& generator) : options_
   add_stage({.name = "lidar_bev_backbone", .is_encoder = true}, lidar_bev_backbone_.get());
   fuser_ = std::make_unique<ConvFuser>(fused, bev, generator);
   add_stage({.name = "fuser", .is_encoder = true}, fuser_.get());
-  if (options_.enable_static_temporal)
-    temporal_fusion_ = std::make_unique<TemporalFusion>(bev, options_.temporal, options_.grid, generator);
-  add_stage({.name = kTemporalFusion, .is_neutral_untrained = true}, temporal_fusion_.get());
+  if (options_.enable_static_temporal) temporal_fusion_ = parts.temporal_fusion(options_, generator);
+  add_stage(
+      {.name = kTemporalFusion, .is_neutral_untrained = temporal_fusion_ && temporal_fusion_->is_neutral_untrained()},
+      temporal_fusion_.get());
   add_head("bev_static_head", kBevTemporal,
            options_.static_task ? std::make_unique<StaticHead>(bev, options_.static_head, generator) : nullptr);
   add_head("bev_dynamic_head", kBevFused,
@@ -226,6 +218,10 @@ void Network::decode(NetworkOutput& output, const History& history) {
   const AutocastGuard autocast(options_.use_head_amp ? DType::BFloat16 : DType::Float32);
   if (temporal_fusion_) {
     const TemporalFusionOutput temporal = temporal_fusion_->forward(fused, history);
+    check(temporal.fused.defined() && temporal.fused.sizes() == fused.sizes() && temporal.weights.defined(),
+          "network: the temporal fusion gave {}{}, expected {} with weights",
+          temporal.fused.defined() ? describe(temporal.fused) : "nothing",
+          temporal.weights.defined() ? "" : " without weights", to_string(fused.sizes()));
     output.set(kFusionWeights, temporal.weights, kTemporalFusion);
     output.set(kBevTemporal, temporal.fused, kTemporalFusion);
   } else {

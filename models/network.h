@@ -9,6 +9,7 @@
 #include "models/head.h"
 #include "models/network_io.h"
 #include "models/network_options.h"
+#include "models/network_parts.h"
 #include "models/stage.h"
 #include "nn/module.h"
 #include "tensor/random.h"
@@ -16,20 +17,16 @@
 namespace bevgrad {
 
 class DeviceGraph;
-class ResNet;
-class Fpn;
-class ViewTransfer;
 class PillarFeatureNet;
 class PointPillarsScatter;
 class LidarBevBackbone;
 class ConvFuser;
-class TemporalFusion;
 
 class Network : public Module {
  public:
   /// Builds what the options switch on, with fresh weights drawn from `generator`. Throws UsageError for options that
   /// NetworkOptions::validate refuses.
-  Network(const NetworkOptions& options, Generator& generator);
+  Network(const NetworkOptions& options, Generator& generator, const NetworkParts& parts = {});
   ~Network() override;
 
   const NetworkOptions& options() const { return options_; }
@@ -82,9 +79,9 @@ class Network : public Module {
 
   NetworkOptions options_;
   std::vector<std::unique_ptr<DeviceGraph>> trunk_graphs_;  // one a camera group
-  std::vector<std::unique_ptr<ResNet>> backbones_;
-  std::vector<std::unique_ptr<Fpn>> necks_;
-  std::unique_ptr<ViewTransfer> view_transfer_;
+  std::vector<std::unique_ptr<Backbone>> backbones_;
+  std::vector<std::unique_ptr<Neck>> necks_;
+  std::unique_ptr<ViewTransform> view_transfer_;
   std::unique_ptr<PillarFeatureNet> lidar_vfe_;
   std::unique_ptr<PointPillarsScatter> lidar_middle_encoder_;
   std::unique_ptr<LidarBevBackbone> lidar_bev_backbone_;

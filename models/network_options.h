@@ -111,8 +111,8 @@ struct NetworkOptions {
   int64_t trunk_chunk_pixels = 4 * 512 * 960;
 
   int64_t num_cameras() const;
-  /// Throws UsageError naming the first value that no network can be built with. How large a value of a config may be is
-  /// judged by configs/validate.h alone.
+  /// Throws UsageError naming the first value that no network can be built with. How large a value of a config may be
+  /// is judged by configs/validate.h alone.
   void validate() const;
   bool operator==(const NetworkOptions&) const = default;
 };

@@ -1,13 +1,7 @@
 #include "models/temporal_fusion.h"
 
-#include "autograd/autocast.h"
-#include "autograd/functions/channel_scale.h"
-#include "autograd/functions/conv.h"
-#include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
-#include "autograd/functions/softmax.h"
 #include "bev/warp.h"
-#include "nn/init.h"
 
 namespace bevgrad {
 namespace {
@@ -39,34 +33,12 @@ std::vector<bool> valid_samples(const History& history, int64_t slot, int64_t ba
   return valid;
 }
 
-}  // namespace
+struct Frame {
+  Tensor feature;
+  Tensor mask;
+};
 
-TemporalFusion::FusionConv::FusionConv(int64_t channels)
-    : first(channels, channels, {.kernel = 3, .padding = 1, .relu = true}),
-      second(channels, channels, {.kernel = 3, .padding = 1, .relu = true}) {
-  register_module("0", first);
-  register_module("2", second);
-}
-
-Tensor TemporalFusion::FusionConv::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  return tapped(*this, run(second, run(first, x)));
-}
-
-TemporalFusion::TemporalFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid,
-                               Generator& generator)
-    : options_(options),
-      range_{grid.x_min, grid.y_min, grid.x_max, grid.y_max},
-      gamma_(register_parameter("gamma", zeros({channels}))),
-      score_(2 * channels, 1, {.kernel = 1}),
-      fusion_conv_(channels) {
-  register_module("score", score_);
-  register_module("fusion_conv", fusion_conv_);
-  init::reset_parameters(score_, generator);
-  init::reset_parameters_resnet(fusion_conv_, generator);
-}
-
-TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slot, const Tensor& current) const {
+Frame warped(const History& history, int64_t slot, const Tensor& current, BevRange range, Interpolation interpolation) {
   const int64_t batch = current.size(0), rows = current.size(2), columns = current.size(3);
   const std::vector<bool> valid = valid_samples(history, slot, batch);
   Frame frame;
@@ -80,43 +52,30 @@ TemporalFusion::Frame TemporalFusion::warped(const History& history, int64_t slo
   const Tensor matrices = ops::to(ops::contiguous(ops::select(history.feature_warp_matrix, 1, slot)), current.device());
   const Tensor stored =
       bevgrad::to(bevgrad::to(history.prev_feat_list[static_cast<size_t>(slot)], current.device()), current.dtype());
-  frame.feature =
-      warp_bev(stored, matrices, range_, options_.bilinear ? Interpolation::Bilinear : Interpolation::Nearest);
-  frame.mask = warp_mask(matrices, range_, rows, columns);
+  frame.feature = warp_bev(stored, matrices, range, interpolation);
+  frame.mask = warp_mask(matrices, range, rows, columns);
   for (int64_t n = 0; n < batch; ++n)
     if (!valid[static_cast<size_t>(n)]) ops::fill_(ops::select(frame.mask, 0, n), 0);
   return frame;
 }
 
-TemporalFusionOutput TemporalFusion::forward(const Tensor& current, const History& history) {
-  const ModuleScope scope(*this);
-  check(current.dim() == 4 && current.size(1) == gamma_.size(0), "temporal fusion: current {}, expected [N,{},H,W]",
-        to_string(current.sizes()), gamma_.size(0));
-  check_history(history, options_.history, current);
-  const int64_t batch = current.size(0), channels = current.size(1);
+}  // namespace
 
-  const DType dtype = compute_dtype(current);
-  const Tensor now = bevgrad::to(current, dtype);
-  std::vector<Tensor> frames = {now};
-  std::vector<Tensor> masks = {ones({batch, 1, current.size(2), current.size(3)}, {DType::Bool, {}, current.device()})};
-  for (int64_t slot = 0; slot < options_.history; ++slot) {
-    Frame frame = warped(history, slot, now);
-    frames.push_back(frame.feature);
-    masks.push_back(frame.mask);
+WarpedFrames warp_history(const Tensor& current, const History& history, const TemporalOptions& options,
+                          const BevGrid& grid) {
+  check_history(history, options.history, current);
+  const BevRange range{grid.x_min, grid.y_min, grid.x_max, grid.y_max};
+  WarpedFrames frames;
+  frames.features.push_back(current);
+  frames.masks.push_back(
+      ones({current.size(0), 1, current.size(2), current.size(3)}, {DType::Bool, {}, current.device()}));
+  for (int64_t slot = 0; slot < options.history; ++slot) {
+    Frame frame =
+        warped(history, slot, current, range, options.bilinear ? Interpolation::Bilinear : Interpolation::Nearest);
+    frames.features.push_back(std::move(frame.feature));
+    frames.masks.push_back(std::move(frame.mask));
   }
-  // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
-  const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
-  const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
-  std::vector<Tensor> scores;
-  for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
-
-  TemporalFusionOutput output;
-  output.weights = softmax(bevgrad::to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
-  const Tensor mixed = weighted_sum(frames, bevgrad::to(output.weights, dtype));
-  output.fused =
-      tapped(*this, add_scaled(current, bevgrad::to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
-  tapped(*this, output.weights, 1);
-  return output;
+  return frames;
 }
 
 }  // namespace bevgrad

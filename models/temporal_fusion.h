@@ -1,10 +1,11 @@
-// What earlier frames saw, brought into the current ego frame and mixed into the current feature.
+// What earlier frames saw, mixed into the current feature: what every way of doing it takes and gives, and the frames
+// brought into the current ego frame, with which each begins.
 #pragma once
-#include "bev/warp.h"
-#include "models/blocks.h"
+#include <vector>
+
 #include "models/network_io.h"
 #include "models/network_options.h"
-#include "tensor/random.h"
+#include "nn/module.h"
 
 namespace bevgrad {
 
@@ -13,34 +14,24 @@ struct TemporalFusionOutput {
   Tensor weights;  ///< [N,1+history,H,W]: of the current frame and of each slot; 0 where masked, sums to 1
 };
 
-/// Every slot's feature is warped into the current ego frame. Per cell: score_k = `score` (1x1, with bias) on
-/// concat(current, frame_k); a softmax over the frames that are valid there gives the weights of their mean, `mixed`;
-/// fused = current + gamma * relu(`fusion_conv.2`(relu(`fusion_conv.0`(mixed)))). `gamma` [C] starts at 0: an untrained
-/// fusion gives the current feature, bit for bit.
 class TemporalFusion : public Module {
  public:
-  TemporalFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid, Generator& generator);
-  /// current [N,C,H,W] float32. See History for the rest; a History without slots has no valid frame. Under autocast
-  /// the frames are mixed in bfloat16; scores are compared, and the result is added to `current`, in float32.
-  TemporalFusionOutput forward(const Tensor& current, const History& history);
-
- private:
-  struct FusionConv : Module {
-    explicit FusionConv(int64_t channels);
-    Tensor forward(const Tensor& x);
-    Conv2d first, second;
-  };
-  struct Frame {
-    Tensor feature;  // warped
-    Tensor mask;     // bool [N,1,H,W]
-  };
-  Frame warped(const History& history, int64_t slot, const Tensor& current) const;
-
-  TemporalOptions options_;
-  BevRange range_;
-  Tensor gamma_;
-  Conv2d score_;
-  FusionConv fusion_conv_;
+  /// current [N,C,H,W] float32. See History for the rest; a History without slots has no valid frame. The result is
+  /// float32.
+  virtual TemporalFusionOutput forward(const Tensor& current, const History& history) = 0;
+  /// Whether fresh weights pass `current` on, bit for bit: then a checkpoint without them gives the same network.
+  virtual bool is_neutral_untrained() const { return false; }
 };
+
+/// The current frame and after it one a slot.
+struct WarpedFrames {
+  std::vector<Tensor> features;  ///< [N,C,H,W] each, in the current ego frame, of the dtype of the current one
+  std::vector<Tensor> masks;     ///< bool [N,1,H,W] each: whether the frame has seen the cell
+};
+
+/// Warps every slot of `history` into the ego frame of `current` [N,C,H,W]. Where a slot holds no frame the feature is
+/// 0 and the mask false. Throws Error for a history that does not fit `options.history` slots and the current frame.
+WarpedFrames warp_history(const Tensor& current, const History& history, const TemporalOptions& options,
+                          const BevGrid& grid);
 
 }  // namespace bevgrad

@@ -29,12 +29,14 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   const configs::Document document = config.load();
   BenchOptions options = flags.options;
   options.cached = !flags.no_cache;
+  options.parts = *flags.config.parts;
   options.device = flags.config.compute_device();
   if (which == "ops") return bench_ops(document, options, limits);
   if (which == "modules") return bench_modules(document, options);
   if (which == "inference") return bench_inference(document, options, limits);
   if (which == "loading") return bench_loading(document, options);
-  if (which == "checkpoint") return bench_checkpoint(document, std::filesystem::temp_directory_path().string());
+  if (which == "checkpoint")
+    return bench_checkpoint(document, std::filesystem::temp_directory_path().string(), options.parts);
   return bench_training(document, options, limits);
 }
 
@@ -55,7 +57,7 @@ void run(const std::string& which, const BenchFlags& flags) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
+void add_bench(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* command = app.add_subcommand("bench", "time the machine and the framework, each figure with its limit");
   command->require_subcommand(1);
@@ -70,7 +72,7 @@ void add_bench(CLI::App& app) {
       {"checkpoint", "writing and reading a checkpoint"}};
   for (const auto& [name, what] : benches) {
     CLI::App* sub = command->add_subcommand(name, what);
-    flags->config.add_to(*sub);
+    flags->config.add_to(*sub, parts);
     sub->add_option("--batch", flags->options.batch, "samples a step (default: the config's)")
         ->check(CLI::Range(1, 4096));
     sub->add_option("--repeats", flags->options.repeats, "timed runs; the fastest counts")->check(CLI::Range(1, 1000));

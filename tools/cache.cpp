@@ -39,7 +39,7 @@ void fill(const CacheFlags& flags) {
   RunLog log;
   const StopSignals signals;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   network.move_to(flags.config.compute_device());
   network.set_training(false);
@@ -77,13 +77,13 @@ void prune(const CacheFlags& flags) {
 
 }  // namespace
 
-void add_cache(CLI::App& app) {
+void add_cache(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<CacheFlags>();
   CLI::App* command = app.add_subcommand("cache", "the feature cache: fill, list, verify, prune");
   command->require_subcommand(1);
   const auto add = [&](const char* name, const char* what, void (*run)(const CacheFlags&)) {
     CLI::App* sub = command->add_subcommand(name, what);
-    flags->config.add_to(*sub);
+    flags->config.add_to(*sub, parts);
     sub->callback([flags, run] { run(*flags); });
     return sub;
   };

@@ -13,7 +13,8 @@
 
 namespace bevgrad {
 
-void ConfigFlags::add_to(CLI::App& command) {
+void ConfigFlags::add_to(CLI::App& command, const Parts& known_parts) {
+  parts = &known_parts;
   command.add_option("--config", config, "a config file, or the name of a shipped config (mini_step1, hpa_step1, ...)");
   command.add_option("--set", sets, "field=value, laid over the config; may be given several times")
       ->type_size(1)
@@ -26,12 +27,14 @@ void ConfigFlags::add_to(CLI::App& command) {
 configs::Document ConfigFlags::load() const {
   const char* rank = std::getenv("RANK");
   const bool is_first = !rank || std::string_view(rank) == "0";
-  return configs::load({.config = config,
-                        .task_config = configs::task_config_from_environment(),
-                        .sets = sets,
-                        .remark = [is_first](const std::string& line) {
-                          if (is_first) fmt::print(stderr, "{}\n", line);
-                        }});
+  configs::Document document = configs::load({.config = config,
+                                              .task_config = configs::task_config_from_environment(),
+                                              .sets = sets,
+                                              .remark = [is_first](const std::string& line) {
+                                                if (is_first) fmt::print(stderr, "{}\n", line);
+                                              }});
+  judge_parts(document, *parts);
+  return document;
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include "configs/load.h"
 #include "tensor/device.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -16,8 +17,12 @@ struct ConfigFlags {
   int threads = 0;
   std::string device = "cpu";
 
-  void add_to(CLI::App& command);
-  /// The config that the flags and LEAPAI_TASK_CONFIG name. Throws UsageError.
+  /// What config fields that name a part can name.
+  const Parts* parts = nullptr;
+
+  /// `parts` must live as long as this.
+  void add_to(CLI::App& command, const Parts& parts);
+  /// The config that the flags and LEAPAI_TASK_CONFIG name, its parts judged too. Throws UsageError.
   configs::Document load() const;
   /// The device that --device names: "cuda" without a number is the one of this process's place on its machine. Throws
   /// UsageError where it cannot be used.

@@ -28,6 +28,7 @@ struct Flags {
   std::string dtype;
   std::string format;
   std::string against;
+  const Parts* parts = nullptr;  ///< of the network that `against` describes
 };
 
 ConvertOptions options_of(const Flags& flags) {
@@ -59,7 +60,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
   const configs::Document config =
       configs::load({.config = flags.against, .task_config = configs::task_config_from_environment()});
   Generator generator(0);
-  const Network network(configs::network_options(config), generator);
+  const Network network(configs::network_options(config), generator, network_parts(config, *flags.parts));
   std::vector<ExpectedTensor> expected;
   for (const auto& [name, tensor] : network.state_dict()) expected.push_back({name, tensor.sizes()});
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);
@@ -67,7 +68,7 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
 }
 
 /// A line on a terminal, and the end where a signal came.
-Progress progress_of(const std::string& out) {
+ConvertProgress progress_of(const std::string& out) {
   const bool terminal = ::isatty(STDERR_FILENO) == 1;
   return [out, terminal](uint64_t done, uint64_t total) {
     if (const int signal = StopSignals::caught(); signal != 0) {
@@ -115,8 +116,9 @@ void convert_many(const Flags& flags, const ConvertOptions& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
+void add_convert(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
+  flags->parts = &parts;
   CLI::App* command =
       app.add_subcommand("convert", "convert checkpoints: .ckpt .pt .pth .bin .safetensors <-> .h5, by content");
   command->add_option("IN", flags->in, "a checkpoint, or a folder of them")->required()->check(CLI::ExistingPath);

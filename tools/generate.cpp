@@ -67,10 +67,10 @@ void generate(const Flags& flags) {
 
 }  // namespace
 
-void add_generate(CLI::App& app) {
+void add_generate(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("generate", "make a dataset with the scene generator");
-  flags->config.add_to(*command);
+  flags->config.add_to(*command, parts);
   command->add_option("--out", flags->out, "the folder that is made")->required();
   command->add_option("--sequences", flags->sequences, "drives (default: the config's generator.sequences)")
       ->check(CLI::Range(1, 1000000));

@@ -24,14 +24,14 @@ constexpr const char* kFiles =
 
 }  // namespace
 
-void add_predict(CLI::App& app) {
+void add_predict(CLI::App& app, const Parts& parts) {
   struct Flags {
     ConfigFlags config;
     PredictOptions options;
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("predict", "run the network on the frames of an HDF5 file");
-  flags->config.add_to(*command);
+  flags->config.add_to(*command, parts);
   command->add_option("--ckpt", flags->options.ckpt, "a .ckpt, .pt or .h5")->required()->check(CLI::ExistingFile);
   command->add_option("--inputs", flags->options.inputs, "an HDF5 file, see below")
       ->required()
@@ -47,7 +47,7 @@ void add_predict(CLI::App& app) {
     flags->config.prepare_device();
     flags->options.device = flags->config.compute_device();
     RunLog log;
-    predict(document, flags->options, log);
+    predict(document, flags->options, log, *flags->config.parts);
   });
 }
 

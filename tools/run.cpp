@@ -67,7 +67,7 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
     write_text_file(work_dir + "/config.prototxt", configs::to_text(document.proto));
   Validator validator(document, {.output_dir = work_dir}, log, group);
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, *flags.config.parts));
   load_network(network, ckpt, log);
   const Device device = flags.config.compute_device();
   network.move_to(device);
@@ -97,7 +97,7 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
                        [agent](int64_t step) {
                          if (agent) agent->tell_saved(step);
                        }},
-                  group);
+                  group, *flags.config.parts);
   if (agent) {
     agent->tell_begun();
     if (trainer.global_step() > 0) agent->tell_saved(trainer.global_step());
@@ -147,10 +147,10 @@ void run(const RunFlags& flags) {
 
 }  // namespace
 
-void add_run(CLI::App& app) {
+void add_run(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* command = app.add_subcommand("run", "train or validate a network");
-  flags->config.add_to(*command);
+  flags->config.add_to(*command, parts);
   command->add_option("--state", flags->state, "train or val")->check(CLI::IsMember({"train", "val"}));
   command->add_option(
       "--ckpt", flags->ckpt,

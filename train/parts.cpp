@@ -35,6 +35,22 @@ const LrScheduleKind& lr_schedule_kind(const configs::Document& document, const 
   return chosen(parts.lr_schedules, document.proto.train().lr_schedule(), "train.lr_schedule", document);
 }
 
+const BackboneKind& backbone_kind(const configs::Document& document, const Parts& parts) {
+  return chosen(parts.backbones, document.proto.network().backbone(), "network.backbone", document);
+}
+
+const NeckKind& neck_kind(const configs::Document& document, const Parts& parts) {
+  return chosen(parts.necks, document.proto.network().neck(), "network.neck", document);
+}
+
+const ViewTransformKind& view_transform_kind(const configs::Document& document, const Parts& parts) {
+  return chosen(parts.view_transforms, document.proto.network().view_transform(), "network.view_transform", document);
+}
+
+const TemporalFusionKind& temporal_fusion_kind(const configs::Document& document, const Parts& parts) {
+  return chosen(parts.temporal_fusions, document.proto.temporal().fusion(), "temporal.fusion", document);
+}
+
 std::unique_ptr<Optimizer> make_adamw(const config::Train& train) {
   return std::make_unique<AdamW>(AdamWOptions{
       .beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()});
@@ -67,14 +83,48 @@ LrSchedule make_cosine(const config::Train& train) {
 
 Parts standard_parts() {
   return {
+      .backbones = {{"ResNet",
+                     [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
+                        Generator& generator) { return make_resnet(options, group, generator); }}},
+      .necks = {{"FPN",
+                 [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
+                    Generator& generator) { return make_fpn(options, in_channels, generator); }}},
+      .view_transforms = {{"ViewTransfer",
+                           [](const NetworkOptions& options, const config::Network&, Generator& generator) {
+                             return make_view_transfer(options, generator);
+                           }}},
+      .temporal_fusions = {{"VGGBlock",
+                            [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
+                              return make_vgg_block_fusion(options, generator);
+                            }}},
       .optimizers = {{"AdamW", make_adamw}, {"SGD", make_sgd}},
       .lr_schedules = {{"multistep", make_multistep}, {"cosine", make_cosine}},
   };
 }
 
 void judge_parts(const configs::Document& document, const Parts& parts) {
+  network_parts(document, parts);
   optimizer_kind(document, parts);
   lr_schedule_kind(document, parts);
+}
+
+NetworkParts network_parts(const configs::Document& document, const Parts& parts) {
+  const config::Network& network = document.proto.network();
+  const config::Temporal& temporal = document.proto.temporal();
+  NetworkParts made;
+  made.backbone = [make = backbone_kind(document, parts).make, network](const auto& options, const auto& group,
+                                                                        Generator& generator) {
+    return make(options, group, network, generator);
+  };
+  made.neck = [make = neck_kind(document, parts).make, network](const auto& options, const auto& in_channels,
+                                                                Generator& generator) {
+    return make(options, in_channels, network, generator);
+  };
+  made.view_transform = [make = view_transform_kind(document, parts).make, network](
+                            const auto& options, Generator& generator) { return make(options, network, generator); };
+  made.temporal_fusion = [make = temporal_fusion_kind(document, parts).make, temporal](
+                             const auto& options, Generator& generator) { return make(options, temporal, generator); };
+  return made;
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const configs::Document& document, const Parts& parts) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "configs/judge.h"
+#include "models/network_parts.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
 
@@ -24,23 +25,42 @@ struct PartKind<Result(Args...)> {
   void (*judge)(const configs::Judge& judge, const config::Config& proto) = nullptr;
 };
 
+/// `network.backbone`; made once for each camera group.
+using BackboneKind = PartKind<std::unique_ptr<Backbone>(const NetworkOptions&, const CameraGroupNetwork&,
+                                                        const config::Network&, Generator&)>;
+/// `network.neck`; made once for each camera group, for a backbone's channels.
+using NeckKind = PartKind<std::unique_ptr<Neck>(const NetworkOptions&, const std::vector<int64_t>& in_channels,
+                                                const config::Network&, Generator&)>;
+/// `network.view_transform`
+using ViewTransformKind =
+    PartKind<std::unique_ptr<ViewTransform>(const NetworkOptions&, const config::Network&, Generator&)>;
+/// `temporal.fusion`
+using TemporalFusionKind =
+    PartKind<std::unique_ptr<TemporalFusion>(const NetworkOptions&, const config::Temporal&, Generator&)>;
 /// `train.optimizer`
 using OptimizerKind = PartKind<std::unique_ptr<Optimizer>(const config::Train&)>;
 /// `train.lr_schedule`
 using LrScheduleKind = PartKind<LrSchedule(const config::Train&)>;
 
 struct Parts {
+  std::vector<BackboneKind> backbones;
+  std::vector<NeckKind> necks;
+  std::vector<ViewTransformKind> view_transforms;
+  std::vector<TemporalFusionKind> temporal_fusions;
   std::vector<OptimizerKind> optimizers;
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: AdamW and SGD; multistep and cosine.
+/// What this project has: ResNet; FPN; ViewTransfer; VGGBlock; AdamW and SGD; multistep and cosine.
 Parts standard_parts();
 
 /// Throws UsageError in one line for a name that is in no table, listing the known and the near ones, and for options
 /// that the chosen rows refuse.
 void judge_parts(const configs::Document& document, const Parts& parts);
 
+/// Who makes the parts of the network that the config names: for Network's constructor. Throws UsageError as
+/// judge_parts does.
+NetworkParts network_parts(const configs::Document& document, const Parts& parts);
 /// The optimizer and the schedule that the config names. Throw UsageError as judge_parts does.
 std::unique_ptr<Optimizer> make_optimizer(const configs::Document& document, const Parts& parts);
 LrSchedule make_lr_schedule(const configs::Document& document, const Parts& parts);

@@ -60,12 +60,12 @@ void add_maps(Outputs& outputs, const NetworkOutput& output, const config::Confi
 
 }  // namespace
 
-void predict(const configs::Document& document, const PredictOptions& options, RunLog& log) {
+void predict(const configs::Document& document, const PredictOptions& options, RunLog& log, const Parts& parts) {
   const config::Config& proto = document.proto;
   const NoGradGuard no_grad;
   const PredictInputs inputs(options.inputs, proto);
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, parts));
   load_network(network, options.ckpt, log);
   network.move_to(options.device);
   network.set_training(false);

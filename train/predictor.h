@@ -6,6 +6,7 @@
 #include "configs/document.h"
 #include "tensor/device.h"
 #include "train/logging/run_log.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -29,6 +30,7 @@ struct PredictOptions {
 /// Outputs, float32, rows = samples: every map of NetworkOutput by its name, the dynamic head's as dynamic/<name>,
 /// `instances`, `instance_scores`, `boxes`; taps are joined along their first dimension. Throws in one line that names
 /// the file and the dataset.
-void predict(const configs::Document& document, const PredictOptions& options, RunLog& log);
+void predict(const configs::Document& document, const PredictOptions& options, RunLog& log,
+             const Parts& parts = standard_parts());
 
 }  // namespace bevgrad

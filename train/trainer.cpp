@@ -96,7 +96,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   data_.require_same(group_);
   if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
 
-  network_ = std::make_unique<Network>(configs::network_options(document_), generator_);
+  network_ =
+      std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
   network_->move_to(options_.device);
   network_->set_training(true);
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());

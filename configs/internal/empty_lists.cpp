@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "internal/schema_names.h"
+
 namespace bevgrad::configs {
 
 namespace {
@@ -38,9 +40,15 @@ class Finder {
   }
 
   std::map<std::string, Origin> find() {
+    bool is_value = false;  // a ":" has come
     while (tokens_.current().type != Tokenizer::TYPE_END) {
       const Tokenizer::Token token = tokens_.current();
       tokens_.Next();
+      if (token.text == "[" && !is_value && tokens_.current().type == Tokenizer::TYPE_IDENTIFIER) {
+        levels_.back().name = extension_name();
+        continue;
+      }
+      is_value = token.text == ":";
       if (token.type == Tokenizer::TYPE_IDENTIFIER && (is(":") || is("{") || is("<") || is("[")))
         levels_.back().name = token.text;
       else if (token.text == "[" && is("]"))
@@ -56,16 +64,27 @@ class Finder {
  private:
   bool is(const char* symbol) { return tokens_.current().text == symbol; }
 
+  /// The rest of "[lab.options]", its first bracket read.
+  std::string extension_name() {
+    std::string name = "[";
+    while (!is("]") && tokens_.current().type != Tokenizer::TYPE_END) {
+      name += tokens_.current().text;
+      tokens_.Next();
+    }
+    tokens_.Next();
+    return name + "]";
+  }
+
   void enter() {
     const Level& outer = levels_.back();
-    const FieldDescriptor* field = outer.type ? outer.type->FindFieldByName(outer.name) : nullptr;
+    const FieldDescriptor* field = outer.type ? find_field(*outer.type, outer.name) : nullptr;
     const bool has_path = field && !field->is_repeated() && field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     levels_.push_back({has_path ? field->message_type() : nullptr, outer.prefix + outer.name + ".", ""});
   }
 
   void note(int line) {
     const Level& level = levels_.back();
-    const FieldDescriptor* field = level.type ? level.type->FindFieldByName(level.name) : nullptr;
+    const FieldDescriptor* field = level.type ? find_field(*level.type, level.name) : nullptr;
     if (field && field->is_repeated()) found_[level.prefix + level.name] = {source_, line + 1};
   }
 
@@ -79,12 +98,14 @@ class Finder {
 
 /// The message that holds the list, and the list's field.
 std::pair<Message*, const FieldDescriptor*> find_list(Message* message, std::string path) {
-  for (size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.')) {
-    const FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(path.substr(0, dot));
+  // The dots of an extension's name lie within its brackets.
+  const auto next_dot = [&] { return path.find('.', path.starts_with('[') ? path.find(']') : 0); };
+  for (size_t dot = next_dot(); dot != std::string::npos; dot = next_dot()) {
+    const FieldDescriptor* field = find_field(*message->GetDescriptor(), path.substr(0, dot));
     message = message->GetReflection()->MutableMessage(message, field);
     path.erase(0, dot + 1);
   }
-  return {message, message->GetDescriptor()->FindFieldByName(path)};
+  return {message, find_field(*message->GetDescriptor(), path)};
 }
 
 }  // namespace

@@ -9,7 +9,12 @@
 
 namespace bevgrad::configs {
 
+/// As config text writes a field: "max_points", an extension "[lab.attention]".
+std::string written_name(const google::protobuf::FieldDescriptor& field);
+/// The fields of a message, the extensions that this program holds included.
 std::vector<std::string> field_names(const google::protobuf::Descriptor& type);
+/// A field of a message by its written name; null where there is none.
+const google::protobuf::FieldDescriptor* find_field(const google::protobuf::Descriptor& type, const std::string& name);
 /// "sqrt, none"
 std::string value_names(const google::protobuf::EnumDescriptor& type);
 

@@ -112,7 +112,7 @@ void note_objects(const Document& document, OutputFormat format, std::vector<std
 class CountedStorage : public StoredStorage {
  public:
   struct Count {
-    Progress progress;
+    ConvertProgress progress;
     uint64_t done = 0;
     uint64_t total = 0;
     uint64_t told = 0;
@@ -139,7 +139,7 @@ class CountedStorage : public StoredStorage {
 /// Puts a counter before storages, each once.
 class ReadCounter {
  public:
-  explicit ReadCounter(const Progress& progress) { count_->progress = progress; }
+  explicit ReadCounter(const ConvertProgress& progress) { count_->progress = progress; }
 
   void watch(StoredTensor& tensor) {
     auto& storage = counted_[identity(*tensor.storage)];
@@ -199,7 +199,7 @@ OutputFormat output_format(const std::string& path) {
 }
 
 ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& out, const ConvertOptions& options,
-                                 const Progress& progress) {
+                                 const ConvertProgress& progress) {
   const OutputFormat format = output_format(out);
   Document& document = *file.document;
   ConvertReport report;

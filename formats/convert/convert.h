@@ -29,12 +29,12 @@ struct ConvertReport {
 };
 
 /// Told how many bytes of tensors have been read, and of how many.
-using Progress = std::function<void(uint64_t done, uint64_t total)>;
+using ConvertProgress = std::function<void(uint64_t done, uint64_t total)>;
 
 /// Writes the file's structure, with its state dict changed as `options` say, to `out`: the whole file or nothing.
 /// Tensors are streamed. Throws Error naming the file.
 ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& out, const ConvertOptions& options,
-                                 const Progress& progress = {});
+                                 const ConvertProgress& progress = {});
 
 /// A tensor of another floating-point dtype, converted as it is read. The same tensor where nothing is to convert.
 StoredTensor converted(const StoredTensor& tensor, StoredDType dtype);

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const std::string& extension, const ConvertOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
-                                         const Progress& progress) {
+                                         const ConvertProgress& progress) {
   std::error_code error;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder, error)) {

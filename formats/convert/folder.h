@@ -20,6 +20,6 @@ struct FolderResult {
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const std::string& extension, const ConvertOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
-                                         const Progress& progress = {});
+                                         const ConvertProgress& progress = {});
 
 }  // namespace bevgrad

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/blocks.h"
+#include "models/network_parts.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
@@ -11,11 +12,11 @@ namespace bevgrad {
 
 /// `lateral_convs.{i}.conv` 1x1 per input, top-down nearest enlargement and sum, `fpn_convs.0.conv` 3x3 on the finest;
 /// both with bias, without norm.
-class Fpn : public Module {
+class Fpn : public Neck {
  public:
   Fpn(const std::vector<int64_t>& in_channels, int64_t out_channels, Generator& generator);
   /// inputs finest first, each half the size of the one before -> [N,out_channels,h,w] of the finest.
-  Tensor forward(const std::vector<Tensor>& inputs);
+  Tensor forward(const std::vector<Tensor>& inputs) override;
 
  private:
   // mmcv's ConvModule without norm and activation.

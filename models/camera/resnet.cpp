@@ -29,6 +29,12 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
   init::reset_parameters_resnet(*this, generator);
 }
 
+std::vector<int64_t> ResNet::out_channels() const {
+  std::vector<int64_t> channels;
+  for (const int tap : options_.taps) channels.push_back(options_.width << (tap - 1));
+  return channels;
+}
+
 std::vector<Tensor> ResNet::forward(const Tensor& images) {
   const ModuleScope scope(*this);
   check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));

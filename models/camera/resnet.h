@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/basic_block.h"
+#include "models/network_parts.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
@@ -16,12 +17,13 @@ struct ResNetOptions {
   std::vector<int> taps = {2, 3, 4};           ///< layers whose outputs are returned, rising
 };
 
-class ResNet : public Module {
+class ResNet : public Backbone {
  public:
   ResNet(const ResNetOptions& options, Generator& generator);
   /// images [N,3,H,W] -> the tapped layers' outputs, of strides 4, 8, 16, 32 for layers 1..4. Layers past the last
   /// tap have parameters (published weights hold them) but are not computed.
-  std::vector<Tensor> forward(const Tensor& images);
+  std::vector<Tensor> forward(const Tensor& images) override;
+  std::vector<int64_t> out_channels() const override;
 
  private:
   class Layer : public Sequential<BasicBlock> {};

@@ -1,5 +1,5 @@
 // Temporal fusion: what history is worth depends on its landing in the right cells.
-#include "models/temporal_fusion.h"
+#include "models/vgg_block_fusion.h"
 
 #include <gtest/gtest.h>
 
@@ -97,7 +97,7 @@ TEST(TemporalFusion, MatricesOfHandComputedPoses) {
 
 TEST(TemporalFusion, IdentityPoseIsABitExactCopy) {
   Generator generator(1);
-  TemporalFusion fusion(4, {.history = 1}, kGrid, generator);
+  VggBlockFusion fusion(4, {.history = 1}, kGrid, generator);
   const Tensor current = golden_tensor("current", {1, 4, kRows, kColumns});
   // With equal frames and equal weights the mean is the frame itself; gamma 0 leaves the output alone, so look at the
   // warp.
@@ -111,7 +111,7 @@ TEST(TemporalFusion, IdentityPoseIsABitExactCopy) {
 
 TEST(TemporalFusion, UntrainedIsTheCurrentFeatureBitForBit) {
   Generator generator(1);
-  TemporalFusion fusion(4, {.history = 3}, kGrid, generator);
+  VggBlockFusion fusion(4, {.history = 3}, kGrid, generator);
   const Tensor current = golden_tensor("current", {2, 4, kRows, kColumns});
   History history;
   for (int k = 0; k < 3; ++k) history.prev_feat_list.push_back(golden_tensor(fmt::format("h{}", k), current.sizes()));
@@ -123,7 +123,7 @@ TEST(TemporalFusion, UntrainedIsTheCurrentFeatureBitForBit) {
 
 TEST(TemporalFusion, MaskedFramesHaveNoWeightAndNoInfluence) {
   Generator generator(1);
-  TemporalFusion fusion(4, {.history = 3}, kGrid, generator);
+  VggBlockFusion fusion(4, {.history = 3}, kGrid, generator);
   golden_fill(fusion.state_dict());
   const Tensor current = golden_tensor("current", {1, 4, kRows, kColumns});
   const GroundWarp out_of_range = ground_warp(Pose::from_yaw(50, 0, 0, 0), Pose{});
@@ -148,7 +148,7 @@ TEST(TemporalFusion, MaskedFramesHaveNoWeightAndNoInfluence) {
 
 TEST(TemporalFusion, BFloat16HistoryIsTakenAsItIs) {
   Generator generator(1);
-  TemporalFusion fusion(4, {.history = 1}, kGrid, generator);
+  VggBlockFusion fusion(4, {.history = 1}, kGrid, generator);
   golden_fill(fusion.state_dict());
   const Tensor current = golden_tensor("current", {1, 4, kRows, kColumns});
   const Tensor stored = ops::to(golden_tensor("a", current.sizes()), DType::BFloat16);
@@ -160,7 +160,7 @@ TEST(TemporalFusion, BFloat16HistoryIsTakenAsItIs) {
 
 TEST(TemporalFusion, WrongHistoriesAreRefused) {
   Generator generator(1);
-  TemporalFusion fusion(4, {.history = 1}, kGrid, generator);
+  VggBlockFusion fusion(4, {.history = 1}, kGrid, generator);
   const Tensor current = golden_tensor("current", {1, 4, kRows, kColumns});
   const Tensor identity = matrices_of({{GroundWarp{}}}), valid = ones({1, 1}, {DType::Bool});
   EXPECT_THROW(fusion.forward(current, {{current, current}, identity, valid}), Error);

@@ -6,9 +6,9 @@
 
 #include <cmath>
 
-#include "base/error.h"
 #include "configs/load.h"
 #include "optim/sgd.h"
+#include "support/error_of.h"
 #include "train/checkpoint/checkpoint.h"
 
 namespace bevgrad {
@@ -21,16 +21,6 @@ configs::Document document(const std::vector<std::string>& sets) {
   std::vector<std::string> all = {"train.train_steps=100", "train.finetune_steps=50", "train.base_lr=0.5"};
   all.insert(all.end(), sets.begin(), sets.end());
   return configs::load({.config = "mini_step1", .sets = all});
-}
-
-template <class Call>
-std::string usage_error_of(const Call& call) {
-  try {
-    call();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Parts, TheStandardRowsMakeWhatTheyName) {
@@ -55,18 +45,19 @@ TEST(Parts, TheStandardRowsMakeWhatTheyName) {
 TEST(Parts, AWrongNameListsTheKnownAndTheNearOnes) {
   const Parts parts = standard_parts();
   EXPECT_THAT(
-      usage_error_of([&] { make_optimizer(document({"train.optimizer=AdmaW"}), parts); }),
+      testing::error_of([&] { make_optimizer(document({"train.optimizer=AdmaW"}), parts); }),
       AllOf(HasSubstr("--set train.optimizer=AdmaW: field \"train.optimizer\""),
             HasSubstr("there is no \"AdmaW\", expected one of AdamW, SGD"), HasSubstr("did you mean \"AdamW\"?")));
-  EXPECT_THAT(usage_error_of([&] { judge_parts(document({"train.lr_schedule=cosin"}), parts); }),
+  EXPECT_THAT(testing::error_of([&] { judge_parts(document({"train.lr_schedule=cosin"}), parts); }),
               AllOf(HasSubstr("field \"train.lr_schedule\""), HasSubstr("did you mean \"cosine\"?")));
 }
 
 TEST(Parts, ImpossibleOptionsAreRefused) {
-  EXPECT_THAT(usage_error_of([&] { document({"train.sgd.momentum=1"}); }), HasSubstr("field \"train.sgd.momentum\""));
-  EXPECT_THAT(usage_error_of([&] { document({"train.sgd={ momentum: 0 nesterov: true }"}); }),
+  EXPECT_THAT(testing::error_of([&] { document({"train.sgd.momentum=1"}); }),
+              HasSubstr("field \"train.sgd.momentum\""));
+  EXPECT_THAT(testing::error_of([&] { document({"train.sgd={ momentum: 0 nesterov: true }"}); }),
               HasSubstr("field \"train.sgd.nesterov\""));
-  EXPECT_THAT(usage_error_of([&] { document({"train.cosine.min_share=2"}); }), HasSubstr("train.cosine.min_share"));
+  EXPECT_THAT(testing::error_of([&] { document({"train.cosine.min_share=2"}); }), HasSubstr("train.cosine.min_share"));
 }
 
 TEST(Parts, AProgramAddsRows) {
@@ -82,7 +73,7 @@ TEST(Parts, AProgramAddsRows) {
                                   return [lr = train.base_lr()](int64_t) { return lr; };
                                 }});
   const std::vector<std::string> sets = {"train.optimizer=Plain", "train.lr_schedule=constant"};
-  EXPECT_THAT(usage_error_of([&] { judge_parts(document(sets), parts); }),
+  EXPECT_THAT(testing::error_of([&] { judge_parts(document(sets), parts); }),
               HasSubstr("field \"train.weight_decay\": Plain has none"));
   const configs::Document good =
       document({"train.optimizer=Plain", "train.lr_schedule=constant", "train.weight_decay=0"});

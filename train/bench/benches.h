@@ -8,6 +8,7 @@
 #include "tensor/device.h"
 #include "train/bench/figures.h"
 #include "train/bench/machine_limits.h"
+#include "train/parts.h"
 
 namespace bevgrad {
 
@@ -20,6 +21,8 @@ struct BenchOptions {
   std::string trace;
   /// Where it computes.
   Device device = {};
+  /// What the config's names of parts stand for.
+  Parts parts = standard_parts();
 };
 
 /// The limits themselves, named after what was measured on `device`.
@@ -38,6 +41,7 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
 /// Batches of the config's training lists, with and without pictures and points.
 std::vector<Figure> bench_loading(const configs::Document& document, const BenchOptions& options);
 /// Writing and reading a checkpoint of the network, in `folder`.
-std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder);
+std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder,
+                                     const Parts& parts = standard_parts());
 
 }  // namespace bevgrad

@@ -117,9 +117,9 @@ std::vector<Figure> bench_loading(const configs::Document& document, const Bench
   return figures;
 }
 
-std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder) {
+std::vector<Figure> bench_checkpoint(const configs::Document& document, const std::string& folder, const Parts& parts) {
   Generator generator(document.proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, parts));
   Checkpoint checkpoint;
   checkpoint.state_dict = network.state_dict();
   const std::string path = fmt::format("{}/bevgrad_bench_{}.h5", folder, ::getpid());

@@ -29,8 +29,8 @@ class SyntheticTraining {
   SyntheticTraining(const configs::Document& document, const BenchOptions& options)
       : proto_(document.proto),
         generator_(proto_.seed()),
-        network_(configs::network_options(document), generator_),
-        optimizer_(make_optimizer(document, standard_parts())),
+        network_(configs::network_options(document), generator_, network_parts(document, options.parts)),
+        optimizer_(make_optimizer(document, options.parts)),
         cached_(options.cached && proto_.tasks().enable_static_temporal()) {
     network_.move_to(options.device);
     network_.set_training(true);
@@ -208,7 +208,7 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
                                     const MachineLimits& limits) {
   const config::Config& proto = document.proto;
   Generator generator(proto.seed());
-  Network network(configs::network_options(document), generator);
+  Network network(configs::network_options(document), generator, network_parts(document, options.parts));
   network.move_to(options.device);
   network.set_training(false);
   const int64_t count = options.batch > 0 ? options.batch : 1;
