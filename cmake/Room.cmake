@@ -6,7 +6,8 @@
 #   bevgrad_room(tensor KNOWS base PRIVATE cpu LIBRARIES dnnl)      # headers under tensor/cpu stay inside tensor
 #
 # Headers in a folder called `internal` are private in every room. LIBRARIES are linked privately, PUBLIC_LIBRARIES
-# appear in the room's own headers.
+# appear in the room's own headers. IN_TREE names public headers that are not for use outside this tree: they differ with
+# the processor that is compiled for, or show what is private to their room.
 
 set(BEVGRAD_ROOMS_DIR "${PROJECT_BINARY_DIR}/rooms" CACHE PATH "where the rooms' public headers are linked together")
 
@@ -26,7 +27,7 @@ function(bevgrad_see target)
 endfunction()
 
 function(bevgrad_room room)
-  cmake_parse_arguments(ARG "" "" "KNOWS;PRIVATE;LIBRARIES;PUBLIC_LIBRARIES;PROTOS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "KNOWS;PRIVATE;LIBRARIES;PUBLIC_LIBRARIES;PROTOS;IN_TREE" ${ARGN})
   set(folder "${PROJECT_SOURCE_DIR}/${room}")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${folder}/*.cpp")
   bevgrad_cuda_sources(sources)
@@ -35,6 +36,7 @@ function(bevgrad_room room)
   set(public_folder "${BEVGRAD_ROOMS_DIR}/${room}")
   file(REMOVE_RECURSE "${public_folder}")
   file(MAKE_DIRECTORY "${public_folder}")
+  set(exported "")
   foreach(header IN LISTS headers)
     set(is_private FALSE)
     foreach(private IN LISTS ARG_PRIVATE ITEMS internal)
@@ -46,30 +48,45 @@ function(bevgrad_room room)
       get_filename_component(parent "${public_folder}/${room}/${header}" DIRECTORY)
       file(MAKE_DIRECTORY "${parent}")
       file(CREATE_LINK "${folder}/${header}" "${public_folder}/${room}/${header}" SYMBOLIC)
+      if(NOT header IN_LIST ARG_IN_TREE)
+        list(APPEND exported "${header}")
+      endif()
     endif()
   endforeach()
 
   add_library(bevgrad_${room} STATIC ${sources})
   set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_KNOWS "${ARG_KNOWS}" BEVGRAD_PRIVATE "${ARG_PRIVATE}")
   if(ARG_PROTOS)
+    # Protobuf knows a schema by its path: bevgrad/<room>/<name>.proto, inside this tree and outside. Its header is
+    # <room>/<name>.pb.h in this tree, as the others are.
     set(generated "${PROJECT_BINARY_DIR}/protos/${room}")
-    file(MAKE_DIRECTORY "${generated}/${room}")
+    file(MAKE_DIRECTORY "${generated}/bevgrad/${room}" "${generated}/sources/bevgrad/${room}")
+    file(REMOVE_RECURSE "${generated}/${room}")
+    file(CREATE_LINK "${generated}/bevgrad/${room}" "${generated}/${room}" SYMBOLIC)
+    set(generated_headers "")
     foreach(proto IN LISTS ARG_PROTOS)
-      add_custom_command(
-        OUTPUT "${generated}/${room}/${proto}.pb.cc" "${generated}/${room}/${proto}.pb.h"
-        COMMAND protobuf::protoc "--proto_path=${PROJECT_SOURCE_DIR}" "--cpp_out=${generated}" "${room}/${proto}.proto"
+      set(source "${generated}/sources/bevgrad/${room}/${proto}.proto")
+      set(result "${generated}/bevgrad/${room}/${proto}.pb")
+      file(CREATE_LINK "${folder}/${proto}.proto" "${source}" SYMBOLIC)
+      add_custom_command(OUTPUT "${result}.cc" "${result}.h"
+        COMMAND protobuf::protoc "--proto_path=${generated}/sources" "--cpp_out=${generated}" "${source}"
         DEPENDS "${folder}/${proto}.proto")
-      target_sources(bevgrad_${room} PRIVATE "${generated}/${room}/${proto}.pb.cc" "${generated}/${room}/${proto}.pb.h")
-      set_source_files_properties("${generated}/${room}/${proto}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w")
+      target_sources(bevgrad_${room} PRIVATE "${result}.cc" "${result}.h")
+      set_source_files_properties("${result}.cc" PROPERTIES COMPILE_OPTIONS "-w")
+      list(APPEND exported "${proto}.proto")
+      list(APPEND generated_headers "${result}.h")
     endforeach()
     # Whoever knows the room waits for its generated headers.
-    set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_PUBLIC_INCLUDES "${generated}")
+    set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_PUBLIC_INCLUDES "${generated}"
+      BEVGRAD_GENERATED_HEADERS "${generated_headers}")
     target_include_directories(bevgrad_${room} SYSTEM PRIVATE "${generated}")
     target_link_libraries(bevgrad_${room} PUBLIC protobuf::libprotobuf)
   endif()
   target_include_directories(bevgrad_${room} PRIVATE "${public_folder}" "${folder}")
   bevgrad_see(bevgrad_${room} ${ARG_KNOWS})
-  target_link_libraries(bevgrad_${room} PUBLIC bevgrad_flags ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_LIBRARIES})
+  set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_HEADERS "${exported}")
+  target_link_libraries(bevgrad_${room} PRIVATE "$<BUILD_INTERFACE:bevgrad_flags>" PUBLIC bevgrad_usage
+    ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_LIBRARIES})
 endfunction()
 
 # One test program a room: bevgrad_room_tests(nn) builds tests/nn/**.cpp into test_nn. It sees what the room sees, the

@@ -1,0 +1,11 @@
+#include "attention_fusion.h"
+#include "lion.h"
+#include "poly_schedule.h"
+
+int main(int argc, char** argv) {
+  bevgrad::Parts parts = bevgrad::standard_parts();
+  parts.temporal_fusions.push_back(lab::attention_fusion());
+  parts.optimizers.push_back(lab::lion());
+  parts.lr_schedules.push_back(lab::poly_schedule());
+  return bevgrad::run_command_line(argc, argv, parts);
+}
