@@ -3,6 +3,7 @@
 #include <google/protobuf/text_format.h>
 
 #include <cctype>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -52,17 +53,29 @@ std::string field_before(const std::string& text, int line, int column) {
   return text.substr(start, stop - start);
 }
 
-/// Any enum field of that name in the schema, extensions included, so many messages deep.
-const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field, int depth = 8) {
+/// The enums of all fields of that name in the schema, by their message's name; extensions included, so many messages
+/// deep.
+void find_enums(const Descriptor& type, const std::string& field, std::map<std::string, const EnumDescriptor*>& found,
+                int depth = 8) {
   for (const std::string& name : field_names(type)) {
     const FieldDescriptor& candidate = *find_field(type, name);
     if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_ENUM && candidate.name() == field)
-      return candidate.enum_type();
-    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0) {
-      if (const EnumDescriptor* found = find_enum(*candidate.message_type(), field, depth - 1)) return found;
-    }
+      found[type.name()] = candidate.enum_type();
+    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0)
+      find_enums(*candidate.message_type(), field, found, depth - 1);
   }
-  return nullptr;
+}
+
+/// "a, b", or where several messages have such a field "a, b (Temporal); c, d (Options)".
+std::string enum_options(const std::string& field) {
+  std::map<std::string, const EnumDescriptor*> found;
+  find_enums(*config::Config::descriptor(), field, found);
+  std::string options;
+  for (const auto& [owner, type] : found) {
+    options += (options.empty() ? "" : "; ") + value_names(*type);
+    if (found.size() > 1) options += " (" + owner + ")";
+  }
+  return options;
 }
 
 /// `field` is none of the fields of the message of that full name.
@@ -81,9 +94,7 @@ std::string explain(const FirstError& error, const std::string& text) {
   if (message.find("enumeration value") != std::string::npos) {
     const std::string value = quoted(message, "enumeration value of");
     const std::string field = quoted(message, "for field");
-    std::string options;
-    if (const EnumDescriptor* type = find_enum(*config::Config::descriptor(), field)) options = value_names(*type);
-    return fmt::format("field \"{}\": unknown value \"{}\", expected one of {}", field, value, options);
+    return fmt::format("field \"{}\": unknown value \"{}\", expected one of {}", field, value, enum_options(field));
   }
   const std::string field = field_before(text, error.line, error.column);
   return field.empty() ? message : fmt::format("field \"{}\": {}", field, message);
