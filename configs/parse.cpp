@@ -3,6 +3,7 @@
 #include <google/protobuf/text_format.h>
 
 #include <cctype>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -62,7 +63,25 @@ const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field
       if (const EnumDescriptor* found = find_enum(*candidate.message_type(), field, depth - 1)) return found;
     }
   }
-  return nullptr;
+}
+
+/// "a, b", or where several messages have such a field "a, b (Temporal); c, d (Options)".
+std::string enum_options(const std::string& field) {
+  std::map<std::string, const EnumDescriptor*> found;
+  find_enums(*config::Config::descriptor(), field, found);
+  std::string options;
+  for (const auto& [owner, type] : found) {
+    options += (options.empty() ? "" : "; ") + value_names(*type);
+    if (found.size() > 1) options += " (" + owner + ")";
+  }
+  return options;
+}
+
+/// `field` is none of the fields of the message of that full name.
+std::string unknown_field(const std::string& field, const std::string& type) {
+  const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+  return fmt::format("unknown field \"{}\" in {}{}", field, type.substr(type.rfind('.') + 1),
+                     descriptor ? did_you_mean(field, field_names(*descriptor)) : "");
 }
 
 /// `field` is none of the fields of the message of that full name.
@@ -81,9 +100,7 @@ std::string explain(const FirstError& error, const std::string& text) {
   if (message.find("enumeration value") != std::string::npos) {
     const std::string value = quoted(message, "enumeration value of");
     const std::string field = quoted(message, "for field");
-    std::string options;
-    if (const EnumDescriptor* type = find_enum(*config::Config::descriptor(), field)) options = value_names(*type);
-    return fmt::format("field \"{}\": unknown value \"{}\", expected one of {}", field, value, options);
+    return fmt::format("field \"{}\": unknown value \"{}\", expected one of {}", field, value, enum_options(field));
   }
   const std::string field = field_before(text, error.line, error.column);
   return field.empty() ? message : fmt::format("field \"{}\": {}", field, message);
