@@ -53,15 +53,16 @@ std::string field_before(const std::string& text, int line, int column) {
   return text.substr(start, stop - start);
 }
 
-/// Any enum field of that name in the schema, extensions included, so many messages deep.
-const EnumDescriptor* find_enum(const Descriptor& type, const std::string& field, int depth = 8) {
+/// The enums of all fields of that name in the schema, by their message's name; extensions included, so many messages
+/// deep.
+void find_enums(const Descriptor& type, const std::string& field, std::map<std::string, const EnumDescriptor*>& found,
+                int depth = 8) {
   for (const std::string& name : field_names(type)) {
     const FieldDescriptor& candidate = *find_field(type, name);
     if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_ENUM && candidate.name() == field)
-      return candidate.enum_type();
-    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0) {
-      if (const EnumDescriptor* found = find_enum(*candidate.message_type(), field, depth - 1)) return found;
-    }
+      found[type.name()] = candidate.enum_type();
+    if (candidate.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && depth > 0)
+      find_enums(*candidate.message_type(), field, found, depth - 1);
   }
 }
 
@@ -75,13 +76,6 @@ std::string enum_options(const std::string& field) {
     if (found.size() > 1) options += " (" + owner + ")";
   }
   return options;
-}
-
-/// `field` is none of the fields of the message of that full name.
-std::string unknown_field(const std::string& field, const std::string& type) {
-  const Descriptor* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
-  return fmt::format("unknown field \"{}\" in {}{}", field, type.substr(type.rfind('.') + 1),
-                     descriptor ? did_you_mean(field, field_names(*descriptor)) : "");
 }
 
 /// `field` is none of the fields of the message of that full name.

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "evaluation/evaluator.h"
-#include "internal/strata.h"
+#include "evaluation/strata.h"
 
 namespace bevgrad {
 namespace {

@@ -13,7 +13,7 @@
 #include "evaluation/evaluator.h"
 #include "evaluation/flicker.h"
 #include "evaluation/iou.h"
-#include "internal/series.h"
+#include "evaluation/series.h"
 
 namespace bevgrad {
 

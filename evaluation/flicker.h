@@ -10,8 +10,8 @@
 #include "data/label_schema.h"
 #include "evaluation/raster.h"
 #include "evaluation/ratio.h"
+#include "evaluation/strata.h"
 #include "geometry/pose.h"
-#include "internal/strata.h"
 
 namespace bevgrad {
 

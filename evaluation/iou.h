@@ -6,7 +6,7 @@
 
 #include "evaluation/raster.h"
 #include "evaluation/ratio.h"
-#include "internal/strata.h"
+#include "evaluation/strata.h"
 
 namespace bevgrad {
 

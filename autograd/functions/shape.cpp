@@ -72,6 +72,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
   const OpScope scope("stack");
+  for (size_t i = 0; i < tensors.size(); ++i) check(tensors[i].defined(), "stack: input {} is undefined", i);
   return record("stack", ops::stack(tensors, dim), tensors,
                 [dim, count = tensors.size()](const Tensor& dy, const NeedsGrad& needs) {
                   Grads grads(count);

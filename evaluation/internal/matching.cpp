@@ -1,4 +1,4 @@
-#include "internal/matching.h"
+#include "evaluation/matching.h"
 
 #include <algorithm>
 #include <cmath>

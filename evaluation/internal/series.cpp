@@ -1,4 +1,4 @@
-#include "internal/series.h"
+#include "evaluation/series.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "internal/strata.h"
+#include "evaluation/strata.h"
 
 namespace bevgrad {
 

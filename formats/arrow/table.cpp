@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "base/text.h"
 #include "formats/bytes.h"
 #include "internal/arrow/flat_table.h"
@@ -38,13 +39,6 @@ struct ColumnType {
   bool is_signed = true;
   std::string unread;  // why it is not read
 };
-
-double half_to_double(uint16_t half) {
-  const int exponent = half >> 10 & 31;
-  const double mantissa = half & 1023, sign = half >> 15 ? -1 : 1;
-  if (exponent == 31) return mantissa == 0 ? sign * INFINITY : NAN;
-  return sign * (exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25));
-}
 
 ColumnType type_of(const FlatTable& field) {
   ColumnType type;

@@ -161,8 +161,9 @@ std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors,
       }
       if (!wanted) continue;
       const auto [at, added] = index.emplace(renamed, out.size());
-      check(added, "{}: '{}' and '{}' would both be called '{}'", file, printable(origins[at->second]),
-            printable(tensor.name), printable(renamed));
+      if (!added)
+        fail("{}: '{}' and '{}' would both be called '{}'", file, printable(origins[at->second]),
+             printable(tensor.name), printable(renamed));
       out.push_back({std::move(renamed), tensor.tensor});
       origins.push_back(tensor.name);
     }

@@ -103,7 +103,7 @@ TEST(PythonLiterals, WhatIsNoPythonIsNamedWithItsLine) {
   EXPECT_THAT(error_of("a =\n"), HasSubstr("c.py:1"));
   EXPECT_THAT(error_of("x = " + std::string(10000, '[') + std::string(10000, ']')), HasSubstr("nested too deeply"));
   EXPECT_THAT(error_of("x = " + std::string(10000, '-') + "1\n"), HasSubstr("nested too deeply"));
-  EXPECT_THAT(error_of("x = [0] * 90000\ny = [0] * 90000\n"), HasSubstr("larger than a config"));
+  EXPECT_THAT(error_of("x = [0] * 49000\ny = [0] * 49000\nz = [0] * 49000\n"), HasSubstr("larger than a config"));
 }
 
 class PythonConfigs : public testing::Test {

@@ -151,7 +151,7 @@ TEST(Store, UnfinishedRequestsOfManyTakeNoMoreThanTheLimit) {
     }
     EXPECT_EQ(honest.peek("key"), "value");
   }
-  EXPECT_LT(held() - before, int64_t{104} << 20) << "40 times 8 MiB were begun";
+  EXPECT_LT(held() - before, int64_t{128} << 20) << "40 times 8 MiB were begun";
 }
 
 TEST(Store, RanksHaveAPlaceBesideStrangersWhoOnlySit) {

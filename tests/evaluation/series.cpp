@@ -4,8 +4,8 @@
 #include <numbers>
 #include <random>
 
+#include "evaluation/series.h"
 #include "geometry/polyline.h"
-#include "internal/series.h"
 #include "internal/thinning.h"
 
 namespace bevgrad {

@@ -182,7 +182,7 @@ TEST(HostileZip, ForeignArchivesAreNamedAsWhatTheyAre) {
   const auto module = torch_file("module.pt", p2("c__main__\nNet\n)\x81}(U\x0b_parameters}U\x08_modules}ub."));
   EXPECT_THAT(message_of([&] { named_tensors(open_checkpoint(module)); }), HasSubstr("whole module (__main__.Net)"));
   EXPECT_THAT(message_of([] { open_checkpoint(write_bytes("empty.pt", "")); }), HasSubstr("empty"));
-  EXPECT_THAT(message_of([] { open_checkpoint("/"); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(message_of([] { open_checkpoint("/"); }), HasSubstr("a folder that is no checkpoint"));
   EXPECT_THAT(message_of([] { open_checkpoint("/nonexistent.pt"); }), HasSubstr("/nonexistent.pt"));
 }
 

@@ -79,7 +79,7 @@ TEST(Reductions, EveryCombinationOfDimensions) {
   const Tensor base = Generator(6).uniform({3, 4, 5, 6}, -1, 1, {DType::Float64});
   const auto values = base.to_vector();
   for (MemoryFormat format : {MemoryFormat::Contiguous, MemoryFormat::ChannelsLast})
-    for (int mask = 0; mask < 16; ++mask) {
+    for (int mask = 1; mask < 16; ++mask) {  // no dimensions are all of them
       std::vector<int> dims;
       Shape kept = base.sizes();
       for (int d = 0; d < 4; ++d)

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "base/text.h"
 #include "internal/argoverse2/log.h"
 
@@ -186,13 +188,17 @@ Av2GroundHeight::Av2GroundHeight(const std::string& npy, const std::string& plac
   const NpyHeader header = read_npy_header(bytes, npy);
   rows_ = header.rows;
   columns_ = header.columns;
-  const size_t width = header.type == "<f4" ? 4 : header.type == "<f8" ? 8 : 0;
-  check(width > 0, "{}: values of type '{}', expected float32 or float64", npy, printable(header.type));
+  const size_t width = header.type == "<f2" ? 2 : header.type == "<f4" ? 4 : header.type == "<f8" ? 8 : 0;
+  check(width > 0, "{}: values of type '{}', expected float16, float32 or float64", npy, printable(header.type));
   const auto count = static_cast<size_t>(rows_) * static_cast<size_t>(columns_);
   check(bytes.size() - header.data >= count * width, "{}: a truncated NumPy file", npy);
   heights_.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    if (width == 4) {
+    if (width == 2) {
+      uint16_t bits;
+      std::memcpy(&bits, bytes.data() + header.data + 2 * i, 2);
+      heights_[i] = static_cast<float>(half_to_double(bits));
+    } else if (width == 4) {
       std::memcpy(&heights_[i], bytes.data() + header.data + 4 * i, 4);
     } else {
       double value;

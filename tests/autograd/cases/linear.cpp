@@ -83,9 +83,9 @@ std::vector<OpCase> linear_cases() {
                      },
                      "matmul: inner sizes differ: [3,5] x [4,6]"},
                     {[] {
-                       matmul(zeros({3, 5}), zeros({5}));
+                       matmul(zeros({3, 5}), zeros({}));
                      },
-                     "expected a [..,m,k] and b [k,n]"}};
+                     "matmul: a scalar has no matrix product: [3,5] and []"}};
   return rows;
 }
 

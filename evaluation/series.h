@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "data/label_schema.h"
+#include "evaluation/matching.h"
 #include "evaluation/options.h"
 #include "evaluation/raster.h"
 #include "evaluation/ratio.h"
-#include "internal/matching.h"
-#include "internal/strata.h"
+#include "evaluation/strata.h"
 
 namespace bevgrad {
 
