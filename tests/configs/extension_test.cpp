@@ -39,8 +39,10 @@ TEST(Extensions, ErrorsNameLineAndNearNames) {
             "my.prototxt:2: unknown field \"[lab.optoins]\" in Temporal, did you mean \"[lab.options]\"?");
   EXPECT_THAT(parse_error("\n\ntemporal { [lab.options] { width: wide } }"),
               HasSubstr("my.prototxt:3: field \"width\""));
+  // Temporal has a field of the same name.
   EXPECT_EQ(parse_error("temporal { [lab.options] { mode: swift } }"),
-            "my.prototxt:1: field \"mode\": unknown value \"swift\", expected one of fast, slow");
+            "my.prototxt:1: field \"mode\": unknown value \"swift\", expected one of fast, slow (Options); "
+            "sample_by_timestamp (Temporal)");
   EXPECT_THAT(parse_error("train { [lab.options] { width: 3 } }"),
               HasSubstr("unknown field \"[lab.options]\" in Train"));
 }
