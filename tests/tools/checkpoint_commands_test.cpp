@@ -61,7 +61,7 @@ TEST(CheckpointCommands, WhatIsThereIsOverwrittenWithForceOnly) {
   EXPECT_THAT(again.text, HasSubstr("a.h5: it is there already (--force overwrites it)"));
   EXPECT_EQ(shell(command + " --force").status, 0);
   const Outcome dry =
-      shell(fmt::format("bevgrad convert {} {}/b.pt --dry-run --select t*", golden("zip_views.pt"), folder));
+      shell(fmt::format("bevgrad convert {} {}/b.pt --dry-run --select 't*'", golden("zip_views.pt"), folder));
   EXPECT_EQ(dry.status, 0) << dry.text;
   EXPECT_THAT(dry.text, AllOf(HasSubstr("tail: float32 [4]"), HasSubstr("nothing was written")));
   EXPECT_FALSE(fs::exists(folder + "/b.pt"));
