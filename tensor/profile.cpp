@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "internal/profiled_kernels.h"
+
 namespace bevgrad::profile {
 namespace {
 
