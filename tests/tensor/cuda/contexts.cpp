@@ -32,7 +32,7 @@ namespace {
     std::thread([held = std::move(batch)]() mutable { held = Tensor(); }).join();  // freed by yet another thread
   }).join();
   DeviceGraph graph;
-  graph.run(run.x, 1, [](const Tensor& x) { return ops::relu(x); });
+  graph.run(run.x, {1}, [](const Tensor& x) { return ops::relu(x); });
   synchronize(device);
   std::exit(emulation::devices_with_context() == std::vector<int>{1} ? 0 : 1);
 }
