@@ -23,7 +23,9 @@ namespace {
     Tensor batch;
     {
       DeviceCopies copies(device);
-      batch = copies.add(empty_pinned({4, 5}, {DType::Float32}));
+      const Tensor host = empty_pinned({4, 5}, {DType::Float32});
+      ops::fill_(host, 1);
+      batch = copies.add(host);
       copies.wait();
     }
     run.forward({run.scale, run.shift, run.residual, true}).to_vector();
