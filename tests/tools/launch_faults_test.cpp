@@ -112,7 +112,7 @@ TEST(Faults, RanksSaveAndEndWhenTheirAgentIsGone) {
   EXPECT_FALSE(WorkDir(work_dir).checkpoints().empty());
 }
 
-TEST(Faults, OtherDataOnARankIsNamedOnAll) {
+TEST(Faults, OtherDataOnARankIsNamed) {
   for (const char* change : {"sort -r", "head -n 4"}) {
     std::string words;
     for (const std::string& word : tiny_run("work", steps(3, 1, {"data.root=data"}))) words += " '" + word + "'";
@@ -126,8 +126,8 @@ TEST(Faults, OtherDataOnARankIsNamedOnAll) {
     ASSERT_EQ(std::system(fmt::format("{0} '{1}' > '{1}.new' && mv '{1}.new' '{1}'", change, list).c_str()), 0);
     std::string output;
     EXPECT_EQ(run(launched(2, {"sh", "-c", fmt::format("cd '{}'/$RANK && exec{}", folder, words)}), &output), 1);
-    EXPECT_THAT(output,
-                AllOf(HasSubstr("[rank0] bevgrad: rank 1 (process"), HasSubstr("reads other"), HasSubstr("on rank 0")))
+    // Both ranks find it; the launcher may end one before it has said so.
+    EXPECT_THAT(output, AllOf(HasSubstr("bevgrad: rank 1 (process"), HasSubstr("reads other"), HasSubstr("on rank 0")))
         << output;
   }
 }
