@@ -13,6 +13,11 @@ struct ProfiledKernel {
   const char* name;
   double (*flops)(Parameters...) = nullptr;
 };
+template <class... Parameters>
+ProfiledKernel(void (*Backend::*)(Parameters...), const char*) -> ProfiledKernel<Parameters...>;
+template <class... Parameters>
+ProfiledKernel(void (*Backend::*)(Parameters...), const char*, double (*)(Parameters...))
+    -> ProfiledKernel<Parameters...>;
 
 /// Multiply-adds of one pass of a convolution, twice; `y` is its output (or the gradient of that).
 inline double conv_flops(const Tensor& y, const Tensor& weight) {
