@@ -5,13 +5,10 @@
 #include "base/text_difference.h"
 #include "configs/load.h"
 #include "tensor/ops.h"
-#include "train/cache/fingerprint.h"
 #include "train/network_state.h"
 #include "train/trainer.h"
 
 namespace bevgrad {
-namespace {}  // namespace
-
 Checkpoint Trainer::checkpoint() const {
   Checkpoint checkpoint;
   checkpoint.state_dict = on_cpu(network_->state_dict());
