@@ -2,7 +2,8 @@
 #   AUTO      on where nvcc (12 or newer), cuDNN 9 and NCCL are found, off with a line that says what is missing
 #   ON        the same, but missing parts are an error
 #   OFF       no CUDA code
-#   EMULATED  for tests: the same sources, built by the host compiler against stand-ins of the libraries (tests/emulation)
+#   EMULATED  no CUDA code, but each test program also runs with the CUDA sources on an emulated device: they are compiled
+#             by the host compiler against stand-ins of the libraries (tests/emulation)
 # Afterwards BEVGRAD_CUDA_MODE is ON, OFF or EMULATED.
 set(BEVGRAD_CUDA "AUTO" CACHE STRING "CUDA backend: AUTO, ON, OFF or EMULATED (tests only)")
 set_property(CACHE BEVGRAD_CUDA PROPERTY STRINGS AUTO ON OFF EMULATED)
@@ -95,26 +96,36 @@ if(BEVGRAD_CUDA_MODE STREQUAL "ON")
   set(BEVGRAD_NCCL_LIBRARIES "${NCCL_LIBRARY}")
   include_directories(SYSTEM ${CUDAToolkit_INCLUDE_DIRS} "${CUDNN_INCLUDE}" "${NCCL_INCLUDE}")
 elseif(BEVGRAD_CUDA_MODE STREQUAL "EMULATED")
-  message(STATUS "CUDA backend: emulated, for tests")
+  message(STATUS "CUDA backend: none; tests also on an emulated device")
   add_subdirectory(tests/emulation)
-  set(BEVGRAD_CUDA_LIBRARIES bevgrad_emulation)
 endif()
 
-# Takes the sources that are for CUDA builds alone out of a list where there is no CUDA, and marks those that launch
-# functors for nvcc where there is.
-function(bevgrad_cuda_sources list)
+# Headers whose functors run on either device: what includes one is compiled for the device that there is.
+set(BEVGRAD_LAUNCHES
+  "#include \"(tensor/(launch|walk|pointwise)|autograd/functions/sample_at|internal/sums|losses/internal/class_rows)\\.h\"")
+
+# Sorts a room's sources. Those that need CUDA's libraries leave `list` unless there is CUDA; those that launch functors
+# are marked for nvcc where there is. `emulated`: those of both kinds, which are compiled once more for an emulated device.
+function(bevgrad_cuda_sources list emulated)
   set(kept "")
+  set(differing "")
   foreach(source IN LISTS ${list})
-    if(source MATCHES "/cuda/|/nccl_[a-z_]*\\.cpp$" AND BEVGRAD_CUDA_MODE STREQUAL "OFF")
-      continue()
+    file(STRINGS "${source}" launches REGEX "${BEVGRAD_LAUNCHES}")
+    file(STRINGS "${source}" asks REGEX "BEVGRAD_CUDA")
+    set(needs_cuda FALSE)
+    if(source MATCHES "/cuda/|/nccl_[a-z_]*\\.cpp$")
+      set(needs_cuda TRUE)
     endif()
-    list(APPEND kept "${source}")
-    if(BEVGRAD_CUDA_MODE STREQUAL "ON" AND NOT source MATCHES "/cpu/")
-      file(STRINGS "${source}" launches REGEX "#include \"(tensor/(launch|walk|pointwise)|autograd/functions/sample_at|internal/sums|losses/internal/class_rows)\\.h\"")
-      if(launches)
-        set_source_files_properties("${source}" PROPERTIES LANGUAGE CUDA)
-      endif()
+    if(launches OR asks OR needs_cuda)
+      list(APPEND differing "${source}")
+    endif()
+    if(BEVGRAD_CUDA_MODE STREQUAL "ON" OR NOT needs_cuda)
+      list(APPEND kept "${source}")
+    endif()
+    if(BEVGRAD_CUDA_MODE STREQUAL "ON" AND launches AND NOT source MATCHES "/cpu/")
+      set_source_files_properties("${source}" PROPERTIES LANGUAGE CUDA)
     endif()
   endforeach()
   set(${list} "${kept}" PARENT_SCOPE)
+  set(${emulated} "${differing}" PARENT_SCOPE)
 endfunction()
