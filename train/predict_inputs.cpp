@@ -77,19 +77,15 @@ void PredictInputs::check_images(const std::string& dataset, const Shape& expect
           name(dtype));
 }
 
-Tensor PredictInputs::normalised(const std::string& dataset, int64_t sample, const Tensor& stored) const {
+Tensor PredictInputs::checked(const std::string& dataset, int64_t sample, const Tensor& stored) const {
+  if (stored.dtype() == DType::UInt8) return stored;
   const config::Sensors& sensors = proto_.sensors();
   const Tensor images = ops::contiguous(ops::to(stored, DType::Float32));  // [cams,3,H,W]
   const int64_t plane = images.size(2) * images.size(3);
-  float* values = images.data<float>();
+  const float* values = images.data<const float>();
   for (int64_t i = 0; i < images.size(0) * 3; ++i, values += plane) {
     const double mean = channel_value(sensors.mean(), static_cast<int>(i % 3)),
                  std = channel_value(sensors.std(), static_cast<int>(i % 3));
-    if (stored.dtype() == DType::UInt8) {
-      std::transform(values, values + plane, values,
-                     [&](float value) { return static_cast<float>((value - mean) / std); });
-      continue;
-    }
     // Twice what black and white come to, and room for noise: what lies beyond was never normalised.
     const double low = -mean / std, high = (255 - mean) / std, limit = 2 * std::max(-low, high) + 8;
     const auto wrong = std::find_if(values, values + plane, [&](float value) { return !(std::abs(value) <= limit); });
@@ -140,17 +136,20 @@ NetworkInput PredictInputs::input(int64_t sample) const {
   NetworkInput input;
   input.cameras.emplace_back();
   Tensor all;  // one read for all cameras
-  if (!by_name_) all = normalised("images", sample, ops::select(reader_.read_rows("images", sample, 1), 0, 0));
+  if (!by_name_) all = checked("images", sample, ops::select(reader_.read_rows("images", sample, 1), 0, 0));
   int64_t index = 0;
   for (const config::CameraGroup& group : proto_.sensors().groups()) {
-    Tensor images =
-        empty({group.cameras_size(), 3, group.height(), group.width()}, {.format = MemoryFormat::ChannelsLast});
+    Tensor images;
     for (int c = 0; c < group.cameras_size(); ++c, ++index) {
       const config::Camera& settings = group.cameras(c);
       const std::string dataset = "images/" + escape_link(settings.name());
-      const Tensor image = by_name_
-                               ? ops::select(normalised(dataset, sample, reader_.read_rows(dataset, sample, 1)), 0, 0)
-                               : ops::select(all, 0, index);
+      const Tensor image = by_name_ ? ops::select(checked(dataset, sample, reader_.read_rows(dataset, sample, 1)), 0, 0)
+                                    : ops::select(all, 0, index);
+      if (c == 0)
+        images = empty({group.cameras_size(), 3, group.height(), group.width()},
+                       {image.dtype(), MemoryFormat::ChannelsLast});
+      require(image.dtype() == images.dtype(), "{}: {} is {}, other cameras of its group are {}", reader_.path(),
+              dataset, name(image.dtype()), name(images.dtype()));
       ops::copy_(ops::select(images, 0, c), image);
       input.cameras[0].push_back(camera(group, settings, index, intrinsics, distortion, sensor2ego));
     }

@@ -23,8 +23,8 @@ class PredictInputs {
  private:
   void check_sizes(const std::string& dataset, const Shape& expected) const;
   void check_images(const std::string& dataset, const Shape& expected) const;
-  /// Images [cams,3,H,W] as the network takes them.
-  Tensor normalised(const std::string& dataset, int64_t sample, const Tensor& stored) const;
+  /// Images [cams,3,H,W] as the network takes them: uint8, or normalised float32.
+  Tensor checked(const std::string& dataset, int64_t sample, const Tensor& stored) const;
   std::vector<double> row(const std::string& dataset, int64_t sample) const;
   Camera camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
                 const std::vector<double>& intrinsics, const std::vector<double>& distortion,

@@ -1,0 +1,138 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "internal/stages.h"
+#include "models/blocks.h"
+#include "models/lidar/pillars.h"
+#include "tensor/ops.h"
+
+namespace bevgrad {
+
+OnnxMap export_trunk(OnnxLayers& layers, const NetworkOptions& options, size_t group, const std::string& images) {
+  const CameraGroupNetwork& cameras = options.groups[group];
+  const std::string backbone = fmt::format("stage1_backbone{}", group), neck = fmt::format("stage1_neck{}", group);
+  OnnxMap x = layers.conv({images, 3, cameras.height, cameras.width}, backbone + ".conv1",
+                          {.stride = 2, .padding = 3, .norm = backbone + ".bn1"});
+  if (options.stem_max_pool) {
+    x.value = layers.graph().node("MaxPool", {x.value},
+                                  {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                                   {"strides", std::vector<int64_t>{2, 2}},
+                                   {"pads", std::vector<int64_t>{1, 1, 1, 1}}});
+    x.height = (x.height - 1) / 2 + 1;
+    x.width = (x.width - 1) / 2 + 1;
+  }
+  std::vector<OnnxMap> taps;
+  for (int layer = 1; layer <= 4; ++layer) {
+    for (int64_t block = 0; block < options.backbone_blocks[static_cast<size_t>(layer - 1)]; ++block)
+      x = layers.basic_block(x, fmt::format("{}.layer{}.{}", backbone, layer, block), layer > 1 && block == 0 ? 2 : 1);
+    if (std::ranges::find(cameras.taps, layer) != cameras.taps.end()) taps.push_back(x);
+  }
+  OnnxMap y;
+  for (size_t i = taps.size(); i-- > 0;) {
+    const OnnxMap lateral = layers.conv(taps[i], fmt::format("{}.lateral_convs.{}.conv", neck, i), {.relu = false});
+    const std::string above = y.value.empty() ? "" : layers.enlarge(y, "nearest").value;
+    y = lateral;
+    if (!above.empty()) y.value = layers.add(above, lateral.value);
+  }
+  return layers.conv(y, neck + ".fpn_convs.0.conv", {.padding = 1, .relu = false});
+}
+
+OnnxMap export_view_transfer(OnnxLayers& layers, const NetworkOptions& options, const std::vector<OnnxMap>& features) {
+  OnnxGraph& graph = layers.graph();
+  const auto heights = static_cast<int64_t>(options.view_heights.size());
+  const int64_t rows = options.grid.rows(), columns = options.grid.columns(), channels = options.neck_channels;
+  std::string sum;
+  for (size_t g = 0; g < features.size(); ++g) {
+    const CameraGroupNetwork& cameras = options.groups[g];
+    const OnnxSize images = fmt::format("N*{}", cameras.num_cameras);
+    const std::string grid =
+        graph.input("grid_" + cameras.name, DType::Float32, {images, heights * rows, columns, int64_t{2}});
+    const std::string weight =
+        graph.input("weight_" + cameras.name, DType::Float32, {images, int64_t{1}, heights * rows, columns});
+    const std::string sampled =
+        graph.node("GridSample", {features[g].value, grid},
+                   {{"mode", std::string("bilinear")}, {"padding_mode", std::string("border")}, {"align_corners", 0}});
+    const std::string by_sample = layers.reshape(graph.node("Mul", {sampled, weight}),
+                                                 {-1, cameras.num_cameras, channels, heights * rows, columns});
+    const std::string seen =
+        graph.node("ReduceSum", {by_sample, graph.constant(std::vector<int64_t>{1})}, {{"keepdims", 0}});
+    sum = sum.empty() ? seen : layers.add(sum, seen);
+  }
+  // Channel z * C + c.
+  const std::string apart = layers.reshape(sum, {-1, channels, heights, rows, columns});
+  const std::string pillars = graph.node("Transpose", {apart}, {{"perm", std::vector<int64_t>{0, 2, 1, 3, 4}}});
+  return layers.conv(
+      {layers.reshape(pillars, {-1, heights * channels, rows, columns}), heights * channels, rows, columns},
+      "view_transfer.conv", {.padding = 1, .norm = "view_transfer.bn"});
+}
+
+OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const std::string& batch) {
+  OnnxGraph& graph = layers.graph();
+  const LidarOptions& lidar = options.lidar;
+  const int64_t rows = 4 * options.grid.rows(), columns = 4 * options.grid.columns(), channels = lidar.vfe_channels;
+  const std::string pillars =
+      graph.input("pillars", DType::Float32, {std::string("V"), lidar.max_points, Pillars::kFeatures});
+  const std::string cells = graph.input("pillar_cells", DType::Int64, {std::string("V")});
+
+  // An empty slot is a row of zeros: it gives what the layer gives for one.
+  const std::string layer = "lidar_vfe.pfn_layers.0.";
+  const Tensor gamma = ops::to(layers.tensor(layer + "norm.weight"), DType::Float64);
+  const Tensor var = ops::to(layers.tensor(layer + "norm.running_var"), DType::Float64);
+  const Tensor mean = ops::to(layers.tensor(layer + "norm.running_mean"), DType::Float64);
+  const Tensor beta = ops::to(layers.tensor(layer + "norm.bias"), DType::Float64);
+  const Tensor factor = ops::div(gamma, ops::sqrt(ops::add(var, scalar(kLidarNorm.eps, {DType::Float64}))));
+  const Tensor weight = ops::mul(ops::transpose(ops::to(layers.tensor(layer + "linear.weight"), DType::Float64), 0, 1),
+                                 ops::reshape(factor, {1, channels}));
+  const Tensor bias = ops::sub(beta, ops::mul(mean, factor));
+  const std::string points =
+      layers.relu(layers.add(graph.node("MatMul", {pillars, graph.constant(ops::to(weight, DType::Float32))}),
+                             graph.constant(ops::to(bias, DType::Float32))));
+  const std::string features = graph.node("ReduceMax", {points}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", 0}});
+
+  const std::string size = graph.node("Concat",
+                                      {graph.node("Mul", {batch, graph.constant(std::vector<int64_t>{rows * columns})}),
+                                       graph.constant(std::vector<int64_t>{channels})},
+                                      {{"axis", 0}});
+  const std::string canvas = graph.node("Expand", {graph.constant(0.0), size});
+  const std::string scattered = graph.node("ScatterND", {canvas, layers.reshape(cells, {-1, 1}), features});
+  OnnxMap x{graph.node("Transpose", {layers.reshape(scattered, {-1, rows, columns, channels})},
+                       {{"perm", std::vector<int64_t>{0, 3, 1, 2}}}),
+            channels, rows, columns};
+
+  std::vector<OnnxMap> blocks;
+  for (size_t b = 0; b < lidar.layers.size(); ++b) {
+    for (int64_t i = 0; i <= lidar.layers[b]; ++i) {
+      const std::string block = fmt::format("lidar_bev_backbone.blocks.{}.", b);
+      x = layers.conv(
+          x, block + std::to_string(3 * i),
+          {.stride = i == 0 ? 2 : 1, .padding = 1, .norm = block + std::to_string(3 * i + 1), .eps = kLidarNorm.eps});
+    }
+    blocks.push_back(x);
+  }
+  const auto deblock = [&](size_t i, int64_t stride, bool transposed) {
+    const std::string name = fmt::format("lidar_bev_backbone.deblocks.{}.", i);
+    return layers.conv(blocks[i], name + "0",
+                       {.stride = stride, .transposed = transposed, .norm = name + "1", .eps = kLidarNorm.eps});
+  };
+  const OnnxMap fine = deblock(0, 2, false), middle = deblock(1, 1, false), coarse = deblock(2, 2, true);
+  return {graph.node("Concat", {fine.value, middle.value, coarse.value}, {{"axis", 1}}), 3 * lidar.neck_channels,
+          fine.height, fine.width};
+}
+
+OnnxMap export_fuser(OnnxLayers& layers, const std::vector<OnnxMap>& maps) {
+  OnnxMap x = maps.front();
+  if (maps.size() > 1) {
+    std::vector<std::string> values;
+    x.channels = 0;
+    for (const OnnxMap& map : maps) {
+      values.push_back(map.value);
+      x.channels += map.channels;
+    }
+    x.value = layers.graph().node("Concat", values, {{"axis", 1}});
+  }
+  return layers.conv(x, "fuser.0", {.padding = 1, .norm = "fuser.1"});
+}
+
+}  // namespace bevgrad

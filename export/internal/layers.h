@@ -1,0 +1,63 @@
+// A network's layers as ONNX nodes, by the names of their parameters.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "internal/onnx_graph.h"
+#include "models/network.h"
+
+namespace bevgrad {
+
+/// A feature map [batch,channels,height,width]; the batch is known when the model runs.
+struct OnnxMap {
+  std::string value;
+  int64_t channels = 0, height = 0, width = 0;
+};
+
+struct ConvForm {
+  int64_t stride = 1;
+  int64_t padding = 0;
+  bool transposed = false;
+  std::string norm = {};  ///< the batch norm that follows and is folded in
+  double eps = 1e-5;      ///< of the norm
+  bool relu = true;
+  std::string residual = {};  ///< added before the activation
+};
+
+class OnnxLayers {
+ public:
+  OnnxLayers(OnnxGraph& graph, const Network& network);
+
+  OnnxGraph& graph() { return *graph_; }
+  /// Nodes go to another graph from now on.
+  void switch_to(OnnxGraph& graph) { graph_ = &graph; }
+  /// A parameter or buffer as it is. Throws UsageError naming the stage where there is none.
+  Tensor tensor(const std::string& name);
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+
+  OnnxMap conv(const OnnxMap& x, const std::string& name, const ConvForm& form);
+  /// models/basic_block.h
+  OnnxMap basic_block(const OnnxMap& x, const std::string& name, int64_t stride = 1);
+  /// Enlarged by two; `mode` "nearest" or "linear".
+  OnnxMap enlarge(const OnnxMap& x, const std::string& mode);
+
+  std::string add(const std::string& a, const std::string& b) { return graph_->node("Add", {a, b}); }
+  std::string relu(const std::string& x) { return graph_->node("Relu", {x}); }
+  /// Sizes as Reshape takes them: -1 is inferred.
+  std::string reshape(const std::string& x, const std::vector<int64_t>& sizes);
+
+  /// Throws UsageError for a parameter of the network that no layer has taken: a part that was not understood.
+  void check_all_taken() const;
+
+ private:
+  [[noreturn]] void refuse(const std::string& name, const std::string& why) const;
+
+  OnnxGraph* graph_;
+  const Network& network_;
+  std::map<std::string, Tensor> tensors_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,50 @@
+// An ONNX graph under construction. Values are known by their names.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace bevgrad {
+
+struct OnnxAttribute {
+  std::string name;
+  std::variant<int64_t, double, std::string, std::vector<int64_t>> value;
+};
+
+/// A size, or the name of one that is known when the model runs.
+using OnnxSize = std::variant<int64_t, std::string>;
+using OnnxSizes = std::vector<OnnxSize>;
+
+class OnnxGraph {
+ public:
+  static constexpr int64_t kOpset = 17;
+
+  explicit OnnxGraph(const std::string& name);
+  ~OnnxGraph();
+
+  std::string input(const std::string& name, DType dtype, const OnnxSizes& sizes);
+  /// A value of the graph under its public name.
+  void output(const std::string& value, const std::string& name, const OnnxSizes& sizes);
+
+  std::string constant(const Tensor& value);
+  std::string constant(const std::vector<int64_t>& values);
+  /// A float32 number, of no dimension.
+  std::string constant(double value);
+
+  std::string node(const std::string& op, const std::vector<std::string>& inputs,
+                   const std::vector<OnnxAttribute>& attributes = {});
+
+  /// Checks the model by ONNX's own rules, then writes it whole or not at all; constants of over 2 GB go to a file of
+  /// their own beside it, "<path>.data". Throws Error naming the file.
+  void save(const std::string& path);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bevgrad

@@ -1,0 +1,138 @@
+#include "internal/stages.h"
+#include "tensor/ops.h"
+
+namespace bevgrad {
+namespace {
+
+constexpr const char* kStage = "bev_static_temporal_fusion";
+
+/// History frames as one batch [N*history,...], in the current ego frame.
+struct Warped {
+  std::string features;
+  std::string mask;  ///< bool [N*history,1,rows,columns]
+};
+
+// Positions are computed in float64 in bev/warp.h's order: which cell is the nearest hangs on their last bits.
+class Warp {
+ public:
+  Warp(OnnxLayers& layers, const NetworkOptions& options)
+      : layers_(layers), graph_(layers.graph()), options_(options) {}
+
+  Warped operator()(const OnnxMap& current) {
+    const BevGrid& grid = options_.grid;
+    const int64_t history = options_.temporal.history, rows = current.height, columns = current.width;
+    const std::string features =
+        graph_.input("history_features", DType::Float32, {std::string("N"), history, current.channels, rows, columns});
+    const std::string matrices = layers_.reshape(
+        graph_.input("feature_warp_matrix", DType::Float64, {std::string("N"), history, int64_t{2}, int64_t{3}}),
+        {-1, 6, 1, 1});
+    const std::string valid =
+        layers_.reshape(graph_.input("history_valid", DType::Bool, {std::string("N"), history}), {-1, 1, 1, 1});
+
+    const std::string x = centres(grid.x_min, grid.x_max, columns, {1, 1, 1, columns});
+    const std::string y = centres(grid.y_min, grid.y_max, rows, {1, 1, rows, 1});
+    const std::string at_x = metric(matrices, 0, x, y), at_y = metric(matrices, 3, x, y);
+    std::string mask = graph_.node("And", {within(at_x, grid.x_min, grid.x_max), within(at_y, grid.y_min, grid.y_max)});
+    mask = graph_.node("And", {mask, valid});
+
+    const std::string positions = graph_.node(
+        "Concat", {normalised(at_x, grid.x_min, grid.x_max, columns), normalised(at_y, grid.y_min, grid.y_max, rows)},
+        {{"axis", 1}});
+    const std::string sampling = graph_.node("Transpose", {graph_.node("Cast", {positions}, {{"to", kFloat}})},
+                                             {{"perm", std::vector<int64_t>{0, 2, 3, 1}}});
+    // What a slot without a frame holds may be anything; it must not reach the sum as 0 * NaN.
+    const std::string known = graph_.node(
+        "Where", {valid, layers_.reshape(features, {-1, current.channels, rows, columns}), graph_.constant(0.0)});
+    const std::string mode = options_.temporal.bilinear ? "bilinear" : "nearest";
+    return {graph_.node("GridSample", {known, sampling},
+                        {{"mode", mode}, {"padding_mode", std::string("zeros")}, {"align_corners", 0}}),
+            mask};
+  }
+
+ private:
+  static constexpr int64_t kFloat = 1;
+
+  std::string number(double value) { return graph_.constant(scalar(value, {DType::Float64})); }
+  std::string binary(const char* op, const std::string& a, double b) { return graph_.node(op, {a, number(b)}); }
+
+  std::string centres(double low, double high, int64_t count, const Shape& sizes) {
+    std::vector<double> values;
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(low + (static_cast<double>(i) + 0.5) * (high - low) / static_cast<double>(count));
+    return graph_.constant(from_values(values, sizes, {DType::Float64}));
+  }
+  std::string entry(const std::string& matrices, int64_t i) {
+    return graph_.node(
+        "Slice", {matrices, graph_.constant(std::vector<int64_t>{i}), graph_.constant(std::vector<int64_t>{i + 1}),
+                  graph_.constant(std::vector<int64_t>{1})});
+  }
+  std::string metric(const std::string& matrices, int64_t row, const std::string& x, const std::string& y) {
+    const std::string products =
+        layers_.add(graph_.node("Mul", {entry(matrices, row), x}), graph_.node("Mul", {entry(matrices, row + 1), y}));
+    return layers_.add(products, entry(matrices, row + 2));
+  }
+  std::string within(const std::string& at, double low, double high) {
+    return graph_.node("And", {binary("GreaterOrEqual", at, low), binary("LessOrEqual", at, high)});
+  }
+  // Metres -> cells -> -1..1 over the map's edges, as GridSample wants them. The nearest cell is chosen here, in
+  // float64.
+  std::string normalised(const std::string& at, double low, double high, int64_t count) {
+    const auto size = static_cast<double>(count);
+    std::string cell = binary("Sub", binary("Div", binary("Mul", binary("Sub", at, low), size), high - low), 0.5);
+    if (!options_.temporal.bilinear) cell = graph_.node("Round", {cell});
+    return binary("Sub", binary("Div", binary("Add", binary("Mul", cell, 2), 1), size), 1);
+  }
+
+  OnnxLayers& layers_;
+  OnnxGraph& graph_;
+  const NetworkOptions& options_;
+};
+
+}  // namespace
+
+OnnxTemporal export_temporal_fusion(OnnxLayers& layers, const NetworkOptions& options, const OnnxMap& current) {
+  OnnxGraph& graph = layers.graph();
+  const std::string stage = kStage;
+  const int64_t history = options.temporal.history, channels = current.channels;
+  const int64_t rows = current.height, columns = current.width;
+  const Warped warped = Warp(layers, options)(current);
+
+  // The score's convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
+  const Tensor weight = layers.tensor(stage + ".score.weight");
+  const auto half = [&](int64_t begin) {
+    return graph.constant(ops::contiguous(ops::narrow(weight, 1, begin, channels)));
+  };
+  const std::string of_current =
+      graph.node("Conv", {current.value, half(0), graph.constant(layers.tensor(stage + ".score.bias"))});
+  const std::string of_frames =
+      layers.reshape(graph.node("Conv", {warped.features, half(channels)}), {-1, history, rows, columns});
+  const std::string all_frames =
+      graph.node("Concat", {graph.node("Conv", {current.value, half(channels)}), of_frames}, {{"axis", 1}});
+  const std::string scores = layers.add(all_frames, of_current);
+
+  // The softmax over the frames that saw the cell; the current one always did. A masked score becomes one whose
+  // exponential is 0.
+  const std::string mask = layers.reshape(warped.mask, {-1, history, rows, columns});
+  const std::string sees =
+      graph.node("Pad", {graph.node("Cast", {mask}, {{"to", 1}}),
+                         graph.constant(std::vector<int64_t>{0, 1, 0, 0, 0, 0, 0, 0}), graph.constant(1.0)});
+  const std::string masked =
+      graph.node("Where", {graph.node("Greater", {sees, graph.constant(0.5)}), scores, graph.constant(-1e30)});
+  OnnxTemporal result;
+  result.weights = graph.node("Softmax", {masked}, {{"axis", 1}});
+
+  const std::string frames = layers.reshape(warped.features, {-1, history, channels, rows, columns});
+  const std::string five = layers.reshape(current.value, {-1, 1, channels, rows, columns});
+  const std::string every = graph.node("Concat", {five, frames}, {{"axis", 1}});
+  const std::string shares = layers.reshape(result.weights, {-1, history + 1, 1, rows, columns});
+  const std::string mixed = graph.node(
+      "ReduceSum", {graph.node("Mul", {every, shares}), graph.constant(std::vector<int64_t>{1})}, {{"keepdims", 0}});
+  const OnnxMap first = layers.conv({mixed, channels, rows, columns}, stage + ".fusion_conv.0", {.padding = 1});
+  const OnnxMap second = layers.conv(first, stage + ".fusion_conv.2", {.padding = 1});
+  const Tensor gamma = ops::reshape(ops::contiguous(layers.tensor(stage + ".gamma")), {channels, 1, 1});
+  result.fused = current;
+  result.fused.value = layers.add(current.value, graph.node("Mul", {second.value, graph.constant(gamma)}));
+  return result;
+}
+
+}  // namespace bevgrad

@@ -1,0 +1,112 @@
+"""`bevgrad export` against `bevgrad predict`: the exported model in ONNX Runtime over a stream of frames, every map.
+
+    python3 check_onnx.py --bevgrad build/release/bevgrad --config C [--set FIELD=VALUE]... --ckpt F --inputs IN.h5 [--work DIR]
+
+Needs onnxruntime, onnx, h5py and numpy. Prints every map's largest error relative to its range, for the whole model, the
+model that takes normalised images, the two halves, and all frames as one batch; exit status 1 where one is over
+--tolerance.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+
+
+def feeds_of(path):
+    with h5py.File(path) as file:
+        return [{name: np.array(value) for name, value in file[str(i)].items()} for i in range(len(file))]
+
+
+def one_batch(frames, cells):
+    """All frames side by side. `cells`: of a sample's pillar canvas."""
+    joined = {}
+    for name in frames[0]:
+        parts = [frame[name] for frame in frames]
+        if name == "pillar_cells":
+            parts = [part + i * cells for i, part in enumerate(parts)]
+        joined[name] = np.concatenate(parts)
+    return joined
+
+
+class Model:
+    def __init__(self, path):
+        onnx.checker.check_model(path, full_check=True)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.inputs = {entry.name: entry.type for entry in self.session.get_inputs()}
+        self.outputs = [entry.name for entry in self.session.get_outputs()]
+
+    def __call__(self, feeds):
+        taken = {}
+        for name, kind in self.inputs.items():
+            taken[name] = feeds[name].astype(bool) if kind == "tensor(bool)" else feeds[name]
+        return dict(zip(self.outputs, self.session.run(None, taken)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bevgrad", required=True)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--ckpt", required=True)
+    parser.add_argument("--inputs", required=True)
+    parser.add_argument("--work")
+    parser.add_argument("--tolerance", type=float, default=1e-4)
+    args = parser.parse_args()
+    work = args.work or tempfile.mkdtemp(prefix="bevgrad-onnx-")
+    common = ["--config", args.config, "--ckpt", args.ckpt]
+    for value in args.set:
+        common += ["--set", value]
+
+    def bevgrad(*command):
+        subprocess.run([args.bevgrad, command[0], *common, *command[1:]], check=True, stdout=subprocess.DEVNULL)
+
+    def path(name):
+        return os.path.join(work, name)
+
+    with h5py.File(args.inputs) as file:
+        images = file["images"]
+        sample = images if isinstance(images, h5py.Dataset) else next(iter(images.values()))
+        bytes_come = sample.dtype == np.uint8
+
+    bevgrad("predict", "--inputs", args.inputs, "--outputs", path("predicted.h5"))
+    models = {"normalised": ["--normalised-images"]}
+    if bytes_come:
+        models["bytes"] = []
+    results = {}
+    for kind, flags in models.items():
+        bevgrad("export", "--out", path(kind + ".onnx"), "--frames", args.inputs, "--feeds", path(kind + ".h5"), *flags)
+        bevgrad("export", "--out", path(kind + ".onnx"), "--split", *flags)
+        frames = feeds_of(path(kind + ".h5"))
+        whole = Model(path(kind + ".onnx"))
+        encoder, decoder = Model(path(kind + ".encoder.onnx")), Model(path(kind + ".decoder.onnx"))
+        results[kind] = [whole(feeds) for feeds in frames]
+        first = [encoder(feeds) for feeds in frames]
+        results[kind + " split"] = [{**maps, **decoder({**feeds, **maps})} for feeds, maps in zip(frames, first)]
+        with h5py.File(path("predicted.h5")) as file:
+            expected = {name: np.array(file[name]) for name in whole.outputs}
+        fine = expected["bev_fused"].shape[-2] * expected["bev_fused"].shape[-1] * 16
+        results[kind + " batch"] = [whole(one_batch(frames, fine))]
+
+    failed = False
+    for name, value in expected.items():
+        scale = max(float(np.abs(value).max()), 1e-6)
+        errors = {}
+        for kind, outputs in results.items():
+            got = np.concatenate([output[name] for output in outputs])
+            errors[kind] = float(np.abs(got - value).max()) / scale if got.shape == value.shape else float("inf")
+            failed |= not errors[kind] <= args.tolerance
+        print(f"{name:24}" + "  ".join(f"{kind} {error:.1e}" for kind, error in errors.items()))
+    print("failed" if failed else f"{len(frames)} frames, {len(expected)} maps: equal to {args.tolerance}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
