@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "configs/load.h"
 #include "internal/python_literals.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -108,11 +109,6 @@ TEST(PythonLiterals, WhatIsNoPythonIsNamedWithItsLine) {
 
 class PythonConfigs : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("bevgrad_python_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
     return (folder_ / name).string();
@@ -123,7 +119,8 @@ class PythonConfigs : public testing::Test {
                    said_ += line + "\n";
                  }});
   }
-  std::filesystem::path folder_;
+  testing::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string said_;
 };
 

@@ -25,7 +25,8 @@ std::string read(const fs::path& path) {
 class Report : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = fs::temp_directory_path() / fmt::format("bevgrad_report_{}", getpid());
+    temporary_ = std::make_unique<testing::TemporaryFolder>();
+    folder_ = temporary_->path();
     for (const char* name : {"step1", "step2"}) {
       const bool second = std::string(name) == "step2";
       const fs::path run = folder_ / name;
@@ -52,10 +53,11 @@ class Report : public testing::Test {
       events.flush();
     }
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { temporary_.reset(); }
   static std::vector<RunResults> runs() {
     return {read_run((folder_ / "step1").string()), read_run((folder_ / "step2").string() + "/", "step 2")};
   }
+  inline static std::unique_ptr<testing::TemporaryFolder> temporary_;
   inline static fs::path folder_;
 };
 

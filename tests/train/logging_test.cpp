@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "drawing/png.h"
+#include "support/temporary_folder.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/logging/scalar_log.h"
@@ -26,11 +27,6 @@ namespace fs = std::filesystem;
 
 class InAFolder : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("bevgrad_logging_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   static std::string read(const fs::path& path) {
     std::ifstream stream(path, std::ios::binary);
     std::stringstream text;
@@ -38,7 +34,8 @@ class InAFolder : public testing::Test {
     return text.str();
   }
   void touch(const std::string& name) { std::ofstream(folder_ / name) << "x"; }
-  fs::path folder_;
+  testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 using EventFiles = InAFolder;
