@@ -14,11 +14,11 @@
 namespace bevgrad::configs {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-class ConfigFiles : public testing::Test {
+class ConfigFiles : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) {
     const std::filesystem::path path = folder_ / name;
@@ -46,7 +46,7 @@ const char* kMini = "base: \"mini_step1\"\n";
 TEST(ShippedConfigs, AreAllValid) {
   for (const std::string& name : shipped_names()) EXPECT_NO_THROW(load({.config = name})) << name;
   EXPECT_THAT(shipped_names(),
-              testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
+              ::testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
 }
 
 TEST(ShippedConfigs, FullSizeHasTheSourcesNumbers) {
@@ -161,7 +161,7 @@ TEST_F(ConfigFiles, SetReachesEveryKindOfField) {
   const config::Config& proto = document.proto;
   EXPECT_EQ(proto.train().batch_size(), 3);
   EXPECT_EQ(proto.sensors().groups(2).cameras(1).fov(), 185);
-  EXPECT_THAT(proto.temporal().intervals(), testing::ElementsAre(0.5, 1.25));
+  EXPECT_THAT(proto.temporal().intervals(), ::testing::ElementsAre(0.5, 1.25));
   EXPECT_EQ(proto.temporal().warp(), config::Temporal::identity);
   EXPECT_TRUE(proto.temporal().shuffle_poses());
   EXPECT_EQ(proto.data().root(), "/some/where else");
@@ -174,9 +174,9 @@ TEST_F(ConfigFiles, SetTakesAValueAsItIsWritten) {
                                            "train.batch_size=3", "train.batch_size=5", "temporal.intervals=[1,2,3,4]",
                                            "temporal.intervals=[0.5]"}});
   EXPECT_EQ(document.proto.description(), "a=b");
-  EXPECT_THAT(document.proto.network().static_head().road_classes(), testing::ElementsAre("a,b", "c", "d"));
+  EXPECT_THAT(document.proto.network().static_head().road_classes(), ::testing::ElementsAre("a,b", "c", "d"));
   EXPECT_EQ(document.proto.train().batch_size(), 5) << "the last one counts";
-  EXPECT_THAT(document.proto.temporal().intervals(), testing::ElementsAre(0.5));
+  EXPECT_THAT(document.proto.temporal().intervals(), ::testing::ElementsAre(0.5));
   EXPECT_EQ(document.place("temporal.intervals"), "--set temporal.intervals=[0.5]");
 }
 
@@ -232,7 +232,7 @@ struct Impossible {
   const char* says;
 };
 
-class ImpossibleValues : public testing::TestWithParam<Impossible> {};
+class ImpossibleValues : public ::testing::TestWithParam<Impossible> {};
 
 TEST_P(ImpossibleValues, AreRefusedByName) {
   const Impossible& impossible = GetParam();
@@ -247,7 +247,7 @@ TEST_P(ImpossibleValues, AreRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, ImpossibleValues,
-    testing::Values(
+    ::testing::Values(
         Impossible{"tasks.occupancy_task=true", "does not exist"},
         Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"grid.bev_cell=0", "positive"},
         Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
@@ -320,7 +320,7 @@ TEST_F(ConfigFiles, WhatNeedsSomethingElseIsTakenWithIt) {
 TEST(ListDefaults, AreTheSourcesNumbers) {
   config::Config proto;
   fill_defaults(proto);
-  using testing::ElementsAre;
+  using ::testing::ElementsAre;
   EXPECT_THAT(proto.grid().pc_range(), ElementsAre(-20.8, -22.4, -3, 62.4, 22.4, 5));
   EXPECT_THAT(proto.sensors().mean(), ElementsAre(128));
   EXPECT_THAT(proto.sensors().std(), ElementsAre(1));

@@ -15,9 +15,9 @@
 namespace bevgrad::configs {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
 using Kind = PythonValue::Kind;
 
 /// What the name `x` is after a text.
@@ -107,7 +107,7 @@ TEST(PythonLiterals, WhatIsNoPythonIsNamedWithItsLine) {
   EXPECT_THAT(error_of("x = [0] * 49000\ny = [0] * 49000\nz = [0] * 49000\n"), HasSubstr("larger than a config"));
 }
 
-class PythonConfigs : public testing::Test {
+class PythonConfigs : public ::testing::Test {
  protected:
   std::string write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
@@ -186,7 +186,7 @@ TEST_F(PythonConfigs, WhereNothingCanBeReadTheCallToUseIsSaid) {
     try {
       read(config, task);
     } catch (const UsageError& error) {
-      EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+      EXPECT_THAT(error.what(), ::testing::Not(HasSubstr("\n")));
       return error.what();
     }
     return "no error";

@@ -21,9 +21,9 @@ namespace bevgrad {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::TemporaryFolder;
 
 LaunchOptions shell(const std::string& script, int processes = 1) {
@@ -42,12 +42,12 @@ struct Ended {
 };
 
 Ended launched(const LaunchOptions& options) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   Ended ended;
   ended.status = launch(options);
-  ended.out = testing::internal::GetCapturedStdout();
-  ended.said = testing::internal::GetCapturedStderr();
+  ended.out = ::testing::internal::GetCapturedStdout();
+  ended.said = ::testing::internal::GetCapturedStderr();
   return ended;
 }
 

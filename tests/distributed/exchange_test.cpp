@@ -13,7 +13,7 @@ namespace bevgrad {
 namespace {
 
 using testing::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(AloneInAGroup, CollectivesLeaveOrCopyAndOtherRanksAreRefused) {
   const auto group = make_single_process_group();

@@ -15,7 +15,7 @@
 namespace bevgrad {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using testing::TemporaryFolder;
 
 std::optional<FailureNote> note_of(const std::string& text) {
@@ -57,9 +57,9 @@ TEST(ErrorFile, IsWrittenOnceAndReadBack) {
   unsetenv("TORCHELASTIC_ERROR_FILE");
   const auto note = read_error_file(path);
   ASSERT_TRUE(note);
-  EXPECT_THAT(note->message, testing::StartsWith("the first "));
+  EXPECT_THAT(note->message, ::testing::StartsWith("the first "));
   EXPECT_NEAR(note->timestamp, before, 60);
-  EXPECT_THAT(read_file(path), testing::HasSubstr("\"timestamp\":\"" + std::to_string(static_cast<int64_t>(before)).substr(0, 6)));
+  EXPECT_THAT(read_file(path), ::testing::HasSubstr("\"timestamp\":\"" + std::to_string(static_cast<int64_t>(before)).substr(0, 6)));
   write_error_file("nobody asked");  // no variable: nothing is written
   setenv("TORCHELASTIC_ERROR_FILE", (folder / "no/folder/note").c_str(), 1);
   EXPECT_NO_THROW(write_error_file("lost"));
@@ -86,7 +86,7 @@ TEST(OutputChoice, OtherTextsNameTheFlag) {
       StreamChoice("--redirects", text);
       ADD_FAILURE() << text;
     } catch (const UsageError& error) {
-      EXPECT_THAT(error.what(), testing::StartsWith("--redirects: \"" + std::string(text)));
+      EXPECT_THAT(error.what(), ::testing::StartsWith("--redirects: \"" + std::string(text)));
     }
   }
   EXPECT_THAT(parse_ranks("--local-ranks-filter", "0,2,11"), ElementsAre(0, 2, 11));

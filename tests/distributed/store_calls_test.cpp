@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::string bytes_of(uint64_t value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof(value));

@@ -22,7 +22,7 @@ std::string read(const fs::path& path) {
 }
 
 /// Two runs of two frames each, with pictures, a config, a log and learning curves.
-class Report : public testing::Test {
+class Report : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     temporary_ = std::make_unique<testing::TemporaryFolder>();
@@ -206,7 +206,7 @@ TEST_F(Report, WorksInABrowser) {
     std::fprintf(stderr,
                  "\n*** SKIPPED: no Chromium on this machine (Debian: chromium-headless-shell), so the report was NOT "
                  "opened in a browser ***\n\n");
-    GTEST_SKIP() << "no Chromium";
+    GTEST_SKIP() << "SKIPPED: no Chromium";
   }
   const fs::path report = folder_ / "report.html", probe = folder_ / "probe.html";
   write_html_report(report.string(), runs());

@@ -205,9 +205,9 @@ TEST(Evaluator, NamesTheMapAndTheSampleThatAreNotFinite) {
   one.merge(two.state());
   std::string all;
   for (const auto& remark : one.remarks()) all += remark + "\n";
-  EXPECT_THAT(all, testing::HasSubstr("online: 4 values of lane are NaN and count as not predicted"));
-  EXPECT_THAT(all, testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
-  EXPECT_THAT(all, testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
+  EXPECT_THAT(all, ::testing::HasSubstr("online: 4 values of lane are NaN and count as not predicted"));
+  EXPECT_THAT(all, ::testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
+  EXPECT_THAT(all, ::testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
   // What is no probability is no prediction of anything.
   for (const float value : {INFINITY, -INFINITY, 1.5f}) {
     frame.lane.at(3, 0, 1) = value;
@@ -242,7 +242,7 @@ TEST(Evaluator, TextsOfDataReachNoTerminalRaw) {
   const Table iou = named(evaluator.tables(), "iou");
   text += iou_comparison_text(iou, iou, set, "b") + to_text(iou_comparison(iou, iou, set, "b"));
   for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f)) << static_cast<int>(c);
-  EXPECT_THAT(text, testing::HasSubstr("a\\x0ab\\x1b[31m"));
+  EXPECT_THAT(text, ::testing::HasSubstr("a\\x0ab\\x1b[31m"));
 }
 
 TEST(Table, CutsTextsBetweenCharacters) {
@@ -308,8 +308,8 @@ TEST(Evaluator, ComparesTwoRuns) {
       EXPECT_LE(line.size(), 120u) << line;
       all += line + "\n";
     }
-    EXPECT_THAT(all, testing::ContainsRegex("lane DashedLine.* 0.000 +1.000 +[+]1.000"));
-    for (const auto& row : table.rows) EXPECT_THAT(all, testing::HasSubstr(to_text(row[2]))) << to_text(row[2]);
+    EXPECT_THAT(all, ::testing::ContainsRegex("lane DashedLine.* 0.000 +1.000 +[+]1.000"));
+    for (const auto& row : table.rows) EXPECT_THAT(all, ::testing::HasSubstr(to_text(row[2]))) << to_text(row[2]);
   }
   Evaluator other(small_options());
   other.add(perfect_frame("night", 1, 0));

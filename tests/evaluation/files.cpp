@@ -16,8 +16,8 @@
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 constexpr int64_t kFrames = 2, kRows = 20, kColumns = 30;
 
@@ -45,7 +45,7 @@ Tensor rows_of(int64_t columns, const std::vector<double>& row) {
   return rows;
 }
 
-class EvaluateFiles : public testing::Test {
+class EvaluateFiles : public ::testing::Test {
  protected:
   void SetUp() override {
     Tensor lane = zeros({kFrames, 2, kRows, kColumns}, {.dtype = DType::UInt8});

@@ -19,7 +19,7 @@ namespace bevgrad {
 namespace {
 
 using testing::error_of;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 /// AdamW as the paper writes it, for one parameter.
 struct Reference {
@@ -132,7 +132,7 @@ TEST(Optimizer, AStepIsSeenByWhoeverKeepsCopiesOfAParameter) {
       optimizer = std::make_unique<Sgd>(SgdOptions{});
     optimizer->set_parameters(optimized_parameters({{"w", weight}}, {}));
     set_grad(weight, ones({2}));
-    const auto before = weight.storage()->version;
+    const uint64_t before = weight.storage()->version;
     optimizer->step(0.1);
     EXPECT_GT(weight.storage()->version, before);
   }

@@ -84,7 +84,7 @@ std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank
   return result;
 }
 
-class DataParallelStep : public testing::TestWithParam<Setting> {};
+class DataParallelStep : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(DataParallelStep, RanksGiveTheGradientsOfOneRankWithTheWholeBatch) {
   config::Distributed options;
@@ -135,7 +135,7 @@ TEST_P(DataParallelStep, WithoutSyncGradientsAreTheMeanOfTheRanksOwn) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, testing::ValuesIn(settings({2, 4})), setting_name);
+INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, ::testing::ValuesIn(settings({2, 4})), setting_name);
 
 TEST(GradientReducer, FrozenParametersAreNotSent) {
   expect_no_errors(run_ranks({2, DeviceKind::CPU}, [](ProcessGroup& group, Device) {

@@ -74,7 +74,7 @@ TEST(Convert, HistoryAndControls) {
   EXPECT_TRUE(options.identity_warp);
   EXPECT_TRUE(options.shuffle_poses);
   EXPECT_EQ(options.storage, DType::BFloat16);
-  EXPECT_THAT(options.intervals, testing::ElementsAre(0.7, 1.9, 3.3));
+  EXPECT_THAT(options.intervals, ::testing::ElementsAre(0.7, 1.9, 3.3));
 }
 
 TEST(Convert, ListsLieUnderTheRootAndBelongToTasks) {
@@ -86,7 +86,7 @@ TEST(Convert, ListsLieUnderTheRootAndBelongToTasks) {
   const std::vector<ListGroup> dynamic =
       train_lists(proto, [](const config::ListGroup& list) { return list.dynamic_task(); });
   ASSERT_EQ(dynamic.size(), 2u);
-  EXPECT_THAT(dynamic[1].lists, testing::ElementsAre("/d/b.txt", "/d/b.txt"));
+  EXPECT_THAT(dynamic[1].lists, ::testing::ElementsAre("/d/b.txt", "/d/b.txt"));
   EXPECT_EQ(train_lists(proto, [](const config::ListGroup& list) { return list.static_task(); }).size(), 1u);
   EXPECT_EQ(lmdb_list(proto), "/d/lmdb.txt");
   EXPECT_TRUE(dataset_options(proto, true).ignore_never_seen);
@@ -119,17 +119,17 @@ TEST(Convert, EveryFieldOfTheNetworkReachesIt) {
   EXPECT_EQ(options.image_mean, (std::array<double, 3>{1, 2, 3}));
   EXPECT_EQ(options.image_std, (std::array<double, 3>{4, 5, 6}));
   EXPECT_EQ(options.backbone_width, 7);
-  EXPECT_THAT(options.backbone_blocks, testing::ElementsAre(1, 2, 3, 5));
+  EXPECT_THAT(options.backbone_blocks, ::testing::ElementsAre(1, 2, 3, 5));
   EXPECT_FALSE(options.stem_max_pool);
   EXPECT_EQ(options.neck_channels, 9);
   EXPECT_EQ(options.bev_channels, 11);
-  EXPECT_THAT(options.view_heights, testing::ElementsAre(0.25));
+  EXPECT_THAT(options.view_heights, ::testing::ElementsAre(0.25));
   EXPECT_EQ(options.lidar.max_points, 13);
   EXPECT_EQ(options.lidar.max_pillars, 15);
   EXPECT_EQ(options.lidar.vfe_channels, 17);
   EXPECT_TRUE(options.lidar.legacy);
-  EXPECT_THAT(options.lidar.layers, testing::ElementsAre(1, 2, 4));
-  EXPECT_THAT(options.lidar.channels, testing::ElementsAre(19, 21, 23));
+  EXPECT_THAT(options.lidar.layers, ::testing::ElementsAre(1, 2, 4));
+  EXPECT_THAT(options.lidar.channels, ::testing::ElementsAre(19, 21, 23));
   EXPECT_EQ(options.lidar.neck_channels, 25);
   EXPECT_EQ(options.temporal.history, 2);
   EXPECT_TRUE(options.temporal.bilinear);
@@ -141,7 +141,7 @@ TEST(Convert, EveryFieldOfTheNetworkReachesIt) {
   EXPECT_TRUE(options.grid == (BevGrid{-8, -4, -2, 8, 4, 3, 0.5}));
   EXPECT_EQ(options.groups[0].height, 64);
   EXPECT_EQ(options.groups[0].width, 96);
-  EXPECT_THAT(options.groups[0].taps, testing::ElementsAre(1, 2));
+  EXPECT_THAT(options.groups[0].taps, ::testing::ElementsAre(1, 2));
   EXPECT_EQ(options.groups[0].name, "front");
   // One value counts for all channels.
   EXPECT_EQ(network_options(load({.config = "mini_step1", .sets = {"sensors.mean=[9]"}})).image_mean,
@@ -155,7 +155,7 @@ TEST(Convert, EveryFieldOfTheHistoryReachesIt) {
                      "temporal.max_capacity=77", "data.chunk_frames=123", "temporal.storage=float32"}})
           .proto;
   const HistoryOptions options = history_options(proto);
-  EXPECT_THAT(options.intervals, testing::ElementsAre(0.3, 0.6));
+  EXPECT_THAT(options.intervals, ::testing::ElementsAre(0.3, 0.6));
   EXPECT_EQ(options.match_tol, 0.07);
   EXPECT_TRUE(options.interval_variable);
   EXPECT_EQ(options.max_capacity, 77);
@@ -163,7 +163,7 @@ TEST(Convert, EveryFieldOfTheHistoryReachesIt) {
   EXPECT_FALSE(options.identity_warp);
   EXPECT_FALSE(options.shuffle_poses);
   const HistoryRule training = history_rule(proto, true);
-  EXPECT_THAT(training.intervals, testing::ElementsAre(0.3, 0.6));
+  EXPECT_THAT(training.intervals, ::testing::ElementsAre(0.3, 0.6));
   EXPECT_EQ(training.match_tol, 0.07);
   EXPECT_EQ(training.max_capacity, 77);
   EXPECT_EQ(training.chunk_frames, 123);
@@ -217,7 +217,7 @@ TEST(Convert, EveryFieldOfTheGeneratorReachesIt) {
   EXPECT_EQ(options.parking, 0.23);
   EXPECT_EQ(options.occluders, 0.29);
   EXPECT_EQ(options.image_noise, 0.31);
-  EXPECT_THAT(options.window, testing::ElementsAre(0.4, 0.8));
+  EXPECT_THAT(options.window, ::testing::ElementsAre(0.4, 0.8));
   EXPECT_EQ(options.window_tolerance, 0.037);
   EXPECT_TRUE(options.has_lidar);
   EXPECT_EQ(options.cameras[0].name, document.proto.sensors().groups(0).cameras(0).name());
