@@ -31,16 +31,20 @@ TEST(Conv2dAffine, IsTheConvolutionThenFactorSummandResidualAndRelu) {
   for (const Device device : test_devices()) {
     SCOPED_TRACE(to_string(device));
     Generator random(3);
-    const Tensor x = ops::to(random.normal({2, 5, 7, 6}), device), weight = ops::to(random.normal({4, 5, 3, 3}), device),
-                 scale = ops::to(random.normal({4}), device), shift = ops::to(random.normal({4}), device),
-                 residual = ops::to(random.normal({2, 4, 7, 6}), device);
+    const Tensor x = ops::to(random.normal({2, 5, 7, 6}), device),
+                 weight = ops::to(random.normal({4, 5, 3, 3}), device), scale = ops::to(random.normal({4}), device),
+                 shift = ops::to(random.normal({4}), device), residual = ops::to(random.normal({2, 4, 7, 6}), device);
     const Conv2dOptions options{.padding = 1};
     const NoGradGuard no_grad;
     const Tensor plain = conv2d(x, weight, {}, options);
     const auto p = plain.to_vector(), r = residual.to_vector(), s = scale.to_vector(), t = shift.to_vector();
     for (const bool relu : {false, true})
       for (const bool adds : {false, true}) {
-        const auto got = conv2d_affine(x, weight, {.scale = scale, .shift = shift, .residual = adds ? residual : Tensor(), .relu = relu}, options).to_vector();
+        const auto got =
+            conv2d_affine(x, weight,
+                          {.scale = scale, .shift = shift, .residual = adds ? residual : Tensor(), .relu = relu},
+                          options)
+                .to_vector();
         for (size_t i = 0; i < got.size(); ++i) {
           const size_t c = i / 42 % 4;
           const double value = p[i] * s[c] + t[c] + (adds ? r[i] : 0);

@@ -10,7 +10,8 @@ std::string between(const std::string& a, const std::string& b) {
 }
 
 TEST(TextDifference, NamesTheMessagesAroundALineNotThoseBeforeIt) {
-  const std::string text = "train {\n  amp {\n    on: true\n  }\n  sgd {\n    nesterov: true\n  }\n}\neval {\n  n: 1\n}\n";
+  const std::string text =
+      "train {\n  amp {\n    on: true\n  }\n  sgd {\n    nesterov: true\n  }\n}\neval {\n  n: 1\n}\n";
   std::string other = text;
   other.replace(other.find("nesterov: true"), 14, "nesterov: false");
   EXPECT_EQ(between(text, other), "\"train.sgd.nesterov: true\" then, \"train.sgd.nesterov: false\" now");

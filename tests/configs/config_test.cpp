@@ -169,10 +169,10 @@ TEST_F(ConfigFiles, SetReachesEveryKindOfField) {
 }
 
 TEST_F(ConfigFiles, SetTakesAValueAsItIsWritten) {
-  const Document document = load({.config = "mini_step1",
-                                  .sets = {"description=a=b", "network.static_head.road_classes=[\"a,b\", 'c', d]",
-                                           "train.batch_size=3", "train.batch_size=5", "temporal.intervals=[1,2,3,4]",
-                                           "temporal.intervals=[0.5]"}});
+  const Document document =
+      load({.config = "mini_step1",
+            .sets = {"description=a=b", "network.static_head.road_classes=[\"a,b\", 'c', d]", "train.batch_size=3",
+                     "train.batch_size=5", "temporal.intervals=[1,2,3,4]", "temporal.intervals=[0.5]"}});
   EXPECT_EQ(document.proto.description(), "a=b");
   EXPECT_THAT(document.proto.network().static_head().road_classes(), ::testing::ElementsAre("a,b", "c", "d"));
   EXPECT_EQ(document.proto.train().batch_size(), 5) << "the last one counts";
@@ -195,8 +195,7 @@ TEST_F(ConfigFiles, AListThatIsReplacedForgetsWhereItsOldValuesStood) {
 TEST_F(ConfigFiles, TooMuchIsRefused) {
   EXPECT_THAT(error_of("# " + std::string(size_t{4} << 20, 'x') + "\nbase: \"mini_step1\"\n"), HasSubstr("too many"));
   write("0.prototxt", "base: \"mini_step1\"");
-  for (int i = 1; i < 20; ++i)
-    write(fmt::format("{}.prototxt", i), fmt::format("base: \"{}.prototxt\"", i - 1));
+  for (int i = 1; i < 20; ++i) write(fmt::format("{}.prototxt", i), fmt::format("base: \"{}.prototxt\"", i - 1));
   EXPECT_NO_THROW(load({.config = (folder_ / "14.prototxt").string()}));
   try {
     load({.config = (folder_ / "19.prototxt").string()});
@@ -288,7 +287,8 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[2].cameras[0].fov=360", "below 360"},
         Impossible{"train.early_stop_patience=2", "needs train.checkpoint_metric"},
         Impossible{"train.checkpoint_metric=miou", "needs train.val_interval"},
-        Impossible{"train.skip_loss_factor=0.5", "0 or above 1"}, Impossible{"train.skip_loss_factor=1", "0 or above 1"},
+        Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
+        Impossible{"train.skip_loss_factor=1", "0 or above 1"},
         Impossible{"feature_cache.shuffle=true", "needs feature_cache.enabled"},
         Impossible{"generator.timestamp_jitter=0.3", "half a frame"},
         Impossible{"train.group_lr_scale[1].prefix=stage1_backbone", "twice"},

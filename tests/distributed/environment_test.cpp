@@ -208,9 +208,10 @@ TEST(RankEnvironment, ARunHasItsNameAndATryItsNumber) {
   EXPECT_EQ(plain.run_id, "none");
   EXPECT_EQ(plain.restart_count, 0);
   EXPECT_FALSE(plain.is_alone_on_its_machine);
-  const RankEnvironment named = read_rank_environment(from(with(
-      kTorchrun,
-      {{"TORCHELASTIC_RUN_ID", "job"}, {"TORCHELASTIC_RESTART_COUNT", "0"}, {"TORCHELASTIC_USE_AGENT_STORE", "False"}})));
+  const RankEnvironment named =
+      read_rank_environment(from(with(kTorchrun, {{"TORCHELASTIC_RUN_ID", "job"},
+                                                  {"TORCHELASTIC_RESTART_COUNT", "0"},
+                                                  {"TORCHELASTIC_USE_AGENT_STORE", "False"}})));
   EXPECT_EQ(named.run_id, "job");
   EXPECT_FALSE(named.use_agent_store);
 }
@@ -251,8 +252,8 @@ TEST(RankEnvironment, PortsOfJobsAndStepsDifferAndLieBelowTheSystems) {
   std::vector<int> ports;
   for (int job = 0; job < 40; ++job)
     for (const char* step : {"0", "1"})
-      ports.push_back(read_rank_environment(from(with(
-                          kSlurmTask, {{"SLURM_JOB_ID", std::to_string(1000 + job)}, {"SLURM_STEP_ID", step}})))
+      ports.push_back(read_rank_environment(from(with(kSlurmTask, {{"SLURM_JOB_ID", std::to_string(1000 + job)},
+                                                                   {"SLURM_STEP_ID", step}})))
                           .master_port);
   for (const int port : ports) {
     EXPECT_GE(port, 20000);

@@ -116,7 +116,8 @@ TEST(Exchange, RanksThatAreNotThereAreRefused) {
     }
     EXPECT_THAT(error_of([&] { group.send(tensor, group.rank()); }), HasSubstr("no other rank"));
     EXPECT_THAT(error_of([&] { group.all_gather(zeros({3}), tensor); }), HasSubstr("2 times as many"));
-    EXPECT_THAT(error_of([&] { group.reduce_scatter(ones({2}), tensor, ReduceOp::Sum); }), HasSubstr("2 times as many"));
+    EXPECT_THAT(error_of([&] { group.reduce_scatter(ones({2}), tensor, ReduceOp::Sum); }),
+                HasSubstr("2 times as many"));
     EXPECT_THAT(error_of([&] { group.all_reduce(full({2}, true, {DType::Bool}), ReduceOp::Sum); }),
                 HasSubstr("not offered"));
     group.barrier();

@@ -40,8 +40,8 @@ TEST(ErrorFile, IsReadInEveryFormThatTorchrunWrites) {
 }
 
 TEST(ErrorFile, OtherFilesAreNoNotes) {
-  for (const char* text : {"", "no JSON", "[1]", "{}", R"({"message": 3})", R"({"message": ""})",
-                           R"({"message": {"extraInfo": {}}})"})
+  for (const char* text :
+       {"", "no JSON", "[1]", "{}", R"({"message": 3})", R"({"message": ""})", R"({"message": {"extraInfo": {}}})"})
     EXPECT_FALSE(note_of(text)) << text;
   EXPECT_TRUE(note_of(R"({"message": {"message": "a", "extraInfo": 3}})"));
   EXPECT_FALSE(read_error_file("/no/such/file"));
@@ -59,7 +59,8 @@ TEST(ErrorFile, IsWrittenOnceAndReadBack) {
   ASSERT_TRUE(note);
   EXPECT_THAT(note->message, ::testing::StartsWith("the first "));
   EXPECT_NEAR(note->timestamp, before, 60);
-  EXPECT_THAT(read_file(path), ::testing::HasSubstr("\"timestamp\":\"" + std::to_string(static_cast<int64_t>(before)).substr(0, 6)));
+  EXPECT_THAT(read_file(path),
+              ::testing::HasSubstr("\"timestamp\":\"" + std::to_string(static_cast<int64_t>(before)).substr(0, 6)));
   write_error_file("nobody asked");  // no variable: nothing is written
   setenv("TORCHELASTIC_ERROR_FILE", (folder / "no/folder/note").c_str(), 1);
   EXPECT_NO_THROW(write_error_file("lost"));

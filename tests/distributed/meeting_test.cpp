@@ -57,12 +57,13 @@ TEST(Meeting, AnotherBuildIsNamedOnEveryRankWithItsDigests) {
 }
 
 TEST(Meeting, APlaceWhereOthersCannotReachARankIsAMistakeOfTheCall) {
-  const auto errors = meet(2, [](int) { return options_of(); },
-                           [](RankEnvironment& environment) {
-                             environment.local_world_size = 1;
-                             environment.local_rank = 0;
-                           },
-                           {});
+  const auto errors = meet(
+      2, [](int) { return options_of(); },
+      [](RankEnvironment& environment) {
+        environment.local_world_size = 1;
+        environment.local_rank = 0;
+      },
+      {});
   for (const std::string& error : errors)
     EXPECT_THAT(error, AllOf(testing::StartsWith("usage: "), HasSubstr("LOCAL_WORLD_SIZE 1 of WORLD_SIZE 2")));
 }
@@ -70,9 +71,8 @@ TEST(Meeting, APlaceWhereOthersCannotReachARankIsAMistakeOfTheCall) {
 TEST(Meeting, ListensOnTheInterfaceThatIsNamed) {
   MeetingOptions options = options_of();
   options.interface = "lo";
-  for (const std::string& error : meet(2, [&](int) { return options; }, {}, [](Meeting& meeting) {
-         EXPECT_EQ(meeting.address(), "127.0.0.1");
-       }))
+  for (const std::string& error : meet(
+           2, [&](int) { return options; }, {}, [](Meeting& meeting) { EXPECT_EQ(meeting.address(), "127.0.0.1"); }))
     EXPECT_EQ(error, "");
   options.interface = "no-such-interface";
   for (const std::string& error : meet(1, [&](int) { return options; }, {}, {}))
@@ -82,16 +82,18 @@ TEST(Meeting, ListensOnTheInterfaceThatIsNamed) {
 TEST(Meeting, TheFirstFailureStaysAndIsToldBriefly) {
   std::atomic<int> told = 0;
   std::string explained;
-  const auto errors = meet(2, [](int) { return options_of(); }, {}, [&](Meeting& meeting) {
-    meeting.set_place(fmt::format("step {}", 7 + meeting.rank()));
-    if (meeting.rank() == 1) {
-      meeting.report_failure("the disk is full " + std::string(5000, 'x'));
-      meeting.report_failure("what came of it");
-      told = 1;
-    }
-    while (told == 0) std::this_thread::sleep_for(milliseconds(5));
-    if (meeting.rank() == 0) explained = meeting.explain(PeerLost(1, false, "rank 1 closed"), "all_reduce");
-  });
+  const auto errors = meet(
+      2, [](int) { return options_of(); }, {},
+      [&](Meeting& meeting) {
+        meeting.set_place(fmt::format("step {}", 7 + meeting.rank()));
+        if (meeting.rank() == 1) {
+          meeting.report_failure("the disk is full " + std::string(5000, 'x'));
+          meeting.report_failure("what came of it");
+          told = 1;
+        }
+        while (told == 0) std::this_thread::sleep_for(milliseconds(5));
+        if (meeting.rank() == 0) explained = meeting.explain(PeerLost(1, false, "rank 1 closed"), "all_reduce");
+      });
   for (const std::string& error : errors) EXPECT_EQ(error, "");
   EXPECT_THAT(explained, AllOf(testing::StartsWith("rank 0 at step 7, all_reduce: rank 1 closed"),
                                HasSubstr("the first to fail was rank 1 at step 8: the disk is full xxx"),
@@ -104,22 +106,25 @@ TEST(Meeting, WhoHasBegunFewerCollectivesIsMissing) {
   options.timeout = milliseconds(1500);
   std::atomic<int> ready = 0;
   std::string behind, different;
-  const auto errors = meet(3, [&](int) { return options; }, {}, [&](Meeting& meeting) {
-    const int rank = meeting.rank();
-    meeting.set_progress(rank == 2 ? 4 : 5, "all_reduce of weight");
-    std::this_thread::sleep_for(milliseconds(1200));  // a beat
-    if (rank == 0) behind = meeting.find_missing("all_reduce").what();
-    if (++ready, rank == 0) ready = 10;
-    while (ready < 10) std::this_thread::sleep_for(milliseconds(20));
-    meeting.set_progress(5, rank == 1 ? "broadcast of bias" : "all_reduce of weight");
-    std::this_thread::sleep_for(milliseconds(1200));
-    if (rank == 0) different = meeting.find_missing("all_reduce").what();
-    if (rank == 0) ready = 20;
-    while (ready < 20) std::this_thread::sleep_for(milliseconds(20));
-  });
+  const auto errors = meet(
+      3, [&](int) { return options; }, {},
+      [&](Meeting& meeting) {
+        const int rank = meeting.rank();
+        meeting.set_progress(rank == 2 ? 4 : 5, "all_reduce of weight");
+        std::this_thread::sleep_for(milliseconds(1200));  // a beat
+        if (rank == 0) behind = meeting.find_missing("all_reduce").what();
+        if (++ready, rank == 0) ready = 10;
+        while (ready < 10) std::this_thread::sleep_for(milliseconds(20));
+        meeting.set_progress(5, rank == 1 ? "broadcast of bias" : "all_reduce of weight");
+        std::this_thread::sleep_for(milliseconds(1200));
+        if (rank == 0) different = meeting.find_missing("all_reduce").what();
+        if (rank == 0) ready = 20;
+        while (ready < 20) std::this_thread::sleep_for(milliseconds(20));
+      });
   for (const std::string& error : errors) EXPECT_EQ(error, "");
   EXPECT_THAT(behind, AllOf(HasSubstr("nothing from rank 2 within 1.5 s"), Not(HasSubstr("rank 1 within"))));
-  EXPECT_THAT(different, AllOf(HasSubstr("nothing from rank 1 within"), HasSubstr("does something else: broadcast of bias")));
+  EXPECT_THAT(different,
+              AllOf(HasSubstr("nothing from rank 1 within"), HasSubstr("does something else: broadcast of bias")));
 }
 
 TEST(Meeting, NobodyLeavesBeforeAllHaveComeToTheEnd) {
@@ -146,19 +151,21 @@ TEST(Meeting, PatienceIsWhatIsLeftSinceAnotherRankGotOn) {
   milliseconds none{-1}, some{-1};
   MeetingOptions options = options_of();
   options.timeout = milliseconds(20000);
-  const auto errors = meet(2, [&](int) { return options; }, {}, [&](Meeting& meeting) {
-    if (meeting.rank() == 1) {
-      meeting.set_place("feature 1");
-      while (phase == 0) {
-        meeting.set_place("feature 1");  // the same again is no progress
-        std::this_thread::sleep_for(milliseconds(50));
-      }
-      return;
-    }
-    std::this_thread::sleep_for(milliseconds(2500));
-    some = meeting.patience();
-    phase = 1;
-  });
+  const auto errors = meet(
+      2, [&](int) { return options; }, {},
+      [&](Meeting& meeting) {
+        if (meeting.rank() == 1) {
+          meeting.set_place("feature 1");
+          while (phase == 0) {
+            meeting.set_place("feature 1");  // the same again is no progress
+            std::this_thread::sleep_for(milliseconds(50));
+          }
+          return;
+        }
+        std::this_thread::sleep_for(milliseconds(2500));
+        some = meeting.patience();
+        phase = 1;
+      });
   for (const std::string& error : errors) EXPECT_EQ(error, "");
   // Two and a half seconds before it asked, and the seconds that it takes to feel the pulses.
   EXPECT_LT(some.count(), 18000);

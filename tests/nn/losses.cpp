@@ -328,10 +328,11 @@ TEST(SoftDiceLoss, SmoothsByWhatIsAsked) {
       expected += 0.5 * (1 - (2 * both + smooth) / (sum + smooth));
     }
     EXPECT_NEAR(soft_dice_loss(e.logits, e.targets, {.smooth = smooth}).item(), expected, 1e-12);
-    EXPECT_EQ(gradcheck("soft_dice_loss",
-                        [&](const std::vector<Tensor>& v) { return soft_dice_loss(v[0], e.targets, {.smooth = smooth}); },
-                        {e.logits}),
-              "");
+    EXPECT_EQ(
+        gradcheck("soft_dice_loss",
+                  [&](const std::vector<Tensor>& v) { return soft_dice_loss(v[0], e.targets, {.smooth = smooth}); },
+                  {e.logits}),
+        "");
   }
 }
 

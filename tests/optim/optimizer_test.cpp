@@ -151,10 +151,14 @@ TEST(Optimizer, CountsTheBytesOfAllItsState) {
 TEST(Optimizer, RefusesParametersThatItCannotMove) {
   AdamW optimizer;
   const Tensor weight = ones({2, 3});
-  EXPECT_THAT(error_of([&] { optimizer.set_parameters({{"w", ops::to(weight, DType::Float64)}}); }),
+  EXPECT_THAT(error_of([&] {
+                optimizer.set_parameters({{"w", ops::to(weight, DType::Float64)}});
+              }),
               HasSubstr("w is float64, expected float32"));
   EXPECT_THAT(error_of([&] { optimizer.set_parameters({{"w", weight}, {"w", weight}}); }), HasSubstr("there twice"));
-  EXPECT_THAT(error_of([&] { optimizer.set_parameters({{"w", ops::transpose(weight, 0, 1)}}); }),
+  EXPECT_THAT(error_of([&] {
+                optimizer.set_parameters({{"w", ops::transpose(weight, 0, 1)}});
+              }),
               HasSubstr("w is not dense"));
 }
 

@@ -70,7 +70,8 @@ TEST(MultistepGammaLr, MilestonesAtOneStepFallTogether) {
 }
 
 TEST(MultistepGammaLr, EveryMilestoneMultipliesOnceMore) {
-  const MultistepSchedule schedule = get_multistep_gamma_lr({.train = {1, 2, 3}, .finetune = {}}, 9, 0, 0.1, {1.0, 7.0});
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {1, 2, 3}, .finetune = {}}, 9, 0, 0.1, {1.0, 7.0});
   for (int64_t step = 0; step < 9; ++step)
     EXPECT_NEAR(schedule.lr_at(step), std::pow(0.1, std::min<int64_t>(step, 3)), 1e-15) << step;
 }

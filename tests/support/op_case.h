@@ -4,8 +4,8 @@
 #pragma once
 #include <cmath>
 #include <functional>
-#include <ostream>
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 

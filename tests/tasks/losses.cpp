@@ -62,8 +62,7 @@ class WeightedLosses : public ::testing::Test {
     map((std::string(kDynamicMapPrefix) + "heatmap").c_str(), 8, 1);
     const auto labels = [&](int64_t channels) {
       const Tensor raster = zeros({2, channels, 24, 32}, {.dtype = DType::UInt8});
-      for (int64_t i = 0; i < raster.numel(); ++i)
-        raster.data<uint8_t>()[i] = i % 11 == 0 ? 255 : i % 5 == 0 ? 1 : 0;
+      for (int64_t i = 0; i < raster.numel(); ++i) raster.data<uint8_t>()[i] = i % 11 == 0 ? 255 : i % 5 == 0 ? 1 : 0;
       return raster;
     };
     batch_.lane = labels(9);
@@ -105,8 +104,7 @@ TEST_F(WeightedLosses, AreTheSumOfTheTermsTimesTheirWeights) {
               gaussian_focal_loss(output_.at(kInstanceHeatmap), instances.heatmap).item(), 1e-6);
   EXPECT_NEAR(term("static/instance_box"),
               indexed_l1_loss(output_.at(kInstanceBox), instances.cells, instances.values).item(), 1e-6);
-  const LabelGrid range = {
-      .x_min = 0, .y_min = -2.4, .z_min = -3, .x_max = 6.4, .y_max = 2.4, .z_max = 5, .cell = 0.2};
+  const LabelGrid range = {.x_min = 0, .y_min = -2.4, .z_min = -3, .x_max = 6.4, .y_max = 2.4, .z_max = 5, .cell = 0.2};
   const CentreTargets boxes =
       box_targets(batch_, {.x_min = 0, .y_min = -2.4, .cell = 0.8, .rows = 6, .columns = 8}, 8, range);
   const std::string dynamic(kDynamicMapPrefix);
@@ -151,11 +149,10 @@ TEST_F(WeightedLosses, ATermOfNoWeightIsLoggedAndMovesNothing) {
 }
 
 TEST_F(WeightedLosses, NothingToLearnIsAnError) {
-  const TaskList tasks(
-      standard_tasks(),
-      document({"tasks.dynamic_task=false", "loss.lane_focal=0", "loss.lane_dice=0", "loss.lane_any_focal=0",
-                "loss.lane_any_dice=0", "loss.road_focal=0", "loss.road_dice=0", "loss.instance_heatmap=0",
-                "loss.instance_box=0"}));
+  const TaskList tasks(standard_tasks(),
+                       document({"tasks.dynamic_task=false", "loss.lane_focal=0", "loss.lane_dice=0",
+                                 "loss.lane_any_focal=0", "loss.lane_any_dice=0", "loss.road_focal=0",
+                                 "loss.road_dice=0", "loss.instance_heatmap=0", "loss.instance_box=0"}));
   EXPECT_THROW(compute_losses(output_, batch_, tasks.active()), Error);
   EXPECT_THROW(compute_losses(output_, batch_, std::span<const ActiveTask>()), Error);
 }

@@ -153,13 +153,12 @@ class CountingTask : public Task {
 
 TEST(TaskMetrics, AreSharedByRanksAndReachTheHeadline) {
   const configs::Document document = configs::load({.config = "mini_step1"});
-  const TaskList tasks({{.name = "counting",
-                         .module = "bev_counting_head",
-                         .input = kBevFused,
-                         .make = [](const configs::Document&) -> std::unique_ptr<Task> {
-                           return std::make_unique<CountingTask>();
-                         }}},
-                       document);
+  const TaskList tasks(
+      {{.name = "counting",
+        .module = "bev_counting_head",
+        .input = kBevFused,
+        .make = [](const configs::Document&) -> std::unique_ptr<Task> { return std::make_unique<CountingTask>(); }}},
+      document);
   EXPECT_THAT(headline_names(tasks), ::testing::Contains("frames"));
   TaskEvaluation first({}, tasks), second({}, tasks);
   const EvaluationFrame frame;

@@ -345,9 +345,9 @@ TEST(Predict, OnAGpuGivesTheSame) {
   if (cuda_device_count() == 0) GTEST_SKIP() << "SKIPPED: no GPU: " << cuda_problem();
   const configs::Document document = TinyData::get().document("mini_step2_static");
   const std::string inputs = write_inputs(document, "gpu_inputs.h5"), outputs = TinyData::get().path("cpu_outputs.h5");
-  const Outcome on_cpu = bevgrad(tiny({"predict", "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs, "--outputs",
-                                       outputs, "--tap", "lidar_vfe"},
-                                      "mini_step2_static"));
+  const Outcome on_cpu = bevgrad(tiny(
+      {"predict", "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs, "--outputs", outputs, "--tap", "lidar_vfe"},
+      "mini_step2_static"));
   ASSERT_EQ(on_cpu.status, 0) << on_cpu.err;
   const Hdf5Reader reader(outputs);
   const std::string from_gpu = TinyData::get().path("gpu_outputs.h5");

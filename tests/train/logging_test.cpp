@@ -127,8 +127,9 @@ TEST_F(ScalarLogs, AResumedRunReplacesWhatWasWrittenBeyondItsCheckpoint) {
   for (std::string line; std::getline(lines, line);) all.push_back(line);
   ASSERT_EQ(all.size(), 3u);
   EXPECT_THAT(all[0], ::testing::AllOf(::testing::StartsWith("{\"step\":1,\"time\":"),
-                                     ::testing::HasSubstr("\"train/loss\":0.5,\"val/miou\":null}")));
-  EXPECT_THAT(all[2], ::testing::AllOf(::testing::StartsWith("{\"step\":3,"), ::testing::HasSubstr("\"train/loss\":7.0")));
+                                       ::testing::HasSubstr("\"train/loss\":0.5,\"val/miou\":null}")));
+  EXPECT_THAT(all[2],
+              ::testing::AllOf(::testing::StartsWith("{\"step\":3,"), ::testing::HasSubstr("\"train/loss\":7.0")));
   const std::string csv = read(folder_ / "scalars.csv");
   EXPECT_THAT(csv, ::testing::StartsWith("step,time,name,value\n1,"));
   EXPECT_THAT(csv, ::testing::EndsWith(",train/loss,7\n"));
@@ -147,8 +148,8 @@ TEST_F(Logs, LinesGoToTheFile) {
     log.to_file("three");
   }
   const std::string text = read(folder_ / "train.log");
-  EXPECT_THAT(
-      text, ::testing::AllOf(::testing::HasSubstr(" one\n"), ::testing::HasSubstr(" two\n"), ::testing::HasSubstr(" three\n")));
+  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr(" one\n"), ::testing::HasSubstr(" two\n"),
+                                     ::testing::HasSubstr(" three\n")));
   EXPECT_THROW(RunLog("/proc/no/train.log"), Error);
 }
 
@@ -185,7 +186,7 @@ TEST_F(WorkDirs, OneTrainingAtATime) {
       FAIL();
     } catch (const UsageError& error) {
       EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr(folder),
-                                               ::testing::HasSubstr("process " + std::to_string(::getpid()))));
+                                                 ::testing::HasSubstr("process " + std::to_string(::getpid()))));
     }
   }
   EXPECT_EQ(lock_holder(folder), "");

@@ -105,17 +105,33 @@ TEST(Convert, LabelsAreFourTimesAsFineAsTheFeature) {
 
 // Every field that has a counterpart reaches it: each is given a value that no other has.
 TEST(Convert, EveryFieldOfTheNetworkReachesIt) {
-  const NetworkOptions options = network_options(load(
-      {.config = "mini_step2_static",
-       .sets = {"sensors.mean=[1,2,3]", "sensors.std=[4,5,6]", "network.backbone_width=7",
-                "network.backbone_blocks=[1,2,3,5]", "network.stem_max_pool=false", "network.neck_channels=9",
-                "network.bev_channels=11", "network.view_heights=[0.25]", "network.lidar.max_points=13",
-                "network.lidar.max_pillars=15", "network.lidar.vfe_channels=17", "network.lidar.legacy=true",
-                "network.lidar.layers=[1,2,4]", "network.lidar.channels=[19,21,23]", "network.lidar.neck_channels=25",
-                "temporal.intervals=[1,2]", "temporal.warp=bilinear", "tasks.enable_lidar=false",
-                "train.use_backbone_amp=false", "train.use_head_amp=true", "train.cuda_graphs=true",
-                "grid.pc_range=[-8,-4,-2,8,4,3]", "grid.bev_cell=0.5", "sensors.groups[0].height=64",
-                "sensors.groups[0].width=96", "sensors.groups[0].taps=[1,2]"}}));
+  const NetworkOptions options = network_options(load({.config = "mini_step2_static",
+                                                       .sets = {"sensors.mean=[1,2,3]",
+                                                                "sensors.std=[4,5,6]",
+                                                                "network.backbone_width=7",
+                                                                "network.backbone_blocks=[1,2,3,5]",
+                                                                "network.stem_max_pool=false",
+                                                                "network.neck_channels=9",
+                                                                "network.bev_channels=11",
+                                                                "network.view_heights=[0.25]",
+                                                                "network.lidar.max_points=13",
+                                                                "network.lidar.max_pillars=15",
+                                                                "network.lidar.vfe_channels=17",
+                                                                "network.lidar.legacy=true",
+                                                                "network.lidar.layers=[1,2,4]",
+                                                                "network.lidar.channels=[19,21,23]",
+                                                                "network.lidar.neck_channels=25",
+                                                                "temporal.intervals=[1,2]",
+                                                                "temporal.warp=bilinear",
+                                                                "tasks.enable_lidar=false",
+                                                                "train.use_backbone_amp=false",
+                                                                "train.use_head_amp=true",
+                                                                "train.cuda_graphs=true",
+                                                                "grid.pc_range=[-8,-4,-2,8,4,3]",
+                                                                "grid.bev_cell=0.5",
+                                                                "sensors.groups[0].height=64",
+                                                                "sensors.groups[0].width=96",
+                                                                "sensors.groups[0].taps=[1,2]"}}));
   EXPECT_EQ(options.image_mean, (std::array<double, 3>{1, 2, 3}));
   EXPECT_EQ(options.image_std, (std::array<double, 3>{4, 5, 6}));
   EXPECT_EQ(options.backbone_width, 7);
@@ -190,20 +206,21 @@ TEST(Convert, EveryFieldOfTheDataReachesIt) {
     EXPECT_EQ(got.height, group.height());
     EXPECT_EQ(got.width, group.width());
     ASSERT_EQ(got.cameras.size(), static_cast<size_t>(group.cameras_size()));
-    for (int c = 0; c < group.cameras_size(); ++c) EXPECT_EQ(got.cameras[static_cast<size_t>(c)], group.cameras(c).name());
+    for (int c = 0; c < group.cameras_size(); ++c)
+      EXPECT_EQ(got.cameras[static_cast<size_t>(c)], group.cameras(c).name());
   }
   EXPECT_EQ(lmdb_list(proto), "/r/x.txt");
   EXPECT_TRUE(dataset_options(load({.config = "mini_step1"}).proto, true).load_points);
 }
 
 TEST(Convert, EveryFieldOfTheGeneratorReachesIt) {
-  const Document document = load(
-      {.config = "mini_step2_static",
-       .sets = {"generator.lidar_beams=5", "generator.lidar_points=77", "generator.frames=6", "generator.frame_rate=7",
-                "generator.timestamp_jitter=0.011", "generator.drop_rate=0.13", "generator.pose_noise=0.017",
-                "generator.yaw_noise=0.019", "generator.night=0.21", "generator.parking=0.23",
-                "generator.occluders=0.29", "generator.image_noise=0.31", "temporal.intervals=[0.4,0.8]",
-                "temporal.match_tol=0.037"}});
+  const Document document =
+      load({.config = "mini_step2_static",
+            .sets = {"generator.lidar_beams=5", "generator.lidar_points=77", "generator.frames=6",
+                     "generator.frame_rate=7", "generator.timestamp_jitter=0.011", "generator.drop_rate=0.13",
+                     "generator.pose_noise=0.017", "generator.yaw_noise=0.019", "generator.night=0.21",
+                     "generator.parking=0.23", "generator.occluders=0.29", "generator.image_noise=0.31",
+                     "temporal.intervals=[0.4,0.8]", "temporal.match_tol=0.037"}});
   const SceneOptions options = scene_options(document);
   EXPECT_EQ(options.lidar.beams, 5);
   EXPECT_EQ(options.lidar.points, 77);

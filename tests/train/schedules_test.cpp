@@ -34,9 +34,9 @@ std::vector<std::string> two_phases(const std::vector<std::string>& more) {
 }
 
 TEST(Schedules, MilestonesBelongToTheirPhaseAsSharesOrSteps) {
-  const LrSchedule rate = make_lr_schedule(
-      document(two_phases({"train.train_milestones=[0.5, 0.8]", "train.finetune_milestones=[4, 15]"})),
-      standard_parts());
+  const LrSchedule rate =
+      make_lr_schedule(document(two_phases({"train.train_milestones=[0.5, 0.8]", "train.finetune_milestones=[4, 15]"})),
+                       standard_parts());
   for (int64_t step = 0; step < 30; ++step) {
     const double expected = step < 5    ? 1.0
                             : step < 8  ? 0.5
@@ -79,11 +79,11 @@ TEST(Schedules, ACosineFallsToItsShareInBothPhases) {
 
 TEST(Schedules, AStepReportsRateTimesWarmupTimesTheFactorOfTheRanks) {
   for (const bool is_scaled : {false, true}) {
-    auto trainer = make_trainer({"train.train_steps=4", "train.finetune_steps=3", "train.base_lr=1e-4",
-                                 "train.finetune_lr=3e-4", "train.gamma=0.5", "train.train_milestones=[3]",
-                                 "train.finetune_milestones=[1]", "train.warmup_steps=3",
-                                 std::string("train.lr_scaling=") + (is_scaled ? "sqrt" : "none")},
-                                is_scaled ? "scaled" : "unscaled");
+    auto trainer =
+        make_trainer({"train.train_steps=4", "train.finetune_steps=3", "train.base_lr=1e-4", "train.finetune_lr=3e-4",
+                      "train.gamma=0.5", "train.train_milestones=[3]", "train.finetune_milestones=[1]",
+                      "train.warmup_steps=3", std::string("train.lr_scaling=") + (is_scaled ? "sqrt" : "none")},
+                     is_scaled ? "scaled" : "unscaled");
     // One rank where eight are the reference.
     const double factor = is_scaled ? std::sqrt(1.0 / 8) : 1;
     const double expected[] = {1e-4 / 3, 2e-4 / 3, 1e-4, 0.5e-4, 3e-4, 1.5e-4, 1.5e-4};

@@ -353,7 +353,8 @@ TEST(NotFinite, StopsWithTheStepAndTheCulprit) {
       trainer->step();
       FAIL();
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
+      EXPECT_THAT(error.what(),
+                  ::testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
     }
   }
 }

@@ -121,7 +121,10 @@ std::vector<OpCase> common_loss_cases() {
        .inputs = {{{3, 4, 2}, -3, -0.1}},
        .function = [](const Tensors& x) { return nll_loss(x[0], classes(), class_options(x[0])); },
        .reference = cross_entropy_reference(0, true),
-       .errors = {{[] { nll_loss(zeros({2, 3}), full({2}, 3, {DType::Int64})); }, "expected 0 to 2"}}},
+       .errors = {{[] {
+                     nll_loss(zeros({2, 3}), full({2}, 3, {DType::Int64}));
+                   },
+                   "expected 0 to 2"}}},
       {.op = "cross_entropy",
        .inputs = {logits},
        .function = [](const Tensors& x) { return cross_entropy(x[0], classes(), class_options(x[0])); },
@@ -132,8 +135,9 @@ std::vector<OpCase> common_loss_cases() {
        .function = [](const Tensors& x) { return cross_entropy(x[0], classes(), class_options(x[0], 0.3)); },
        .reference = cross_entropy_reference(0.3, false),
        .errors = {{[] {
-         cross_entropy(zeros({2, 3}), zeros({2}, {DType::Int64}), {.label_smoothing = 2});
-       }, "label_smoothing is 2"}}},
+                     cross_entropy(zeros({2, 3}), zeros({2}, {DType::Int64}), {.label_smoothing = 2});
+                   },
+                   "label_smoothing is 2"}}},
       {.op = "cross_entropy",
        .variant = "probabilities",
        .inputs = {logits, {{3, 4, 2}, 0.1, 0.9}},

@@ -99,41 +99,60 @@ std::vector<OpCase> loss_cases() {
        .function = [](const Tensors& x) { return sigmoid_focal_loss(x[0], labels(x[0].sizes())); },
        .reference = focal_reference(0.25, 2, false),
        .empty = none,
-       .errors = {wrong([] { sigmoid_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 4}, {DType::UInt8})); },
-                        "sigmoid_focal_loss"),
-                  wrong([] {
-                    sigmoid_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8}),
-                                       {.class_weights = {1}});
-                  }, "1 class weights were given for 2 classes")}},
+       .errors =
+           {wrong(
+                [] {
+                  sigmoid_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 4}, {DType::UInt8}));
+                },
+                "sigmoid_focal_loss"),
+            wrong(
+                [] {
+                  sigmoid_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8}), {.class_weights = {1}});
+                },
+                "1 class weights were given for 2 classes")}},
       {.op = "sigmoid_focal_loss",
        .variant = "options",
        .inputs = {logits},
-       .function = [](const Tensors& x) { return sigmoid_focal_loss(x[0], labels(), {0.6, 1.5, kWeights}); },
+       .function =
+           [](const Tensors& x) {
+             return sigmoid_focal_loss(x[0], labels(), {0.6, 1.5, kWeights});
+           },
        .reference = focal_reference(0.6, 1.5, true)},
       {.op = "soft_dice_loss",
        .inputs = {logits},
        .function = [](const Tensors& x) { return soft_dice_loss(x[0], labels(x[0].sizes())); },
        .reference = dice_reference(1, false),
        .empty = none,
-       .errors = {wrong([] {
-         soft_dice_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8}), {.class_weights = {0, 0}});
-       }, "the class weights add up to 0")}},
+       .errors = {wrong(
+           [] {
+             soft_dice_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8}), {.class_weights = {0, 0}});
+           },
+           "the class weights add up to 0")}},
       {.op = "soft_dice_loss",
        .variant = "options",
        .inputs = {logits},
-       .function = [](const Tensors& x) { return soft_dice_loss(x[0], labels(), {0.3, kWeights}); },
+       .function =
+           [](const Tensors& x) {
+             return soft_dice_loss(x[0], labels(), {0.3, kWeights});
+           },
        .reference = dice_reference(0.3, true)},
       {.op = "gaussian_focal_loss",
        .inputs = {logits},
        .function = [](const Tensors& x) { return gaussian_focal_loss(x[0], heat(x[0].sizes())); },
        .reference = gaussian_reference(2, 4),
        .empty = none,
-       .errors = {wrong([] { gaussian_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8})); },
-                        "gaussian_focal_loss")}},
+       .errors = {wrong(
+           [] {
+             gaussian_focal_loss(zeros({1, 2, 3, 3}), zeros({1, 2, 3, 3}, {DType::UInt8}));
+           },
+           "gaussian_focal_loss")}},
       {.op = "gaussian_focal_loss",
        .variant = "options",
        .inputs = {logits},
-       .function = [](const Tensors& x) { return gaussian_focal_loss(x[0], heat(), {1.5, 3}); },
+       .function =
+           [](const Tensors& x) {
+             return gaussian_focal_loss(x[0], heat(), {1.5, 3});
+           },
        .reference = gaussian_reference(1.5, 3)},
       {.op = "indexed_l1_loss",
        .inputs = {{kSizes}},
@@ -153,8 +172,11 @@ std::vector<OpCase> loss_cases() {
                                 2 * std::abs(at(1, 1, 19) - 7) + 0.5 * std::abs(at(1, 2, 19) + 3);
              return number(sum / 3);
            },
-       .errors = {wrong([] { indexed_l1_loss(zeros({1, 2, 3, 3}), zeros({1}, {DType::Int64}), zeros({1, 3})); },
-                        "indexed_l1_loss")}},
+       .errors = {wrong(
+           [] {
+             indexed_l1_loss(zeros({1, 2, 3, 3}), zeros({1}, {DType::Int64}), zeros({1, 3}));
+           },
+           "indexed_l1_loss")}},
   };
 }
 
