@@ -200,7 +200,9 @@ TEST(Agent, TheSameFailureWithoutProgressIsNotTriedAThirdTime) {
 TEST(Agent, TheEarliestNoteIsTheCause) {
   const std::string note =
       "printf '{\"message\": {\"message\": \"%s\", \"extraInfo\": {\"timestamp\": \"%s\"}}}' \"$1\" \"$2\" > "
-      "$TORCHELASTIC_ERROR_FILE; sleep 0.4; exit 5";
+      "$TORCHELASTIC_ERROR_FILE; while [ $(ls $(dirname $TORCHELASTIC_ERROR_FILE)/*.json | wc -l) -lt 3 ]; do sleep "
+      "0.05; "
+      "done; sleep 0.2; exit 5";
   for (const std::string first : {"0", "1", "2"}) {
     LaunchOptions options = shell("", 3);
     options.command = {"sh", "-c",
@@ -212,7 +214,12 @@ TEST(Agent, TheEarliestNoteIsTheCause) {
 }
 
 TEST(Agent, WhoDoesNotStopIsKilledAfterTheGrace) {
-  LaunchOptions options = shell("if [ $RANK = 1 ]; then sleep 0.3; exit 3; fi; trap '' TERM; sleep 30 & wait; wait", 2);
+  const TemporaryFolder folder;
+  const std::string ready = folder / "ready";
+  LaunchOptions options =
+      shell("if [ $RANK = 1 ]; then while [ ! -e " + ready + " ]; do sleep 0.02; done; exit 3; fi; " +
+                "trap '' TERM; echo > " + ready + "; sleep 30",
+            2);
   options.grace = milliseconds(1000);
   const auto start = std::chrono::steady_clock::now();
   const Ended ended = launched(options);
