@@ -196,7 +196,7 @@ TEST_F(ConfigFiles, TooMuchIsRefused) {
   EXPECT_THAT(error_of("# " + std::string(size_t{4} << 20, 'x') + "\nbase: \"mini_step1\"\n"), HasSubstr("too many"));
   write("0.prototxt", "base: \"mini_step1\"");
   for (int i = 1; i < 20; ++i) write(fmt::format("{}.prototxt", i), fmt::format("base: \"{}.prototxt\"", i - 1));
-  EXPECT_NO_THROW(load({.config = (folder_ / "14.prototxt").string()}));
+  EXPECT_NO_THROW(load({.config = (folder_ / "11.prototxt").string()}));
   try {
     load({.config = (folder_ / "19.prototxt").string()});
     ADD_FAILURE() << "20 configs stood on one another";
@@ -208,7 +208,8 @@ TEST_F(ConfigFiles, TooMuchIsRefused) {
 TEST_F(ConfigFiles, MessagesNameTheConfigThatWasAskedFor) {
   const std::string over = write("task.prototxt", "train { batch_size: 2 }");
   EXPECT_EQ(load({.config = "mini_step1", .task_config = over}).source, "mini_step1.prototxt");
-  EXPECT_EQ(load({.config = "", .task_config = write("alone.prototxt", kMini)}).source, (folder_ / "alone.prototxt"));
+  EXPECT_EQ(load({.config = "", .task_config = write("alone.prototxt", kMini)}).source,
+            (folder_ / "alone.prototxt").string());
 }
 
 TEST_F(ConfigFiles, SetErrorsNameThePath) {
@@ -281,7 +282,7 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"data.root=", "empty"}, Impossible{"eval.series_eval_conf=[1.5]", "0 to 1"},
         Impossible{"eval.ranges[0].y_max=-30", "not above"}, Impossible{"drawing.lane_threshold=7", "0 to 1"},
         Impossible{"generator.val_sequences=100", "0 to"}, Impossible{"generator.drop_rate=1", "below 1"},
-        Impossible{"grid.pc_range=[0,-22.4,-3,60,22.4,5]", "an even number"},
+        Impossible{"grid.bev_cell=6.4", "an even number"},
         Impossible{"sensors.groups[0].cameras[0].width=100", "together or not at all"},
         Impossible{"sensors.groups[0].cameras[0].height=100", "together or not at all"},
         Impossible{"sensors.groups[2].cameras[0].fov=360", "below 360"},

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <thread>
 
@@ -113,13 +114,13 @@ TEST(Meeting, WhoHasBegunFewerCollectivesIsMissing) {
         meeting.set_progress(rank == 2 ? 4 : 5, "all_reduce of weight");
         std::this_thread::sleep_for(milliseconds(1200));  // a beat
         if (rank == 0) behind = meeting.find_missing("all_reduce").what();
-        if (++ready, rank == 0) ready = 10;
-        while (ready < 10) std::this_thread::sleep_for(milliseconds(20));
+        if (rank == 0) ready = 1;
+        while (ready < 1) std::this_thread::sleep_for(milliseconds(20));
         meeting.set_progress(5, rank == 1 ? "broadcast of bias" : "all_reduce of weight");
         std::this_thread::sleep_for(milliseconds(1200));
         if (rank == 0) different = meeting.find_missing("all_reduce").what();
-        if (rank == 0) ready = 20;
-        while (ready < 20) std::this_thread::sleep_for(milliseconds(20));
+        if (rank == 0) ready = 2;
+        while (ready < 2) std::this_thread::sleep_for(milliseconds(20));
       });
   for (const std::string& error : errors) EXPECT_EQ(error, "");
   EXPECT_THAT(behind, AllOf(HasSubstr("nothing from rank 2 within 1.5 s"), Not(HasSubstr("rank 1 within"))));

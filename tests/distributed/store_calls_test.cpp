@@ -131,8 +131,12 @@ TEST(StoreCalls, NoMoreIsStoredThanTheLimitAndWhatGoesMakesRoom) {
   EXPECT_EQ(store.peek("7").size(), large.size());
   {
     StoreClient greedy(server.endpoint(), milliseconds(5000));
-    greedy.set("8", large);
-    EXPECT_THROW(greedy.has("8"), Error);
+    EXPECT_THROW(
+        {
+          greedy.set("8", large);
+          greedy.has("8");
+        },
+        Error);
     EXPECT_THAT(error_of([&] { greedy.has("8"); }), HasSubstr("broke before"));
   }
   EXPECT_FALSE(store.has("8"));
