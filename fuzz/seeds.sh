@@ -1,8 +1,8 @@
 #!/bin/sh
-# Fills FOLDER/{pickle,torch,safetensors,hdf5,npz,gguf,onnx,image} with the golden files as seeds: fuzz/seeds.sh FOLDER
+# Fills FOLDER/<target> with seeds, the golden files and others: fuzz/seeds.sh FOLDER
 set -eu
 golden="$(dirname "$0")/../tests/golden"
-for kind in pickle torch safetensors hdf5 npz gguf onnx image record; do mkdir -p "$1/$kind"; done
+for kind in pickle torch safetensors hdf5 npz gguf onnx image record config python event store; do mkdir -p "$1/$kind"; done
 cp "$golden"/formats/*.pkl "$1/pickle"
 cp "$golden"/formats/*.pt "$golden"/formats/*.ckpt "$golden"/formats/*.tar "$1/torch"
 cp "$golden"/formats/*.safetensors "$1/safetensors"
@@ -11,6 +11,20 @@ cp "$golden"/formats/*.npz "$1/npz"
 printf 'GGUF\003\000\000\000' >"$1/gguf/head"
 printf '\010\010\072\000' >"$1/onnx/empty"
 find "$golden/data" -name '*.jpg' -exec cp {} "$1/image" ';'
+for config in "$(dirname "$0")"/../configs/*.prototxt; do
+  { echo 'sensors.groups[0].cameras[0].fov=90'; cat "$config"; } >"$1/config/$(basename "$config")"
+done
+printf 'temporal.intervals=[1,2.5]\ntrain { batch_size: 3 } eval { line_classes: [] }\n' >"$1/config/set"
+printf 'a = 3 + 2 * len\ntrain = dict(batch_size=a, lr=1e-3)\nx = {"k": [1, (2, None)], "b": True}\nx["k"] = a\n' >"$1/python/some"
+# Introduction and ping; set; add; wait for two keys; multi_set of one pair.
+printf '\000\316\367\205\074\015abcd' >"$1/store/hello"
+printf '\001\001\000\000\000\000\000\000\000k\002\000\000\000\000\000\000\000vv' >"$1/store/set"
+printf '\004\001\000\000\000\000\000\000\000n\005\000\000\000\000\000\000\000' >"$1/store/add"
+printf '\006\002\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000a\001\000\000\000\000\000\000\000b' >"$1/store/wait"
+printf '\013\001\000\000\000\000\000\000\000\001\000\000\000\000\000\000\000a\001\000\000\000\000\000\000\000b' >"$1/store/multi_set"
+# An event's message: a file's version, a step with a scalar.
+printf '\032\015brain.Event:2' >"$1/event/version"
+printf '\020\005\052\014\012\012\012\003a/b\025\000\000\200\077' >"$1/event/scalar"
 # The pickles inside the zip files.
 for file in "$golden"/formats/*.pt "$golden"/formats/*.ckpt; do
   pickle="$1/pickle/$(basename "$file").pkl"

@@ -3,9 +3,7 @@
 namespace bevgrad::testing {
 
 OpTable op_table() {
-  OpTable table{"autograd/functions",
-                {},
-                {"conv2d_affine", "fold_batch_norm", "sample_at" /* what grid_sample and warp_bev share */}};
+  OpTable table{"autograd/functions", {}, {{"conv2d_affine", "autograd/folded_norm.cpp"}}};
   for (const auto& family :
        {pointwise_cases(), shape_cases(), reduce_cases(), conv_cases(), batch_norm_cases(), pool_cases(),
         linear_cases(), channel_scale_cases(), interpolate_cases(), grid_sample_cases(), softmax_cases(), cells_cases(),

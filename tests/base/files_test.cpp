@@ -7,6 +7,8 @@
 
 #include <filesystem>
 
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "support/error_of.h"
 #include "support/temporary_folder.h"
 
@@ -58,6 +60,34 @@ TEST(TextFile, ProcessesThatWriteTheSameFileEachSucceed) {
   const std::string text = read_file(path);
   EXPECT_EQ(text, std::string(5000, text[0]));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1) << "leftovers";
+}
+
+TEST(AtomicFile, WithoutCommitNothingIsLeft) {
+  const testing::TemporaryFolder folder;
+  write_text_file(folder / "file", "before");
+  {
+    AtomicFile file(folder / "file");
+    file.write("after");
+  }
+  EXPECT_EQ(read_file(folder / "file"), "before");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1) << "leftovers";
+}
+
+TEST(AtomicFile, APatchChangesWhatIsThereAndNothingElse) {
+  const testing::TemporaryFolder folder;
+  {
+    AtomicFile file(folder / "file");
+    file.write("0123");
+    file.write("4567");
+    EXPECT_EQ(file.position(), 8u);
+    file.patch(2, "ab");
+    file.patch(6, "yz");
+    EXPECT_THROW(file.patch(7, "yz"), Error);
+    EXPECT_EQ(file.position(), 8u);
+    file.write("8");
+    file.commit();
+  }
+  EXPECT_EQ(read_file(folder / "file"), "01ab45yz8");
 }
 
 }  // namespace

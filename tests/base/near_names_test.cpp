@@ -22,5 +22,18 @@ TEST(NearNames, TheClosestComeFirst) {
   EXPECT_EQ(did_you_mean("zzzz", {"fuser"}), "");
 }
 
+TEST(NearNames, TwoWrongLettersAreNearInAShortNameThreeAreNot) {
+  EXPECT_THAT(near_names("abcd", {"abxy"}), testing::ElementsAre("abxy"));
+  EXPECT_TRUE(near_names("abcd", {"axyz"}).empty());
+  EXPECT_THAT(near_names("twelve_chars", {"twelve_12345"}), testing::IsEmpty());
+  EXPECT_THAT(near_names("twelve_chars", {"twelve_c1234"}), testing::ElementsAre("twelve_c1234"));
+}
+
+TEST(NearNames, AreAsManyAsWereAskedForAndEachOnce) {
+  const std::vector<std::string> all = {"aaa1", "aaa2", "aaa2", "aaa3", "aaa4"};
+  EXPECT_THAT(near_names("aaa", all, 2), testing::ElementsAre("aaa1", "aaa2"));
+  EXPECT_THAT(near_names("aaa", all, 9), testing::ElementsAre("aaa1", "aaa2", "aaa3", "aaa4"));
+}
+
 }  // namespace
 }  // namespace bevgrad

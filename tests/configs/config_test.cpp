@@ -9,22 +9,17 @@
 
 #include "base/error.h"
 #include "configs/validate.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad::configs {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-class ConfigFiles : public testing::Test {
+class ConfigFiles : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("bevgrad_configs_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& text) {
     const std::filesystem::path path = folder_ / name;
     std::filesystem::create_directories(path.parent_path());
@@ -42,7 +37,8 @@ class ConfigFiles : public testing::Test {
     return "no error";
   }
 
-  std::filesystem::path folder_;
+  testing::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 const char* kMini = "base: \"mini_step1\"\n";
@@ -50,7 +46,7 @@ const char* kMini = "base: \"mini_step1\"\n";
 TEST(ShippedConfigs, AreAllValid) {
   for (const std::string& name : shipped_names()) EXPECT_NO_THROW(load({.config = name})) << name;
   EXPECT_THAT(shipped_names(),
-              testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
+              ::testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
 }
 
 TEST(ShippedConfigs, FullSizeHasTheSourcesNumbers) {
@@ -165,11 +161,55 @@ TEST_F(ConfigFiles, SetReachesEveryKindOfField) {
   const config::Config& proto = document.proto;
   EXPECT_EQ(proto.train().batch_size(), 3);
   EXPECT_EQ(proto.sensors().groups(2).cameras(1).fov(), 185);
-  EXPECT_THAT(proto.temporal().intervals(), testing::ElementsAre(0.5, 1.25));
+  EXPECT_THAT(proto.temporal().intervals(), ::testing::ElementsAre(0.5, 1.25));
   EXPECT_EQ(proto.temporal().warp(), config::Temporal::identity);
   EXPECT_TRUE(proto.temporal().shuffle_poses());
   EXPECT_EQ(proto.data().root(), "/some/where else");
   EXPECT_EQ(proto.data().val(1).name(), "night");
+}
+
+TEST_F(ConfigFiles, SetTakesAValueAsItIsWritten) {
+  const Document document =
+      load({.config = "mini_step1",
+            .sets = {"description=a=b", "network.static_head.road_classes=[\"a,b\", 'c', d]", "train.batch_size=3",
+                     "train.batch_size=5", "temporal.intervals=[1,2,3,4]", "temporal.intervals=[0.5]"}});
+  EXPECT_EQ(document.proto.description(), "a=b");
+  EXPECT_THAT(document.proto.network().static_head().road_classes(), ::testing::ElementsAre("a,b", "c", "d"));
+  EXPECT_EQ(document.proto.train().batch_size(), 5) << "the last one counts";
+  EXPECT_THAT(document.proto.temporal().intervals(), ::testing::ElementsAre(0.5));
+  EXPECT_EQ(document.place("temporal.intervals"), "--set temporal.intervals=[0.5]");
+}
+
+TEST_F(ConfigFiles, AListThatIsReplacedForgetsWhereItsOldValuesStood) {
+  const std::string base =
+      write("base.prototxt", "base: \"mini_step1\"\ntemporal {\n  intervals: 1\n  intervals: 2\n  intervals: 3\n}\n");
+  EXPECT_EQ(load({.config = base}).place("temporal.intervals[1]"), base + ":4");
+  const std::string top = write("top.prototxt", "base: \"base.prototxt\"\n\n\n\n\ntemporal { intervals: 5 }\n");
+  const Document document = load({.config = top});
+  EXPECT_EQ(document.place("temporal.intervals[0]"), top + ":6");
+  EXPECT_EQ(document.place("temporal.intervals[2]"), top + ":6");
+  const Document set = load({.config = base, .sets = {"temporal.intervals=[1,2,3]"}});
+  EXPECT_EQ(set.place("temporal.intervals[1]"), "--set temporal.intervals=[1,2,3]");
+}
+
+TEST_F(ConfigFiles, TooMuchIsRefused) {
+  EXPECT_THAT(error_of("# " + std::string(size_t{4} << 20, 'x') + "\nbase: \"mini_step1\"\n"), HasSubstr("too many"));
+  write("0.prototxt", "base: \"mini_step1\"");
+  for (int i = 1; i < 20; ++i) write(fmt::format("{}.prototxt", i), fmt::format("base: \"{}.prototxt\"", i - 1));
+  EXPECT_NO_THROW(load({.config = (folder_ / "11.prototxt").string()}));
+  try {
+    load({.config = (folder_ / "19.prototxt").string()});
+    ADD_FAILURE() << "20 configs stood on one another";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("more than 16"));
+  }
+}
+
+TEST_F(ConfigFiles, MessagesNameTheConfigThatWasAskedFor) {
+  const std::string over = write("task.prototxt", "train { batch_size: 2 }");
+  EXPECT_EQ(load({.config = "mini_step1", .task_config = over}).source, "mini_step1.prototxt");
+  EXPECT_EQ(load({.config = "", .task_config = write("alone.prototxt", kMini)}).source,
+            (folder_ / "alone.prototxt").string());
 }
 
 TEST_F(ConfigFiles, SetErrorsNameThePath) {
@@ -192,7 +232,7 @@ struct Impossible {
   const char* says;
 };
 
-class ImpossibleValues : public testing::TestWithParam<Impossible> {};
+class ImpossibleValues : public ::testing::TestWithParam<Impossible> {};
 
 TEST_P(ImpossibleValues, AreRefusedByName) {
   const Impossible& impossible = GetParam();
@@ -207,7 +247,7 @@ TEST_P(ImpossibleValues, AreRefusedByName) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, ImpossibleValues,
-    testing::Values(
+    ::testing::Values(
         Impossible{"tasks.occupancy_task=true", "does not exist"},
         Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"grid.bev_cell=0", "positive"},
         Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
@@ -241,7 +281,94 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"loss.static_weight=-1", "0 or more"}, Impossible{"data.train[0].lists=[]", "names no list"},
         Impossible{"data.root=", "empty"}, Impossible{"eval.series_eval_conf=[1.5]", "0 to 1"},
         Impossible{"eval.ranges[0].y_max=-30", "not above"}, Impossible{"drawing.lane_threshold=7", "0 to 1"},
-        Impossible{"generator.val_sequences=100", "0 to"}, Impossible{"generator.drop_rate=1", "below 1"}));
+        Impossible{"generator.val_sequences=100", "0 to"}, Impossible{"generator.drop_rate=1", "below 1"},
+        Impossible{"grid.bev_cell=6.4", "an even number"},
+        Impossible{"sensors.groups[0].cameras[0].width=100", "together or not at all"},
+        Impossible{"sensors.groups[0].cameras[0].height=100", "together or not at all"},
+        Impossible{"sensors.groups[2].cameras[0].fov=360", "below 360"},
+        Impossible{"train.early_stop_patience=2", "needs train.checkpoint_metric"},
+        Impossible{"train.checkpoint_metric=miou", "needs train.val_interval"},
+        Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
+        Impossible{"train.skip_loss_factor=1", "0 or above 1"},
+        Impossible{"feature_cache.shuffle=true", "needs feature_cache.enabled"},
+        Impossible{"generator.timestamp_jitter=0.3", "half a frame"},
+        Impossible{"train.group_lr_scale[1].prefix=stage1_backbone", "twice"},
+        Impossible{"train.group_lr_scale[0].prefix=", "empty"},
+        Impossible{"data.train[0]={ name: \"a\" lists: \"b\" static_task: false dynamic_task: false }", "no task"},
+        Impossible{"train.ema_decay=1", "below 1"}, Impossible{"train.ema_decay=-0.1", "below 1"},
+        Impossible{"train.grad_clip_norm=-1", "0 or more"}, Impossible{"train.log_interval=0", "1 to"},
+        Impossible{"eval.iou_threshold=1.5", "0 to 1"}, Impossible{"distributed.timeout=0", "0.1"},
+        Impossible{"distributed.bucket_mb=0", "0.001"}, Impossible{"drawing.label_h=0", "1 to"}));
+
+TEST_F(ConfigFiles, WhatNeedsSomethingElseIsTakenWithIt) {
+  const auto accepted = [&](const std::vector<std::string>& sets, const std::string& config = "mini_step2_static") {
+    EXPECT_NO_THROW(load({.config = config, .sets = sets})) << sets[0];
+  };
+  accepted({"train.val_interval=5", "train.checkpoint_metric=miou", "train.early_stop_patience=2"});
+  accepted({"feature_cache.shuffle=true", "feature_cache.enabled=true"});
+  accepted({"train.skip_loss_factor=1.5"});
+  accepted({"sensors.groups[2].cameras[0].fov=359"});
+  accepted({"generator.frame_rate=10", "generator.timestamp_jitter=0.049"});
+  accepted({"sensors.groups[0].cameras[0].width=100", "sensors.groups[0].cameras[0].height=90"});
+  // The stride of the coarsest tap is 32 with the stem's pooling, 16 without.
+  accepted({"network.stem_max_pool=false", "sensors.groups[0].height=48"});
+  EXPECT_THAT(error_of(kMini, {"network.stem_max_pool=true", "sensors.groups[0].height=48"}), HasSubstr("stride"));
+  EXPECT_THAT(error_of(kMini, {"network.stem_max_pool=false", "sensors.groups[0].height=40"}), HasSubstr("stride"));
+  EXPECT_THAT(error_of(kMini, {"data.val=[]", "train.val_interval=5"}), HasSubstr("there is no val set"));
+  accepted({"data.val=[]", "train.val_interval=0"});
+}
+
+TEST(ListDefaults, AreTheSourcesNumbers) {
+  config::Config proto;
+  fill_defaults(proto);
+  using ::testing::ElementsAre;
+  EXPECT_THAT(proto.grid().pc_range(), ElementsAre(-20.8, -22.4, -3, 62.4, 22.4, 5));
+  EXPECT_THAT(proto.sensors().mean(), ElementsAre(128));
+  EXPECT_THAT(proto.sensors().std(), ElementsAre(1));
+  EXPECT_THAT(proto.network().backbone_blocks(), ElementsAre(3, 4, 6, 3));
+  EXPECT_THAT(proto.network().view_heights(), ElementsAre(-0.5, 0, 0.5, 1.5));
+  EXPECT_THAT(proto.network().lidar().layers(), ElementsAre(3, 5, 5));
+  EXPECT_THAT(proto.network().lidar().channels(), ElementsAre(64, 128, 256));
+  EXPECT_EQ(proto.network().static_head().lane_classes_size(), 9);
+  EXPECT_THAT(proto.network().static_head().symmetric_classes(), ElementsAre("SpeedBump", "ParkingSlot", "Column"));
+  EXPECT_EQ(proto.network().dynamic_head().classes_size(), 8);
+  EXPECT_THAT(proto.temporal().intervals(), ElementsAre(0.7, 1.9, 3.3));
+  EXPECT_THAT(proto.train().train_milestones(), ElementsAre(0.65, 0.9));
+  EXPECT_THAT(proto.train().finetune_milestones(), ElementsAre(0.65, 0.9));
+  ASSERT_EQ(proto.train().group_lr_scale_size(), 2);
+  EXPECT_EQ(proto.train().group_lr_scale(1).prefix(), "stage1_neck");
+  EXPECT_EQ(proto.train().group_lr_scale(1).scale(), 1);
+  EXPECT_THAT(proto.eval().series_eval_conf(), ElementsAre(0.9, 0.85, 0.8, 0.75, 0.7));
+  EXPECT_THAT(proto.eval().line_classes(), ElementsAre("Wall", "Curb"));
+  const std::tuple<const char*, double, double, double, double> ranges[] = {{"all", -22.4, 22.4, -20.8, 62.4},
+                                                                            {"main", -8, 8, -20, 120},
+                                                                            {"main_near", -8, 8, 0, 30},
+                                                                            {"main_middle", -8, 8, 30, 60},
+                                                                            {"main_far", -8, 8, 60, 120}};
+  ASSERT_EQ(proto.eval().ranges_size(), 5);
+  for (int i = 0; i < 5; ++i) {
+    const config::EvalRange& range = proto.eval().ranges(i);
+    EXPECT_EQ(std::tuple(range.name(), range.y_min(), range.y_max(), range.x_min(), range.x_max()),
+              (std::tuple<std::string, double, double, double, double>(ranges[i])));
+  }
+  // What is written stays.
+  proto.mutable_sensors()->clear_std();
+  proto.mutable_sensors()->add_std(3);
+  fill_defaults(proto);
+  EXPECT_THAT(proto.sensors().std(), ElementsAre(3));
+}
+
+TEST(HistoryReach, IsUpToTheToleranceAndOfTemporalFusionAlone) {
+  // 33 frames at 10 Hz reach 3.3 s; the tolerance is 0.1 s.
+  const auto load_with = [](const std::string& longest, const std::string& config) {
+    load({.config = config,
+          .sets = {"data.frame_rate=10", "temporal.max_capacity=33", "temporal.match_tol=0.1",
+                   "temporal.intervals=[0.7,1.9," + longest + "]"}});
+  };
+  EXPECT_NO_THROW(load_with("3.39", "hpa_step2_static"));
+  EXPECT_THROW(load_with("3.41", "hpa_step2_static"), UsageError);
+  EXPECT_NO_THROW(load_with("9", "hpa_step1"));
+}
 
 TEST(HistoryReach, ACapacityThatCannotReachIsRefused) {
   EXPECT_NO_THROW(load({.config = "hpa_step2_static", .sets = {"data.frame_rate=10"}}));

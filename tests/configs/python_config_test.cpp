@@ -10,13 +10,14 @@
 #include "base/error.h"
 #include "configs/load.h"
 #include "internal/python_literals.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad::configs {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
 using Kind = PythonValue::Kind;
 
 /// What the name `x` is after a text.
@@ -106,13 +107,8 @@ TEST(PythonLiterals, WhatIsNoPythonIsNamedWithItsLine) {
   EXPECT_THAT(error_of("x = [0] * 49000\ny = [0] * 49000\nz = [0] * 49000\n"), HasSubstr("larger than a config"));
 }
 
-class PythonConfigs : public testing::Test {
+class PythonConfigs : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("bevgrad_python_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
     return (folder_ / name).string();
@@ -123,7 +119,8 @@ class PythonConfigs : public testing::Test {
                    said_ += line + "\n";
                  }});
   }
-  std::filesystem::path folder_;
+  testing::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string said_;
 };
 
@@ -189,7 +186,7 @@ TEST_F(PythonConfigs, WhereNothingCanBeReadTheCallToUseIsSaid) {
     try {
       read(config, task);
     } catch (const UsageError& error) {
-      EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+      EXPECT_THAT(error.what(), ::testing::Not(HasSubstr("\n")));
       return error.what();
     }
     return "no error";

@@ -182,7 +182,7 @@ std::string real_log() {
 
 TEST(ImportAv2, TheRealLogsBoxesHoldThePointsThatItsAnnotatorsCounted) {
   const std::string log = real_log();
-  if (log.empty()) GTEST_SKIP() << "NO REAL DATA: there is no log of Argoverse 2";
+  if (log.empty()) GTEST_SKIP() << "SKIPPED: there is no log of Argoverse 2";
   TemporaryFolder folder;
   const ImportAv2Report report = import_av2(folder / "out", {.logs = {log}});
   EXPECT_EQ(report.frames, 2);

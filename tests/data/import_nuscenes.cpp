@@ -316,7 +316,7 @@ TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {
   if (std::filesystem::is_directory(real))
     for (const auto& file : std::filesystem::directory_iterator(real))
       if (file.path().extension() == ".pkl") info = file.path().string();
-  if (info.empty()) GTEST_SKIP() << "NO REAL DATA: " << real << " holds no nuScenes frame";
+  if (info.empty()) GTEST_SKIP() << "SKIPPED: " << real << " holds no nuScenes frame";
   TemporaryFolder folder;
   ImportReport report = import_nuscenes(folder / "out", {info, real});
   EXPECT_EQ(report.frames, 1);
@@ -354,7 +354,7 @@ TEST(ImportNuscenes, TheRealFramesBoxesHoldAsManyPointsAsItsAnnotatorsCounted) {
 
 TEST(ImportNuscenesErrors, ATruncatedLidarFileIsRefusedThoughItsPointsAreWhole) {
   const std::string real = real_folder();
-  if (!std::filesystem::is_directory(real)) GTEST_SKIP() << "NO REAL DATA: " << real << " is no folder";
+  if (!std::filesystem::is_directory(real)) GTEST_SKIP() << "SKIPPED: " << real << " is no folder";
   TemporaryFolder folder;
   std::filesystem::copy(real, folder / "in");
   std::string info;

@@ -188,5 +188,108 @@ TEST(RankDevice, IsTheLocalRanks) {
   EXPECT_THAT(device_of(1, {1, "", false}), HasSubstr("expected one for each of the 4 processes"));
 }
 
+Variables with(Variables variables, const Variables& more) {
+  for (const auto& [name, value] : more) variables[name] = value;
+  return variables;
+}
+
+TEST(RankEnvironment, NumbersAtTheirLimits) {
+  EXPECT_EQ(read_rank_environment(from(with(kTorchrun, {{"RANK", "0"}, {"LOCAL_RANK", "0"}}))).rank, 0);
+  EXPECT_EQ(read_rank_environment(from(with(kTorchrun, {{"MASTER_PORT", "65535"}}))).master_port, 65535);
+  EXPECT_EQ(read_rank_environment(from(with(kTorchrun, {{"MASTER_PORT", "1"}}))).master_port, 1);
+  EXPECT_THAT(error_of(with(kTorchrun, {{"MASTER_PORT", "65536"}})), HasSubstr("1 to 65535"));
+  EXPECT_THAT(error_of(with(kTorchrun, {{"MASTER_PORT", "0"}})), HasSubstr("1 to 65535"));
+  EXPECT_THAT(error_of(with(kTorchrun, {{"WORLD_SIZE", "0"}})), HasSubstr("WORLD_SIZE"));
+  EXPECT_THAT(error_of(with(kTorchrun, {{"MASTER_ADDR", ""}})), HasSubstr("MASTER_ADDR"));
+}
+
+TEST(RankEnvironment, ARunHasItsNameAndATryItsNumber) {
+  const RankEnvironment plain = read_rank_environment(from(kTorchrun));
+  EXPECT_EQ(plain.run_id, "none");
+  EXPECT_EQ(plain.restart_count, 0);
+  EXPECT_FALSE(plain.is_alone_on_its_machine);
+  const RankEnvironment named =
+      read_rank_environment(from(with(kTorchrun, {{"TORCHELASTIC_RUN_ID", "job"},
+                                                  {"TORCHELASTIC_RESTART_COUNT", "0"},
+                                                  {"TORCHELASTIC_USE_AGENT_STORE", "False"}})));
+  EXPECT_EQ(named.run_id, "job");
+  EXPECT_FALSE(named.use_agent_store);
+}
+
+const Variables kSlurmTask = {{"SLURM_STEP_ID", "0"},
+                              {"SLURM_PROCID", "1"},
+                              {"SLURM_NTASKS", "5"},
+                              {"SLURM_LOCALID", "0"},
+                              {"SLURM_JOB_ID", "77"},
+                              {"SLURM_STEP_TASKS_PER_NODE", "2(x2),1"},
+                              {"SLURM_JOB_NODELIST", "first,second"}};
+
+TEST(RankEnvironment, SlurmsTasksAreThoseOfTheNode) {
+  const auto local_size = [](const std::string& node, const std::string& tasks) {
+    return read_rank_environment(from(with(kSlurmTask, {{"SLURM_NODEID", node}, {"SLURM_STEP_TASKS_PER_NODE", tasks}})))
+        .local_world_size;
+  };
+  EXPECT_EQ(local_size("0", "2(x2),1"), 2);
+  EXPECT_EQ(local_size("1", "2(x2),1"), 2);
+  EXPECT_EQ(local_size("2", "2(x2),1"), 1);
+  EXPECT_EQ(local_size("0", "3,1,1"), 3);
+  EXPECT_EQ(local_size("1", "3,1,1"), 1);
+  EXPECT_EQ(local_size("3", "1(x3),2"), 2);
+}
+
+TEST(RankEnvironment, SlurmsRanksMeetOnTheFirstHostOrHere) {
+  EXPECT_EQ(read_rank_environment(from(kSlurmTask)).master_addr, "first");
+  EXPECT_EQ(read_rank_environment(from(with(kSlurmTask, {{"SLURM_STEP_NODELIST", "other[7-9]"}}))).master_addr,
+            "other7");
+  const RankEnvironment one_machine =
+      read_rank_environment(from(with(kSlurmTask, {{"SLURM_NTASKS", "5"}, {"SLURM_STEP_TASKS_PER_NODE", "5"}})));
+  EXPECT_EQ(one_machine.master_addr, "127.0.0.1");
+  EXPECT_EQ(read_rank_environment(from(with(kSlurmTask, {{"MASTER_ADDR", "10.0.0.9"}}))).master_addr, "10.0.0.9");
+  EXPECT_EQ(read_rank_environment(from(with(kSlurmTask, {{"MASTER_PORT", "123"}}))).master_port, 123);
+}
+
+TEST(RankEnvironment, PortsOfJobsAndStepsDifferAndLieBelowTheSystems) {
+  std::vector<int> ports;
+  for (int job = 0; job < 40; ++job)
+    for (const char* step : {"0", "1"})
+      ports.push_back(read_rank_environment(from(with(kSlurmTask, {{"SLURM_JOB_ID", std::to_string(1000 + job)},
+                                                                   {"SLURM_STEP_ID", step}})))
+                          .master_port);
+  for (const int port : ports) {
+    EXPECT_GE(port, 20000);
+    EXPECT_LT(port, 32000);
+  }
+  EXPECT_NE(ports[0], ports[1]) << "two steps of a job";
+  std::sort(ports.begin(), ports.end());
+  EXPECT_GT(std::unique(ports.begin(), ports.end()) - ports.begin(), 70);
+}
+
+TEST(RankEnvironment, OpenMpisJobHasAPort) {
+  const Variables here = {{"OMPI_COMM_WORLD_RANK", "1"},
+                          {"OMPI_COMM_WORLD_SIZE", "2"},
+                          {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                          {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}};
+  const auto port = [&](const Variables& more) { return read_rank_environment(from(with(here, more))).master_port; };
+  EXPECT_THAT(error_of(here), HasSubstr("MASTER_PORT"));
+  EXPECT_EQ(port({{"OMPI_MCA_ess_base_jobid", "a"}}), port({{"OMPI_MCA_ess_base_jobid", "a"}}));
+  EXPECT_NE(port({{"OMPI_MCA_ess_base_jobid", "a"}}), port({{"OMPI_MCA_ess_base_jobid", "b"}}));
+  EXPECT_NE(port({{"PMIX_NAMESPACE", "a"}}), port({{"PMIX_NAMESPACE", "b"}, {"OMPI_MCA_ess_base_jobid", "a"}}));
+  EXPECT_EQ(read_rank_environment(from(with(here, {{"PMIX_NAMESPACE", "a"}}))).master_addr, "127.0.0.1");
+}
+
+TEST(Threads, AreCountedAgainstTheCoresOfTheMachine) {
+  RankEnvironment environment;
+  environment.local_world_size = 3;
+  environment.world_size = 12;
+  EXPECT_EQ(odd_threads(4, environment, 6, from({})), "");
+  EXPECT_THAT(odd_threads(5, environment, 7, from({{"OMP_NUM_THREADS", "4"}})),
+              testing::AllOf(HasSubstr("3 rank(s)"), HasSubstr("15 threads on 7 core(s)"),
+                             testing::Not(HasSubstr("OMP_NUM_THREADS"))));
+  EXPECT_EQ(threads_per_rank(0, environment, 9, from({})), 3);
+  EXPECT_EQ(threads_per_rank(0, environment, 2, from({})), 1);
+  EXPECT_EQ(threads_per_rank(1, environment, 9, from({{"OMP_NUM_THREADS", "5"}})), 1);
+  EXPECT_EQ(threads_per_rank(0, environment, 9, from({{"OMP_NUM_THREADS", "5"}})), 5);
+}
+
 }  // namespace
 }  // namespace bevgrad

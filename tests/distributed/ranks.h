@@ -49,8 +49,8 @@ inline std::vector<Setting> settings(const std::vector<int>& sizes) {
   return all;
 }
 
-inline std::string setting_name(const testing::TestParamInfo<Setting>& info) {
-  return testing::PrintToString(info.param);
+inline std::string setting_name(const ::testing::TestParamInfo<Setting>& info) {
+  return ::testing::PrintToString(info.param);
 }
 
 using RankBody = std::function<void(ProcessGroup&, Device)>;

@@ -12,6 +12,7 @@
 #include "drawing/stitched_map.h"
 #include "evaluation/geojson.h"
 #include "internal/picture_file.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad {
 namespace {
@@ -22,7 +23,8 @@ std::string read(const std::filesystem::path& path) {
 }
 
 TEST(Animation, IsOnePngWithAllFrames) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("bevgrad_animation_{}.png", getpid());
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "animation.png";
   Animation animation(path.string());
   for (int i = 0; i < 3; ++i) {
     Canvas canvas(60, 40, kPaper);
@@ -42,11 +44,11 @@ TEST(Animation, IsOnePngWithAllFrames) {
   EXPECT_GE(count("fdAT"), 2);
   EXPECT_EQ(bytes[bytes.find("acTL") + 7], 3);  // frames, big endian
   EXPECT_FALSE(std::filesystem::exists(path.string() + ".part"));
-  std::filesystem::remove(path);
 }
 
 TEST(Animation, LeavesNothingHalfWritten) {
-  const auto path = std::filesystem::temp_directory_path() / fmt::format("bevgrad_none_{}.png", getpid());
+  const testing::TemporaryFolder folder;
+  const std::filesystem::path path = folder / "none.png";
   {
     Animation animation(path.string());
     animation.add(Canvas(6, 4, kPaper), 0.1);
@@ -109,11 +111,11 @@ int frames_of(const std::string& png) {
 }
 
 TEST(DriveRecorder, PlaysSequencesSideBySide) {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_side_{}", getpid());
+  const testing::TemporaryFolder folder;
   SamplePicture picture = example_picture();
   picture.cameras.clear();
   {
-    DriveRecorder recorder(folder.string(), {}, {.side_by_side = 2});
+    DriveRecorder recorder(folder.path(), {}, {.side_by_side = 2});
     for (int i = 0; i < 6; ++i) {
       picture.frame.sequence = i % 2;
       picture.frame.key = std::to_string(i);
@@ -122,13 +124,12 @@ TEST(DriveRecorder, PlaysSequencesSideBySide) {
     }
     recorder.finish();
     EXPECT_EQ(recorder.pictures(), 1);
-    EXPECT_EQ(recorder.first_pictures().at("online"), (folder / "pictures/online/1.png").string());
+    EXPECT_EQ(recorder.first_pictures().at("online"), folder / "pictures/online/1.png");
   }
   // Three frames a sequence at ten a second; the animation shows five a second.
   EXPECT_EQ(frames_of(read(folder / "drives/online_0.png")), 2);
   EXPECT_EQ(frames_of(read(folder / "drives/online_1.png")), 2);
   EXPECT_TRUE(std::filesystem::exists(folder / "lanes/online/5.map.geojson"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(PictureFile, OtherNamesHaveOtherFiles) {
@@ -172,11 +173,11 @@ TEST(PictureFile, OtherNamesHaveOtherFiles) {
 }
 
 TEST(DriveRecorder, ValSetsOfOneSequenceHaveFilesOfTheirOwn) {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_sets_{}", getpid());
+  const testing::TemporaryFolder folder;
   SamplePicture picture = example_picture();
   picture.cameras.clear();
   picture.features.clear();
-  DriveRecorder recorder(folder.string(), {}, {.side_by_side = 2});
+  DriveRecorder recorder(folder.path(), {}, {.side_by_side = 2});
   for (const char* set : {"雨天", "夜间", "a b", "a:b"}) {
     picture.frame.val_set = set;
     recorder.add(picture);
@@ -188,16 +189,15 @@ TEST(DriveRecorder, ValSetsOfOneSequenceHaveFilesOfTheirOwn) {
       files += entry.is_regular_file();
     EXPECT_EQ(files, count) << name;
   }
-  std::filesystem::remove_all(folder);
 }
 
 TEST(DriveRecorder, WritesADrivesFiles) {
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_drive_{}", getpid());
+  const testing::TemporaryFolder folder;
   SamplePicture picture = example_picture();
   picture.cameras.clear();
   picture.features.clear();
   {
-    DriveRecorder recorder(folder.string(), {});
+    DriveRecorder recorder(folder.path(), {});
     for (int i = 0; i < 3; ++i) {
       picture.frame.sequence = i < 2 ? 12 : 13;
       picture.frame.key = fmt::format("{}/{}", picture.frame.sequence, i);
@@ -215,7 +215,6 @@ TEST(DriveRecorder, WritesADrivesFiles) {
   EXPECT_NEAR(map["features"][0]["geometry"]["coordinates"][0][0].get<double>() -
                   ego["features"][0]["geometry"]["coordinates"][0][0].get<double>(),
               4, 1e-9);
-  std::filesystem::remove_all(folder);
   EXPECT_THROW(DriveRecorder("/proc/none/x", {}), Error);
 }
 

@@ -22,10 +22,11 @@ std::string read(const fs::path& path) {
 }
 
 /// Two runs of two frames each, with pictures, a config, a log and learning curves.
-class Report : public testing::Test {
+class Report : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = fs::temp_directory_path() / fmt::format("bevgrad_report_{}", getpid());
+    temporary_ = std::make_unique<testing::TemporaryFolder>();
+    folder_ = temporary_->path();
     for (const char* name : {"step1", "step2"}) {
       const bool second = std::string(name) == "step2";
       const fs::path run = folder_ / name;
@@ -52,10 +53,11 @@ class Report : public testing::Test {
       events.flush();
     }
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { temporary_.reset(); }
   static std::vector<RunResults> runs() {
     return {read_run((folder_ / "step1").string()), read_run((folder_ / "step2").string() + "/", "step 2")};
   }
+  inline static std::unique_ptr<testing::TemporaryFolder> temporary_;
   inline static fs::path folder_;
 };
 
@@ -204,7 +206,7 @@ TEST_F(Report, WorksInABrowser) {
     std::fprintf(stderr,
                  "\n*** SKIPPED: no Chromium on this machine (Debian: chromium-headless-shell), so the report was NOT "
                  "opened in a browser ***\n\n");
-    GTEST_SKIP() << "no Chromium";
+    GTEST_SKIP() << "SKIPPED: no Chromium";
   }
   const fs::path report = folder_ / "report.html", probe = folder_ / "probe.html";
   write_html_report(report.string(), runs());

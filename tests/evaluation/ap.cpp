@@ -120,5 +120,16 @@ TEST(Strata, OfAMatchIsItsTruths) {
   EXPECT_EQ(counts[0].truths[kSeenNow], 0);
 }
 
+TEST(InstanceAp, AnOverlapOfTheThresholdIsEnoughWhateverItsRounding) {
+  for (const double iou : {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}) {
+    std::vector<ApCounts> counts(1);
+    // The truth within the prediction, `iou` of its area.
+    count_instances({{{10, 0, 5, 2, 0, 0}, 0.9}}, {{10, 0, 5, 2 * iou, 0, 0}}, iou, kNowhere, counts);
+    EXPECT_TRUE(counts[0].detections[0].right) << iou;
+    count_instances({{{10, 0, 5, 2, 0, 0}, 0.9}}, {{10, 0, 5, 2 * iou - 1e-6, 0, 0}}, iou, kNowhere, counts);
+    EXPECT_FALSE(counts[0].detections[1].right) << iou;
+  }
+}
+
 }  // namespace
 }  // namespace bevgrad

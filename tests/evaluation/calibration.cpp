@@ -87,5 +87,38 @@ TEST(Reliability, PutsCellsIntoTenths) {
   EXPECT_NEAR(*reliability.error(), 0.1, 0.01);
 }
 
+TEST(Reliability, HasTenBinsOfATenthEach) {
+  LogitHistogram histogram;
+  ProbabilityRaster p(1, 1, 10, 0);
+  LabelRaster label(1, 1, 10, 0);
+  for (int i = 0; i < 10; ++i) {
+    p.values[static_cast<size_t>(i)] = static_cast<float>(0.05 + 0.1 * i);
+    label.values[static_cast<size_t>(i)] = i % 2 == 1;
+  }
+  histogram.add(p, label);
+  Reliability reliability;
+  reliability.add(histogram);
+  for (int i = 0; i < 10; ++i) {
+    const auto& bin = reliability.bins[static_cast<size_t>(i)];
+    EXPECT_EQ(bin.cells, 1) << i;
+    EXPECT_EQ(bin.true_cells, i % 2) << i;
+    EXPECT_NEAR(*bin.mean_probability(), 0.05 + 0.1 * i, 0.016) << i;
+  }
+  // Beyond both ends.
+  Reliability ends;
+  LogitHistogram certain;
+  p.values.assign(10, 1.0f);
+  p.values[0] = 0;
+  certain.add(p, label);
+  ends.add(certain);
+  EXPECT_EQ(ends.bins[0].cells, 1);
+  EXPECT_EQ(ends.bins[9].cells, 9);
+}
+
+TEST(Calibration, ItsThresholdIsWhereItGivesOneHalf) {
+  for (const Calibration& calibration : {Calibration{2, 0.7}, Calibration{0.5, -1.3}})
+    EXPECT_NEAR(calibration(calibration.threshold()), 0.5, 1e-12);
+}
+
 }  // namespace
 }  // namespace bevgrad

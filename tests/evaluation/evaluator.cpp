@@ -9,6 +9,7 @@
 
 #include "evaluation/comparison_text.h"
 #include "evaluation/evaluator.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad {
 namespace {
@@ -204,9 +205,9 @@ TEST(Evaluator, NamesTheMapAndTheSampleThatAreNotFinite) {
   one.merge(two.state());
   std::string all;
   for (const auto& remark : one.remarks()) all += remark + "\n";
-  EXPECT_THAT(all, testing::HasSubstr("online: 4 values of lane are NaN and count as not predicted"));
-  EXPECT_THAT(all, testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
-  EXPECT_THAT(all, testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
+  EXPECT_THAT(all, ::testing::HasSubstr("online: 4 values of lane are NaN and count as not predicted"));
+  EXPECT_THAT(all, ::testing::HasSubstr("online: 14 values of instance_heatmap are NaN or infinite"));
+  EXPECT_THAT(all, ::testing::HasSubstr("in 2 of 3 frames, first in sample online/1/1"));
   // What is no probability is no prediction of anything.
   for (const float value : {INFINITY, -INFINITY, 1.5f}) {
     frame.lane.at(3, 0, 1) = value;
@@ -234,15 +235,14 @@ TEST(Evaluator, TextsOfDataReachNoTerminalRaw) {
   auto frame = perfect_frame(set, 1, 0);
   frame.lane.at(0, 0, 0) = NAN;
   evaluator.add(frame);
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_raw_{}", getpid());
-  write_evaluation(folder.string(), evaluator.summary());
+  const testing::TemporaryFolder folder;
+  write_evaluation(folder.path(), evaluator.summary());
   std::ifstream file(folder / "metrics.txt", std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
   const Table iou = named(evaluator.tables(), "iou");
   text += iou_comparison_text(iou, iou, set, "b") + to_text(iou_comparison(iou, iou, set, "b"));
   for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= 0x20 && c < 0x7f)) << static_cast<int>(c);
-  EXPECT_THAT(text, testing::HasSubstr("a\\x0ab\\x1b[31m"));
-  std::filesystem::remove_all(folder);
+  EXPECT_THAT(text, ::testing::HasSubstr("a\\x0ab\\x1b[31m"));
 }
 
 TEST(Table, CutsTextsBetweenCharacters) {
@@ -273,8 +273,8 @@ TEST(Evaluator, KeepsLittleOfAFrame) {
 TEST(Evaluator, WritesTextCsvAndJson) {
   Evaluator evaluator(small_options());
   evaluator.add(perfect_frame("online", 1, 0));
-  const auto folder = std::filesystem::temp_directory_path() / fmt::format("bevgrad_evaluation_{}", getpid());
-  write_evaluation(folder.string(), evaluator.summary());
+  const testing::TemporaryFolder folder;
+  write_evaluation(folder.path(), evaluator.summary());
   std::ifstream file(folder / "metrics.json");
   const auto document = nlohmann::ordered_json::parse(file);
   EXPECT_EQ(document["frames"], 1);
@@ -284,7 +284,6 @@ TEST(Evaluator, WritesTextCsvAndJson) {
     EXPECT_TRUE(std::filesystem::exists(folder / (table.name + ".csv")));
   }
   EXPECT_GT(std::filesystem::file_size(folder / "metrics.txt"), 1000u);
-  std::filesystem::remove_all(folder);
   EXPECT_THROW(write_evaluation("/proc/none/here", evaluator.summary()), Error);
 }
 
@@ -309,8 +308,8 @@ TEST(Evaluator, ComparesTwoRuns) {
       EXPECT_LE(line.size(), 120u) << line;
       all += line + "\n";
     }
-    EXPECT_THAT(all, testing::ContainsRegex("lane DashedLine.* 0.000 +1.000 +[+]1.000"));
-    for (const auto& row : table.rows) EXPECT_THAT(all, testing::HasSubstr(to_text(row[2]))) << to_text(row[2]);
+    EXPECT_THAT(all, ::testing::ContainsRegex("lane DashedLine.* 0.000 +1.000 +[+]1.000"));
+    for (const auto& row : table.rows) EXPECT_THAT(all, ::testing::HasSubstr(to_text(row[2]))) << to_text(row[2]);
   }
   Evaluator other(small_options());
   other.add(perfect_frame("night", 1, 0));

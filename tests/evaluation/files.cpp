@@ -10,13 +10,14 @@
 #include "evaluation/evaluate_files.h"
 #include "evaluation/evaluator.h"
 #include "formats/hdf5/tensor_file.h"
+#include "support/temporary_folder.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 constexpr int64_t kFrames = 2, kRows = 20, kColumns = 30;
 
@@ -44,11 +45,9 @@ Tensor rows_of(int64_t columns, const std::vector<double>& row) {
   return rows;
 }
 
-class EvaluateFiles : public testing::Test {
+class EvaluateFiles : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / fmt::format("bevgrad_files_{}", getpid());
-    std::filesystem::create_directories(folder_);
     Tensor lane = zeros({kFrames, 2, kRows, kColumns}, {.dtype = DType::UInt8});
     for (int64_t i = 0; i < lane.numel(); ++i) lane.data<uint8_t>()[i] = i / kColumns % kRows == 9;
     labels_ = {{"lane", lane},
@@ -63,7 +62,6 @@ class EvaluateFiles : public testing::Test {
                     {"instance_scores", full({kFrames, 3}, 0.9)},
                     {"boxes", rows_of(11, {3, 0, 0, 4, 2, 1.5, 0, 0, 0, 0.8, 1})}};
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string write(const char* name, const Datasets& datasets) {
     const std::string path = (folder_ / name).string();
@@ -84,7 +82,8 @@ class EvaluateFiles : public testing::Test {
     }
   }
 
-  std::filesystem::path folder_;
+  testing::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   Datasets predictions_, labels_;
 };
 

@@ -156,5 +156,54 @@ TEST(HeadlineFigures, EveryOneHasANameATitleAndAText) {
   for (const auto& [name, value] : drives(0).headline()) EXPECT_TRUE(names.contains(name)) << name;
 }
 
+TEST(Intervals, AreTheMiddleOfTheReplicatesWhereThereAreEnough) {
+  std::vector<double> replicates;
+  for (int i = 0; i <= 1000; ++i) replicates.push_back(1000 - i);
+  EXPECT_DOUBLE_EQ(interval_of(replicates)->low, 25);
+  EXPECT_DOUBLE_EQ(interval_of(replicates)->high, 975);
+  for (size_t i = 0; i < 100; ++i) replicates[10 * i] = NAN;
+  EXPECT_TRUE(interval_of(replicates)) << "one of ten is missing";
+  for (size_t i = 0; i < 3; ++i) replicates[10 * i + 1] = NAN;
+  EXPECT_FALSE(interval_of(replicates));
+  EXPECT_FALSE(interval_of({}));
+}
+
+TEST(HeadlineComparison, PCountsTheDrawsThatSayTheOppositeOnBothSides) {
+  Headline a, b;
+  a.sequences = b.sequences = {"x", "y"};
+  a.figures["miou"] = 0.5, b.figures["miou"] = 0.6;
+  a.replicates["miou"] = std::vector<double>(999, 0.5);
+  std::vector<double>& now = b.replicates["miou"];
+  now.assign(999, 0.7);
+  for (size_t i = 0; i < 24; ++i) now[i] = 0.4;
+  now[24] = 0.5;
+  const auto p = [&] { return std::get<double>(headline_comparison(a, b, "a", "b").find({"miou"}, "p")); };
+  EXPECT_NEAR(p(), 2 * 26.0 / 1000, 1e-12);
+  now.assign(999, 0.7);
+  EXPECT_NEAR(p(), 2.0 / 1000, 1e-12);
+  now.assign(999, 0.5);
+  EXPECT_EQ(p(), 1);
+}
+
+TEST(Bootstrap, TwoSequencesGiveThreeDraws) {
+  const auto drives_of = [](const std::vector<int64_t>& sequences) {
+    Evaluator evaluator(small_options());
+    for (const int64_t sequence : sequences) {
+      EvaluationFrame frame = frame_of(sequence, 0.62f, 0.02f);
+      for (int64_t c = 0; c < 60; ++c) frame.lane.at(2, 15, c) = c < 20 * sequence ? 0.9f : 0.01f;
+      evaluator.add(frame);
+    }
+    return evaluator.headline_with_intervals();
+  };
+  const Headline both = drives_of({1, 2}), first = drives_of({1}), second = drives_of({2});
+  for (const char* name : {"lane_miou", "miou"}) {
+    // Each sequence twice, or both once.
+    std::set<double> expected = {first.figures.at(name), second.figures.at(name), both.figures.at(name)}, drawn;
+    ASSERT_EQ(expected.size(), 3u);
+    for (const double value : both.replicates.at(name)) drawn.insert(value);
+    EXPECT_EQ(drawn, expected) << name;
+  }
+}
+
 }  // namespace
 }  // namespace bevgrad

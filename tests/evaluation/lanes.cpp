@@ -5,6 +5,7 @@
 #include "evaluation/flicker.h"
 #include "evaluation/lane_vectors.h"
 #include "evaluation/matching_ap.h"
+#include "evaluation/series.h"
 #include "geometry/polyline.h"
 
 namespace bevgrad {
@@ -137,6 +138,61 @@ TEST(Flicker, ComparesPlacesNotCells) {
   flicker.add("a", frame(190, 2, 0.1, false), {});
   flicker.add("a", frame(190, 2, 9.0, true), {});  // too long ago
   EXPECT_EQ(flicker.counts()[kAllCells].changed, 224);
+}
+
+TEST(Flicker, OnlyAFrameThatFollowsSoonIsCompared) {
+  LabelGrid grid;
+  grid.x_min = 0, grid.x_max = 2, grid.y_min = 0, grid.y_max = 2;
+  const auto add = [&](FlickerAccumulator& flicker, const std::string& sequence, double time) {
+    LabelRaster label(1, grid.rows(), grid.columns(), 0);
+    flicker.add(sequence, flicker_frame(ProbabilityRaster(1, grid.rows(), grid.columns(), 0), label, time, Pose()), {});
+    return flicker.counts()[kAllCells].compared;
+  };
+  const int64_t cells = grid.rows() * grid.columns();
+  FlickerAccumulator flicker(grid, 1.0);
+  EXPECT_EQ(add(flicker, "a", 5), 0);
+  EXPECT_EQ(add(flicker, "a", 4.5), 0) << "time went back";
+  EXPECT_EQ(add(flicker, "a", 4.5), 0) << "time stood still";
+  EXPECT_EQ(add(flicker, "a", 5.5), cells);
+  EXPECT_EQ(add(flicker, "a", 6.51), cells);
+  // Sixteen sequences are remembered: of seventeen the one that came first is forgotten.
+  FlickerAccumulator many(grid, 1.0);
+  for (int i = 0; i < 17; ++i) add(many, std::to_string(i), 0);
+  EXPECT_EQ(add(many, "0", 0.5), 0);
+  EXPECT_EQ(add(many, "16", 0.5), cells);
+  EXPECT_EQ(add(many, "3", 0.5), 2 * cells);
+}
+
+TEST(Flicker, APlaceIsOfItsMostLikelyClass) {
+  ProbabilityRaster p(3, 1, 2, 0);
+  p.values = {0.9f, 0.2f, 0.6f, 0.55f, 0.7f, 0.5f};
+  LabelRaster label(3, 1, 2, 0);
+  label.values = {1, 0, 0, 255, 1, 0};
+  const FlickerFrame frame = flicker_frame(p, label, 0, Pose());
+  EXPECT_EQ(frame.predicted, (std::vector<uint8_t>{1, 2}));
+  EXPECT_EQ(frame.labels, (std::vector<uint32_t>{0b101, ~0u}));
+}
+
+TEST(LaneVectors, AProbabilityOfTheThresholdIsAMark) {
+  LabelGrid grid;
+  grid.x_min = 0, grid.x_max = 12, grid.y_min = -3, grid.y_max = 3;
+  ProbabilityRaster p(1, grid.rows(), grid.columns(), 0);
+  for (int64_t c = 0; c < grid.columns(); ++c) p.at(0, 15, c) = 0.5f;
+  LaneVectorOptions options;
+  options.threshold = 0.5f;
+  EXPECT_EQ(lane_vectors(p, grid, options).size(), 1u);
+  options.threshold = std::nextafter(0.5f, 1.0f);
+  EXPECT_TRUE(lane_vectors(p, grid, options).empty());
+}
+
+TEST(AnyClass, AMarkGoesBeforeAnIgnoredCellWhicheverComesFirst) {
+  ProbabilityRaster p(2, 1, 4, 0);
+  p.values = {0.3f, 0.2f, NAN, 0.1f, 0.1f, 0.4f, 0.6f, NAN};
+  LabelRaster label(2, 1, 4, 0);
+  label.values = {1, 255, 255, 0, 255, 1, 0, 0};
+  const AnyClass any = any_class(p, label);
+  EXPECT_EQ(any.label.values, (std::vector<uint8_t>{1, 1, 255, 0}));
+  EXPECT_EQ(any.probability.values, (std::vector<float>{0.3f, 0.4f, 0.6f, 0.1f}));
 }
 
 }  // namespace

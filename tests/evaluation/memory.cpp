@@ -53,7 +53,7 @@ TEST(EvaluatorMemory, AFrameCostsEightBytesADetectionAndThreshold) {
   };
   add(64);
   const size_t before = bytes_in_use();
-  if (before == 0) GTEST_SKIP() << "a sanitizer's allocator does not tell what is in use";
+  if (before == 0) GTEST_SKIP() << "SKIPPED: a sanitizer's allocator does not tell what is in use";
   constexpr int kMore = 512;
   add(kMore);
   const double a_frame = static_cast<double>(bytes_in_use() - before) / kMore;

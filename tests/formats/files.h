@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "formats/state_dict.h"
 #include "support/paths.h"
+#include "support/temporary_folder.h"
 
 namespace bevgrad::testing {
 
@@ -20,11 +21,8 @@ inline std::string golden(const std::string& name) {
 
 /// A path in a folder of this process, removed if it is there.
 inline std::string scratch(const std::string& name) {
-  static const std::filesystem::path folder = [] {
-    std::string pattern = (std::filesystem::temp_directory_path() / "bevgrad_formats_XXXXXX").string();
-    return std::filesystem::path(::mkdtemp(pattern.data()));
-  }();
-  const std::string path = (folder / name).string();
+  static const TemporaryFolder folder;
+  const std::string path = folder / name;
   std::filesystem::remove_all(path);
   return path;
 }

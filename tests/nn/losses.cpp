@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 
+#include "autograd/batch_sync.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/gradcheck.h"
 #include "support/devices.h"
@@ -309,6 +310,65 @@ TEST(IndexedL1Loss, DevicesAgree) {
     results.push_back(grad(predicted).to_vector());
     results.back().push_back(loss.item());
     for (size_t i = 0; i < results[0].size(); ++i) EXPECT_NEAR(results.back()[i], results[0][i], 1e-12);
+  }
+}
+
+TEST(SoftDiceLoss, SmoothsByWhatIsAsked) {
+  const Example e = example({2, 2, 5, 7});
+  const auto x = e.logits.to_vector(), t = e.targets.to_vector();
+  for (const double smooth : {0.25, 3.0}) {
+    double expected = 0;
+    for (size_t c = 0; c < 2; ++c) {
+      double both = 0, sum = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        if (i / 35 % 2 != c || t[i] == 255) continue;
+        both += t[i] * sigmoid_of(x[i]);
+        sum += sigmoid_of(x[i]) + t[i];
+      }
+      expected += 0.5 * (1 - (2 * both + smooth) / (sum + smooth));
+    }
+    EXPECT_NEAR(soft_dice_loss(e.logits, e.targets, {.smooth = smooth}).item(), expected, 1e-12);
+    EXPECT_EQ(
+        gradcheck("soft_dice_loss",
+                  [&](const std::vector<Tensor>& v) { return soft_dice_loss(v[0], e.targets, {.smooth = smooth}); },
+                  {e.logits}),
+        "");
+  }
+}
+
+// Two processes with the same batch: every sum doubles, and each process has half of the whole batch's loss.
+TEST(Losses, AreThisProcessesShareOfTheWholeBatch) {
+  BatchSync twins;
+  twins.sum = [](std::span<double> values) {
+    for (double& value : values) value *= 2;
+  };
+  twins.processes = 2;
+  const Example labels = example({2, 3, 9, 7}), heat = heat_map_example({2, 3, 9, 7});
+  const Tensor cells = from_values({0, 5, 5}, {3}, {DType::Int64}), wanted = ones({3, 3}, kDouble);
+  const std::function<Tensor(const Tensor&)> losses[] = {
+      [&](const Tensor& x) { return sigmoid_focal_loss(x, labels.targets); },
+      [&](const Tensor& x) { return soft_dice_loss(x, labels.targets); },
+      [&](const Tensor& x) { return gaussian_focal_loss(x, heat.targets); },
+      [&](const Tensor& x) { return indexed_l1_loss(x, cells, wanted); }};
+  for (size_t i = 0; i < std::size(losses); ++i) {
+    SCOPED_TRACE(i);
+    const auto run = [&](const BatchSync* sync) {
+      const BatchSyncGuard guard(sync);
+      const Tensor x = ops::clone(labels.logits);
+      set_requires_grad(x, true);
+      const Tensor y = losses[i](x);
+      backward(y);
+      std::vector<double> values = grad(x).to_vector();
+      values.push_back(y.item());
+      return values;
+    };
+    const std::vector<double> alone = run(nullptr), shared = run(&twins);
+    // Dice is no sum over cells: its smoothing counts once, so that twins are not quite a doubled batch.
+    const double tolerance = i == 1 ? 0.02 * std::abs(alone.back()) : 1e-12;
+    for (size_t j = 0; j < alone.size(); ++j) ASSERT_NEAR(2 * shared[j], alone[j], tolerance) << j;
+    BatchSync without = twins;
+    without.losses = false;
+    EXPECT_EQ(run(&without), alone);
   }
 }
 

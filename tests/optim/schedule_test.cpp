@@ -56,6 +56,42 @@ TEST(MultistepGammaLr, Refuses) {
   EXPECT_THROW(get_multistep_gamma_lr({{-1}, {}}, 10, 0, 0.1, {1, 1}), UsageError);
 }
 
+TEST(MultistepGammaLr, AMilestoneAtThePhasesEndFallsAway) {
+  const MultistepSchedule schedule = get_multistep_gamma_lr({.train = {10}, .finetune = {3, 20}}, 10, 20, 0.5, {1, 1});
+  EXPECT_THAT(schedule.milestones, ElementsAre(10, 13));
+  EXPECT_THAT(schedule.lrs, ElementsAre(1.0, 1.0, 0.5));
+}
+
+TEST(MultistepGammaLr, MilestonesAtOneStepFallTogether) {
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {4, 4}, .finetune = {0, 6}}, 8, 10, 0.5, {1.0, 1.0});
+  EXPECT_THAT(schedule.milestones, ElementsAre(4, 8, 14));
+  EXPECT_THAT(schedule.lrs, ElementsAre(1.0, 0.25, 0.5, 0.25));
+}
+
+TEST(MultistepGammaLr, EveryMilestoneMultipliesOnceMore) {
+  const MultistepSchedule schedule =
+      get_multistep_gamma_lr({.train = {1, 2, 3}, .finetune = {}}, 9, 0, 0.1, {1.0, 7.0});
+  for (int64_t step = 0; step < 9; ++step)
+    EXPECT_NEAR(schedule.lr_at(step), std::pow(0.1, std::min<int64_t>(step, 3)), 1e-15) << step;
+}
+
+TEST(MultistepGammaLr, BothPhasesAreJudged) {
+  EXPECT_THROW(get_multistep_gamma_lr({{}, {5, 3}}, 0, 10, 0.1, {1, 1}), UsageError);
+  EXPECT_THROW(get_multistep_gamma_lr({{}, {-1}}, 0, 10, 0.1, {1, 1}), UsageError);
+  EXPECT_THROW(get_multistep_gamma_lr({}, -1, 10, 0.1, {1, 1}), UsageError);
+  EXPECT_THROW(get_multistep_gamma_lr({}, 10, -1, 0.1, {1, 1}), UsageError);
+}
+
+TEST(MilestoneStep, UpToOneIsAShareRoundedAboveItAStep) {
+  EXPECT_EQ(milestone_step(0.65, 10), 7);  // 6.5
+  EXPECT_EQ(milestone_step(0.64, 10), 6);
+  EXPECT_EQ(milestone_step(1.0, 30), 30);
+  EXPECT_EQ(milestone_step(2, 30), 2);
+  EXPECT_EQ(milestone_step(40, 30), 40);
+  EXPECT_EQ(milestone_step(0.5, 0), 0);
+}
+
 TEST(Cosine, FollowsPyTorch) {
   std::ifstream stream(testing::source_dir() + "/tests/golden/train/cosine.json");
   const nlohmann::json golden = nlohmann::json::parse(stream);
@@ -74,6 +110,17 @@ TEST(Cosine, PhasesFollowOneAnother) {
   EXPECT_NEAR(schedule(20), 0.275, 1e-15);
   EXPECT_DOUBLE_EQ(schedule(30), 0.05);
   EXPECT_DOUBLE_EQ(schedule(1000), 0.05);
+}
+
+TEST(Cosine, APhaseWithoutStepsAtTheEndLeavesNoTrace) {
+  const LrSchedule schedule = cosine_lr({{10, 2.0}, {0, 7.0}}, 0.25);
+  EXPECT_DOUBLE_EQ(schedule(10), 0.5);
+  EXPECT_DOUBLE_EQ(schedule(50), 0.5);
+}
+
+TEST(Warmup, RisesInEqualSteps) {
+  for (int64_t step = 0; step < 8; ++step)
+    EXPECT_DOUBLE_EQ(warmup_factor(step, 5), std::min(1.0, 0.2 * static_cast<double>(step + 1))) << step;
 }
 
 TEST(Warmup, RisesToOne) {
@@ -140,6 +187,62 @@ TEST(FreezeSchedule, AnUnknownNameListsTheNearOnes) {
   }
   EXPECT_THROW(FreezeSchedule(tree, {{"stage2*", 10}}), UsageError);
   EXPECT_NO_THROW(FreezeSchedule(tree, {{"lidar_vfe", 10}}, {"lidar_vfe"}));
+}
+
+struct Alike : Module {
+  Branch neck, neck1;
+  Leaf neck10;
+  Alike() {
+    register_module("neck", neck);
+    register_module("neck1", neck1);
+    register_module("neck10", neck10);
+  }
+};
+
+TEST(FreezeSchedule, NamesThatBeginAlikeAreTheirOwn) {
+  Alike tree;
+  FreezeSchedule schedule(tree, {{"neck*", 5}});
+  schedule.apply(0);
+  EXPECT_THAT(schedule.frozen_modules(), ElementsAre("neck", "neck1", "neck10"));
+  EXPECT_TRUE(trainable_parameters(tree).empty());
+  Alike other;
+  FreezeSchedule one(other, {{"neck1", 5}});
+  one.apply(0);
+  EXPECT_THAT(one.frozen_modules(), ElementsAre("neck1"));
+  EXPECT_EQ(trainable_parameters(other).size(), 3u);
+}
+
+TEST(FreezeSchedule, AnEntryThatHasEndedDoesNotThawWhatAnotherFreezes) {
+  for (const bool is_long_first : {false, true}) {
+    Tree tree;
+    std::vector<std::pair<std::string, int64_t>> entries = {{"stage1_*", 3}, {"stage1_backbone1", 6}, {"fuser", 6}};
+    if (is_long_first) std::swap(entries[0], entries[2]);
+    FreezeSchedule schedule(tree, entries);
+    EXPECT_TRUE(schedule.apply(0));
+    EXPECT_THAT(schedule.frozen_modules(), ElementsAre("fuser", "stage1_backbone0", "stage1_backbone1"));
+    EXPECT_FALSE(schedule.apply(2));
+    EXPECT_TRUE(schedule.apply(3));
+    EXPECT_THAT(schedule.frozen_modules(), ElementsAre("fuser", "stage1_backbone1"));
+    EXPECT_EQ(trainable_parameters(tree).size(), 2u);
+    EXPECT_FALSE(schedule.apply(5));
+    EXPECT_TRUE(schedule.apply(6));
+    EXPECT_TRUE(schedule.frozen_modules().empty());
+    EXPECT_EQ(trainable_parameters(tree).size(), 5u);
+  }
+}
+
+TEST(FreezeSchedule, WithoutEntriesOnlyTheFirstCallIsAChange) {
+  Tree tree;
+  FreezeSchedule schedule(tree, {});
+  EXPECT_TRUE(schedule.apply(0));
+  EXPECT_FALSE(schedule.apply(1));
+  EXPECT_EQ(trainable_parameters(tree).size(), 5u);
+}
+
+TEST(FreezeSchedule, WhatIsSwitchedOffExcusesItsOwnNameAlone) {
+  Tree tree;
+  EXPECT_THROW(FreezeSchedule(tree, {{"lidar_neck", 10}}, {"lidar_vfe"}), UsageError);
+  EXPECT_NO_THROW(FreezeSchedule(tree, {{"lidar_*", 10}}, {"lidar_vfe"}));
 }
 
 }  // namespace

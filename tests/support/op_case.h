@@ -4,8 +4,8 @@
 #pragma once
 #include <cmath>
 #include <functional>
+#include <map>
 #include <ostream>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -117,7 +117,8 @@ inline OpFunction elementwise(std::function<double(const std::vector<double>&)> 
 struct OpTable {
   std::string headers;  ///< folder whose public functions must each have a row
   std::vector<OpCase> rows;
-  std::set<std::string> elsewhere;  ///< functions that have tests of their own
+  /// Functions that have tests of their own, and the file below tests/ that has them.
+  std::map<std::string, std::string> elsewhere = {};
 };
 OpTable op_table();
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <regex>
 #include <set>
 
@@ -34,7 +35,7 @@ void expect_close(const Tensor& actual, const Tensor& expected, double tolerance
     ASSERT_NEAR(a[i], e[i], tolerance * std::max(1.0, std::abs(e[i]))) << what << ", element " << i;
 }
 
-// A device is given a few elements: all gradients are compared with the CPU's in DevicesAgree.
+// A device is given a few elements: all gradients are compared with the CPU's in OpsOnDevices.
 GradcheckOptions gradcheck_on(Device device) {
   GradcheckOptions options;
   if (!device.is_cpu()) options.most_elements = 2;
@@ -42,10 +43,12 @@ GradcheckOptions gradcheck_on(Device device) {
 }
 
 class Ops : public ::testing::TestWithParam<OpCase> {};
+class OpsWithReference : public Ops {};  // the others have a golden file
+class OpsOfNothing : public Ops {};
+class OpsOnDevices : public Ops {};
 
-TEST_P(Ops, AgreesWithReference) {
+TEST_P(OpsWithReference, AgreeWithIt) {
   const OpCase& row = GetParam();
-  if (!row.reference) return;
   const auto inputs = make_inputs(row);
   const Tensor expected = row.reference(inputs);
   for (const Device device : test_devices()) {
@@ -68,8 +71,7 @@ TEST_P(Ops, Gradcheck) {
 }
 
 // Values and gradients of every dtype are the CPU's, but for the order in which numbers are added.
-TEST_P(Ops, DevicesAgree) {
-  if (test_devices().size() == 1) return;
+TEST_P(OpsOnDevices, Agree) {
   const OpCase& row = GetParam();
   for (const DType dtype : {DType::Float64, DType::Float32, DType::BFloat16}) {
     if (dtype == DType::BFloat16 && row.bfloat16_tolerance < 0) continue;
@@ -118,9 +120,8 @@ TEST_P(Ops, StridedInputs) {
   }
 }
 
-TEST_P(Ops, EmptyInputs) {
+TEST_P(OpsOfNothing, EmptyInputs) {
   const OpCase& row = GetParam();
-  if (row.empty.empty()) return;
   OpCase without = row;
   for (size_t k = 0; k < row.empty.size(); ++k) without.inputs[k].sizes = row.empty[k];
   for (const Device device : test_devices()) {
@@ -144,24 +145,57 @@ TEST_P(Ops, Errors) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Ops, ::testing::ValuesIn(op_table().rows), [](const auto& info) {
+/// The rows for which something holds.
+std::vector<OpCase> rows_with(const std::function<bool(const OpCase&)>& holds) {
+  std::vector<OpCase> rows;
+  for (const OpCase& row : op_table().rows)
+    if (holds(row)) rows.push_back(row);
+  return rows;
+}
+
+std::string name_of(const ::testing::TestParamInfo<OpCase>& info) {
   std::string name = info.param.op + (info.param.variant.empty() ? "" : "_" + info.param.variant);
   return std::regex_replace(name, std::regex("[^A-Za-z0-9_]"), "_");
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Ops, ::testing::ValuesIn(op_table().rows), name_of);
+INSTANTIATE_TEST_SUITE_P(All, OpsWithReference,
+                         ::testing::ValuesIn(rows_with([](const OpCase& row) { return row.reference != nullptr; })),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(All, OpsOfNothing,
+                         ::testing::ValuesIn(rows_with([](const OpCase& row) { return !row.empty.empty(); })), name_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OpsOnDevices);
+INSTANTIATE_TEST_SUITE_P(All, OpsOnDevices,
+                         ::testing::ValuesIn(rows_with([](const OpCase&) { return test_devices().size() > 1; })),
+                         name_of);
+
+TEST(OpTable, DevicesAreCompared) {
+  if (test_devices().size() == 1) GTEST_SKIP() << "SKIPPED: there is no second device to compare with";
+  EXPECT_EQ(test_devices().front(), Device()) << "the first is what the others are compared with";
+}
 
 TEST(OpTable, EveryPublicFunctionHasARow) {
   const OpTable table = op_table();
-  std::set<std::string> rows = table.elsewhere;
+  std::set<std::string> rows;
   for (const OpCase& row : table.rows) rows.insert(row.op);
+  for (const auto& [function, file] : table.elsewhere) {
+    EXPECT_TRUE(rows.insert(function).second) << function << " has a row, and tests elsewhere";
+    std::ifstream stream(std::filesystem::path(source_dir()) / "tests" / file);
+    const std::string text{std::istreambuf_iterator<char>(stream), {}};
+    EXPECT_TRUE(std::regex_search(text, std::regex("\\b" + function + "\\(")))
+        << function << " is said to be tested in tests/" << file << ", which does not call it";
+  }
   const std::regex declaration(R"(^(?:Tensor|std::pair<Tensor, Tensor>|\w+Result) (\w+)\()");
   const std::filesystem::path folder = std::filesystem::path(source_dir()) / table.headers;
   int declared = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".h") continue;
     std::ifstream file(entry.path());
-    for (std::string line; std::getline(file, line);) {
+    std::string before;
+    for (std::string line; std::getline(file, line); before = line) {
       std::smatch match;
-      if (!std::regex_search(line, match, declaration)) continue;
+      // A template is a part of functions that have rows.
+      if (!std::regex_search(line, match, declaration) || before.starts_with("template")) continue;
       ++declared;
       EXPECT_TRUE(rows.contains(match[1])) << match[1] << " of " << entry.path().filename() << " has no row";
     }

@@ -153,5 +153,71 @@ TEST(DecodeBoxes, PlacesABoxInMetres) {
   EXPECT_THROW(decode_boxes(maps), Error);
 }
 
+TEST(Peaks, OnTheThresholdAndOnAPlateauCount) {
+  Tensor map = cold_heatmap(1, 1);
+  put(map, 0, 0, 3, 4, 0);  // a score of 0.5
+  put(map, 0, 0, 3, 5, 0);  // its equal beside it
+  EXPECT_EQ(heatmap_peaks(map, 0, 100, 0.5f).size(), 2u);
+  EXPECT_TRUE(heatmap_peaks(map, 0, 100, std::nextafter(0.5f, 1.0f)).empty());
+}
+
+TEST(Nms, AnOverlapOfTheThresholdIsKept) {
+  // One within the other, of half its area.
+  const std::vector<RotatedBox> boxes = {{0, 0, 4, 2, 0}, {0, 0, 4, 1, 0}};
+  const std::vector<int64_t> classes = {0, 0};
+  EXPECT_EQ(rotated_nms(boxes, classes, 0.5).size(), 2u);
+  EXPECT_EQ(rotated_nms(boxes, classes, 0.4999).size(), 1u);
+}
+
+TEST(DecodeInstances, ASizeBeyondAllReasonStaysFinite) {
+  Tensor heat = cold_heatmap(1, 4), box = zeros({1, 6, 12, 20});
+  put(heat, 0, 0, 5, 7, 3);
+  put(box, 0, 2, 5, 7, 1000);
+  put(box, 0, 3, 5, 7, -1000);
+  const auto rows = decode_instances(heat, box).instances.to_vector();
+  EXPECT_NEAR(rows[2] / std::exp(20.0), 1, 1e-6);
+  EXPECT_NEAR(rows[3] / std::exp(-20.0), 1, 1e-6);
+}
+
+/// Maps of boxes of 2 x 2 m at the cells of one row, best first.
+std::map<std::string, Tensor> row_of_boxes(const std::vector<int64_t>& columns) {
+  std::map<std::string, Tensor> maps = {{"heatmap", cold_heatmap(1, 1)},
+                                        {"reg", zeros({1, 2, 12, 20})},
+                                        {"height", zeros({1, 1, 12, 20})},
+                                        {"dim", full({1, 3, 12, 20}, std::log(2.0))},
+                                        {"rot", zeros({1, 2, 12, 20})}};
+  for (size_t i = 0; i < columns.size(); ++i)
+    put(maps["heatmap"], 0, 0, 5, columns[i], 4 - 0.5f * static_cast<float>(i));
+  return maps;
+}
+
+TEST(DecodeBoxes, GivesTheBestOfThoseThatSuppressionLeaves) {
+  BoxDecodeOptions options;
+  options.max_boxes = 2;
+  // The second is 1.6 m from the first: IoU 0.4 / 3.6; at 0.1 it is suppressed and the third takes its place.
+  options.nms_iou = 0.1;
+  const Tensor decoded = decode_boxes(row_of_boxes({2, 4, 8, 12}), options);
+  ASSERT_EQ(decoded.sizes(), (Shape{1, 2, 11}));
+  const auto rows = decoded.to_vector();
+  EXPECT_NEAR(rows[0], options.x_min + 2 * options.cell, 1e-5);
+  EXPECT_NEAR(rows[11], options.x_min + 8 * options.cell, 1e-5);
+  EXPECT_EQ(rows[7], 0) << "without a map of velocities they are 0";
+  options.nms_iou = 0.2;
+  EXPECT_NEAR(decode_boxes(row_of_boxes({2, 4, 8, 12}), options).to_vector()[11], options.x_min + 4 * options.cell,
+              1e-5);
+  options.score_threshold = 0.975f;  // of 4, 3.5, ..: the sigmoid of 3.5 is 0.971
+  EXPECT_EQ(decode_boxes(row_of_boxes({2, 4, 8, 12}), options).to_vector()[21], -1);
+}
+
+TEST(DecodeBoxes, EachVelocityIsItsOwnChannel) {
+  auto maps = row_of_boxes({3});
+  maps["vel"] = zeros({1, 2, 12, 20});
+  put(maps["vel"], 0, 0, 5, 3, 1.25f);
+  put(maps["vel"], 0, 1, 5, 3, -2.5f);
+  const auto rows = decode_boxes(maps).to_vector();
+  EXPECT_EQ(rows[7], 1.25);
+  EXPECT_EQ(rows[8], -2.5);
+}
+
 }  // namespace
 }  // namespace bevgrad

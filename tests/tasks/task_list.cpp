@@ -8,6 +8,7 @@
 #include "configs/load.h"
 #include "tasks/dynamic_boxes/dynamic_boxes.h"
 #include "tasks/static_map/static_map.h"
+#include "tasks/task_evaluation.h"
 
 namespace bevgrad {
 namespace {
@@ -87,6 +88,87 @@ TEST(NetworkOutputTest, KeepsTheOrderAndNamesWhatIsThere) {
     EXPECT_THAT(error.what(), HasSubstr("no map c, it gave b, a"));
   }
   EXPECT_THROW(output.set("c", Tensor()), Error);
+}
+
+TEST(TaskOptions, DecodingIsWhatTheConfigSays) {
+  const config::Config proto =
+      configs::load({.config = "mini_step1",
+                     .sets = {"network.static_head.max_instances=7", "network.static_head.score_threshold=0.31",
+                              "network.static_head.nms_iou=0.33", "network.dynamic_head.max_boxes=9",
+                              "network.dynamic_head.score_threshold=0.37", "network.dynamic_head.nms_iou=0.39",
+                              "grid.pc_range=[-8,-3.2,-3,8,3.2,5]", "network.static_head.up1_channels=11",
+                              "network.static_head.up2_channels=13", "network.dynamic_head.channels=17"}})
+          .proto;
+  const InstanceDecodeOptions instances = instance_decode_options(proto);
+  EXPECT_EQ(instances.max_instances, 7);
+  EXPECT_FLOAT_EQ(instances.score_threshold, 0.31f);
+  EXPECT_EQ(instances.nms_iou, 0.33);
+  EXPECT_EQ(instances.x_min, -8);
+  EXPECT_EQ(instances.y_min, -3.2);
+  const BoxDecodeOptions boxes = box_decode_options(proto);
+  EXPECT_EQ(boxes.max_boxes, 9);
+  EXPECT_FLOAT_EQ(boxes.score_threshold, 0.37f);
+  EXPECT_EQ(boxes.nms_iou, 0.39);
+  EXPECT_EQ(boxes.x_min, -8);
+  EXPECT_EQ(boxes.y_min, -3.2);
+  const StaticHeadOptions head = static_head_options(proto);
+  EXPECT_EQ(head.up1_channels, 11);
+  EXPECT_EQ(head.up2_channels, 13);
+  EXPECT_EQ(head.lane_classes, 9);
+  EXPECT_EQ(head.road_classes, 4);
+  EXPECT_EQ(head.instance_classes, 4);
+  EXPECT_EQ(dynamic_head_options(proto).channels, 17);
+  EXPECT_EQ(dynamic_head_options(proto).classes, 8);
+}
+
+TEST(TaskListTest, HistoryIsForTheTaskThatTakesIt) {
+  const TaskList tasks(standard_tasks(),
+                       configs::load({.config = "mini_step2_static", .sets = {"tasks.dynamic_task=true"}}));
+  ASSERT_EQ(tasks.active().size(), 2u);
+  EXPECT_TRUE(tasks.active()[0].uses_history);
+  EXPECT_FALSE(tasks.active()[1].uses_history);
+}
+
+/// A task with a metric of its own, beside the standard ones.
+class CountingTask : public Task {
+ public:
+  class Metric : public TaskMetric {
+   public:
+    void add(const JudgedFrame&) override { ++frames_; }
+    std::string state() const override { return std::to_string(frames_); }
+    void merge(const std::string& state) override { frames_ += std::stoi(state); }
+    std::vector<Table> tables() const override { return {}; }
+    std::map<std::string, double> headline() const override { return {{"frames", frames_}}; }
+    std::vector<std::string> headline_names() const override { return {"frames"}; }
+
+   private:
+    int frames_ = 0;
+  };
+  std::unique_ptr<Head> make_head(int64_t, Generator&) const override { return nullptr; }
+  bool takes(const config::ListGroup&) const override { return true; }
+  double weight() const override { return 1; }
+  std::vector<LossTerm> losses(const NetworkOutput&, const Batch&) const override { return {}; }
+  std::unique_ptr<TaskMetric> make_metric() const override { return std::make_unique<Metric>(); }
+};
+
+TEST(TaskMetrics, AreSharedByRanksAndReachTheHeadline) {
+  const configs::Document document = configs::load({.config = "mini_step1"});
+  const TaskList tasks(
+      {{.name = "counting",
+        .module = "bev_counting_head",
+        .input = kBevFused,
+        .make = [](const configs::Document&) -> std::unique_ptr<Task> { return std::make_unique<CountingTask>(); }}},
+      document);
+  EXPECT_THAT(headline_names(tasks), ::testing::Contains("frames"));
+  TaskEvaluation first({}, tasks), second({}, tasks);
+  const EvaluationFrame frame;
+  const NetworkOutput output;
+  const Batch batch;
+  for (int i = 0; i < 3; ++i) first.add({frame, output, batch, 0});
+  second.add({frame, output, batch, 0});
+  first.merge(second.state());
+  EXPECT_EQ(first.summary().headline.figures.at("frames"), 4);
+  EXPECT_THROW(first.merge("3 ab"), Error);
 }
 
 }  // namespace

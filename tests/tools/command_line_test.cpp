@@ -179,7 +179,7 @@ TEST(MainJob, StepOneStepTwoValidation) {
 }
 
 TEST(Device, TheMainJobRunsOnAGpu) {
-  if (cuda_device_count() == 0) GTEST_SKIP() << "no GPU: " << cuda_problem();
+  if (cuda_device_count() == 0) GTEST_SKIP() << "SKIPPED: no GPU: " << cuda_problem();
   const std::string one = TinyData::get().path("gpu1"), two = TinyData::get().path("gpu2");
   Outcome outcome = bevgrad(tiny({"run", "--device", "cuda", "--profile", "--work-dir", one}, "mini_step1",
                                  {"train.train_steps=3", "train.val_interval=3"}));
@@ -300,7 +300,17 @@ TEST(Predict, StreamsFramesAndTaps) {
   EXPECT_LT(weight(2, 0), 1.0f);
   EXPECT_GT(weight(2, 2), 0.0f);
   EXPECT_EQ(weight(3, 0), 1.0f);
-  if (cuda_device_count() == 0) return;
+}
+
+TEST(Predict, OnAGpuGivesTheSame) {
+  if (cuda_device_count() == 0) GTEST_SKIP() << "SKIPPED: no GPU: " << cuda_problem();
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string inputs = write_inputs(document, "gpu_inputs.h5"), outputs = TinyData::get().path("cpu_outputs.h5");
+  const Outcome on_cpu = bevgrad(tiny(
+      {"predict", "--ckpt", step_one() + "/step1.ckpt", "--inputs", inputs, "--outputs", outputs, "--tap", "lidar_vfe"},
+      "mini_step2_static"));
+  ASSERT_EQ(on_cpu.status, 0) << on_cpu.err;
+  const Hdf5Reader reader(outputs);
   const std::string from_gpu = TinyData::get().path("gpu_outputs.h5");
   const Outcome on_gpu = bevgrad(tiny({"predict", "--device", "cuda", "--ckpt", step_one() + "/step1.ckpt", "--inputs",
                                        inputs, "--outputs", from_gpu, "--tap", "lidar_vfe"},

@@ -18,6 +18,26 @@ TEST(Ranks, GiveTheRunOfOneRank) {
   }
 }
 
+TEST(Ranks, SeparateListsOfTasksGiveTheRunOfOneRank) {
+  // Two passes a step: the second one's exchange carries what the first left.
+  const Words sets = {"data.train[0]={ name: \"maps\" lists: \"train.txt\" dynamic_task: false }",
+                      "data.train[1]={ name: \"boxes\" lists: \"train.txt\" static_task: false }"};
+  ASSERT_EQ(run(tiny_run(path("lists_one"), steps(3, 4, sets))), 0);
+  ASSERT_EQ(run(launched(2, tiny_run(path("lists_two"), steps(3, 2, sets)))), 0);
+  expect_close(last_checkpoint(path("lists_one"), 3), last_checkpoint(path("lists_two"), 3));
+}
+
+TEST(Ranks, ThawTogether) {
+  const Words sets = {"train.freeze_module_schedules[0]={ module: \"stage1_*\" steps: 2 }"};
+  ASSERT_EQ(run(tiny_run(path("thaw_one"), steps(4, 4, sets))), 0);
+  ASSERT_EQ(run(launched(2, tiny_run(path("thaw_two"), steps(4, 2, sets)))), 0);
+  const Checkpoint one = last_checkpoint(path("thaw_one"), 4), two = last_checkpoint(path("thaw_two"), 4);
+  expect_close(one, two);
+  EXPECT_EQ(one.optimized, two.optimized);
+  EXPECT_TRUE(std::any_of(two.optimized.begin(), two.optimized.end(),
+                          [](const std::string& name) { return name.starts_with("stage1_"); }));
+}
+
 TEST(Ranks, SameNumberSameBits) {
   for (const std::string name : {"same_a", "same_b"})
     ASSERT_EQ(run(launched(3, tiny_run(path(name), steps(4, 1, {"distributed.bucket_mb=0.05"})))), 0);

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <map>
 #include <mutex>
 
 #include "autograd/batch_sync.h"
 #include "autograd/functions.h"
+#include "base/signals.h"
 #include "configs/document.h"
 #include "distributed/ranks.h"
 #include "nn/batch_norm.h"
@@ -84,7 +86,7 @@ std::map<std::string, std::vector<double>> step(DataParallel& parallel, int rank
   return result;
 }
 
-class DataParallelStep : public testing::TestWithParam<Setting> {};
+class DataParallelStep : public ::testing::TestWithParam<Setting> {};
 
 TEST_P(DataParallelStep, RanksGiveTheGradientsOfOneRankWithTheWholeBatch) {
   config::Distributed options;
@@ -135,7 +137,63 @@ TEST_P(DataParallelStep, WithoutSyncGradientsAreTheMeanOfTheRanksOwn) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, testing::ValuesIn(settings({2, 4})), setting_name);
+INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, ::testing::ValuesIn(settings({2, 4})), setting_name);
+
+// Inference keeps prepared copies of weights: those of before a broadcast must not be used after it.
+TEST_P(DataParallelStep, WhatIsBroadcastIsSeenByInference) {
+  const int size = GetParam().size;
+  std::mutex mutex;
+  std::vector<std::vector<double>> outputs;
+  expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device device) {
+    DataParallel parallel(group, {});
+    Net net(static_cast<uint64_t>(group.rank()) + 1);
+    net.move_to(device);
+    net.set_training(false);
+    const NoGradGuard no_grad;
+    const Tensor x = ops::to(Generator(9).normal({1, 3, 6, 5}), device);
+    const auto before = net.forward(x).to_vector();
+    parallel.broadcast(net.state_dict());
+    const auto after = net.forward(x).to_vector();
+    EXPECT_EQ(after == before, group.rank() == 0);
+    const std::lock_guard lock(mutex);
+    outputs.push_back(after);
+  }));
+  ASSERT_EQ(outputs.size(), static_cast<size_t>(size));
+  for (const auto& output : outputs)
+    for (size_t i = 0; i < output.size(); ++i) EXPECT_NEAR(output[i], outputs[0][i], 1e-5);
+}
+
+TEST_P(DataParallelStep, LossesTermsAndSignalsAreSharedBetweenTheRanks) {
+  for (const bool is_shared : {true, false}) {
+    config::Distributed options;
+    options.set_sync_losses(is_shared);
+    const int size = GetParam().size;
+    expect_no_errors(run_ranks(GetParam(), [&](ProcessGroup& group, Device) {
+      DataParallel parallel(group, options);
+      double loss = group.rank() + 1;
+      std::vector<std::pair<std::string, double>> terms = {{"a", 10.0 * group.rank()}, {"b", 6}};
+      parallel.merge(loss, terms);
+      const double share = is_shared ? 1.0 : 1.0 / size;
+      EXPECT_NEAR(loss, size * (size + 1) / 2.0 * share, 1e-12);
+      EXPECT_NEAR(terms[0].second, 10.0 * size * (size - 1) / 2 * share, 1e-12);
+      EXPECT_NEAR(terms[1].second, 6.0 * size * share, 1e-12);
+      EXPECT_EQ(parallel.signal(), 0);
+    }));
+  }
+}
+
+TEST(DataParallelSignals, ASignalToOneRankIsKnownToAll) {
+  const StopSignals signals;
+  std::raise(SIGTERM);
+  expect_no_errors(run_ranks({2, DeviceKind::CPU}, [](ProcessGroup& group, Device) {
+    DataParallel parallel(group, {});
+    double loss = 1;
+    std::vector<std::pair<std::string, double>> terms;
+    EXPECT_EQ(parallel.signal(), 0) << "before it was told";
+    parallel.merge(loss, terms);
+    EXPECT_EQ(parallel.signal(), SIGTERM);
+  }));
+}
 
 TEST(GradientReducer, FrozenParametersAreNotSent) {
   expect_no_errors(run_ranks({2, DeviceKind::CPU}, [](ProcessGroup& group, Device) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "drawing/png.h"
+#include "support/temporary_folder.h"
 #include "train/logging/event_file.h"
 #include "train/logging/run_log.h"
 #include "train/logging/scalar_log.h"
@@ -24,13 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class InAFolder : public testing::Test {
+class InAFolder : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("bevgrad_logging_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
   static std::string read(const fs::path& path) {
     std::ifstream stream(path, std::ios::binary);
     std::stringstream text;
@@ -38,7 +34,8 @@ class InAFolder : public testing::Test {
     return text.str();
   }
   void touch(const std::string& name) { std::ofstream(folder_ / name) << "x"; }
-  fs::path folder_;
+  testing::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 using EventFiles = InAFolder;
@@ -58,10 +55,10 @@ TEST_F(EventFiles, RecordsAreFramedAndHoldTheScalar) {
     at += 16 + length;
   }
   ASSERT_EQ(records.size(), 2u);
-  EXPECT_THAT(records[0], testing::HasSubstr("brain.Event:2"));
+  EXPECT_THAT(records[0], ::testing::HasSubstr("brain.Event:2"));
   // step = 300 as field 2, and the value as a float behind its tag.
-  EXPECT_THAT(records[1], testing::HasSubstr(std::string("\x10\xAC\x02", 3)));
-  EXPECT_THAT(records[1], testing::HasSubstr(std::string("train/loss\x15\x00\x00\xC0\x3F", 15)));
+  EXPECT_THAT(records[1], ::testing::HasSubstr(std::string("\x10\xAC\x02", 3)));
+  EXPECT_THAT(records[1], ::testing::HasSubstr(std::string("train/loss\x15\x00\x00\xC0\x3F", 15)));
 }
 
 // SessionLog {status: START} in field 7 of an event of that step: TensorBoard drops what other files say from there on.
@@ -69,7 +66,7 @@ TEST_F(EventFiles, ASessionBeginsAtAStep) {
   EventFile file(folder_.string());
   file.start_session(21);
   file.flush();
-  EXPECT_THAT(read(file.path()), testing::HasSubstr(std::string("\x10\x15\x3a\x02\x08\x01", 6)));
+  EXPECT_THAT(read(file.path()), ::testing::HasSubstr(std::string("\x10\x15\x3a\x02\x08\x01", 6)));
 }
 
 TEST(Histogram, CountsEveryFiniteValueOnce) {
@@ -97,8 +94,8 @@ TEST_F(EventFiles, ImagesMustBePngs) {
   events.flush();
   const std::string bytes = read(events.path());
   // Image {height = 1: 2, width = 2: 3, colorspace = 3: 3}
-  EXPECT_THAT(bytes, testing::HasSubstr(std::string("\x08\x02\x10\x03\x18\x03", 6)));
-  EXPECT_THAT(bytes, testing::Not(testing::HasSubstr("weights/none")));
+  EXPECT_THAT(bytes, ::testing::HasSubstr(std::string("\x08\x02\x10\x03\x18\x03", 6)));
+  EXPECT_THAT(bytes, ::testing::Not(::testing::HasSubstr("weights/none")));
 }
 
 TEST_F(EventFiles, AFolderThatIsNotThereIsNamed) {
@@ -129,12 +126,13 @@ TEST_F(ScalarLogs, AResumedRunReplacesWhatWasWrittenBeyondItsCheckpoint) {
   std::vector<std::string> all;
   for (std::string line; std::getline(lines, line);) all.push_back(line);
   ASSERT_EQ(all.size(), 3u);
-  EXPECT_THAT(all[0], testing::AllOf(testing::StartsWith("{\"step\":1,\"time\":"),
-                                     testing::HasSubstr("\"train/loss\":0.5,\"val/miou\":null}")));
-  EXPECT_THAT(all[2], testing::AllOf(testing::StartsWith("{\"step\":3,"), testing::HasSubstr("\"train/loss\":7.0")));
+  EXPECT_THAT(all[0], ::testing::AllOf(::testing::StartsWith("{\"step\":1,\"time\":"),
+                                       ::testing::HasSubstr("\"train/loss\":0.5,\"val/miou\":null}")));
+  EXPECT_THAT(all[2],
+              ::testing::AllOf(::testing::StartsWith("{\"step\":3,"), ::testing::HasSubstr("\"train/loss\":7.0")));
   const std::string csv = read(folder_ / "scalars.csv");
-  EXPECT_THAT(csv, testing::StartsWith("step,time,name,value\n1,"));
-  EXPECT_THAT(csv, testing::EndsWith(",train/loss,7\n"));
+  EXPECT_THAT(csv, ::testing::StartsWith("step,time,name,value\n1,"));
+  EXPECT_THAT(csv, ::testing::EndsWith(",train/loss,7\n"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
   ScalarLog(folder_.string(), -1);  // a run that begins anew
   EXPECT_EQ(read(folder_ / "scalars.jsonl"), "");
@@ -150,8 +148,8 @@ TEST_F(Logs, LinesGoToTheFile) {
     log.to_file("three");
   }
   const std::string text = read(folder_ / "train.log");
-  EXPECT_THAT(
-      text, testing::AllOf(testing::HasSubstr(" one\n"), testing::HasSubstr(" two\n"), testing::HasSubstr(" three\n")));
+  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr(" one\n"), ::testing::HasSubstr(" two\n"),
+                                     ::testing::HasSubstr(" three\n")));
   EXPECT_THROW(RunLog("/proc/no/train.log"), Error);
 }
 
@@ -163,9 +161,9 @@ TEST_F(WorkDirs, CheckpointsNewestFirstAndPruned) {
   touch("run/checkpoints/step_abc.h5");
   touch("run/checkpoints/step_5.h5.tmp");
   EXPECT_THAT(work.checkpoints(),
-              testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20), work.checkpoint_file(3)));
+              ::testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20), work.checkpoint_file(3)));
   work.prune_checkpoints(2);
-  EXPECT_THAT(work.checkpoints(), testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20)));
+  EXPECT_THAT(work.checkpoints(), ::testing::ElementsAre(work.checkpoint_file(100), work.checkpoint_file(20)));
 }
 
 TEST_F(WorkDirs, AnEarlierRunIsSetAsideNotLost) {
@@ -181,14 +179,14 @@ TEST_F(WorkDirs, OneTrainingAtATime) {
   const std::string folder = (folder_ / "run").string();
   {
     const WorkDir first(folder, true);
-    EXPECT_THAT(lock_holder(folder), testing::StartsWith("process " + std::to_string(::getpid()) + " on "));
+    EXPECT_THAT(lock_holder(folder), ::testing::StartsWith("process " + std::to_string(::getpid()) + " on "));
     const WorkDir reader(folder);  // who only reads is not in the way
     try {
       WorkDir(folder, true);
       FAIL();
     } catch (const UsageError& error) {
-      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(folder),
-                                               testing::HasSubstr("process " + std::to_string(::getpid()))));
+      EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr(folder),
+                                                 ::testing::HasSubstr("process " + std::to_string(::getpid()))));
     }
   }
   EXPECT_EQ(lock_holder(folder), "");

@@ -29,7 +29,7 @@ std::string real_info() {
 
 TEST(RealFrame, IsImportedLearnedAndDrawn) {
   const std::string info = real_info();
-  if (info.empty()) GTEST_SKIP() << "NO REAL DATA: ../shared/data/nuscenes holds no nuScenes frame";
+  if (info.empty()) GTEST_SKIP() << "SKIPPED: ../shared/data/nuscenes holds no nuScenes frame";
   const std::string data = TinyData::get().path("real"), work = TinyData::get().path("real_work");
   const ImportReport report = import_nuscenes(data, {info, fs::path(info).parent_path().string()});
   EXPECT_EQ(report.frames, 1);
