@@ -6,20 +6,24 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text_difference.h"
 
 namespace bevgrad {
 namespace {
 
 using nlohmann::json;
+using nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kBeat{1000};
 constexpr milliseconds kShort{5000};
 constexpr milliseconds kSlice{500};
+constexpr size_t kSentAlong = 8;
 
 std::string random_hex(size_t bytes) {
   std::vector<unsigned char> values(bytes);
@@ -242,9 +246,9 @@ void Meeting::beat() {
   std::unique_lock lock(mutex_);
   for (int64_t count = 0; !stop_; ++count) {
     const auto idle = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - place_since_);
-    const json pulse = {
-        {"count", count}, {"begun", begun_}, {"place", place_}, {"call", call_}, {"idle", idle.count()}};
+    json pulse = {{"count", count}, {"begun", begun_}, {"place", place_}, {"call", call_}, {"idle", idle.count()}};
     lock.unlock();
+    pulse["flight"] = flight_.list(kSentAlong);
     try {
       pulse_store_->set(key(fmt::format("pulse/{}", rank())),
                         pulse.dump(-1, ' ', false, json::error_handler_t::replace));
@@ -279,6 +283,7 @@ std::vector<Meeting::Pulse> Meeting::pulses() {
            pulse.value("place", ""),
            pulse.value("call", ""),
            milliseconds(pulse.value("idle", int64_t{0})),
+           pulse.value("flight", "[]"),
            false};
   }
   return all;
@@ -324,9 +329,11 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call, cons
       failure = pulse_store_->peek(key("failure"));
     if (!failure.empty()) return fmt::format("{}; the first to fail was {}", line, failure);
     if (lost.silent()) {
-      const std::string why = reason(pulses.empty() ? feel_pulses() : pulses);
+      const std::vector<Pulse> felt = pulses.empty() ? feel_pulses() : pulses;
       failure = pulse_store_->peek(key("failure"));  // somebody else may know by now
-      line += "; " + why;
+      line += "; " + reason(felt);
+      if (const std::string file = write_flight(line, felt); !file.empty())
+        line += "; the last collectives are in " + file;
       if (!failure.empty()) return line;
     }
     pulse_store_->compare_set(key("failure"), "", fmt::format("rank {} at {}: {}", rank(), place(), lost.what()));
@@ -334,6 +341,30 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call, cons
     line += fmt::format("; and the {}", error.what());
   }
   return line;
+}
+
+std::string Meeting::write_flight(const std::string& line, const std::vector<Pulse>& pulses) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (options_.flight_folder.empty() || std::exchange(flight_written_, true)) return "";
+  }
+  ordered_json record = {{"what", line}, {"ranks", ordered_json::array()}};
+  for (int peer = 0; peer < size(); ++peer) {
+    const Pulse& pulse = pulses[static_cast<size_t>(peer)];
+    record["ranks"].push_back(
+        {{"rank", peer},
+         {"place", pulse.place},
+         {"seconds_there", seconds(pulse.idle)},
+         {"gives_signs_of_life", !pulse.is_still},
+         {"collectives", ordered_json::parse(peer == rank() ? flight_.list() : pulse.flight, nullptr, false)}});
+  }
+  const std::string file = fmt::format("{}/flight_rank{}.json", options_.flight_folder, rank());
+  try {
+    write_text_file(file, record.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+  } catch (const Error&) {
+    return "";  // what there is to say of the failure itself comes first
+  }
+  return file;
 }
 
 milliseconds Meeting::patience() {

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/console.h"
 #include "base/error.h"
 #include "base/near_names.h"
 #include "base/signals.h"
@@ -38,7 +39,7 @@ void print_error(const std::string& program, const std::string& message) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
   // File names and what files hold are in it: nothing of them reaches the terminal as a control character.
-  fmt::print(stderr, "{}: {}\n", program, printable(line, kMessageWidth));
+  write_console(stderr, fmt::format("{}: {}\n", program, printable(line, kMessageWidth)));
 }
 
 /// A launcher shows it too.

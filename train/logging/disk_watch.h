@@ -1,0 +1,28 @@
+// What a run does where the disk refuses a file that it can do without.
+#pragma once
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace bevgrad {
+
+/// A full disk must not end a training of days: what is refused is said once a kind of file, the run goes on, and what
+/// was last written whole stays.
+class DiskWatch {
+ public:
+  explicit DiskWatch(std::function<void(const std::string&)> warn) : warn_(std::move(warn)) {}
+
+  /// Whether `write` succeeded. The Error that it throws is said, with `meanwhile` ("the run goes on without
+  /// pictures") behind it; again for the same `kind` only after accepted().
+  bool attempt(const std::string& kind, std::string_view meanwhile, const std::function<void()>& write);
+  void refused(const std::string& kind, std::string_view meanwhile, std::string_view error);
+  /// A file of this kind was written: whether that is news.
+  bool accepted(const std::string& kind) { return told_.erase(kind) > 0; }
+
+ private:
+  std::function<void(const std::string&)> warn_;
+  std::set<std::string> told_;
+};
+
+}  // namespace bevgrad
