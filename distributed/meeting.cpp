@@ -351,12 +351,13 @@ std::string Meeting::write_flight(const std::string& line, const std::vector<Pul
   ordered_json record = {{"what", line}, {"ranks", ordered_json::array()}};
   for (int peer = 0; peer < size(); ++peer) {
     const Pulse& pulse = pulses[static_cast<size_t>(peer)];
-    record["ranks"].push_back(
-        {{"rank", peer},
-         {"place", pulse.place},
-         {"seconds_there", seconds(pulse.idle)},
-         {"gives_signs_of_life", !pulse.is_still},
-         {"collectives", ordered_json::parse(peer == rank() ? flight_.list() : pulse.flight, nullptr, false)}});
+    ordered_json last = ordered_json::parse(peer == rank() ? flight_.list() : pulse.flight, nullptr, false);
+    if (!last.is_array()) last = ordered_json::array();
+    record["ranks"].push_back({{"rank", peer},
+                               {"place", pulse.place},
+                               {"seconds_there", seconds(pulse.idle)},
+                               {"gives_signs_of_life", !pulse.is_still},
+                               {"collectives", std::move(last)}});
   }
   const std::string file = fmt::format("{}/flight_rank{}.json", options_.flight_folder, rank());
   try {

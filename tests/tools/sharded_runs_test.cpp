@@ -31,7 +31,7 @@ TEST(ShardedOptimizer, TwoRanksGiveTheBitsOfWholeOnes) {
 }
 
 TEST(ShardedOptimizer, ThreeRanksAndAnUnfreezingInTheMiddle) {
-  const Words sets = steps(6, 1, {"train.freeze_module_schedules=[{ module: \"stage1_backbone0\" steps: 3 }]"});
+  const Words sets = steps(6, 1, {"train.freeze_module_schedules[0]={ module: \"stage1_backbone0\" steps: 3 }"});
   const std::string whole = path("whole_three"), sharded = path("sharded_three");
   ASSERT_EQ(run(launched(3, tiny_run(whole, sets))), 0);
   ASSERT_EQ(run(launched(3, tiny_run(sharded, with(sets, {"distributed.shard_optimizer=true"})))), 0);

@@ -1,6 +1,7 @@
 #include "train/checkpoint/retention.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace bevgrad {
 

@@ -1,8 +1,8 @@
 #include "train/data_parallel/optimizer_shards.h"
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
 
 #include "autograd/autograd.h"

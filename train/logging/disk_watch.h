@@ -14,11 +14,9 @@ class DiskWatch {
   explicit DiskWatch(std::function<void(const std::string&)> warn) : warn_(std::move(warn)) {}
 
   /// Whether `write` succeeded. The Error that it throws is said, with `meanwhile` ("the run goes on without
-  /// pictures") behind it; again for the same `kind` only after accepted().
+  /// pictures") behind it, once for each `kind`.
   bool attempt(const std::string& kind, std::string_view meanwhile, const std::function<void()>& write);
   void refused(const std::string& kind, std::string_view meanwhile, std::string_view error);
-  /// A file of this kind was written: whether that is news.
-  bool accepted(const std::string& kind) { return told_.erase(kind) > 0; }
 
  private:
   std::function<void(const std::string&)> warn_;

@@ -54,6 +54,9 @@ class ElasticAgent {
       last_look_ = Clock::now();
       try {
         if (const std::optional<int> status = look()) return *status;
+      } catch (const UsageError&) {
+        store_->set(keys_.left(node_), "1");  // the program cannot be run
+        throw;
       } catch (const Error& error) {
         return end_without_store(error.what());
       }
@@ -64,9 +67,13 @@ class ElasticAgent {
   /// The status of this launcher, once the run is over or this machine has left it.
   std::optional<int> look() {
     store_->set(keys_.beat(node_), std::to_string(++beats_));
-    if (leader_ && crew_.was_told() && !is_over_)
-      leader_->end(128 + crew_.signal(), "its first launcher was told to stop");
-    if (leader_ && !is_over_) leader_->look();
+    if (leader_ && !is_over_) {
+      if (crew_.was_told()) {
+        leader_->end(128 + crew_.signal(), "the first launcher was told to stop");
+      } else {
+        leader_->look();
+      }
+    }
     if (!is_over_) {
       if (const std::string over = store_->peek(keys_.over()); !over.empty()) {
         is_over_ = true;
