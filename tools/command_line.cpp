@@ -96,6 +96,8 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_merge(app);
   add_report(app);
   add_runs(app);
+  add_watch(app);
+  add_serve(app);
   add_cache(app, parts);
   add_bench(app, parts);
   add_info(app);
