@@ -18,8 +18,7 @@ TEST(Watch, APipeGetsOnePlainView) {
   EXPECT_THAT(once, HasSubstr("step 6 of 6"));
 }
 
-// On a terminal of its own (script(1) makes one) it redraws until the run has
-// ended.
+// On a terminal of its own (script(1) makes one) it redraws until the run has ended.
 TEST(Watch, ATerminalIsRedrawnUntilTheRunEnds) {
   if (std::system("command -v script >/dev/null") != 0) GTEST_SKIP() << "SKIPPED: there is no script(1)";
   const std::string work_dir = path("watched_live");

@@ -1,5 +1,4 @@
-// Trainings looked at from outside: numbers as they grow, the terminal's view,
-// the page and who may ask for it.
+// Trainings looked at from outside: numbers as they grow, the terminal's view, the page and who may ask for it.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

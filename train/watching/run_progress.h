@@ -18,8 +18,8 @@ class RunProgress {
  public:
   explicit RunProgress(std::string folder) : folder_(std::move(folder)) {}
 
-  /// Reads what was written since the last call. Damaged lines are passed over,
-  /// as is what a run that goes on from an earlier checkpoint has taken back.
+  /// Reads what was written since the last call. Damaged lines are passed over, as is what a run that goes on from an
+  /// earlier checkpoint has taken back.
   void update();
 
   const std::string& folder() const { return folder_; }
@@ -27,14 +27,12 @@ class RunProgress {
   const std::map<std::string, Curve>& curves() const { return curves_; }
   /// The last value of a curve, or `missing`.
   double last(const std::string& name, double missing = 0) const;
-  /// The last step that any number is of; -1: there is none. When it was
-  /// written, in seconds since 1970.
+  /// The last step that any number is of; -1: there is none. When it was written, in seconds since 1970.
   int64_t step() const { return step_; }
   double time() const { return time_; }
   /// Ranks by which the last numbers say where their time went.
   int ranks() const;
-  /// Seconds until `total` steps at the rate of the last line; below 0:
-  /// unknown.
+  /// Seconds until `total` steps at the rate of the last line; below 0: unknown.
   double seconds_left(int64_t total) const;
 
  private:

@@ -108,8 +108,7 @@ std::string view_of(const RunFolder& run, const RunProgress& progress, const Vie
                           progress.curves().at(name).back().second, kNumberWidth,
                           spark_line(progress.curves().at(name), room, options.is_utf8));
   }
-  // Names and texts of files: no control character of theirs reaches a
-  // terminal.
+  // Names and texts of files: no control character of theirs reaches a terminal.
   std::istringstream lines(head + curves + tail);
   std::string text;
   for (std::string line; std::getline(lines, line);) text += printable(line, kLongestLine) + "\n";
