@@ -104,6 +104,10 @@ void judge_train(const Judge& judge, const config::Train& train) {
   judge.count("train.num_workers", train.num_workers(), 0, 1024);
   judge.count("train.checkpoint_interval", train.checkpoint_interval(), 0, most);
   judge.count("train.keep_checkpoints", train.keep_checkpoints(), 1, 100000);
+  judge.not_negative("train.checkpoint_max_age_hours", train.checkpoint_max_age_hours());
+  judge.count("train.keep_best_checkpoints", train.keep_best_checkpoints(), 0, 100000);
+  judge.require(train.keep_best_checkpoints() == 0 || !train.checkpoint_metric().empty(), "train.keep_best_checkpoints",
+                "needs train.checkpoint_metric: what they are best by");
   judge.count("train.val_interval", train.val_interval(), 0, most);
   judge.require(train.checkpoint_metric().empty() || train.val_interval() > 0, "train.checkpoint_metric",
                 "needs train.val_interval: without validations there is no \"{}\"", train.checkpoint_metric());

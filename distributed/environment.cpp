@@ -183,8 +183,7 @@ RankEnvironment read_rank_environment() {
 
 std::string odd_threads(int threads, const RankEnvironment& environment, int cores, const GetVariable& get) {
   const int64_t all = static_cast<int64_t>(threads) * environment.local_world_size;
-  // Twice the cores may be meant: hyper-threads that are not counted, ranks that wait for data.
-  if (all <= 2 * static_cast<int64_t>(cores)) return "";
+  if (all <= std::max(cores, environment.local_world_size)) return "";  // fewer than one thread a rank cannot be
   const auto variable = get("OMP_NUM_THREADS");
   return fmt::format(
       "{} rank(s) on this machine with {} threads each have {} threads on {} core(s) and will get in one another's "

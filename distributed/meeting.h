@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "distributed/environment.h"
+#include "distributed/flight_recorder.h"
 #include "distributed/mesh.h"
 #include "distributed/tcp_store.h"
 
@@ -22,6 +23,8 @@ struct MeetingOptions {
   std::string config;
   /// A network interface to listen on; "": the one by which this rank reaches the store.
   std::string interface;
+  /// A folder for a flight record: a file of each rank for which a time-out has passed. "": none.
+  std::string flight_folder;
 };
 
 /// A rank's place in the run. Rank 0 hosts the store on MASTER_ADDR:MASTER_PORT where no agent does. An agent's store
@@ -46,9 +49,13 @@ class Meeting {
   /// How far this rank is, for those that wait for it: how many collectives of its device it has begun, and the last.
   void set_progress(int64_t begun, const std::string& call);
 
+  /// Where the groups note what they do. The last of it goes with this rank's signs of life to all others.
+  FlightRecorder& flight() { return flight_; }
+
   /// Tells the others why this rank ends, before its connections close. The first failure of a run stays.
   void report_failure(const std::string& message);
-  /// One line about a lost peer: what this rank was doing, who is gone, and what is known of the reason.
+  /// One line about a lost peer: what this rank was doing, who is gone, and what is known of the reason. Where a
+  /// time-out has passed the flight record is written, and the line names it.
   std::string explain(const PeerLost& lost, const std::string& call);
   /// The same where a wait for the device did not end in time, which does not tell who is missing: it follows from what
   /// the ranks say of themselves. Takes some seconds.
@@ -78,15 +85,20 @@ class Meeting {
     int64_t count = -1, begun = 0;
     std::string place, call;
     std::chrono::milliseconds idle{0};  // since the place changed
+    std::string flight;                 // its last collectives, as JSON
     bool is_still = false;
   };
   std::vector<Pulse> pulses();
   std::vector<Pulse> feel_pulses();
   std::string reason(const std::vector<Pulse>& pulses) const;
   std::string explain(const PeerLost& lost, const std::string& call, const std::vector<Pulse>& pulses);
+  /// Returns the file's name, "" where there is none.
+  std::string write_flight(const std::string& line, const std::vector<Pulse>& pulses);
 
   RankEnvironment environment_;
   MeetingOptions options_;
+  FlightRecorder flight_;
+  bool flight_written_ = false;
   std::string run_prefix_, prefix_, secret_, address_;
   std::unique_ptr<StoreServer> server_;
   std::unique_ptr<StoreClient> store_;

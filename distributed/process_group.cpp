@@ -87,7 +87,8 @@ std::unique_ptr<ProcessGroup> make_process_group(const RankEnvironment& environm
       MeetingOptions{.timeout = options.timeout,
                      .build = build_digest(),
                      .config = fmt::format("device: {}\n{}", options.device.is_cpu() ? "cpu" : "cuda", options.config),
-                     .interface = interface ? interface : ""});
+                     .interface = interface ? interface : "",
+                     .flight_folder = options.flight_folder});
   std::unique_ptr<ProcessGroup> group = make_gloo_group(meeting, "main");
   if (options.device.is_cpu()) return group;
 #ifdef BEVGRAD_CUDA

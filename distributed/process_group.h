@@ -76,6 +76,9 @@ struct GroupOptions {
   std::chrono::milliseconds timeout{300000};
   /// What all ranks must have in common, as text. The program itself must be the same too.
   std::string config;
+  /// A folder in which each rank for which a time-out has passed leaves flight_rank<R>.json: where all ranks were, and
+  /// their last collectives. "": none.
+  std::string flight_folder = {};
   /// Where the run's tensors lie (distributed/rank_device.h).
   Device device = {};
 };

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/console.h"
 #include "base/error.h"
 
 namespace bevgrad {
@@ -63,8 +64,9 @@ std::vector<Address> resolve(const Endpoint& endpoint, Deadline deadline) {
           "needs no name service)",
           endpoint.host, gai_strerror(code));
     if (!told)
-      fmt::print(stderr, "bevgrad: {}: cannot find the address of this host yet: {}; asking again for {} s\n",
-                 endpoint.host, gai_strerror(code), milliseconds_left(deadline) / 1000);
+      write_console(stderr,
+                    fmt::format("bevgrad: {}: cannot find the address of this host yet: {}; asking again for {} s\n",
+                                endpoint.host, gai_strerror(code), milliseconds_left(deadline) / 1000));
     std::this_thread::sleep_for(std::chrono::milliseconds(std::min(500, milliseconds_left(deadline))));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);

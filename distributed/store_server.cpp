@@ -14,6 +14,7 @@
 #include <string_view>
 #include <thread>
 
+#include "base/console.h"
 #include "base/error.h"
 #include "distributed/tcp_store.h"
 #include "internal/store_request.h"
@@ -309,7 +310,8 @@ void StoreServer::Impl::accept_all(Deadline now) {
     // Whoever waits in the backlog stays there; without a pause poll() would return at once for it.
     accepts_from = now + kPauseWithoutFiles;
     if (make_room("")) return;
-    if (!told_of_files) fmt::print(stderr, "bevgrad: store at {}: {}\n", listener.local().text(), error.what());
+    if (!told_of_files)
+      write_console(stderr, fmt::format("bevgrad: store at {}: {}\n", listener.local().text(), error.what()));
     told_of_files = true;
   }
 }

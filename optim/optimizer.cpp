@@ -44,12 +44,26 @@ void Optimizer::set_parameters(std::vector<OptimizedParameter> parameters) {
   }
   std::erase_if(states_, [&](const auto& entry) { return !names.contains(entry.first); });
   parameters_ = std::move(parameters);
+  share_.clear();
+}
+
+void Optimizer::set_share(const std::vector<bool>& share) {
+  check(share.empty() || share.size() == parameters_.size(), "{}: a share of {} parameters, there are {}", name_,
+        share.size(), parameters_.size());
+  share_ = share;
+  drop_state_of_others();
+}
+
+void Optimizer::drop_state_of_others() {
+  for (size_t i = 0; i < parameters_.size(); ++i)
+    if (!steps(i)) states_.erase(parameters_[i].name);
 }
 
 void Optimizer::step(double lr) {
-  for (const OptimizedParameter& parameter : parameters_) {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const OptimizedParameter& parameter = parameters_[i];
     Tensor gradient = grad(parameter.value);
-    if (!gradient.defined()) continue;
+    if (!gradient.defined() || !steps(i)) continue;
     check(gradient.sizes() == parameter.value.sizes(), "{}: parameter {} is {}, its gradient {}", name_, parameter.name,
           describe(parameter.value), describe(gradient));
     // Memory order must agree element by element.
@@ -120,6 +134,7 @@ void Optimizer::load_state(const std::map<std::string, StateDict>& state) {
   for (const std::string& tensor_name : tensor_names_)
     check(state.contains(tensor_name), "{}: the state lacks {}: is it of another optimizer?", name_, tensor_name);
   states_ = std::move(states);
+  drop_state_of_others();
 }
 
 size_t Optimizer::state_bytes() const {

@@ -41,6 +41,10 @@ class Optimizer {
   void set_parameters(std::vector<OptimizedParameter> parameters);
   const std::vector<OptimizedParameter>& parameters() const { return parameters_; }
 
+  /// From now on, until the parameters change, steps move and keep state of only these of them: the others are another
+  /// process's share. One flag a parameter; none: all are stepped here.
+  void set_share(const std::vector<bool>& share);
+
   /// One update with learning rate `lr` from the gradients of the parameters; one without a gradient stays as it is
   /// (and does not decay).
   void step(double lr);
@@ -81,7 +85,11 @@ class Optimizer {
   std::string name_;
   std::vector<std::string> tensor_names_;
   bool counts_steps_;
+  bool steps(size_t parameter) const { return share_.empty() || share_[parameter]; }
+  void drop_state_of_others();
+
   std::vector<OptimizedParameter> parameters_;
+  std::vector<bool> share_;  // empty: all are stepped here
   std::map<std::string, ParameterState> states_;
 };
 

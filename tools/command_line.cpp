@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/console.h"
 #include "base/error.h"
 #include "base/near_names.h"
 #include "base/signals.h"
@@ -38,7 +39,7 @@ void print_error(const std::string& program, const std::string& message) {
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::fflush(stdout);
   // File names and what files hold are in it: nothing of them reaches the terminal as a control character.
-  fmt::print(stderr, "{}: {}\n", program, printable(line, kMessageWidth));
+  write_console(stderr, fmt::format("{}: {}\n", program, printable(line, kMessageWidth)));
 }
 
 /// A launcher shows it too.
@@ -96,6 +97,8 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_merge(app);
   add_report(app);
   add_runs(app);
+  add_watch(app);
+  add_serve(app);
   add_cache(app, parts);
   add_bench(app, parts);
   add_info(app);

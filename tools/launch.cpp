@@ -86,16 +86,19 @@ void run(LaunchFlags& flags, const CLI::App& command, const std::vector<std::str
   check_program(command, rest, !program.empty());
   options.command = program.empty() ? rest : program;
   options.nproc_per_node = processes_here(flags.nproc);
-  if (flags.nnodes.find(':') != std::string::npos && flags.nnodes != "1:1")
-    throw UsageError(fmt::format(
-        "--nnodes: \"{}\": a number of machines that changes is not offered, expected one number", flags.nnodes));
-  options.nnodes = flags.nnodes == "1:1" ? 1 : whole_number("--nnodes", flags.nnodes, 1, 65536);
+  const size_t colon = flags.nnodes.find(':');
+  options.nnodes = whole_number("--nnodes", flags.nnodes.substr(0, colon), 1, 65536);
+  options.most_nodes = options.nnodes;
+  if (colon != std::string::npos)
+    options.most_nodes = whole_number("--nnodes", flags.nnodes.substr(colon + 1), options.nnodes, 65536);
+  const bool is_elastic = options.most_nodes > options.nnodes;
+  if (is_elastic) options.node_rank = 0;
   if (options.node_rank < 0 || options.node_rank >= options.nnodes)
     throw UsageError(fmt::format("--node-rank: {} is not possible with {} machine(s), expected 0 to {}",
                                  options.node_rank, options.nnodes, options.nnodes - 1));
   if (!flags.backend.empty() && flags.backend != "static" && flags.backend != "c10d")
     throw UsageError(fmt::format("--rdzv-backend: \"{}\" is not offered, expected static or c10d", flags.backend));
-  if (flags.standalone && options.nnodes > 1) throw UsageError("--standalone: only one machine stands alone");
+  if (flags.standalone && options.most_nodes > 1) throw UsageError("--standalone: only one machine stands alone");
   if (!flags.endpoint.empty()) {
     const bool has_port = flags.endpoint.rfind(':') != std::string::npos && flags.endpoint.back() != ']';
     try {
@@ -106,10 +109,10 @@ void run(LaunchFlags& flags, const CLI::App& command, const std::vector<std::str
       throw UsageError(fmt::format("--rdzv-endpoint: {}", error.what()));
     }
   }
-  if (options.nnodes > 1 && flags.endpoint.empty() && command.count("--master-addr") == 0)
+  if (options.most_nodes > 1 && flags.endpoint.empty() && command.count("--master-addr") == 0)
     throw UsageError("--master-addr is missing: with several machines it names the first one");
   // One machine alone needs no fixed port: another run may be on it.
-  if (options.nnodes == 1 && (flags.standalone || (flags.endpoint.empty() && command.count("--master-port") == 0)))
+  if (options.most_nodes == 1 && (flags.standalone || (flags.endpoint.empty() && command.count("--master-port") == 0)))
     options.master_port = 0;
   options.grace = std::chrono::milliseconds(static_cast<int64_t>(flags.grace * 1000));
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(flags.timeout * 1000));
@@ -135,8 +138,8 @@ void add_launch(CLI::App& app, const std::vector<std::string>& program) {
   command->add_option(
       "--nproc-per-node,--nproc_per_node", flags->nproc,
       "processes on this machine; gpu: one a GPU, cpu: one a core, auto: the first where there are GPUs");
-  command->add_option("--nnodes", flags->nnodes, "machines");
-  command->add_option("--node-rank,--node_rank", options.node_rank, "which of them this is, from 0");
+  command->add_option("--nnodes", flags->nnodes, "machines; MIN:MAX: as many as are there, which may join and leave");
+  command->add_option("--node-rank,--node_rank", options.node_rank, "which of them this is, from 0 (not with MIN:MAX)");
   command->add_option("--master-addr,--master_addr", options.master_addr, "an address of the first machine");
   command
       ->add_option("--master-port,--master_port", options.master_port,

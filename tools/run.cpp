@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <memory>
+#include <thread>
 
 #include "autograd/anomaly.h"
 #include "base/error.h"
@@ -88,17 +90,19 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
   const std::string resume = flags.resume.empty() && goes_on ? "auto" : flags.resume;
   if (group.rank() != 0) agent = nullptr;
   if (agent) agent->tell_saved(-1);
-  Trainer trainer(document,
-                  {.work_dir = work_dir,
-                   .resume = resume,
-                   .pretrain = flags.ckpt,
-                   .profile = flags.profile && group.rank() == 0,
-                   .device = flags.config.compute_device(),
-                   .on_saved =
-                       [agent](int64_t step) {
-                         if (agent) agent->tell_saved(step);
-                       }},
-                  group, *flags.config.parts);
+  Trainer trainer(
+      document,
+      {.work_dir = work_dir,
+       .resume = resume,
+       .pretrain = flags.ckpt,
+       .cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / environment.local_world_size),
+       .profile = flags.profile && group.rank() == 0,
+       .device = flags.config.compute_device(),
+       .on_saved =
+           [agent](int64_t step) {
+             if (agent) agent->tell_saved(step);
+           }},
+      group, *flags.config.parts);
   if (agent) {
     agent->tell_begun();
     if (trainer.global_step() > 0) agent->tell_saved(trainer.global_step());
@@ -134,6 +138,7 @@ void run(const RunFlags& flags) {
         environment, {.timeout = timeout,
                       .config = fmt::format("state: {}\nckpt: {}\nresume: {}\nwork_dir: {}\n{}", flags.state,
                                             flags.ckpt, flags.resume, flags.work_dir, configs::to_text(document.proto)),
+                      .flight_folder = work_dir,
                       .device = flags.config.compute_device()});
     run_in_group(document, flags, environment, work_dir, threads, agent.get(), *group);
     group->leave();

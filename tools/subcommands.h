@@ -30,6 +30,8 @@ void add_compare(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_report(CLI::App& app);
 void add_runs(CLI::App& app);
+void add_watch(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_cache(CLI::App& app, const Parts& parts);
 void add_bench(CLI::App& app, const Parts& parts);
 void add_info(CLI::App& app);

@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bevgrad {
@@ -12,6 +14,7 @@ struct MetricWatchOptions {
   std::string metric;  ///< a headline number of the evaluation; empty: nothing is watched
   bool lower_is_better = false;
   int64_t patience = 0;  ///< validations in a row without a better one after which it gives up; 0: never
+  int kept = 0;          ///< how many of the best validations it remembers
 };
 
 class MetricWatch {
@@ -32,6 +35,10 @@ class MetricWatch {
   int64_t best_step() const { return best_step_; }
   int64_t since_best() const { return since_best_; }
   const MetricWatchOptions& options() const { return options_; }
+  /// The steps of the best validations, `kept` at most.
+  std::set<int64_t> best_steps() const;
+  /// The best weights could not be saved: what counts as the best is again what is on the disk, that of `before`.
+  void forget_best(const MetricWatch& before);
 
   /// What a resumed run needs. Numbers of another metric are forgotten.
   std::map<std::string, double> state() const;
@@ -41,6 +48,7 @@ class MetricWatch {
   MetricWatchOptions options_;
   std::optional<double> best_;
   int64_t best_step_ = -1, last_step_ = -1, since_best_ = 0;
+  std::vector<std::pair<double, int64_t>> ranking_;  // value and step, the best first
 };
 
 }  // namespace bevgrad

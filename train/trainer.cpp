@@ -8,16 +8,15 @@
 #include "autograd/functions.h"
 #include "base/files.h"
 #include "base/signals.h"
-#include "bench/internal/profile_report.h"
 #include "configs/load.h"
+#include "internal/pace.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
-#include "train/frame_views.h"
+#include "tensor/profile.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
-#include "train/validator.h"
 
 namespace bevgrad {
 namespace {
@@ -36,41 +35,11 @@ std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train&
 }
 
 MetricWatchOptions watch_options(const config::Train& train) {
-  return {train.checkpoint_metric(), train.checkpoint_mode() == config::Train::min, train.early_stop_patience()};
+  return {train.checkpoint_metric(), train.checkpoint_mode() == config::Train::min, train.early_stop_patience(),
+          train.keep_best_checkpoints()};
 }
-
-/// The same with the averaged weights in place of the weights, where there are such.
-Checkpoint averaged(Checkpoint checkpoint) {
-  if (!checkpoint.weight_average.empty()) checkpoint.state_dict = checkpoint.weight_average;
-  return checkpoint;
-}
-
-/// The network has the averaged weights while this lives.
-class AveragedWeights {
- public:
-  AveragedWeights(WeightAverage& average, Network& network) : average_(average), network_(network) {
-    average_.swap(network_.state_dict());
-  }
-  ~AveragedWeights() { average_.swap(network_.state_dict()); }
-  AveragedWeights(const AveragedWeights&) = delete;
-  AveragedWeights& operator=(const AveragedWeights&) = delete;
-
- private:
-  WeightAverage& average_;
-  Network& network_;
-};
 
 }  // namespace
-
-/// Time and loss since the last line of the log.
-struct Trainer::Pace {
-  Clock::time_point start = Clock::now();
-  int64_t steps = 0;
-  double loss = 0;
-  double waited = 0;  // seconds for data, all in all, at the last line
-  Clock::time_point drawn = Clock::now();
-  double rate = 0;
-};
 
 Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group,
                  const Parts& parts)
@@ -80,6 +49,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       parallel_(group, document.proto.distributed()),
       work_dir_(options.work_dir, parallel_.is_first()),
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
+      disk_([this](const std::string& message) { log_.warn(message); }),
       generator_(document.proto.seed()),
       tasks_(parts.tasks, document),
       optimizer_(make_optimizer(document, parts)),
@@ -87,7 +57,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       data_(document_, tasks_),
       watch_(watch_options(document.proto.train()), headline_names(tasks_)),
       guard_(document.proto.train().skip_loss_factor(), document.proto.train().max_skipped_steps()),
-      pace_(std::make_unique<Pace>()) {
+      pace_(std::make_unique<Pace>(parallel_)) {
   if (!parallel_.is_first()) log_.silence();
   const config::Config& proto = document_.proto;
   total_steps_ = proto.train().train_steps() + proto.train().finetune_steps();
@@ -96,7 +66,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
                         group.size(), group.size(), proto.train().batch_size()));
   for (const std::string& remark : data_.remarks()) log_.info(remark);
   data_.require_same(group_);
-  if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
+  if (parallel_.is_first()) write_config();
 
   network_ =
       std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
@@ -120,13 +90,17 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   log_.info(fmt::format("{} parameters, {} of them trained; base lr {:.4g} x {:.4g}", network_->parameter_count(),
                         trained, proto.train().base_lr(), lr_factor_));
   if (!parallel_.is_first()) return;
-  events_ = std::make_unique<EventFile>(work_dir_.path());
-  events_->start_session(global_step_ == 0 ? 0 : global_step_ + 1);
-  scalars_ = std::make_unique<ScalarLog>(work_dir_.path(), global_step_ == 0 ? -1 : global_step_);
-  events_->add_text("config", configs::to_text(proto), global_step_);
+  records_ = std::make_unique<RunRecords>(work_dir_.path(), global_step_, configs::to_text(proto), disk_);
 }
 
 Trainer::~Trainer() = default;
+
+void Trainer::write_config() const {
+  const std::string path = work_dir_.file("config.prototxt"), text = configs::to_text(document_.proto);
+  // A run that goes on with the same config needs no room for it.
+  if (std::filesystem::exists(path) && read_file(path) == text) return;
+  write_text_file(path, text);
+}
 
 void Trainer::load_pretrain(const std::string& path) {
   // Only rank 0 needs the file: the others get what it has.
@@ -175,7 +149,7 @@ void Trainer::apply_freezing() {
   for (const config::GroupLrScale& scale : document_.proto.train().group_lr_scale())
     scales.emplace_back(scale.prefix(), scale.scale());
   optimizer_->set_parameters(optimized_parameters(trainable_parameters(*network_), scales));
-  parallel_.set_parameters(optimizer_->parameters());
+  optimizer_->set_share(parallel_.set_parameters(optimizer_->parameters()));
   std::string names;
   for (const std::string& name : freezing_->frozen_modules()) names += (names.empty() ? "" : ", ") + name;
   if (!names.empty()) log_.info(fmt::format("step {}: frozen are {}", global_step_, names));
@@ -193,28 +167,26 @@ NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
   return output;
 }
 
-void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const {
-  const config::Temporal& temporal = document_.proto.temporal();
-  if (!temporal.debug_dir().empty() && global_step_ % temporal.visualize_interval() == 0)
-    draw_temporal_debug(temporal.debug_dir(), global_step_, document_.proto, tasks_, batch, on_cpu(output),
-                        on_cpu(history));
-}
-
 NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
   if (cached_.empty()) {
     batch = sources_[source].next();
-    profile::phase_done("data");
+    phase_done("data", StepPart::Data);
     return forward(sources_[source], batch);
   }
   PreparedBatch prepared = cached_[source]->next(generator_);
   generator_ = prepared.generator;
   batch = std::move(prepared.batch);
-  profile::phase_done("data");
+  phase_done("data", StepPart::Data);
   NetworkOutput output;
   output.set(kBevFused, prepared.bev_fused, "feature cache");
   network_->decode(output, prepared.history);
   if (sources_[source].has_history()) draw_debug(batch, output, prepared.history);
   return output;
+}
+
+void Trainer::phase_done(const char* name, StepPart part) {
+  profile::phase_done(name);
+  pace_->clock.done(part);
 }
 
 double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
@@ -224,7 +196,7 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   batch.images.clear();  // only the labels are needed from here on
   if (batch.on_device) batch.on_device->drop_images();
   Losses losses = compute_losses(output, batch, sources_[source].tasks());
-  profile::phase_done("loss");
+  phase_done("loss", StepPart::Forward);
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
@@ -252,6 +224,7 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
   if (is_last) parallel_.begin_backward(total);
   backward(total);
   if (is_last) parallel_.end_backward();
+  pace_->clock.done(StepPart::Backward);
   return loss * share;
 }
 
@@ -273,6 +246,7 @@ StepReport Trainer::step() {
   apply_freezing();
   parallel_.begin_step(global_step_);
   const BatchSyncGuard sync(parallel_.sync());
+  pace_->clock.start();
   StepReport report;
   report.step = global_step_;
   report.lr = lr_at(global_step_);
@@ -302,127 +276,14 @@ StepReport Trainer::step() {
   }
   optimizer_->step(report.lr);
   // Weights as a checkpoint of this step has them, beside the gradients that made them.
-  if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
+  if (records_ && train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0)
+    records_->add_histograms(global_step_ + 1, optimizer_->parameters());
   optimizer_->zero_grad();
+  parallel_.end_step();
   if (average_) average_->update(network_->state_dict());
-  profile::phase_done("optimizer");
+  phase_done("optimizer", StepPart::Update);
   ++global_step_;
   return report;
-}
-
-StepReport Trainer::profiled_step() {
-  profile::start(options_.device);
-  const StepReport report = step();
-  const std::vector<profile::Event> events = profile::stop();
-  work_dir_.write_text("profile.txt", profile_table(events, *network_));
-  work_dir_.write_text("profile.json", chrome_trace(events, *network_));
-  log_.info(fmt::format("profile of step {}: {} and {}", report.step, work_dir_.file("profile.txt"),
-                        work_dir_.file("profile.json")));
-  return report;
-}
-
-void Trainer::log_step(const StepReport& report) {
-  Pace& pace = *pace_;
-  if (!parallel_.is_first()) return;
-  ++pace.steps;
-  pace.loss += report.loss;
-  const bool is_due = global_step_ % document_.proto.train().log_interval() == 0 || global_step_ == total_steps_;
-  if (!is_due && !(log_.is_live() && seconds_since(pace.drawn) > 0.2)) return;
-  const double elapsed = seconds_since(pace.start);
-  if (elapsed > 0) pace.rate = static_cast<double>(pace.steps) / elapsed;
-  pace.drawn = Clock::now();
-  const Progress progress{
-      "train",   global_step_,    total_steps_, pace.rate, pace.loss / static_cast<double>(pace.steps),
-      report.lr, resident_bytes()};
-  log_.progress(progress);
-  if (!is_due) return;
-  double waited = 0;
-  for (const BatchSource& source : sources_) waited += source.waited();
-  std::string line = fmt::format("{} grad_norm {:.4g} data {:.0f}%", to_string(progress), report.grad_norm,
-                                 100 * (waited - pace.waited) / std::max(elapsed, 1e-9));
-  Scalars scalars = {{"train/loss", progress.loss},
-                     {"train/lr", report.lr},
-                     {"train/grad_norm", report.grad_norm},
-                     {"train/steps_per_second", pace.rate},
-                     {"train/memory_gb", progress.memory / 1e9}};
-  for (const auto& [name, value] : report.terms) {
-    line += fmt::format(" {} {:.4g}", name, value);
-    scalars.emplace_back("loss/" + name, value);
-  }
-  log_.to_file(line);
-  log_scalars(scalars);
-  const double rate = pace.rate;
-  pace = Pace();
-  pace.rate = rate;
-  pace.waited = waited;
-}
-
-void Trainer::log_scalars(const Scalars& scalars) {
-  for (const auto& [name, value] : scalars) events_->add_scalar(name, value, global_step_);
-  events_->flush();
-  scalars_->add(global_step_, scalars);
-}
-
-void Trainer::log_histograms() {
-  if (!events_) return;
-  for (const OptimizedParameter& parameter : optimizer_->parameters()) {
-    events_->add_histogram("weights/" + parameter.name, histogram_of(parameter.value), global_step_ + 1);
-    if (const Tensor gradient = grad(parameter.value); gradient.defined())
-      events_->add_histogram("gradients/" + parameter.name, histogram_of(gradient), global_step_ + 1);
-  }
-}
-
-bool Trainer::owes_validation() const {
-  const config::Train& train = document_.proto.train();
-  if (train.val_interval() == 0 || global_step_ == 0 || watch_.last_step() == global_step_) return false;
-  // The last weights have their chance to be the best ones too.
-  if (global_step_ == total_steps_) return !train.checkpoint_metric().empty();
-  return global_step_ % train.val_interval() == 0;
-}
-
-std::map<std::string, double> Trainer::validate_into(const std::string& folder, const std::string& tag) {
-  Validator validator(document_, {.output_dir = work_dir_.file(folder)}, log_, group_, tasks_);
-  std::map<std::string, double> headline = validator.run(*network_);
-  network_->set_training(true);
-  if (!events_) return headline;
-  for (const auto& [val_set, path] : validator.first_pictures())
-    events_->add_image(tag + "/" + val_set, read_file(path), global_step_);
-  Scalars scalars;
-  for (const auto& [name, value] : headline) scalars.emplace_back(tag + "/" + name, value);
-  log_scalars(scalars);
-  return headline;
-}
-
-void Trainer::validate_now() try {
-  const std::string folder = fmt::format("val_{:08}", global_step_);
-  std::map<std::string, double> headline = validate_into(folder, "val");
-  if (average_ && !average_->empty()) {
-    // The average is what will be used, so it is what is watched.
-    const AveragedWeights averaged(*average_, *network_);
-    headline = validate_into(folder + "_average", "val_average");
-  }
-  const bool is_best = watch_.update(global_step_, headline);
-  if (const std::string& metric = watch_.options().metric; !metric.empty() && !headline.contains(metric))
-    log_.warn(fmt::format("step {}: {} is n/a in this validation", global_step_, metric));
-  if (is_best) save_best();
-} catch (const Interrupted& interrupted) {
-  // The validation is done again after the resume.
-  network_->set_training(true);
-  const std::string path = save();
-  parallel_.barrier();
-  throw Interrupted(interrupted.signal(),
-                    fmt::format("stopped by {} in the validation after step {}; saved {}; go on with --resume auto",
-                                stop_cause(interrupted.signal()), global_step_, path));
-}
-
-void Trainer::save_best() {
-  if (!parallel_.is_first()) return;
-  writer_.finish();  // one file at a time
-  const Checkpoint best = checkpoint();
-  save_checkpoint(work_dir_.best_checkpoint(), best);
-  save_lightning_checkpoint(work_dir_.file("best.ckpt"), averaged(best));
-  log_.info(fmt::format("step {}: {} {:.4f} is the best so far: {} and best.ckpt", global_step_,
-                        watch_.options().metric, *watch_.best(), work_dir_.best_checkpoint()));
 }
 
 void Trainer::run() {
@@ -452,14 +313,15 @@ void Trainer::run() {
         fmt::format("stopped early after step {}: {} validation(s) in a row brought no better {} than {} after step {}",
                     global_step_, watch_.since_best(), watch_.options().metric,
                     watch_.best() ? fmt::format("{:.4f}", *watch_.best()) : "none", watch_.best_step()));
-  const std::string path = save();
+  const Checkpoint last = checkpoint();
+  const std::string path = save(last);
   if (!parallel_.is_first()) return;
   const std::string output = work_dir_.file(train.output_checkpoint());
-  save_lightning_checkpoint(output, checkpoint());
+  save_lightning_checkpoint(output, last);
   log_.info(fmt::format("{} steps done; wrote {} and {}", global_step_, output, path));
   if (average_ && !average_->empty()) {
     const std::string of_average = std::filesystem::path(output).replace_extension().string() + ".average.ckpt";
-    save_lightning_checkpoint(of_average, averaged(checkpoint()));
+    save_lightning_checkpoint(of_average, averaged(last));
     log_.info(fmt::format("the average of the weights is in {}", of_average));
   }
   if (const std::string exchange = parallel_.summary(seconds_since(start), global_step_ - first_step);

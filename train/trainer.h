@@ -22,12 +22,13 @@
 #include "train/checkpoint/checkpoint.h"
 #include "train/checkpoint/checkpoint_writer.h"
 #include "train/data_parallel/data_parallel.h"
-#include "train/logging/event_file.h"
+#include "train/data_parallel/step_times.h"
+#include "train/logging/disk_watch.h"
 #include "train/logging/run_log.h"
-#include "train/logging/scalar_log.h"
 #include "train/loss_guard.h"
 #include "train/metric_watch.h"
 #include "train/parts.h"
+#include "train/run_records.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -39,6 +40,8 @@ struct TrainerOptions {
   /// Parameters to begin with; empty: the config's float_pretrain.
   std::string pretrain;
   bool quiet = false;
+  /// Cores of this rank, for advice. 0: all of the machine.
+  int cores = 0;
   /// The third step of run() is profiled: profile.txt and profile.json (a Chrome trace) in the work folder.
   bool profile = false;
   /// Where the network computes.
@@ -79,17 +82,21 @@ class Trainer {
   RunLog& log() { return log_; }
   const WorkDir& work_dir() const { return work_dir_; }
 
-  /// Everything that a resumed run needs.
-  Checkpoint checkpoint() const;
-  /// Writes the checkpoint of this step, keeps the ones before it as the config says; returns its path. Throws Error
-  /// where the disk refuses.
-  std::string save();
+  /// Everything that a resumed run needs, on rank 0. All ranks call it; the others' is empty.
+  Checkpoint checkpoint();
+  /// Writes the checkpoint of this step, keeps the ones before it as the config says; returns its path. All ranks call
+  /// it. Throws Error where the disk refuses.
+  std::string save() { return save(checkpoint()); }
 
  private:
   /// The same from a copy, beside the next steps. Not begun while the one before is still being written: a slow disk
   /// delays a checkpoint, not the training. What the disk refuses is said once, and the run goes on with the last one.
   void save_beside();
-  void write(const std::string& path, const Checkpoint& checkpoint) const;
+  /// save() of what checkpoint() has just given.
+  std::string save(const Checkpoint& checkpoint);
+  void write(const Checkpoint& checkpoint, const RetentionRule& rule) const;
+  RetentionRule retention() const;
+  void write_config() const;
   void load_pretrain(const std::string& path);
   void resume(const std::string& what);
   /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
@@ -104,19 +111,22 @@ class Trainer {
   /// `is_last`: no other batch of this step follows, so that gradients can be exchanged as they are completed.
   double train_batch(size_t source, StepReport& report, bool is_last);
   NetworkOutput next_output(size_t source, Batch& batch);
-  void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history) const;
+  void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history);
   NetworkOutput forward(const BatchSource& source, const Batch& batch);
   /// Whether the step was skipped for its loss; says so with the samples of all ranks.
   bool skips(StepReport& report);
+  /// A part of a step has ended, for the profile and for the log.
+  void phase_done(const char* name, StepPart part);
   void log_step(const StepReport& report);
-  void log_scalars(const Scalars& scalars);
-  void log_histograms();
+  void log_line(const StepReport& report, const Progress& progress, const std::vector<StepTimes>& ranks,
+                double elapsed);
   /// Whether this step's validation is still to be done: a run may have been stopped in it.
   bool owes_validation() const;
   void validate_now();
   /// Validates the network's weights as they are into `folder`; `tag` stands before the figures in TensorBoard.
   std::map<std::string, double> validate_into(const std::string& folder, const std::string& tag);
-  void save_best();
+  /// `before`: the watch before this validation, by which the run goes on where the disk refuses.
+  void save_best(const MetricWatch& before);
   StepReport profiled_step();
   double lr_at(int64_t step) const;
 
@@ -126,8 +136,8 @@ class Trainer {
   DataParallel parallel_;
   WorkDir work_dir_;
   RunLog log_;
-  std::unique_ptr<EventFile> events_;
-  std::unique_ptr<ScalarLog> scalars_;
+  DiskWatch disk_;
+  std::unique_ptr<RunRecords> records_;  // of rank 0
   Generator generator_;
   TaskList tasks_;
   std::unique_ptr<Network> network_;
@@ -144,12 +154,11 @@ class Trainer {
   int64_t total_steps_ = 0;
   double lr_factor_ = 1;
   MetricWatch watch_;
-  bool owes_checkpoint_ = false, told_of_disk_ = false;
+  bool owes_checkpoint_ = false;
   LossGuard guard_;
   std::optional<WeightAverage> average_;
 
-  // For the log: since the last line.
-  struct Pace;
+  struct Pace;  // for the log
   std::unique_ptr<Pace> pace_;
   CheckpointWriter writer_;  // the last: what it uses must be there until it is done
 };

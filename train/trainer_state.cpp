@@ -9,10 +9,12 @@
 #include "train/trainer.h"
 
 namespace bevgrad {
-Checkpoint Trainer::checkpoint() const {
+Checkpoint Trainer::checkpoint() {
+  const std::map<std::string, StateDict> state = parallel_.whole_state(*optimizer_);
   Checkpoint checkpoint;
+  if (!parallel_.is_first()) return checkpoint;
   checkpoint.state_dict = on_cpu(network_->state_dict());
-  for (const auto& [kind, tensors] : optimizer_->state()) checkpoint.optimizer[kind] = on_cpu(tensors);
+  for (const auto& [kind, tensors] : state) checkpoint.optimizer[kind] = on_cpu(tensors);
   checkpoint.hyperparameters = optimizer_->hyperparameters();
   for (const OptimizedParameter& parameter : optimizer_->parameters()) checkpoint.optimized.push_back(parameter.name);
   checkpoint.optimizer_numbers = numbers_of(checkpoint.hyperparameters);
@@ -36,38 +38,50 @@ Checkpoint Trainer::checkpoint() const {
   return checkpoint;
 }
 
-void Trainer::write(const std::string& path, const Checkpoint& checkpoint) const {
-  save_checkpoint(path, checkpoint);
-  work_dir_.prune_checkpoints(document_.proto.train().keep_checkpoints());
+RetentionRule Trainer::retention() const {
+  const config::Train& train = document_.proto.train();
+  return {train.keep_checkpoints(), train.checkpoint_max_age_hours(), watch_.best_steps()};
+}
+
+void Trainer::write(const Checkpoint& checkpoint, const RetentionRule& rule) const {
+  save_checkpoint(work_dir_.checkpoint_file(checkpoint.global_step), checkpoint);
+  work_dir_.prune_checkpoints(rule);
   if (options_.on_saved) options_.on_saved(checkpoint.global_step);
 }
 
-std::string Trainer::save() {
-  const std::string path = work_dir_.checkpoint_file(global_step_);
-  if (!parallel_.is_first()) return path;
-  writer_.finish();
+std::string Trainer::save(const Checkpoint& checkpoint) {
   owes_checkpoint_ = false;
-  write(path, checkpoint());
-  return path;
+  if (parallel_.is_first()) {
+    writer_.finish();
+    write(checkpoint, retention());
+  }
+  return work_dir_.checkpoint_file(global_step_);
 }
 
 void Trainer::save_beside() {
-  if (!parallel_.is_first()) return;
-  if (const std::string error = writer_.take_error(); !error.empty() && !told_of_disk_) {
-    told_of_disk_ = true;
-    const std::vector<std::string> saved = work_dir_.checkpoints();
-    log_.warn(fmt::format("{}; the run goes on, the last checkpoint is {}", error, saved.empty() ? "none" : saved[0]));
+  if (parallel_.is_first() && writer_.is_idle()) {
+    if (const std::string error = writer_.take_error(); !error.empty()) {
+      const std::vector<std::string> saved = work_dir_.checkpoints();
+      disk_.refused("checkpoint",
+                    fmt::format("the run goes on, the last checkpoint is {}", saved.empty() ? "none" : saved[0]),
+                    error);
+    }
   }
-  if (!owes_checkpoint_ || !writer_.is_idle()) return;
+  if (!owes_checkpoint_) return;
+  bool begins = writer_.is_idle();
+  // Where all ranks have a part in it, rank 0 says when.
+  if (parallel_.shares_state()) begins = parallel_.broadcast(begins ? "now" : "") == "now";
+  if (!begins) return;
   owes_checkpoint_ = false;
   Checkpoint copy = checkpoint();
+  if (!parallel_.is_first()) return;
   // On the CPU these are the tensors of the training itself.
   const NoGradGuard no_grad;
   for (auto* state : {&copy.state_dict, &copy.weight_average})
     for (auto& [name, tensor] : *state) tensor = ops::clone(tensor);
   for (auto& [kind, tensors] : copy.optimizer)
     for (auto& [name, tensor] : tensors) tensor = ops::clone(tensor);
-  writer_.start([this, path = work_dir_.checkpoint_file(global_step_), copy = std::move(copy)] { write(path, copy); });
+  writer_.start([this, rule = retention(), copy = std::move(copy)] { write(copy, rule); });
 }
 
 std::string Trainer::find_checkpoint(const std::string& what, Checkpoint& checkpoint) {

@@ -1,6 +1,7 @@
 #include "train/validation_results.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 
 #include "autograd/autograd.h"
@@ -11,8 +12,13 @@
 namespace bevgrad {
 
 ValidationResults::ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder,
-                                     int64_t total)
-    : proto_(proto), tasks_(tasks), folder_(folder), total_(total), evaluation_(evaluation_options(proto), tasks) {
+                                     int64_t total, bool goes_on)
+    : proto_(proto),
+      tasks_(tasks),
+      folder_(folder),
+      total_(total),
+      goes_on_(goes_on),
+      evaluation_(evaluation_options(proto), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
   DriveRecorderOptions options;
@@ -21,7 +27,23 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
   options.lanes = eval.lane_geojson();
   options.max_pictures = eval.max_pictures() == 0 ? std::numeric_limits<int64_t>::max() : eval.max_pictures();
   options.side_by_side = static_cast<size_t>(eval.batch_size());
-  recorder_.emplace(folder, drawing_options(proto), options);
+  attempt([&] { recorder_.emplace(folder, drawing_options(proto), options); });
+}
+
+void ValidationResults::attempt(const std::function<void()>& write) {
+  if (!goes_on_) {
+    write();
+    return;
+  }
+  try {
+    write();
+    return;
+  } catch (const Error& error) {
+    if (refused_.empty()) refused_ = error.what();
+  } catch (const std::filesystem::filesystem_error& error) {
+    if (refused_.empty()) refused_ = error.what();
+  }
+  recorder_.reset();
 }
 
 void ValidationResults::add(const JudgedBatch& judged) {
@@ -29,7 +51,7 @@ void ValidationResults::add(const JudgedBatch& judged) {
   for (int64_t n = 0; n < judged.batch.size(); ++n) {
     EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, tasks_);
     evaluation_.add({frame, judged.output, judged.batch, n});
-    if (recorder_) record(judged, n, std::move(frame));
+    if (recorder_) attempt([&] { record(judged, n, std::move(frame)); });
   }
 }
 
@@ -50,7 +72,7 @@ bool ValidationResults::wants_picture() {
 }
 
 void ValidationResults::finish(ProcessGroup& group) {
-  if (recorder_) recorder_->finish();
+  if (recorder_) attempt([&] { recorder_->finish(); });
   if (group.size() > 1) {
     TaskEvaluation all(evaluation_options(proto_), tasks_);
     for (const std::string& state : gather_texts(group, evaluation_.state())) all.merge(state);
@@ -58,8 +80,10 @@ void ValidationResults::finish(ProcessGroup& group) {
   }
   if (group.rank() != 0) return;
   summary_ = evaluation_.summary();
-  write_evaluation(folder_, summary_);
-  if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
+  attempt([&] {
+    write_evaluation(folder_, summary_);
+    if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});
+  });
 }
 
 std::map<std::string, std::string> ValidationResults::first_pictures() const {

@@ -28,14 +28,17 @@ struct JudgedBatch {
 class ValidationResults {
  public:
   /// `total`: frames that will come, over which `eval.max_pictures` pictures are spread. Throws Error where the folder
-  /// cannot be made.
-  ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder, int64_t total);
+  /// cannot be made. `goes_on`: a file that cannot be written is no Error, see refused().
+  ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder, int64_t total,
+                    bool goes_on);
 
   void add(const JudgedBatch& judged);
   /// Completes animations and maps. Rank 0 takes the counts of all ranks, in their order, and writes the metrics and,
   /// where pictures are wanted, report.html.
   void finish(ProcessGroup& group);
 
+  /// The first Error of a file that could not be written; no further picture was tried then. "": none.
+  const std::string& refused() const { return refused_; }
   /// After finish(): of all ranks, on rank 0 alone.
   const EvaluationSummary& summary() const { return summary_; }
   int64_t pictures() const { return recorder_ ? recorder_->pictures() : 0; }
@@ -45,11 +48,15 @@ class ValidationResults {
  private:
   void record(const JudgedBatch& judged, int64_t n, EvaluationFrame frame);
   bool wants_picture();
+  /// Runs what writes files. Pictures end with the first one that is refused.
+  void attempt(const std::function<void()>& write);
 
   const config::Config& proto_;
   const TaskList& tasks_;
   std::string folder_;
   int64_t total_;
+  bool goes_on_;
+  std::string refused_;
   int64_t seen_ = 0;
   TaskEvaluation evaluation_;
   EvaluationSummary summary_;

@@ -57,7 +57,8 @@ Validator::Validator(const configs::Document& document, const ValidatorOptions& 
   require_same_data(group, "validation", *impl_->dataset);
   std::error_code error;
   fs::create_directories(options.output_dir, error);
-  if (error) throw UsageError(fmt::format("{}: cannot make this folder: {}", options.output_dir, error.message()));
+  if (error && !options.disk)
+    throw UsageError(fmt::format("{}: cannot make this folder: {}", options.output_dir, error.message()));
 }
 
 Validator::~Validator() = default;
@@ -82,7 +83,8 @@ std::map<std::string, double> Validator::run(Network& network) {
   group.set_place("the start of a validation");
   // Of this rank: exact for one alone, about that for several.
   const int64_t total = (impl_->total() + group.size() - 1) / group.size();
-  ValidationResults results(proto, impl_->tasks, impl_->options.output_dir, total);
+  DiskWatch* disk = impl_->options.disk;
+  ValidationResults results(proto, impl_->tasks, impl_->options.output_dir, total, disk != nullptr);
   // Metrics and pictures are made beside the network's next batches, in the order of the batches.
   BackgroundWorker worker(kMostWaiting);
   const int64_t slots = proto.eval().batch_size();
@@ -146,6 +148,8 @@ std::map<std::string, double> Validator::run(Network& network) {
   worker.push([&results, &group] { results.finish(group); });
   worker.finish();
   impl_->first_pictures = results.first_pictures();
+  if (!results.refused().empty())
+    disk->refused("validation", "the run goes on, files of this validation are missing", results.refused());
   int64_t all_done = 0;
   for (const std::string& text : gather_texts(group, fmt::format("{} {}", signal, done))) {
     signal = std::max(signal, std::atoi(text.c_str()));

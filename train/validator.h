@@ -7,6 +7,7 @@
 #include "distributed/process_group.h"
 #include "models/network.h"
 #include "tasks/task_list.h"
+#include "train/logging/disk_watch.h"
 #include "train/logging/run_log.h"
 
 namespace bevgrad {
@@ -15,6 +16,8 @@ struct ValidatorOptions {
   /// Gets metrics.json, metrics.txt and one CSV a table; with eval.eval_with_visualize also pictures/<val
   /// set>/<key>.png, drives/, lanes/ and report.html.
   std::string output_dir;
+  /// Set: files that the disk refuses do not end it; they are said there.
+  DiskWatch* disk = nullptr;
 };
 
 class Validator {

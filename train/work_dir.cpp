@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -60,11 +61,17 @@ std::vector<std::string> WorkDir::checkpoints() const {
   return paths;
 }
 
-void WorkDir::prune_checkpoints(int keep) const {
-  const std::vector<std::string> all = checkpoints();
-  for (size_t i = static_cast<size_t>(keep); i < all.size(); ++i) {
+void WorkDir::prune_checkpoints(const RetentionRule& rule) const {
+  std::vector<StoredCheckpoint> stored;
+  for (const std::string& path : checkpoints()) {
+    std::error_code error;
+    const auto written = fs::last_write_time(path, error);
+    const std::chrono::duration<double, std::ratio<3600>> age = fs::file_time_type::clock::now() - written;
+    stored.push_back({step_of_checkpoint(path), error ? 0 : age.count()});
+  }
+  for (const int64_t step : disposable_checkpoints(stored, rule)) {
     std::error_code ignored;
-    fs::remove(all[i], ignored);
+    fs::remove(checkpoint_file(step), ignored);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "train/checkpoint/retention.h"
 #include "train/work_lock.h"
 
 namespace bevgrad {
@@ -24,8 +25,8 @@ class WorkDir {
   static int64_t step_of_checkpoint(const std::string& path);
   /// Whole checkpoints of the run, newest first.
   std::vector<std::string> checkpoints() const;
-  /// Deletes all but the newest `keep` checkpoints.
-  void prune_checkpoints(int keep) const;
+  /// Deletes the checkpoints that the rule does not keep.
+  void prune_checkpoints(const RetentionRule& rule) const;
   /// Moves the checkpoints of an earlier run, its best ones too, to a folder beside theirs, so that a new run begins
   /// without them; returns its name, or "" where there were none.
   std::string set_checkpoints_aside() const;

@@ -112,7 +112,10 @@ void set_output(Options& options, void* data, size_t bytes, size_t item) {
 class GlooGroup final : public ProcessGroup {
  public:
   GlooGroup(std::shared_ptr<Meeting> meeting, const std::string& name)
-      : meeting_(std::move(meeting)), mesh_(meeting_->make_mesh(name)), context_(make_gloo_context(*mesh_)) {
+      : meeting_(std::move(meeting)),
+        name_(name),
+        mesh_(meeting_->make_mesh(name)),
+        context_(make_gloo_context(*mesh_)) {
     thread_ = std::thread([this] { run(); });
   }
   ~GlooGroup() override {
@@ -236,6 +239,7 @@ class GlooGroup final : public ProcessGroup {
     std::function<void(uint32_t tag)> run;
     Clock::time_point asked = Clock::now();
     std::promise<Clock::time_point> done;  // when it ended
+    int64_t flight = 0;                    // its number in the flight record
   };
 
   class Handle final : public Work {
@@ -265,6 +269,7 @@ class GlooGroup final : public ProcessGroup {
     Job job;
     job.call = tensor.defined() ? fmt::format("{} of {}", call, describe(tensor)) : call;
     job.run = std::move(run);
+    job.flight = meeting_->flight().ask(name_, job.call, meeting_->place());
     auto handle = std::make_unique<Handle>(*this, job.done.get_future());
     {
       const std::lock_guard lock(mutex_);
@@ -298,7 +303,9 @@ class GlooGroup final : public ProcessGroup {
       const int64_t sent_before = mesh_->bytes_sent();
       try {
         if (failure_) std::rethrow_exception(failure_);
+        meeting_->flight().begin(job.flight);
         job.run(tag++);
+        meeting_->flight().end(job.flight);
         lock.lock();
         const auto end = Clock::now();
         ++traffic_.calls;
@@ -330,6 +337,7 @@ class GlooGroup final : public ProcessGroup {
   }
 
   std::shared_ptr<Meeting> meeting_;
+  std::string name_;
   std::unique_ptr<Mesh> mesh_;
   std::shared_ptr<gloo::Context> context_;
   mutable std::mutex mutex_;

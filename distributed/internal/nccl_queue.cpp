@@ -90,7 +90,7 @@ Patience NcclQueue::patience(const std::string& call) {
 
 void NcclQueue::push(const std::shared_ptr<Job>& job, const char* name, const Call& call) {
   run_->check();
-  run_->begin(job->call);
+  job->flight = run_->begin(job->call);
   const cuda::DeviceGuard guard(run_->device());
   try {
     cuda::Event reached(run_->device());
@@ -187,6 +187,7 @@ void NcclQueue::collect() {
   while (!under_way_.empty() && under_way_.front()->end->ready()) {
     Job& job = *under_way_.front();
     traffic_.busy += job.end->seconds_since(*job.start);
+    run_->meeting().flight().end(job.flight);
     asked_for_.push_back(std::move(under_way_.front()));
     under_way_.pop_front();
   }

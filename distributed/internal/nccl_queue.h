@@ -49,6 +49,7 @@ class NcclQueue {
     std::optional<TimedEvent> start, end, asked;
     std::chrono::steady_clock::time_point seen_running{};
     bool is_running = false;
+    int64_t flight = 0;  ///< its number in the flight record
   };
   using Call = std::function<ncclResult_t(ncclComm_t, cudaStream_t)>;
 

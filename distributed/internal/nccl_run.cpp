@@ -12,8 +12,11 @@ NcclRun::NcclRun(std::shared_ptr<Meeting> meeting, int device)
   cuda::poison(device_, nullptr);
 }
 
-void NcclRun::begin(const std::string& call) {
+int64_t NcclRun::begin(const std::string& call) {
   meeting_->set_progress(++begun_, call);
+  const int64_t flight = meeting_->flight().ask("device", call, meeting_->place());
+  meeting_->flight().begin(flight);
+  return flight;
 }
 
 void NcclRun::check_peers(const std::string& call) {

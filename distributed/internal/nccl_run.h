@@ -18,8 +18,8 @@ class NcclRun {
   int device() const { return device_; }
   Meeting& meeting() { return *meeting_; }
 
-  /// A collective of some group begins.
-  void begin(const std::string& call);
+  /// A collective of some group is handed to the device. Returns its number in the flight record.
+  int64_t begin(const std::string& call);
   /// Throws PeerLost where a rank has closed its connection: NCCL itself may not notice that (between devices of one
   /// machine nothing tells it).
   void check_peers(const std::string& call);

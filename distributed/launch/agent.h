@@ -11,7 +11,9 @@ namespace bevgrad {
 
 struct LaunchOptions {
   int nproc_per_node = 1;
-  int nnodes = 1;
+  /// Machines. Where `most_nodes` is more, the least of them: machines may join and leave then, `node_rank` means
+  /// nothing, and who has the address of `master_addr` serves the store.
+  int nnodes = 1, most_nodes = 1;
   int node_rank = 0;
   std::string master_addr = "127.0.0.1";
   /// 0 (with one machine): any free port.

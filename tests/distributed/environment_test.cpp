@@ -105,7 +105,8 @@ TEST(Threads, MoreThanTheCoresCanBearAreSaid) {
   RankEnvironment environment;
   environment.local_world_size = 2;
   EXPECT_EQ(odd_threads(2, environment, 4, from({})), "");
-  EXPECT_EQ(odd_threads(4, environment, 4, from({})), "");
+  EXPECT_THAT(odd_threads(3, environment, 4, from({})), HasSubstr("6 threads on 4 core(s)"));
+  EXPECT_EQ(odd_threads(1, environment, 1, from({})), "");  // more ranks than cores, of one thread each
   EXPECT_THAT(odd_threads(64, environment, 2, from({{"OMP_NUM_THREADS", "64"}})),
               testing::AllOf(HasSubstr("128 threads on 2 core(s)"), HasSubstr("OMP_NUM_THREADS=64")));
 }

@@ -50,6 +50,12 @@ TEST(Faults, AStoppedRankIsNoticedWithinTheTimeout) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
   EXPECT_THAT(running.output(), AllOf(HasSubstr("nothing from rank 1 within 2 s"),
                                       HasSubstr("no sign of life from rank 1"), HasSubstr("rank 0 at step")));
+  // What each rank did last, of the one that hangs too.
+  const std::string record = read_text(path("stopped") + "/flight_rank0.json");
+  EXPECT_THAT(running.output(), HasSubstr("the last collectives are in " + path("stopped") + "/flight_rank0.json"));
+  EXPECT_THAT(record, AllOf(HasSubstr("\"rank\": 1"), HasSubstr("\"gives_signs_of_life\": false"),
+                            HasSubstr("\"call\": \"all_reduce of "), HasSubstr("\"ended\": ")));
+  EXPECT_GT(std::count(record.begin(), record.end(), '{'), 20);
 }
 
 TEST(Faults, TheLauncherTakesItsProcessesAlong) {
@@ -217,6 +223,42 @@ TEST(Faults, AFullDiskEndsAllAndLeavesWholeCheckpoints) {
   EXPECT_GT(whole, 0) << output;
   // Whichever file met the end of the disk first.
   EXPECT_THAT(output, AllOf(HasSubstr(disk + "/w/"), HasSubstr("disk full?"), HasSubstr("rank0")));
+}
+
+// The disk fills up in the middle of a run, and has room again before its end.
+TEST(Faults, AFullDiskForAWhileLosesNothingButCheckpoints) {
+  const std::string disk = path("disk_for_a_while");
+  fs::create_directories(disk);
+  if (std::system(fmt::format("mount -t tmpfs -o size=12m tmpfs {} 2>/dev/null", disk).c_str()) != 0)
+    GTEST_SKIP() << "SKIPPED: no right to mount a small disk";
+  const Words sets = steps(200, 1, {"train.checkpoint_interval=2"});
+  Running running(launched(2, tiny_run(disk + "/w", sets)));
+  EXPECT_TRUE(running.wait_for("train 5/200")) << running.output();
+  std::system(fmt::format("cat /dev/zero > {}/ballast 2>/dev/null", disk).c_str());
+  EXPECT_TRUE(running.wait_for("the run goes on")) << running.output();
+  const size_t at = running.output().rfind("train ");
+  const int full_at = std::atoi(running.output().c_str() + at + 6);
+  EXPECT_TRUE(running.wait_for(fmt::format("train {}/200", full_at + 10))) << running.output();
+  fs::remove(disk + "/ballast");
+  const int status = running.finish();
+  const std::string output = running.output();
+  const int64_t step =
+      fs::exists(disk + "/w/checkpoints/step_00000200.h5") ? last_checkpoint(disk + "/w", 200).global_step : -1;
+  const std::string numbers = read_text(disk + "/w/scalars.csv");
+  std::system(fmt::format("umount -l {}", disk).c_str());
+  EXPECT_EQ(status, 0) << output;
+  EXPECT_EQ(step, 200);
+  EXPECT_THAT(numbers,
+              AllOf(::testing::StartsWith("step,time,name,value\n1,"), HasSubstr("\n200,"), ::testing::EndsWith("\n")));
+}
+
+TEST(Faults, AConsoleThatIsFullEndsNothing) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "SKIPPED: there is no /dev/full";
+  const std::string work_dir = path("full_console");
+  std::string command;
+  for (const std::string& word : tiny_run(work_dir, steps(3, 1))) command += "'" + word + "' ";
+  EXPECT_EQ(run({"sh", "-c", command + "> /dev/full 2> /dev/full"}), 0);
+  EXPECT_EQ(last_checkpoint(work_dir, 3).global_step, 3);
 }
 
 }  // namespace

@@ -77,5 +77,38 @@ TEST(MetricWatch, AnUnknownNumberListsTheNearOnes) {
   EXPECT_THROW(MetricWatch({"", false, 1}, headline_names()), UsageError);
 }
 
+TEST(MetricWatch, RemembersTheBestOnes) {
+  MetricWatch watch({"miou", false, 0, 2}, headline_names());
+  for (const auto& [step, value] : std::vector<std::pair<int64_t, double>>{{1, 0.2}, {2, 0.5}, {3, 0.2}, {4, 0.1}})
+    watch.update(step, {{"miou", value}});
+  EXPECT_EQ(watch.best_steps(), (std::set<int64_t>{1, 2}));  // the earlier of two that are equal
+  watch.update(5, {{"miou", 0.3}});
+  watch.update(6, {});
+  EXPECT_EQ(watch.best_steps(), (std::set<int64_t>{2, 5}));
+  MetricWatch resumed({"miou", false, 0, 2}, headline_names());
+  resumed.restore(watch.state());
+  EXPECT_EQ(resumed.best_steps(), watch.best_steps());
+  MetricWatch fewer({"miou", false, 0, 1}, headline_names());
+  fewer.restore(watch.state());
+  EXPECT_EQ(fewer.best_steps(), (std::set<int64_t>{2}));
+  MetricWatch other({"lane_f1", false, 0, 2}, headline_names());
+  other.restore(watch.state());
+  EXPECT_TRUE(other.best_steps().empty());
+  std::map<std::string, double> hostile = watch.state();
+  hostile["best of step x"] = 9;
+  EXPECT_NO_THROW(fewer.restore(hostile));
+}
+
+TEST(MetricWatch, WeightsThatCouldNotBeKeptAreNotTheBest) {
+  MetricWatch watch({"miou", false, 2}, headline_names());
+  watch.update(1, {{"miou", 0.2}});
+  const MetricWatch before = watch;
+  EXPECT_TRUE(watch.update(2, {{"miou", 0.6}}));
+  watch.forget_best(before);
+  EXPECT_EQ(watch.best_step(), 1);
+  EXPECT_EQ(watch.since_best(), 0);  // it did get better
+  EXPECT_TRUE(watch.update(3, {{"miou", 0.4}}));
+}
+
 }  // namespace
 }  // namespace bevgrad

@@ -67,6 +67,11 @@ int64_t whole(const Hdf5Reader& file, const char* attribute) {
 
 }  // namespace
 
+Checkpoint averaged(Checkpoint checkpoint) {
+  if (!checkpoint.weight_average.empty()) checkpoint.state_dict = checkpoint.weight_average;
+  return checkpoint;
+}
+
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   Hdf5Writer file(path);
   file.set_attribute("", "format", kFormatName);

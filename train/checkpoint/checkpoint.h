@@ -50,6 +50,9 @@ struct Checkpoint {
   std::string producer;
 };
 
+/// The same with the averaged weights in place of the weights, where there are such.
+Checkpoint averaged(Checkpoint checkpoint);
+
 /// Writes `path` atomically. Throws Error naming the path (a full disk, say); what was there before stays as it was.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 

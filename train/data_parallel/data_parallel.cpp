@@ -36,8 +36,9 @@ DataParallel::DataParallel(ProcessGroup& group, const config::Distributed& optio
            .processes = group.size(),
            .norms = options.sync_batch_norm(),
            .losses = options.sync_losses()};
-  reducer_ = std::make_unique<GradientReducer>(group.duplicate("gradients"),
-                                               static_cast<int64_t>(options.bucket_mb() * (1 << 20)));
+  const auto piece = static_cast<int64_t>(options.bucket_mb() * (1 << 20));
+  reducer_ = std::make_unique<GradientReducer>(group.duplicate("gradients"), piece);
+  if (options.shard_optimizer()) shards_ = std::make_unique<OptimizerShards>(group, piece);
 }
 
 void DataParallel::broadcast(const NamedTensors& tensors) {
@@ -78,8 +79,21 @@ Checkpoint DataParallel::share(const std::string& path, Checkpoint of_first) {
   return load_checkpoint(fmt::format("/proc/self/fd/{}", memory.descriptor()));
 }
 
-void DataParallel::set_parameters(const std::vector<OptimizedParameter>& parameters) {
+std::vector<bool> DataParallel::set_parameters(const std::vector<OptimizedParameter>& parameters) {
   if (reducer_) reducer_->set_parameters(parameters);
+  return shards_ ? shards_->share(parameters) : std::vector<bool>();
+}
+
+void DataParallel::end_step() {
+  if (shards_) shards_->exchange_values();
+}
+
+std::map<std::string, StateDict> DataParallel::whole_state(const Optimizer& optimizer) {
+  return shards_ ? shards_->gather(optimizer.state()) : optimizer.state();
+}
+
+double DataParallel::waited() const {
+  return reducer_ ? group_.traffic().waited + reducer_->exposed() : 0;
 }
 
 void DataParallel::begin_step(int64_t step) {

@@ -1,5 +1,6 @@
 // Data-parallel training: parameters broadcast at the start, gradients averaged in every step, statistics at the end.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "nn/module.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/data_parallel/gradient_reducer.h"
+#include "train/data_parallel/optimizer_shards.h"
 
 namespace bevgrad {
 
@@ -30,7 +32,8 @@ class DataParallel {
 
   /// For the forward and backward passes of a step.
   const BatchSync* sync() const { return group_.size() > 1 ? &sync_ : nullptr; }
-  void set_parameters(const std::vector<OptimizedParameter>& parameters);
+  /// From now on these are trained. Returns which of them this rank's optimizer steps, one flag each; empty: all.
+  std::vector<bool> set_parameters(const std::vector<OptimizedParameter>& parameters);
   void begin_step(int64_t step);
   /// One batch's loss and terms become those of all ranks' batches. Also learns of signals.
   void merge(double& loss, std::vector<std::pair<std::string, double>>& terms);
@@ -38,12 +41,20 @@ class DataParallel {
   void begin_backward(const Tensor& loss);
   void end_backward();
 
+  /// After the optimizer's step: every rank has the new values, whoever has computed them.
+  void end_step();
+  /// The optimizer's state as one rank alone would have it, on rank 0. Where it is shared out, all ranks call it.
+  std::map<std::string, StateDict> whole_state(const Optimizer& optimizer);
+  bool shares_state() const { return shards_ != nullptr; }
+
   /// A signal to stop (train/signals.h), where any rank had got one before it last called merge(): the same on every
   /// rank. 0: none.
   int signal() const;
   /// Waits for the other ranks.
   void barrier() { group_.barrier(); }
 
+  /// Seconds that this rank has waited for others, all in all.
+  double waited() const;
   /// What the exchange cost, for the end of a log; "" with one rank.
   std::string summary(double seconds, int64_t steps) const;
 
@@ -51,6 +62,7 @@ class DataParallel {
   ProcessGroup& group_;
   BatchSync sync_;
   std::unique_ptr<GradientReducer> reducer_;
+  std::unique_ptr<OptimizerShards> shards_;
   int signal_ = 0;
   GroupTraffic before_steps_;
   bool stepped_ = false;

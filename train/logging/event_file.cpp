@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "base/error.h"
 #include "drawing/event_records.h"
@@ -44,11 +44,12 @@ EventFile::EventFile(const std::string& folder) {
   // Runs that start within one second write files of their own.
   const auto seconds = static_cast<int64_t>(wall_time());
   for (int attempt = 0;; ++attempt) {
-    path_ = fmt::format("{}/events.out.tfevents.{}.{}.{}.{}", folder, seconds, host, getpid(), attempt);
-    if (!std::filesystem::exists(path_)) break;
+    const std::string path =
+        fmt::format("{}/events.out.tfevents.{}.{}.{}.{}", folder, seconds, host, getpid(), attempt);
+    if (std::filesystem::exists(path)) continue;
+    file_.emplace(path);
+    break;
   }
-  stream_.open(path_, std::ios::binary);
-  check(stream_.is_open(), "{}: cannot write this event file: {}", path_, std::strerror(errno));
   Event event = event_at(0);
   event.set_file_version("brain.Event:2");
   write(event);
@@ -95,7 +96,7 @@ void EventFile::add_histogram(std::string_view tag, const Histogram& histogram, 
 void EventFile::add_image(std::string_view tag, std::string_view png, int64_t step) {
   // Width and height are the first two numbers of the chunk that follows the signature.
   check(png.size() >= 24 && png.substr(0, 4) == "\x89PNG" && png.substr(12, 4) == "IHDR",
-        "{}: {} bytes for image {} are no PNG", path_, png.size(), tag);
+        "{}: {} bytes for image {} are no PNG", path(), png.size(), tag);
   const auto number = [&](size_t at) {
     int32_t value = 0;
     for (size_t i = at; i < at + 4; ++i) value = value << 8 | static_cast<uint8_t>(png[i]);
@@ -111,13 +112,11 @@ void EventFile::add_image(std::string_view tag, std::string_view png, int64_t st
 }
 
 void EventFile::flush() {
-  stream_.flush();
-  check(stream_.good(), "{}: cannot write this event file (is the disk full?)", path_);
+  file_->append(std::exchange(waiting_, ""));
 }
 
 void EventFile::write(const Event& event) {
-  const std::string record = event_record(event);
-  stream_.write(record.data(), static_cast<std::streamsize>(record.size()));
+  waiting_ += event_record(event);
 }
 
 }  // namespace bevgrad

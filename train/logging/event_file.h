@@ -1,11 +1,12 @@
 // A run's scalars, texts, histograms and pictures for TensorBoard (drawing/event_records.h has the bytes).
 #pragma once
 #include <cstdint>
-#include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/append_file.h"
 #include "train/logging/histogram.h"
 
 namespace bevgrad {
@@ -29,16 +30,17 @@ class EventFile {
   void add_histogram(std::string_view tag, const Histogram& histogram, int64_t step);
   /// A PNG file's bytes, shown in the Images tab. Throws Error where they are no PNG.
   void add_image(std::string_view tag, std::string_view png, int64_t step);
-  /// Hands everything to the system. Throws Error where it could not be written.
+  /// Writes what was added since the last call, whole or not at all; what could not be written is dropped. Throws Error
+  /// then.
   void flush();
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_->path(); }
 
  private:
   void write(const tensorboard::Event& event);
 
-  std::string path_;
-  std::ofstream stream_;
+  std::optional<AppendFile> file_;
+  std::string waiting_;
 };
 
 }  // namespace bevgrad

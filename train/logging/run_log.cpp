@@ -5,15 +5,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <sstream>
 
+#include "base/append_file.h"
+#include "base/console.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -51,21 +52,36 @@ std::string to_string(const Progress& progress) {
 }
 
 struct RunLog::Impl {
-  std::ofstream file;
-  std::mutex file_mutex;
+  std::optional<AppendFile> file;
+  std::mutex mutex;  // of file and consoles
+  bool told = false;
   bool quiet = false;
   bool silent = false;
   bool live = false;
   bool drawn = false;  // an unfinished progress line stands on the terminal
 
   void clear() {
-    if (drawn) std::fputs("\r\033[K", stdout);
+    if (drawn) write_console(stdout, "\r\033[K");
     drawn = false;
   }
   void write_file(const std::string& line) {
-    if (!file.is_open()) return;
-    const std::lock_guard lock(file_mutex);
-    file << fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(std::time(nullptr)), line) << std::flush;
+    if (!file) return;
+    const std::lock_guard lock(mutex);
+    try {
+      file->append(fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", fmt::localtime(std::time(nullptr)), line));
+    } catch (const Error& error) {
+      complain(error.what());
+    }
+  }
+  void write_console(FILE* stream, const std::string& text) {
+    const std::lock_guard lock(mutex);
+    if (!bevgrad::write_console(stream, text) && stream == stdout)
+      complain("the standard output cannot be written (is the disk full?)");
+  }
+  void complain(const char* what) {
+    if (told) return;
+    told = true;
+    bevgrad::write_console(stderr, fmt::format("warning: {}; the run goes on, lines of its log are missing\n", what));
   }
 };
 
@@ -73,12 +89,11 @@ RunLog::RunLog(const std::string& file, bool quiet) : impl_(std::make_unique<Imp
   impl_->quiet = quiet;
   impl_->live = !quiet && isatty(STDOUT_FILENO) == 1;
   if (file.empty()) return;
-  impl_->file.open(file, std::ios::app);
-  check(impl_->file.is_open(), "{}: cannot write this log: {}", file, std::strerror(errno));
+  impl_->file.emplace(file);
 }
 
 RunLog::~RunLog() {
-  if (impl_->drawn) std::fputs("\n", stdout);
+  if (impl_->drawn) impl_->write_console(stdout, "\n");
 }
 
 bool RunLog::is_live() const {
@@ -90,10 +105,9 @@ void RunLog::info(const std::string& text) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     line = one_line(line);
-    if (!impl_->quiet) fmt::print("{}\n", line);
+    if (!impl_->quiet) impl_->write_console(stdout, line + "\n");
     impl_->write_file(line);
   }
-  std::fflush(stdout);
 }
 
 void RunLog::silence() {
@@ -104,9 +118,8 @@ void RunLog::silence() {
 void RunLog::warn(const std::string& text) {
   if (impl_->silent) return;
   impl_->clear();
-  std::fflush(stdout);
   const std::string line = "warning: " + one_line(text);
-  fmt::print(stderr, "{}\n", line);
+  impl_->write_console(stderr, line + "\n");
   impl_->write_file(line);
 }
 
@@ -114,8 +127,7 @@ void RunLog::progress(const Progress& progress) {
   if (impl_->quiet) return;
   std::string line = to_string(progress);
   if (!impl_->live) {
-    fmt::print("{}\n", line);
-    std::fflush(stdout);
+    impl_->write_console(stdout, line + "\n");
     return;
   }
   // A bar as wide as the terminal allows; a line that wraps could not be redrawn.
@@ -128,17 +140,12 @@ void RunLog::progress(const Progress& progress) {
     line = "[" + std::string(full, '#') + std::string(room - full, '.') + "] " + line;
   }
   if (line.size() >= width) line.resize(width - 1);
-  fmt::print("\r\033[K{}", line);
-  std::fflush(stdout);
+  impl_->write_console(stdout, "\r\033[K" + line);
   impl_->drawn = true;
 }
 
 void RunLog::to_file(const std::string& line) {
   impl_->write_file(line);
-}
-
-void RunLog::flush() {
-  std::fflush(stdout);
 }
 
 double resident_bytes() {

@@ -41,7 +41,6 @@ class RunLog {
   void to_file(const std::string& line);
   /// Whether progress() draws in place (and so may be called often).
   bool is_live() const;
-  void flush();
   /// From now on it keeps warnings to itself too: for all ranks of a run but the first.
   void silence();
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -31,48 +32,50 @@ int64_t step_of_csv(const std::string& line) {
   return code == std::errc() && end != line.data() + line.size() && *end == ',' ? step : -1;
 }
 
-/// Drops the lines of later steps and those that are damaged.
-void keep_until(const std::string& path, int64_t last, const std::function<int64_t(const std::string&)>& step_of) {
-  if (!std::filesystem::exists(path)) return;
-  std::istringstream stream(read_file(path));
-  std::string kept, all;
+/// Drops the lines of later steps and those that are damaged. What is dropped is nearly always the end of the file:
+/// that takes no room on a full disk.
+AppendFile keep_until(const std::string& path, int64_t last,
+                      const std::function<int64_t(const std::string&)>& step_of) {
+  if (!std::filesystem::is_regular_file(path)) return AppendFile(path);
+  const std::string all = read_file(path);
+  std::istringstream stream(all);
+  std::string kept;
   for (std::string line; std::getline(stream, line);) {
     const int64_t step = step_of(line);
     if (line == kHeader || (step >= 0 && step <= last)) kept += line + "\n";
-    all += line + "\n";
   }
-  if (kept != all) write_text_file(path, kept);
-}
-
-std::ofstream append_to(const std::string& path) {
-  std::ofstream stream(path, std::ios::binary | std::ios::app);
-  check(stream.is_open(), "{}: cannot write this file", path);
-  return stream;
+  if (all.starts_with(kept)) {
+    if (kept != all) std::filesystem::resize_file(path, kept.size());
+  } else {
+    write_text_file(path, kept);
+  }
+  return AppendFile(path);
 }
 
 }  // namespace
 
 ScalarLog::ScalarLog(const std::string& folder, int64_t step)
-    : jsonl_path_(folder + "/scalars.jsonl"), csv_path_(folder + "/scalars.csv") {
-  keep_until(jsonl_path_, step, step_of_json);
-  keep_until(csv_path_, step, step_of_csv);
-  jsonl_ = append_to(jsonl_path_);
-  csv_ = append_to(csv_path_);
-  if (csv_.tellp() == 0) csv_ << kHeader << "\n";
-}
+    : jsonl_(keep_until(folder + "/scalars.jsonl", step, step_of_json)),
+      csv_(keep_until(folder + "/scalars.csv", step, step_of_csv)) {}
 
 void ScalarLog::add(int64_t step, const Scalars& scalars) {
   const double time = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   ordered_json line = {{"step", step}, {"time", std::round(time * 1000) / 1000}};
+  std::string rows = csv_.is_empty() ? fmt::format("{}\n", kHeader) : "";
   for (const auto& [name, value] : scalars) {
     line[name] = value;
-    csv_ << fmt::format("{},{:.3f},{},{}\n", step, time, name, value);
+    rows += fmt::format("{},{:.3f},{},{}\n", step, time, name, value);
   }
-  jsonl_ << line.dump() << "\n";
-  jsonl_.flush();
-  csv_.flush();
-  check(jsonl_.good(), "{}: cannot write this file (is the disk full?)", jsonl_path_);
-  check(csv_.good(), "{}: cannot write this file (is the disk full?)", csv_path_);
+  // One that cannot be written does not keep the other from it.
+  std::exception_ptr refused;
+  for (const auto& [file, text] : {std::pair(&jsonl_, line.dump() + "\n"), std::pair(&csv_, rows)}) {
+    try {
+      file->append(text);
+    } catch (const Error&) {
+      refused = std::current_exception();
+    }
+  }
+  if (refused) std::rethrow_exception(refused);
 }
 
 }  // namespace bevgrad

@@ -1,10 +1,11 @@
 // The numbers of a run as text files for other programs: scalars.jsonl and scalars.csv beside TensorBoard's events.
 #pragma once
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "base/append_file.h"
 
 namespace bevgrad {
 
@@ -18,12 +19,11 @@ class ScalarLog {
   /// wrote beyond the checkpoint that this one goes on from, is dropped. Throws Error naming the file.
   ScalarLog(const std::string& folder, int64_t step);
 
-  /// Throws Error where it could not be written.
+  /// To both files, to each whole or not at all. Throws Error where one could not be written.
   void add(int64_t step, const Scalars& scalars);
 
  private:
-  std::string jsonl_path_, csv_path_;
-  std::ofstream jsonl_, csv_;
+  AppendFile jsonl_, csv_;
 };
 
 }  // namespace bevgrad

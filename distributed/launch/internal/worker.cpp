@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/console.h"
 #include "base/error.h"
 
 extern char** environ;
@@ -51,13 +52,19 @@ OutputLines::OutputLines(Socket pipe, const OutputPlace& place, std::string pref
     : pipe_(std::move(pipe)), console_(place.console), prefix_(std::move(prefix)) {
   fcntl(pipe_.descriptor(), F_SETFL, O_NONBLOCK);
   if (place.file.empty()) return;
-  file_.reset(std::fopen(place.file.c_str(), "we"));
-  check(file_ != nullptr, "{}: cannot write this log: {}", place.file, describe_errno(errno));
+  file_.emplace(place.file);
 }
 
 void OutputLines::print(const std::string& line) {
-  if (console_) fmt::print(console_, "{}{}\n", prefix_, line);
-  if (file_) fmt::print(file_.get(), "{}\n", line);
+  if (console_) write_console(console_, fmt::format("{}{}\n", prefix_, line));
+  if (!file_) return;
+  try {
+    file_->append(line + "\n");
+  } catch (const Error& error) {
+    // The processes go on; what they say is lost.
+    if (!std::exchange(told_, true))
+      write_console(stderr, fmt::format("bevgrad launch: {}; the run goes on\n", error.what()));
+  }
 }
 
 void OutputLines::read() {
@@ -78,8 +85,6 @@ void OutputLines::read() {
     rest_.erase(0, start);
     if (rest_.size() > kLongestLine) flush();
   }
-  if (console_) std::fflush(console_);
-  if (file_) std::fflush(file_.get());
 }
 
 void OutputLines::flush() {

@@ -3,11 +3,12 @@
 #include <sys/types.h>
 
 #include <cstdio>
-#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/append_file.h"
 #include "distributed/socket.h"
 
 namespace bevgrad {
@@ -33,13 +34,11 @@ class OutputLines {
  private:
   void print(const std::string& line);
 
-  struct CloseFile {
-    void operator()(FILE* file) const { std::fclose(file); }
-  };
   Socket pipe_;
   FILE* console_;
   std::string prefix_, rest_;
-  std::unique_ptr<FILE, CloseFile> file_;
+  std::optional<AppendFile> file_;
+  bool told_ = false;  // that the file cannot be written
 };
 
 struct WorkerOptions {

@@ -1,0 +1,24 @@
+"""Weights & Biases by its own client, which also writes the files of its offline mode (WANDB_MODE=offline)."""
+import hashlib
+import os
+
+
+class WandbSink:
+    def __init__(self, project, folder, params):
+        import wandb  # only who wants it needs it
+
+        # The same run again when the side-car is started again.
+        name = hashlib.sha256(folder.encode()).hexdigest()[:16]
+        self.run = wandb.init(
+            project=project, id=name, name=os.path.basename(folder), dir=folder, config=params, resume="allow"
+        )
+        self.last_step = self.run.step - 1 if self.run.resumed else -1
+
+    def add(self, lines):
+        for step, _, values in lines:
+            if step > self.last_step:
+                self.run.log(values, step=step)
+        self.last_step = max([self.last_step, *(step for step, _, _ in lines)])
+
+    def finish(self):
+        self.run.finish()
