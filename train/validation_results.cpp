@@ -12,7 +12,11 @@ namespace bevgrad {
 
 ValidationResults::ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder,
                                      int64_t total)
-    : proto_(proto), tasks_(tasks), folder_(folder), total_(total), evaluation_(evaluation_options(proto), tasks) {
+    : proto_(proto),
+      tasks_(tasks),
+      folder_(folder),
+      total_(total),
+      evaluation_(evaluation_options(proto, tasks.kinds()), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
   DriveRecorderOptions options;
@@ -21,7 +25,7 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
   options.lanes = eval.lane_geojson();
   options.max_pictures = eval.max_pictures() == 0 ? std::numeric_limits<int64_t>::max() : eval.max_pictures();
   options.side_by_side = static_cast<size_t>(eval.batch_size());
-  recorder_.emplace(folder, drawing_options(proto), options);
+  recorder_.emplace(folder, drawing_options(proto, tasks.kinds()), options);
 }
 
 void ValidationResults::add(const JudgedBatch& judged) {
@@ -52,7 +56,7 @@ bool ValidationResults::wants_picture() {
 void ValidationResults::finish(ProcessGroup& group) {
   if (recorder_) recorder_->finish();
   if (group.size() > 1) {
-    TaskEvaluation all(evaluation_options(proto_), tasks_);
+    TaskEvaluation all(evaluation_options(proto_, tasks_.kinds()), tasks_);
     for (const std::string& state : gather_texts(group, evaluation_.state())) all.merge(state);
     evaluation_ = std::move(all);
   }

@@ -225,8 +225,6 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[2].cameras[0].distortion=[1,2,3,4,5]", "at most 4"},
         Impossible{"sensors.std=[1,0,1]", "positive"}, Impossible{"sensors.mean=[1,2]", "expected 1 or 3"},
         Impossible{"network.backbone_blocks=[1,2]", "expected 4"}, Impossible{"network.bev_channels=0", "expected 1"},
-        Impossible{"network.static_head.lane_classes[1]=SolidLine", "twice"},
-        Impossible{"network.static_head.symmetric_classes[0]=Colum", "Column"},
         Impossible{"network.lidar.layers=[1]", "expected 3"}, Impossible{"temporal.intervals=[2,1]", "rising"},
         Impossible{"temporal.intervals[0]=-1", "positive"}, Impossible{"temporal.match_tol=0.8", "current frame"},
         Impossible{"temporal.max_capacity=0", "1 to"}, Impossible{"train.base_lr=0", "positive"},
@@ -237,10 +235,8 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"train.accumulate_grad_batches=0", "1 to"}, Impossible{"train.keep_checkpoints=0", "1 to"},
         Impossible{"train.output_checkpoint=a/b", "file name"},
         Impossible{"train.freeze_module_schedules[0].steps=-1", "0 to"},
-        Impossible{"loss.lane_class_weights=[1,2]", "9 classes"}, Impossible{"loss.focal_alpha=2", "0 to 1"},
-        Impossible{"loss.static_weight=-1", "0 or more"}, Impossible{"data.train[0].lists=[]", "names no list"},
-        Impossible{"data.root=", "empty"}, Impossible{"eval.series_eval_conf=[1.5]", "0 to 1"},
-        Impossible{"eval.ranges[0].y_max=-30", "not above"}, Impossible{"drawing.lane_threshold=7", "0 to 1"},
+        Impossible{"data.train[0].lists=[]", "names no list"}, Impossible{"data.root=", "empty"},
+        Impossible{"eval.batch_size=0", "1 to"}, Impossible{"drawing.label_w=0", "1 to"},
         Impossible{"generator.val_sequences=100", "0 to"}, Impossible{"generator.drop_rate=1", "below 1"}));
 
 TEST(HistoryReach, ACapacityThatCannotReachIsRefused) {
