@@ -1,13 +1,16 @@
 #include "autograd/autograd.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <mutex>
 #include <numeric>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "autograd/anomaly.h"
+#include "autograd/constant.h"
 #include "autograd/gradient_hook.h"
 #include "internal/leaf_list.h"
 #include "tensor/profile.h"
@@ -24,11 +27,33 @@ struct Meta : tape::Slot {
   GradientHook hook;           // leaves only
 };
 
+// Sizes without memory of their own where the rank is usual: every recorded input has some.
+class KeptSizes {
+ public:
+  void operator=(const Shape& sizes) {
+    rank_ = sizes.size();
+    if (rank_ > few_.size()) {
+      many_ = sizes;
+    } else {
+      std::copy(sizes.begin(), sizes.end(), few_.begin());
+    }
+  }
+  bool operator==(const Shape& other) const { return std::equal(begin(), begin() + rank_, other.begin(), other.end()); }
+  Shape shape() const { return Shape(begin(), begin() + rank_); }
+
+ private:
+  const int64_t* begin() const { return rank_ > few_.size() ? many_.data() : few_.data(); }
+
+  std::array<int64_t, 4> few_{};
+  size_t rank_ = 0;
+  Shape many_;
+};
+
 // Where an input's gradient goes: on to the node that made the input, or into a leaf.
 struct Edge {
   std::shared_ptr<Node> node;
   std::shared_ptr<Meta> leaf;
-  Shape sizes;
+  KeptSizes sizes;
   DType dtype = DType::Float32;
   Device device;
 
@@ -101,26 +126,26 @@ struct Pending {
 
 // Brings what a rule returned for one input to that input's shape, or says which rule is wrong.
 Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& gradient) {
-  check(gradient.dtype() == edge.dtype && gradient.device() == edge.device,
-        "backward of {}: the gradient of input {} is {}, expected {} on {}", node.op, input, describe(gradient),
-        name(edge.dtype), to_string(edge.device));
-  if (gradient.sizes() == edge.sizes) return gradient;
-  const Shape& from = gradient.sizes();
-  bool reducible = from.size() >= edge.sizes.size();
-  for (size_t i = 0; reducible && i < edge.sizes.size(); ++i) {
-    const int64_t wanted = edge.sizes[edge.sizes.size() - 1 - i];
+  if (gradient.dtype() != edge.dtype || gradient.device() != edge.device)
+    fail("backward of {}: the gradient of input {} is {}, expected {} on {}", node.op, input, describe(gradient),
+         name(edge.dtype), to_string(edge.device));
+  if (edge.sizes == gradient.sizes()) return gradient;
+  const Shape &from = gradient.sizes(), to = edge.sizes.shape();
+  bool reducible = from.size() >= to.size();
+  for (size_t i = 0; reducible && i < to.size(); ++i) {
+    const int64_t wanted = to[to.size() - 1 - i];
     reducible = wanted == 1 || wanted == from[from.size() - 1 - i];
   }
   check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
-        to_string(from), to_string(edge.sizes));
-  return ops::sum_to(gradient, edge.sizes);
+        to_string(from), to_string(to));
+  return ops::sum_to(gradient, to);
 }
 
 // Adds the gradient of a view to its part of the input's gradient.
 void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool in_place) {
   const Edge& edge = node.inputs[0];
   if (!sum.defined()) {
-    sum = zeros(edge.sizes, {edge.dtype, node.view->format, edge.device});
+    sum = zeros(edge.sizes.shape(), {edge.dtype, node.view->format, edge.device});
     ops::copy_(node.view->part_of(sum), gradient);
     return;
   }
@@ -128,7 +153,15 @@ void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool
   ops::add_(node.view->part_of(sum), gradient);
 }
 
+// Held while a leaf's gradient is added to: several threads may run passes into the same leaves. One of a few, as else
+// every recorded tensor would carry one.
+std::mutex& mutex_of(const Meta& leaf) {
+  static std::array<std::mutex, 32> mutexes;
+  return mutexes[std::hash<const void*>()(&leaf) / sizeof(Meta) % mutexes.size()];
+}
+
 void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
+  const std::lock_guard lock(mutex_of(leaf));
   if (leaf.gradient.defined()) {
     ops::add_(leaf.gradient, gradient);
   } else {
@@ -253,6 +286,12 @@ bool will_record(const std::vector<Tensor>& inputs) {
   return false;
 }
 
+void check_constant(const char* op, std::initializer_list<tape::Argument> arguments) {
+  if (!grad_enabled()) return;
+  for (const tape::Argument& argument : arguments)
+    check(!requires_grad(argument.tensor), "{}: {} requires a gradient, which is not provided", op, argument.name);
+}
+
 Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, BackwardRule rule) {
   const int64_t profiled = profile::operation_done(op, output);
   if (anomaly::is_on()) anomaly::check_result(op, output, inputs);
@@ -264,6 +303,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
   node->output = output.storage();
   node->output_version = output.storage()->version;
   node->rule = std::move(rule);
+  node->inputs.reserve(inputs.size());
   if (anomaly::is_on()) node->module = std::make_unique<std::string>(anomaly::module_path());
   for (const Tensor& input : inputs) {
     Edge edge;
@@ -302,7 +342,10 @@ Tensor record_view(const char* op, const Tensor& input, std::function<Tensor(con
 
 Saved::Saved(const Tensor& tensor) {
   if (!tensor.defined()) return;
-  tensor_ = detach(tensor);
+  // A leaf as it is, which costs least. A result would hold its node: its own in a circle where it is about to be
+  // recorded, and those before it in a chain that ~Node could not take apart.
+  const auto& slot = tensor.autograd_slot();
+  tensor_ = slot && !slot->op ? tensor : detach(tensor);
   version_ = tensor.storage()->version;
   op_ = tape::state().op;
 }
@@ -362,7 +405,10 @@ void backward(const Tensor& output, const Tensor& dy) {
       Edge& edge = node->inputs[0];
       if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
       if (edge.leaf) {
-        accumulate_part(*node, gradient, edge.leaf->gradient, true);
+        {
+          const std::lock_guard lock(mutex_of(*edge.leaf));
+          accumulate_part(*node, gradient, edge.leaf->gradient, true);
+        }
         hook_counts.arrived(*edge.leaf);
       } else {
         auto [slot, is_new] = pending.try_emplace(edge.node.get());
@@ -373,7 +419,10 @@ void backward(const Tensor& output, const Tensor& dy) {
       node->inputs.clear();
       continue;
     }
+    const uint64_t version = gradient.storage()->version;
     Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
+    check(gradient.storage()->version == version,
+          "backward of {}: its rule writes in place to the gradient that it is given, which others share", node->op);
     if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
     gradient = Tensor();
     node->rule = nullptr;

@@ -92,7 +92,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
 /// cost one gradient of its size together, not one each.
 Tensor record_view(const char* op, const Tensor& input, std::function<Tensor(const Tensor&)> view);
 
-/// A tensor kept for the backward pass: an alias outside the tape that notices when its memory was overwritten.
+/// A tensor kept for the backward pass, which notices when its memory was overwritten.
 class Saved {
  public:
   Saved() = default;

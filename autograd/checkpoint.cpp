@@ -91,11 +91,13 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
     const DrawsGuard guard(drawn);
     output = f(inputs);
   }
-  std::vector<Saved> saved;
+  std::vector<Saved> saved, saved_parameters;
   for (const Tensor& input : inputs) saved.emplace_back(input);
+  for (const Tensor& parameter : parameters) saved_parameters.emplace_back(parameter);
   const DType autocast = autocast_dtype();
-  auto rule = [f, saved = std::move(saved), parameters, autocast, drawn = std::move(drawn.values)](
-                  const Tensor& dy, const NeedsGrad& needs) {
+  auto rule = [f, saved = std::move(saved), saved_parameters = std::move(saved_parameters), parameters, autocast,
+               drawn = std::move(drawn.values)](const Tensor& dy, const NeedsGrad& needs) {
+    for (const Saved& parameter : saved_parameters) parameter.get();  // throws where one has moved since
     std::vector<Tensor> leaves;
     for (size_t i = 0; i < saved.size(); ++i) {
       leaves.push_back(saved[i].defined() ? detach(saved[i].get()) : Tensor());

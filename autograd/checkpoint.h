@@ -10,7 +10,8 @@
 namespace bevgrad {
 
 /// f(inputs), of which only the inputs are saved. `parameters` are the leaves that f uses besides its inputs; they get
-/// their gradients as usual. f must give the same result both times; autocast is as it was in the first run, dropout
+/// their gradients as usual. f must give the same result both times: a write to an input or parameter in between is
+/// found, one to another tensor that f reads is not. Autocast is as it was in the first run, dropout
 /// drops the same elements, and running statistics are updated by the first run only.
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
                   const std::vector<Tensor>& parameters = {});

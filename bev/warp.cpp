@@ -1,5 +1,6 @@
 #include "bev/warp.h"
 
+#include "autograd/constant.h"
 #include "autograd/functions/sample_at.h"
 
 namespace bevgrad {
@@ -54,16 +55,18 @@ Tensor warp_bev(const Tensor& x, const Tensor& matrices, const BevRange& range, 
   check_matrices("warp_bev", matrices, range);
   check(x.dim() == 4 && x.size(0) == matrices.size(0), "warp_bev: input {} and matrices {} do not fit",
         to_string(x.sizes()), to_string(matrices.sizes()));
-  const Tensor dense = ops::to(ops::contiguous(detach(matrices)), x.device());
+  check_constant("warp_bev", {{"matrices", matrices}});
+  const Saved dense(ops::to(ops::contiguous(detach(matrices)), x.device()));
   const int64_t height = x.size(2), width = x.size(3);
   return sample_at("warp_bev", x, height, width, mode, [=] {
-    return MatrixPositions{dense.data<double>(), range, height, width};
+    return MatrixPositions{dense.get().data<const double>(), range, height, width};
   });
 }
 
 Tensor warp_mask(const Tensor& matrices, const BevRange& range, int64_t rows, int64_t columns) {
   const OpScope scope("warp_mask", {{"matrices", matrices}});
   check_matrices("warp_mask", matrices, range);
+  check_constant("warp_mask", {{"matrices", matrices}});
   const Tensor dense = ops::contiguous(detach(matrices));
   Tensor mask = empty({matrices.size(0), 1, rows, columns}, {DType::Bool, {}, matrices.device()});
   launch(matrices.device(), mask.numel(),

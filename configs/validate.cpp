@@ -145,27 +145,6 @@ void judge_network(const Judge& judge, const config::Network& network) {
   judge.count("network.bev_channels", network.bev_channels(), 1, 4096);
   judge.count("network.view_heights", network.view_heights_size(), 1, 64);
   judge_lidar(judge, network.lidar());
-  const config::StaticHead& fixed = network.static_head();
-  judge.count("network.static_head.up1_channels", fixed.up1_channels(), 1, 4096);
-  judge.count("network.static_head.up2_channels", fixed.up2_channels(), 1, 4096);
-  judge.names("network.static_head.lane_classes", fixed.lane_classes());
-  judge.names("network.static_head.road_classes", fixed.road_classes());
-  judge.names("network.static_head.instance_classes", fixed.instance_classes());
-  const std::vector<std::string> classes(fixed.instance_classes().begin(), fixed.instance_classes().end());
-  for (int i = 0; i < fixed.symmetric_classes_size(); ++i) {
-    judge.require(std::find(classes.begin(), classes.end(), fixed.symmetric_classes(i)) != classes.end(),
-                  fmt::format("network.static_head.symmetric_classes[{}]", i), "\"{}\" is none of instance_classes{}",
-                  fixed.symmetric_classes(i), did_you_mean(fixed.symmetric_classes(i), classes));
-  }
-  judge.count("network.static_head.max_instances", fixed.max_instances(), 1, 10000);
-  judge.probability("network.static_head.score_threshold", fixed.score_threshold());
-  judge.probability("network.static_head.nms_iou", fixed.nms_iou());
-  const config::DynamicHead& dynamic = network.dynamic_head();
-  judge.count("network.dynamic_head.channels", dynamic.channels(), 1, 4096);
-  judge.names("network.dynamic_head.classes", dynamic.classes());
-  judge.count("network.dynamic_head.max_boxes", dynamic.max_boxes(), 1, 10000);
-  judge.probability("network.dynamic_head.score_threshold", dynamic.score_threshold());
-  judge.probability("network.dynamic_head.nms_iou", dynamic.nms_iou());
 }
 
 void judge_temporal(const Judge& judge, const config::Temporal& temporal) {

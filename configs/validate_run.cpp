@@ -1,42 +1,10 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
-#include <algorithm>
-
-#include "base/near_names.h"
 #include "configs/judge.h"
 
 namespace bevgrad::configs {
 namespace {
 
 using google::protobuf::RepeatedField;
-
-void judge_class_weights(const Judge& judge, const std::string& field, const RepeatedField<double>& weights,
-                         int classes) {
-  judge.require(weights.empty() || weights.size() == classes, field, "{} values for {} classes", weights.size(),
-                classes);
-  for (int i = 0; i < weights.size(); ++i) judge.not_negative(fmt::format("{}[{}]", field, i), weights[i]);
-}
-
-void judge_loss(const Judge& judge, const config::Config& proto) {
-  const config::Loss& loss = proto.loss();
-  judge.within("loss.focal_alpha", loss.focal_alpha(), 0.0, 1.0);
-  judge.within("loss.focal_gamma", loss.focal_gamma(), 0.0, 16.0);
-  const std::pair<const char*, double> weights[] = {{"loss.static_weight", loss.static_weight()},
-                                                    {"loss.dynamic_weight", loss.dynamic_weight()},
-                                                    {"loss.lane_focal", loss.lane_focal()},
-                                                    {"loss.lane_dice", loss.lane_dice()},
-                                                    {"loss.lane_any_focal", loss.lane_any_focal()},
-                                                    {"loss.lane_any_dice", loss.lane_any_dice()},
-                                                    {"loss.road_focal", loss.road_focal()},
-                                                    {"loss.road_dice", loss.road_dice()},
-                                                    {"loss.instance_heatmap", loss.instance_heatmap()},
-                                                    {"loss.instance_box", loss.instance_box()},
-                                                    {"loss.dynamic_heatmap", loss.dynamic_heatmap()},
-                                                    {"loss.dynamic_box", loss.dynamic_box()}};
-  for (const auto& [field, weight] : weights) judge.not_negative(field, weight);
-  const config::StaticHead& head = proto.network().static_head();
-  judge_class_weights(judge, "loss.lane_class_weights", loss.lane_class_weights(), head.lane_classes_size());
-  judge_class_weights(judge, "loss.road_class_weights", loss.road_class_weights(), head.road_classes_size());
-}
 
 void judge_milestones(const Judge& judge, const std::string& field, const RepeatedField<double>& milestones,
                       int64_t steps) {
@@ -145,47 +113,15 @@ void judge_data(const Judge& judge, const config::Data& data) {
   judge.count("data.chunk_frames", data.chunk_frames(), 0, 1 << 20);
 }
 
-void judge_eval(const Judge& judge, const config::Eval& eval, const config::StaticHead& head) {
+void judge_eval(const Judge& judge, const config::Eval& eval) {
   judge.count("eval.batch_size", eval.batch_size(), 1, 65536);
-  for (int i = 0; i < eval.series_eval_conf_size(); ++i)
-    judge.probability(fmt::format("eval.series_eval_conf[{}]", i), eval.series_eval_conf(i));
-  judge.positive("eval.series_dis_thresh", eval.series_dis_thresh());
-  std::set<std::string> names;
-  for (int i = 0; i < eval.ranges_size(); ++i) {
-    const config::EvalRange& range = eval.ranges(i);
-    const std::string at = fmt::format("eval.ranges[{}]", i);
-    judge.require(!range.name().empty(), at + ".name", "the name is empty");
-    judge.require(names.insert(range.name()).second, at + ".name", "\"{}\" is there twice", range.name());
-    judge.require(range.y_min() < range.y_max(), at + ".y_max", "{} is not above y_min {}", range.y_max(),
-                  range.y_min());
-    judge.require(range.x_min() < range.x_max(), at + ".x_max", "{} is not above x_min {}", range.x_max(),
-                  range.x_min());
-  }
-  // Wall and Curb, the default, need not be among the classes of a config that has others.
-  const std::vector<std::string> classes(head.road_classes().begin(), head.road_classes().end());
-  for (int i = 0; i < eval.line_classes_size(); ++i) {
-    const std::string& name = eval.line_classes(i);
-    judge.require(std::find(classes.begin(), classes.end(), name) != classes.end() || name == "Wall" || name == "Curb",
-                  fmt::format("eval.line_classes[{}]", i), "\"{}\" is none of road_classes{}", name,
-                  did_you_mean(name, classes));
-  }
-  judge.probability("eval.instance_iou", eval.instance_iou());
-  judge.probability("eval.iou_threshold", eval.iou_threshold());
   judge.count("eval.max_pictures", eval.max_pictures(), 0, int64_t{1} << 40);
   judge.count("eval.max_samples", eval.max_samples(), 0, int64_t{1} << 40);
 }
 
 void judge_drawing(const Judge& judge, const config::Drawing& drawing) {
-  const std::pair<const char*, double> thresholds[] = {{"drawing.lane_threshold", drawing.lane_threshold()},
-                                                       {"drawing.road_threshold", drawing.road_threshold()},
-                                                       {"drawing.freespace_threshold", drawing.freespace_threshold()},
-                                                       {"drawing.stopline_threshold", drawing.stopline_threshold()},
-                                                       {"drawing.crosswalk_threshold", drawing.crosswalk_threshold()},
-                                                       {"drawing.querylane_threshold", drawing.querylane_threshold()}};
-  for (const auto& [field, threshold] : thresholds) judge.probability(field, threshold);
   judge.count("drawing.label_h", drawing.label_h(), 1, 8192);
   judge.count("drawing.label_w", drawing.label_w(), 1, 8192);
-  judge.count("drawing.querylane_points_num", drawing.querylane_points_num(), 2, 10000);
   judge.count("drawing.temporal_visualization.history_frames", drawing.temporal_visualization().history_frames(), 0,
               16);
 }
@@ -224,10 +160,9 @@ void judge_cache(const Judge& judge, const config::FeatureCache& cache) {
 }  // namespace
 
 void judge_run(const Judge& judge, const config::Config& proto) {
-  judge_loss(judge, proto);
   judge_train(judge, proto.train());
   judge_data(judge, proto.data());
-  judge_eval(judge, proto.eval(), proto.network().static_head());
+  judge_eval(judge, proto.eval());
   judge_drawing(judge, proto.drawing());
   judge_generator(judge, proto.generator());
   judge_distributed(judge, proto.distributed());

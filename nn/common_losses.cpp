@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/constant.h"
 #include "autograd/functions/elementary.h"
 #include "autograd/functions/indexing.h"
 #include "autograd/functions/pointwise.h"
@@ -44,6 +45,7 @@ ClassTargets class_targets(const char* op, const Tensor& x, const Tensor& target
         "{}: the targets are {}, expected int64 {} for an input {}", op, describe(targets), to_string(sizes),
         describe(x));
   const int64_t classes = x.size(1);
+  check_constant(op, {{"weight", options.weight}});
   check(!options.weight.defined() || (options.weight.sizes() == Shape{classes} && options.weight.dtype() == x.dtype()),
         "{}: the weight is {}, expected {} [{}]", op, describe(options.weight), name(x.dtype()), classes);
   const std::vector<double> by_class =

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "configs/judge.h"
 #include "data/batch.h"
 #include "data/check/check_dataset.h"
 #include "drawing/sample_picture.h"
@@ -56,13 +57,20 @@ class Task {
   virtual std::vector<Table> overview(const Table&) const { return {}; }
 };
 
-/// A row of the table of tasks. `make` gives null where the config leaves the task off; it throws UsageError for values
-/// that the schema allows and the task does not (configs/judge.h names field and line).
+/// A row of the table of tasks. Its functions are plain ones: a row holds no state. What is null is left out.
 struct TaskKind {
   std::string name;               ///< of its loss terms, loader and sampler: "static"
   std::string module;             ///< of its head: the first part of its parameters' names, "bev_static_head"
   const char* input = kBevFused;  ///< the map that the head takes: kBevFused, or kBevTemporal, which uses the history
+  /// The task, or null where the config leaves it off.
   std::unique_ptr<Task> (*make)(const configs::Document& document) = nullptr;
+  /// Refuses options that the schema allows and the task does not, with the place where they were written, whether the
+  /// task is on or off.
+  void (*judge)(const configs::Judge& judge, const config::Config& proto) = nullptr;
+  /// What of its frames evaluation/ counts, and how drawing/ shows them: for runs, and for `eval`, which has no
+  /// network.
+  void (*add_to_evaluation)(EvaluationOptions& options, const config::Config& proto) = nullptr;
+  void (*add_to_drawing)(DrawingOptions& options, const config::Config& proto) = nullptr;
 };
 
 /// The tasks that this project has: static_map, dynamic_boxes.

@@ -14,8 +14,10 @@ std::vector<TaskKind> standard_tasks() {
   return {static_map_task(), dynamic_boxes_task()};
 }
 
-TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) {
-  for (const TaskKind& kind : kinds) {
+TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) : kinds_(kinds) {
+  const configs::Judge judge(document);
+  for (const TaskKind& kind : kinds_) {
+    if (kind.judge) kind.judge(judge, document.proto);
     for (const HeadSpec& other : heads_)
       check(other.name != kind.module, "two tasks have a head of the name {}", kind.module);
     HeadSpec& head = heads_.emplace_back(HeadSpec{kind.module, kind.input, {}});
@@ -27,7 +29,6 @@ TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& 
         std::string_view(kind.input) == kBevTemporal && document.proto.tasks().enable_static_temporal();
     active_.push_back({kind.name, kind.module, uses_history, std::move(task)});
   }
-  const configs::Judge judge(document);
   judge.require(!active_.empty(), "tasks", "no task is on");
   const bool uses_history = std::ranges::any_of(active_, &ActiveTask::uses_history);
   judge.require(!document.proto.tasks().enable_static_temporal() || uses_history, "tasks.enable_static_temporal",

@@ -18,8 +18,8 @@ struct ActiveTask {
 
 class TaskList {
  public:
-  /// Throws UsageError where no task is on, where the config has temporal fusion and no task takes it, and what a row's
-  /// `make` throws; Error for two rows of one name.
+  /// Throws UsageError where a row refuses its options, where no task is on, and where the config has temporal fusion
+  /// and no task takes it; Error for two rows of one name.
   TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document);
 
   auto begin() const { return active_.begin(); }
@@ -27,8 +27,11 @@ class TaskList {
   const std::vector<ActiveTask>& active() const { return active_; }
   /// What the network is built with: every row's head, in the table's order; one of a task that is off builds nothing.
   const std::vector<HeadSpec>& heads() const { return heads_; }
+  /// Every row, of tasks that are off too.
+  const std::vector<TaskKind>& kinds() const { return kinds_; }
 
  private:
+  std::vector<TaskKind> kinds_;
   std::vector<ActiveTask> active_;
   std::vector<HeadSpec> heads_;
 };

@@ -161,8 +161,9 @@ HostCache& host_cache() {
 
 std::shared_ptr<void> allocate(size_t bytes, Device device) {
   if (bytes == 0) return {};
-  check(bytes < (size_t{1} << 47), "out of memory on {}: {} bytes were asked for, {} bytes are in use",
-        to_string(device), bytes, memory_stats(device).in_use);
+  if (bytes >= size_t{1} << 47)
+    fail("out of memory on {}: {} bytes were asked for, {} bytes are in use", to_string(device), bytes,
+         memory_stats(device).in_use);
   if (!device.is_cpu()) {
 #ifdef BEVGRAD_CUDA
     return cuda::allocate(bytes, device.index);

@@ -65,7 +65,7 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   for (size_t i = 0; i < result.size(); ++i) {
     const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1;
     const int64_t y = i < b.size() ? b[b.size() - 1 - i] : 1;
-    check(x == y || x == 1 || y == 1, "{}: shapes {} and {} do not broadcast", op, to_string(a), to_string(b));
+    if (x != y && x != 1 && y != 1) fail("{}: shapes {} and {} do not broadcast", op, to_string(a), to_string(b));
     result[result.size() - 1 - i] = x == 1 ? y : x;
   }
   return result;

@@ -78,6 +78,9 @@ void* Tensor::raw_data() const {
 void Tensor::set_data(const Tensor& other) const {
   Impl& self = impl();
   const Impl& from = other.impl();
+  if (self.autograd && self.autograd->op)
+    fail("set_data: {} is the result of {}, of whose gradient its new values know nothing", describe(*this),
+         self.autograd->op);
   // A write to this tensor, for whoever kept what was made of it by the count alone.
   from.storage->version = std::max<uint64_t>(from.storage->version, self.storage->version) + 1;
   self.storage = from.storage;
@@ -116,11 +119,11 @@ std::string describe(const Tensor& tensor) {
 
 Tensor empty(const Shape& sizes, const TensorOptions& options) {
   int64_t bytes = 0;
-  check(!__builtin_mul_overflow(numel(sizes), static_cast<int64_t>(item_size(options.dtype)), &bytes),
-        "empty: {} is too large", to_string(sizes));
+  if (__builtin_mul_overflow(numel(sizes), static_cast<int64_t>(item_size(options.dtype)), &bytes))
+    fail("empty: {} is too large", to_string(sizes));
+  if (options.pinned && !options.device.is_cpu())
+    fail("empty: only host memory is pinned, not {}", to_string(options.device));
   auto storage = std::make_shared<Storage>();
-  check(!options.pinned || options.device.is_cpu(), "empty: only host memory is pinned, not {}",
-        to_string(options.device));
   storage->block = options.pinned ? allocate_pinned(static_cast<size_t>(bytes))
                                   : allocate(static_cast<size_t>(bytes), options.device);
   storage->pinned = options.pinned;

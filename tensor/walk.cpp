@@ -1,7 +1,5 @@
 #include "tensor/walk.h"
 
-#include <vector>
-
 namespace bevgrad {
 
 Walk plan_walk(const Shape& sizes, std::initializer_list<WalkOperand> operands) {
@@ -20,12 +18,18 @@ Walk plan_walk(const Shape& sizes, std::initializer_list<WalkOperand> operands) 
     ++count;
   }
 
-  std::vector<int> order;
-  for (int d = rank; d-- > 0;)
-    if (sizes[d] != 1) order.push_back(d);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return strides[0][a] < strides[0][b]; });
+  // Ascending strides of the first operand, by insertion: there are few.
+  std::array<int, Walk::kMaxRank> order{};
+  int kept = 0;
+  for (int d = rank; d-- > 0;) {
+    if (sizes[d] == 1) continue;
+    int at = kept++;
+    for (; at > 0 && strides[0][order[at - 1]] > strides[0][d]; --at) order[at] = order[at - 1];
+    order[at] = d;
+  }
 
-  for (int d : order) {
+  for (int i = 0; i < kept; ++i) {
+    const int d = order[i];
     if (walk.rank > 0) {
       const int last = walk.rank - 1;
       bool mergeable = true;

@@ -49,7 +49,10 @@ std::optional<configs::Document> DataFlags::document() const {
   }
   std::vector<std::string> all = sets;
   if (!root.empty()) all.push_back("data.root=" + root);
-  return configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = all});
+  configs::Document document =
+      configs::load({.config = config, .task_config = configs::task_config_from_environment(), .sets = all});
+  judge_parts(document, *parts);
+  return document;
 }
 
 std::vector<std::string> DataFlags::lists_or_all(const std::string& folder) const {

@@ -33,9 +33,15 @@ CLI::Validator metres(double low, double high) {
           fmt::format("{} - {}", low, high)};
 }
 
+/// The config that the flags name; nothing where they name none.
+std::optional<configs::Document> config_of(const Flags& flags, const Parts& parts) {
+  if (flags.config.empty() && flags.sets.empty()) return std::nullopt;
+  configs::Document document = configs::load({flags.config, configs::task_config_from_environment(), flags.sets});
+  judge_parts(document, parts);
+  return document;
+}
+
 EvaluationOptions options_of(const Flags& flags) {
-  if (!flags.config.empty() || !flags.sets.empty())
-    return evaluation_options(configs::load({flags.config, configs::task_config_from_environment(), flags.sets}).proto);
   EvaluationOptions options;
   options.use_lidar = !flags.camera_only;
   LabelGrid& grid = options.labels.grid;
@@ -46,14 +52,9 @@ EvaluationOptions options_of(const Flags& flags) {
   return fitted_to(flags.labels, options, {flags.lane_classes, flags.road_classes});
 }
 
-DrawingOptions drawing_of(const Flags& flags) {
-  if (flags.config.empty() && flags.sets.empty()) return {};
-  return drawing_options(configs::load({flags.config, configs::task_config_from_environment(), flags.sets}).proto);
-}
-
 }  // namespace
 
-void add_eval(CLI::App& app) {
+void add_eval(CLI::App& app, const Parts& parts) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("eval", "metrics of predicted rasters against labels, from HDF5 files");
   command->add_option("--predictions", flags->predictions, "lane_logits or lane, road_logits or road, instances, ...")
@@ -81,11 +82,13 @@ void add_eval(CLI::App& app) {
   for (CLI::Option* option : own) option->excludes(config)->excludes(set);
   command->add_flag("--draw", flags->draw, "pictures, animations, stitched maps and GeoJSON into --out too");
   command->footer("Both files are described in docs/evaluation.md (\"Other people's rasters\").");
-  command->callback([flags] {
+  command->callback([flags, &parts] {
     if (flags->draw && flags->out.empty()) throw UsageError("--draw needs --out");
-    const EvaluationOptions options = options_of(*flags);
+    const std::optional<configs::Document> config = config_of(*flags, parts);
+    const EvaluationOptions options = config ? evaluation_options(config->proto, parts.tasks) : options_of(*flags);
     std::optional<DriveRecorder> recorder;
-    if (flags->draw) recorder.emplace(flags->out, drawing_of(*flags));
+    if (flags->draw)
+      recorder.emplace(flags->out, config ? drawing_options(config->proto, parts.tasks) : DrawingOptions());
     const Evaluator evaluator =
         evaluate_files(flags->predictions, flags->labels, options, [&](const EvaluationFrame& frame) {
           if (!recorder) return;

@@ -66,44 +66,26 @@ void add_features(SamplePicture& picture, int64_t n, const NetworkOutput& output
 
 }  // namespace
 
-EvaluationOptions evaluation_options(const config::Config& proto) {
-  const config::Eval& eval = proto.eval();
+EvaluationOptions evaluation_options(const config::Config& proto, const std::vector<TaskKind>& tasks) {
   EvaluationOptions options;
   options.labels = configs::label_schema(proto);
   options.use_lidar = proto.tasks().enable_lidar();
-  options.iou_threshold = static_cast<float>(eval.iou_threshold());
-  options.series_eval = eval.static_series_eval();
-  options.series_conf.assign(eval.series_eval_conf().begin(), eval.series_eval_conf().end());
-  options.series_distance = eval.series_dis_thresh();
-  options.ranges.clear();
-  for (const config::EvalRange& range : eval.ranges())
-    options.ranges.push_back({range.name(), range.y_min(), range.y_max(), range.x_min(), range.x_max()});
-  options.line_classes.assign(eval.line_classes().begin(), eval.line_classes().end());
-  options.chamfer_ap = eval.eval_chamfer();
-  options.lane_vector_threshold = static_cast<float>(proto.drawing().querylane_threshold());
-  options.lane_vector_points = proto.drawing().querylane_points_num();
-  options.instance_ap = eval.eval_instance();
-  options.instance_iou = eval.instance_iou();
-  options.dynamic_ap = eval.eval_dynamic();
+  for (const TaskKind& task : tasks)
+    if (task.add_to_evaluation) task.add_to_evaluation(options, proto);
   return options;
 }
 
-DrawingOptions drawing_options(const config::Config& proto) {
+DrawingOptions drawing_options(const config::Config& proto, const std::vector<TaskKind>& tasks) {
   const config::Drawing& drawing = proto.drawing();
   DrawingOptions options;
-  options.lane_threshold = static_cast<float>(drawing.lane_threshold());
-  options.road_threshold = static_cast<float>(drawing.road_threshold());
-  options.freespace_threshold = static_cast<float>(drawing.freespace_threshold());
-  options.stopline_threshold = static_cast<float>(drawing.stopline_threshold());
-  options.crosswalk_threshold = static_cast<float>(drawing.crosswalk_threshold());
-  options.lane_vector_threshold = static_cast<float>(drawing.querylane_threshold());
-  options.lane_vector_points = drawing.querylane_points_num();
   options.show_history = drawing.temporal_visualization().show_history();
   options.show_fusion = drawing.temporal_visualization().show_fusion();
   options.fusion_weights = drawing.temporal_visualization().fusion_weights();
   options.show_points_in_cameras = drawing.show_points_in_cameras();
   options.pixels_per_cell =
       static_cast<double>(drawing.label_w()) / static_cast<double>(configs::label_schema(proto).grid.columns());
+  for (const TaskKind& task : tasks)
+    if (task.add_to_drawing) task.add_to_drawing(options, proto);
   return options;
 }
 
@@ -149,7 +131,7 @@ void draw_temporal_debug(const std::string& folder, int64_t step, const config::
   check(!error, "temporal.debug_dir: cannot make {}: {}", folder, error.message());
   const GradModeGuard no_grad(false);
   draw_sample(sample_picture(batch, 0, output, history, evaluation_frame(batch, 0, output, tasks), proto, tasks),
-              drawing_options(proto))
+              drawing_options(proto, tasks.kinds()))
       .write_png(fmt::format("{}/step_{:08}.png", folder, step));
 }
 

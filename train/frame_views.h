@@ -12,8 +12,9 @@
 
 namespace bevgrad {
 
-EvaluationOptions evaluation_options(const config::Config& proto);
-DrawingOptions drawing_options(const config::Config& proto);
+/// What is evaluated, and how it is drawn: the run's own options, and every task's.
+EvaluationOptions evaluation_options(const config::Config& proto, const std::vector<TaskKind>& tasks);
+DrawingOptions drawing_options(const config::Config& proto, const std::vector<TaskKind>& tasks);
 
 /// What the tasks say of sample `n`, and its labels.
 EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOutput& output, const TaskList& tasks);

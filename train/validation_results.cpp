@@ -18,7 +18,7 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
       folder_(folder),
       total_(total),
       goes_on_(goes_on),
-      evaluation_(evaluation_options(proto), tasks) {
+      evaluation_(evaluation_options(proto, tasks.kinds()), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
   DriveRecorderOptions options;
@@ -27,7 +27,7 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
   options.lanes = eval.lane_geojson();
   options.max_pictures = eval.max_pictures() == 0 ? std::numeric_limits<int64_t>::max() : eval.max_pictures();
   options.side_by_side = static_cast<size_t>(eval.batch_size());
-  attempt([&] { recorder_.emplace(folder, drawing_options(proto), options); });
+  attempt([&] { recorder_.emplace(folder, drawing_options(proto, tasks.kinds()), options); });
 }
 
 void ValidationResults::attempt(const std::function<void()>& write) {
@@ -74,7 +74,7 @@ bool ValidationResults::wants_picture() {
 void ValidationResults::finish(ProcessGroup& group) {
   if (recorder_) attempt([&] { recorder_->finish(); });
   if (group.size() > 1) {
-    TaskEvaluation all(evaluation_options(proto_), tasks_);
+    TaskEvaluation all(evaluation_options(proto_, tasks_.kinds()), tasks_);
     for (const std::string& state : gather_texts(group, evaluation_.state())) all.merge(state);
     evaluation_ = std::move(all);
   }

@@ -4,6 +4,7 @@
 
 #include "autograd/batch_sync.h"
 #include "autograd/checkpoint.h"
+#include "autograd/constant.h"
 #include "functions/internal/conv_support.h"
 #include "tensor/launch.h"
 
@@ -327,6 +328,8 @@ FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor
                            const Tensor& running_var, double eps) {
   const OpScope scope("fold_batch_norm",
                       {{"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});
+  check_constant("fold_batch_norm",
+                 {{"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});
   const FoldedNorm folded{empty_like(gamma), empty_like(gamma)};
   dispatch_parameters(gamma, [&]<class P>() {
     launch(gamma.device(), gamma.numel(),
@@ -342,6 +345,7 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
       "batch_norm",
       {{"x", x}, {"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});
   check_inputs(x, gamma, beta, running_mean, running_var, options);
+  check_constant("batch_norm", {{"running_mean", running_mean}, {"running_var", running_var}});
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor residual =
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "autograd/constant.h"
 #include "losses/internal/class_rows.h"
 #include "losses/internal/class_sums.h"
 #include "losses/internal/focal_term.h"
@@ -109,6 +110,7 @@ void backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, con
 
 Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const GaussianFocalOptions& options) {
   const OpScope scope("gaussian_focal_loss", {{"logits", logits}, {"targets", targets}});
+  check_constant("gaussian_focal_loss", {{"targets", targets}});
   check(logits.dim() == 4 && targets.sizes() == logits.sizes() && is_floating_point(targets.dtype()),
         "gaussian_focal_loss: logits {} and targets {}, expected [N,C,H,W] and floating of the same shape",
         describe(logits), describe(targets));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/constant.h"
 #include "autograd/functions/cells.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
@@ -18,6 +19,7 @@ Tensor indexed_l1_loss(const Tensor& predicted, const Tensor& cells, const Tenso
         describe(predicted), describe(cells), describe(targets));
   check(weights.empty() || static_cast<int64_t>(weights.size()) == predicted.size(1),
         "indexed_l1_loss: {} weights were given for {} channels", weights.size(), predicted.size(1));
+  check_constant("indexed_l1_loss", {{"targets", targets}});
   // A missing target becomes 0 with no weight.
   const int64_t channels = predicted.size(1);
   std::vector<double> values = targets.to_vector(), factors(values.size());

@@ -3,6 +3,7 @@
 #include "autograd/functions.h"
 #include "evaluation/box_overview.h"
 #include "nn/losses.h"
+#include "tasks/dynamic_boxes/options.h"
 
 namespace bevgrad {
 namespace {
@@ -78,30 +79,15 @@ class DynamicBoxes final : public Task {
 
 }  // namespace
 
-DynamicHeadOptions dynamic_head_options(const config::Config& proto) {
-  const config::DynamicHead& head = proto.network().dynamic_head();
-  return {.channels = head.channels(), .classes = head.classes_size()};
-}
-
-BoxDecodeOptions box_decode_options(const config::Config& proto) {
-  const config::DynamicHead& head = proto.network().dynamic_head();
-  BoxDecodeOptions options;
-  options.x_min = proto.grid().pc_range(0);
-  options.y_min = proto.grid().pc_range(1);
-  options.cell = proto.grid().bev_cell();
-  options.max_boxes = head.max_boxes();
-  options.score_threshold = static_cast<float>(head.score_threshold());
-  options.nms_iou = head.nms_iou();
-  return options;
-}
-
 TaskKind dynamic_boxes_task() {
   return {.name = "dynamic",
           .module = "bev_dynamic_head",
           .make = [](const configs::Document& document) -> std::unique_ptr<Task> {
             if (!document.proto.tasks().dynamic_task()) return nullptr;
             return std::make_unique<DynamicBoxes>(document.proto);
-          }};
+          },
+          .judge = judge_dynamic_boxes,
+          .add_to_evaluation = add_dynamic_boxes};
 }
 
 }  // namespace bevgrad

@@ -1,11 +1,10 @@
 #include "tasks/static_map/static_map.h"
 
-#include <algorithm>
-
 #include "autograd/functions.h"
 #include "base/error.h"
 #include "nn/losses.h"
 #include "tasks/static_map/any_mark.h"
+#include "tasks/static_map/options.h"
 
 namespace bevgrad {
 namespace {
@@ -100,30 +99,6 @@ class StaticMap final : public Task {
 
 }  // namespace
 
-StaticHeadOptions static_head_options(const config::Config& proto) {
-  const config::StaticHead& head = proto.network().static_head();
-  return {.up1_channels = head.up1_channels(),
-          .up2_channels = head.up2_channels(),
-          .lane_classes = head.lane_classes_size(),
-          .road_classes = head.road_classes_size(),
-          .instance_classes = head.instance_classes_size()};
-}
-
-InstanceDecodeOptions instance_decode_options(const config::Config& proto) {
-  const config::StaticHead& head = proto.network().static_head();
-  InstanceDecodeOptions options;
-  options.x_min = proto.grid().pc_range(0);
-  options.y_min = proto.grid().pc_range(1);
-  options.cell = proto.grid().bev_cell() / 2;
-  options.max_instances = head.max_instances();
-  options.score_threshold = static_cast<float>(head.score_threshold());
-  options.nms_iou = head.nms_iou();
-  options.symmetric.clear();
-  for (const std::string& name : head.instance_classes())
-    options.symmetric.push_back(std::ranges::find(head.symmetric_classes(), name) != head.symmetric_classes().end());
-  return options;
-}
-
 TaskKind static_map_task() {
   return {.name = "static",
           .module = "bev_static_head",
@@ -131,7 +106,10 @@ TaskKind static_map_task() {
           .make = [](const configs::Document& document) -> std::unique_ptr<Task> {
             if (!document.proto.tasks().static_task()) return nullptr;
             return std::make_unique<StaticMap>(document.proto);
-          }};
+          },
+          .judge = judge_static_map,
+          .add_to_evaluation = add_static_map,
+          .add_to_drawing = add_static_map};
 }
 
 }  // namespace bevgrad

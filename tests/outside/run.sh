@@ -51,16 +51,37 @@ expect_error 'unknown field "head" in Attention, did you mean "heads"?' \
   "$lab" run --config lab_step2.prototxt $data --set 'temporal.[lab.attention].head=2'
 expect_error 'unknown field "[lab.atention]" in Temporal, did you mean "[lab.attention]"' \
   "$lab" run --config lab_step2.prototxt $data --set 'temporal.[lab.atention].heads=2'
+expect_error 'field "tasks.[lab.covered].hidden_channels": 0 is impossible, expected 1 to 4096' \
+  "$lab" run --config lab_step1.prototxt $data --set 'tasks.[lab.covered].hidden_channels=0'
+expect_error 'unknown field "hidden" in Covered' \
+  "$lab" run --config lab_step1.prototxt $data --set 'tasks.[lab.covered].hidden=8'
+expect_error 'unknown field "[lab.coverd]" in Tasks, did you mean "[lab.covered]"' \
+  "$lab" run --config lab_step1.prototxt $data --set 'tasks.[lab.coverd].on=true'
+for part in network.backbone=ResNt:ResNet network.neck=FPM:FPN network.view_transform=ViewTranfer:ViewTransfer \
+  train.optimizer=Lyon:Lion train.lr_schedule=polly:poly; do
+  field=${part%%=*} names=${part#*=}
+  expect_error "field \"$field\": there is no \"${names%:*}\", expected one of" \
+    "$lab" run --config lab_step1.prototxt $data --set "$field=${names%:*}"
+  grep -qF "did you mean \"${names#*:}\"" "$work/error.txt" || { cat "$work/error.txt"; die "$field: no near name"; }
+done
 sed 's/heads: 2/heads: two/' lab_step2.prototxt >"$work/typed.prototxt"
 expect_error 'typed.prototxt:5: field "heads"' "$lab" run --config "$work/typed.prototxt" $data
 sed 's/lab.attention/lab.attentoin/' lab_step2.prototxt >"$work/named.prototxt"
 expect_error 'named.prototxt:5: unknown field "[lab.attentoin]" in Temporal, did you mean "[lab.attention]"' \
   "$lab" run --config "$work/named.prototxt" $data
 
-say "step 1 with another optimizer and schedule"
-"$lab" run --config lab_step1.prototxt --work-dir "$work/step1" $data --set train.train_steps=3 >"$work/step1.txt"
+say "step 1 with a task of its own, another optimizer and schedule"
+"$lab" run --config lab_step1.prototxt --work-dir "$work/step1" $data --set train.train_steps=3 \
+  --set train.val_interval=3 >"$work/step1.txt"
+"$lab" inspect "$work/step1/step1.ckpt" | grep -q "bev_covered_head.hidden.conv.weight" || die "the head is not saved"
+grep -q "covered/focal" "$work/step1/train.log" || die "the task's loss is not logged"
+grep -q '"covered_iou":' "$work/step1/val_00000003/metrics.json" || die "no headline of the task"
+test -s "$work/step1/val_00000003/covered_iou.csv" || die "no table of the task"
+test -s "$work/step1/best.ckpt" || die "no best checkpoint by the task's metric"
+"$lab" bench loading --config lab_step1.prototxt $data --set tasks.static_task=false --set tasks.dynamic_task=false \
+  >"$work/loading.txt" || die "bench loading without the standard tasks"
 
-say "step 2 with another fusion: trained, cached, resumed bit for bit"
+say "step 2 with another fusion and the task of its own: trained, cached, resumed bit for bit"
 step2="--config lab_step2.prototxt $data --set train.float_pretrain=$work/step1/step1.ckpt --set train.finetune_steps=4
   --set feature_cache.enabled=true --set feature_cache.dir=$work/cache"
 "$lab" run $step2 --work-dir "$work/whole" >"$work/whole.txt"
@@ -72,6 +93,7 @@ cmp "$work/whole/step2.ckpt" "$work/resumed/step2.ckpt" || die "the resumed run 
 "$lab" run --state val --ckpt "$work/whole/step2.ckpt" --work-dir "$work/val" $step2 >"$work/val.txt"
 
 say "two ranks"
-"$lab" launch --nproc-per-node 2 --standalone -- "$lab" run $step2 --work-dir "$work/ranks" >"$work/ranks.txt" 2>&1 ||
-  { cat "$work/ranks.txt"; die "two ranks"; }
+"$lab" launch --nproc-per-node 2 --standalone -- "$lab" run $step2 --set train.val_interval=4 --work-dir "$work/ranks" \
+  >"$work/ranks.txt" 2>&1 || { cat "$work/ranks.txt"; die "two ranks"; }
+grep -q '"covered_iou":' "$work/ranks/val_00000004/metrics.json" || die "two ranks: no headline of the task"
 say "done"

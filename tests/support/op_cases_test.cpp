@@ -120,6 +120,44 @@ TEST_P(Ops, StridedInputs) {
   }
 }
 
+// Gradients of a row where `write` has had its way with inputs and result before the backward pass.
+template <class Write>
+std::vector<Tensor> gradients_after(const OpCase& row, const Write& write) {
+  const std::vector<Tensor> inputs = make_inputs(row);
+  for (const Tensor& x : inputs) set_requires_grad(x, true);
+  const Tensor y = row.function(inputs);
+  {
+    const NoGradGuard no_grad;
+    write(inputs, y);
+  }
+  backward(y, Generator(5).uniform(y.sizes(), -1, 1, {y.dtype()}));
+  std::vector<Tensor> gradients;
+  for (const Tensor& x : inputs) gradients.push_back(grad(x));
+  return gradients;
+}
+
+// What a rule keeps of an input is guarded, and what it does not keep may be written: no gradient is silently another.
+TEST_P(Ops, AWriteBeforeTheBackwardPassIsFoundOrDoesNotMatter) {
+  const OpCase& row = GetParam();
+  const std::vector<Tensor> expected = gradients_after(row, [](const auto&, const Tensor&) {});
+  for (size_t k = 0; k < row.inputs.size(); ++k) {
+    try {
+      const std::vector<Tensor> found =
+          gradients_after(row, [k](const std::vector<Tensor>& inputs, const Tensor&) { ops::fill_(inputs[k], 0.75); });
+      for (size_t i = 0; i < expected.size(); ++i)
+        EXPECT_EQ(found[i].to_vector(), expected[i].to_vector()) << "gradient " << i << ", input " << k << " written";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("written in place since")) << "input " << k;
+    }
+  }
+  try {
+    gradients_after(row, [](const auto&, const Tensor& y) { ops::fill_(y, 0.75); });
+    ADD_FAILURE() << "a write to the result was not found";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("written in place since")) << "result";
+  }
+}
+
 TEST_P(OpsOfNothing, EmptyInputs) {
   const OpCase& row = GetParam();
   OpCase without = row;

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "configs/load.h"
 #include "tasks/dynamic_boxes/dynamic_boxes.h"
+#include "tasks/dynamic_boxes/options.h"
+#include "tasks/static_map/options.h"
 #include "tasks/static_map/static_map.h"
 #include "tasks/task_evaluation.h"
 
@@ -69,6 +71,66 @@ TEST(TaskOptions, FullSizeIsTheHeadsDefault) {
   const config::Config proto = configs::load({.config = "hpa_step1"}).proto;
   EXPECT_TRUE(static_head_options(proto) == StaticHeadOptions());
   EXPECT_TRUE(dynamic_head_options(proto) == DynamicHeadOptions());
+}
+
+struct Impossible {
+  const char* set;
+  const char* says;
+};
+
+class ImpossibleTaskOptions : public ::testing::TestWithParam<Impossible> {};
+
+// Whether the task is on or off: evaluation and pictures use the options too.
+TEST_P(ImpossibleTaskOptions, AreRefusedByName) {
+  const std::string set = GetParam().set;
+  EXPECT_THAT(usage_error_of({set}),
+              ::testing::AllOf(HasSubstr("--set " + set.substr(0, set.find('='))), HasSubstr(GetParam().says),
+                               HasSubstr("field \"" + set.substr(0, set.find_first_of("=[")))));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ImpossibleTaskOptions,
+    ::testing::Values(
+        Impossible{"network.static_head.lane_classes[1]=SolidLine", "twice"},
+        Impossible{"network.static_head.symmetric_classes[0]=Colum", "Column"},
+        Impossible{"network.static_head.up1_channels=0", "1 to 4096"},
+        Impossible{"network.static_head.up2_channels=5000", "1 to 4096"},
+        Impossible{"network.static_head.max_instances=0", "1 to 10000"},
+        Impossible{"network.static_head.score_threshold=1.5", "0 to 1"},
+        Impossible{"network.static_head.nms_iou=-1", "0 to 1"},
+        Impossible{"network.dynamic_head.channels=0", "1 to 4096"},
+        Impossible{"network.dynamic_head.classes[1]=car", "twice"},
+        Impossible{"network.dynamic_head.max_boxes=0", "1 to 10000"},
+        Impossible{"network.dynamic_head.score_threshold=2", "0 to 1"},
+        Impossible{"network.dynamic_head.nms_iou=2", "0 to 1"},
+        Impossible{"loss.lane_class_weights=[1,2]", "9 classes"},
+        Impossible{"loss.road_class_weights=[1,2,3,-1]", "0 or more"}, Impossible{"loss.focal_alpha=2", "0 to 1"},
+        Impossible{"loss.focal_gamma=17", "0 to 16"}, Impossible{"loss.static_weight=-1", "0 or more"},
+        Impossible{"loss.road_dice=-1", "0 or more"}, Impossible{"loss.dynamic_weight=-1", "0 or more"},
+        Impossible{"loss.dynamic_box=-1", "0 or more"}, Impossible{"eval.series_eval_conf=[1.5]", "0 to 1"},
+        Impossible{"eval.series_dis_thresh=0", "positive"}, Impossible{"eval.ranges[0].y_max=-30", "not above"},
+        Impossible{"eval.ranges[1].name=all", "twice"}, Impossible{"eval.line_classes[0]=Wal", "did you mean \"Wall\""},
+        Impossible{"eval.instance_iou=2", "0 to 1"}, Impossible{"eval.iou_threshold=2", "0 to 1"},
+        Impossible{"drawing.lane_threshold=7", "0 to 1"}, Impossible{"drawing.querylane_points_num=1", "2 to 10000"}));
+
+TEST(TaskOptions, EachTaskSaysWhatOfItIsCountedAndDrawn) {
+  const config::Config proto = configs::load({.config = "mini_step1",
+                                              .sets = {"eval.eval_dynamic=false", "eval.instance_iou=0.4",
+                                                       "eval.ranges=[{ name: \"near\" y_min: -1 "
+                                                       "y_max: 1 x_min: 0 x_max: 9 }]",
+                                                       "drawing.stopline_threshold=0.2"}})
+                                   .proto;
+  EvaluationOptions evaluation;
+  static_map_task().add_to_evaluation(evaluation, proto);
+  EXPECT_EQ(evaluation.instance_iou, 0.4);
+  ASSERT_EQ(evaluation.ranges.size(), 1u);
+  EXPECT_EQ(evaluation.ranges[0].name, "near");
+  EXPECT_TRUE(evaluation.dynamic_ap);
+  dynamic_boxes_task().add_to_evaluation(evaluation, proto);
+  EXPECT_FALSE(evaluation.dynamic_ap);
+  DrawingOptions drawing;
+  static_map_task().add_to_drawing(drawing, proto);
+  EXPECT_FLOAT_EQ(drawing.threshold_of("StopLine"), 0.2f);
 }
 
 TEST(NetworkOutputTest, KeepsTheOrderAndNamesWhatIsThere) {
