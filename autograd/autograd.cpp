@@ -2,173 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <numeric>
-#include <queue>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "autograd/anomaly.h"
-#include "autograd/gradient_hook.h"
 #include "internal/leaf_list.h"
+#include "internal/node.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
 namespace {
 
-struct Node;
-
-// The contents of a tensor's autograd slot.
-struct Meta : tape::Slot {
-  Tensor gradient;             // leaves only
-  std::shared_ptr<Node> node;  // what made it; null for a leaf
-  GradientHook hook;           // leaves only
-};
-
-// Where an input's gradient goes: on to the node that made the input, or into a leaf.
-struct Edge {
-  std::shared_ptr<Node> node;
-  std::shared_ptr<Meta> leaf;
-  Shape sizes;
-  DType dtype = DType::Float32;
-  Device device;
-
-  bool wanted() const { return node || leaf; }
-};
-
-struct Node {
-  const char* op;
-  uint64_t sequence;              // later operations have higher numbers
-  int64_t profiled;               // its number in a profile, or -1
-  std::weak_ptr<Storage> output;  // its result's memory, and how often that had been written
-  uint64_t output_version;
-  std::vector<Edge> inputs;
-  BackwardRule rule;
-  // Instead of a rule: which part of its only input the result is.
-  struct View {
-    std::function<Tensor(const Tensor&)> part_of;
-    MemoryFormat format;  // of the input
-  };
-  std::unique_ptr<View> view;
-  std::unique_ptr<std::string> module;  // where it was recorded, while anomalies are looked for
-
-  // A long chain of operations must not be destroyed by recursion.
-  ~Node() {
-    std::vector<Edge> pending = std::move(inputs);
-    while (!pending.empty()) {
-      const std::shared_ptr<Node> node = std::move(pending.back().node);
-      pending.pop_back();
-      if (node && node.use_count() == 1) {
-        for (Edge& edge : node->inputs) pending.push_back(std::move(edge));
-        node->inputs.clear();
-      }
-    }
-  }
-};
-
 thread_local std::vector<Tensor>* leaf_list = nullptr;  // LeafList
 std::atomic<uint64_t> next_sequence{0};
-std::atomic<int64_t> hooks{0};
-
-std::shared_ptr<Meta> meta_of(const Tensor& tensor) {
-  return tensor.defined() ? std::static_pointer_cast<Meta>(tensor.autograd_slot()) : nullptr;
-}
-
-Meta& make_meta(const Tensor& tensor) {
-  auto& slot = tensor.autograd_slot();
-  if (!slot) slot = std::make_shared<Meta>();
-  return *std::static_pointer_cast<Meta>(slot);
-}
-
-// Nobody else sees its memory, nor any element another.
-bool is_own(const Tensor& tensor) {
-  return tensor.is_unique() && tensor.is_contiguous(tensor.suggested_format());
-}
-
-// A gradient that has arrived but whose node has not run yet.
-struct Pending {
-  Tensor sum;
-
-  void accumulate(Tensor gradient) {
-    if (!sum.defined()) {
-      sum = std::move(gradient);
-    } else if (is_own(sum)) {
-      ops::add_(sum, gradient);
-    } else {
-      sum = ops::add(sum, gradient);
-    }
-  }
-};
-
-// Brings what a rule returned for one input to that input's shape, or says which rule is wrong.
-Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& gradient) {
-  check(gradient.dtype() == edge.dtype && gradient.device() == edge.device,
-        "backward of {}: the gradient of input {} is {}, expected {} on {}", node.op, input, describe(gradient),
-        name(edge.dtype), to_string(edge.device));
-  if (gradient.sizes() == edge.sizes) return gradient;
-  const Shape& from = gradient.sizes();
-  bool reducible = from.size() >= edge.sizes.size();
-  for (size_t i = 0; reducible && i < edge.sizes.size(); ++i) {
-    const int64_t wanted = edge.sizes[edge.sizes.size() - 1 - i];
-    reducible = wanted == 1 || wanted == from[from.size() - 1 - i];
-  }
-  check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
-        to_string(from), to_string(edge.sizes));
-  return ops::sum_to(gradient, edge.sizes);
-}
-
-// Adds the gradient of a view to its part of the input's gradient.
-void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool in_place) {
-  const Edge& edge = node.inputs[0];
-  if (!sum.defined()) {
-    sum = zeros(edge.sizes, {edge.dtype, node.view->format, edge.device});
-    ops::copy_(node.view->part_of(sum), gradient);
-    return;
-  }
-  if (!in_place && !is_own(sum)) sum = ops::clone(sum);
-  ops::add_(node.view->part_of(sum), gradient);
-}
-
-void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
-  if (leaf.gradient.defined()) {
-    ops::add_(leaf.gradient, gradient);
-  } else {
-    // A rule may hand the same memory to several inputs or elements; a leaf's gradient is its own.
-    leaf.gradient = is_own(gradient) ? std::move(gradient) : ops::clone(gradient);
-  }
-}
-
-// Visits every edge into a leaf that a pass from `root` reaches, with the node that it leads to.
-template <class Visit>
-void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
-  std::vector<const Node*> pending = {root.get()};
-  std::unordered_set<const Node*> seen = {root.get()};
-  while (!pending.empty()) {
-    const Node* node = pending.back();
-    pending.pop_back();
-    for (const Edge& edge : node->inputs) {
-      if (edge.leaf) visit(*edge.leaf, *node);
-      if (edge.node && seen.insert(edge.node.get()).second) pending.push_back(edge.node.get());
-    }
-  }
-}
-
-// How many gradients are still to come for each leaf that has a hook.
-class HookCounts {
- public:
-  explicit HookCounts(const std::shared_ptr<Node>& root) {
-    if (hooks == 0) return;
-    visit_leaves(root, [this](Meta& leaf, const Node&) {
-      if (leaf.hook) ++left_[&leaf];
-    });
-  }
-  void arrived(Meta& leaf) {
-    const auto found = left_.find(&leaf);
-    if (found != left_.end() && --found->second == 0) leaf.hook(leaf.gradient);
-  }
-
- private:
-  std::unordered_map<Meta*, int64_t> left_;
-};
 
 }  // namespace
 
@@ -193,35 +37,6 @@ Tensor grad(const Tensor& tensor) {
 
 void set_grad(const Tensor& tensor, const Tensor& gradient) {
   make_meta(tensor).gradient = gradient;
-}
-
-void set_gradient_hook(const Tensor& leaf, GradientHook hook) {
-  Meta& meta = make_meta(leaf);
-  check(!meta.node, "set_gradient_hook: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
-  hooks += static_cast<int64_t>(static_cast<bool>(hook)) - static_cast<int64_t>(static_cast<bool>(meta.hook));
-  meta.hook = std::move(hook);
-}
-
-CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves) {
-  // A gradient is complete when the earliest recorded of its consumers has run back.
-  std::unordered_map<const Meta*, uint64_t> earliest;
-  if (const auto root = meta_of(output); root && root->node) {
-    visit_leaves(root->node, [&earliest](const Meta& leaf, const Node& node) {
-      const auto [entry, is_new] = earliest.try_emplace(&leaf, node.sequence);
-      if (!is_new) entry->second = std::min(entry->second, node.sequence);
-    });
-  }
-  CompletionOrder result;
-  result.order.resize(leaves.size());
-  std::iota(result.order.begin(), result.order.end(), size_t{0});
-  std::vector<uint64_t> keys;
-  for (const Tensor& leaf : leaves) {
-    const auto found = earliest.find(meta_of(leaf).get());
-    keys.push_back(found == earliest.end() ? UINT64_MAX : found->second);
-    result.unreached += found == earliest.end();
-  }
-  std::stable_sort(result.order.begin(), result.order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
-  return result;
 }
 
 Tensor detach(const Tensor& tensor) {
@@ -312,90 +127,6 @@ const Tensor& Saved::get() const {
   const char* op = op_ ? op_ : tape::state().op;
   fail("backward{}{}: {} that it saved for the backward pass has been written in place since", op ? " of " : "",
        op ? op : "", describe(tensor_));
-}
-
-void backward(const Tensor& output, const Tensor& dy) {
-  const auto root = meta_of(output);
-  check(root && root->requires_grad, "backward: {} does not depend on a tensor that requires a gradient",
-        describe(output));
-  check(dy.defined() || output.numel() == 1, "backward: {} is no scalar, give its gradient", describe(output));
-  Tensor first = dy.defined() ? dy : ops::reshape(ones({1}, {output.dtype(), {}, output.device()}), output.sizes());
-  check(first.sizes() == output.sizes() && first.dtype() == output.dtype(),
-        "backward: the gradient is {}, the output {}", describe(first), describe(output));
-
-  NoGradGuard no_grad;
-  if (!root->node) {
-    accumulate_into_leaf(*root, std::move(first));
-    if (root->hook) root->hook(root->gradient);
-    return;
-  }
-  HookCounts hook_counts(root->node);
-  // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
-  // topological order, and the same one each time.
-  auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
-    return a->sequence < b->sequence;
-  };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> ready(earlier);
-  std::unordered_map<Node*, Pending> pending;
-  pending[root->node.get()].accumulate(first);
-  first = Tensor();
-  ready.push(root->node);
-  while (!ready.empty()) {
-    const std::shared_ptr<Node> node = ready.top();
-    ready.pop();
-    const auto entry = pending.find(node.get());
-    Tensor gradient = std::move(entry->second.sum);
-    pending.erase(entry);
-
-    check(node->rule || node->view, "backward of {}: its tape has been used by an earlier backward pass", node->op);
-    if (const auto result = node->output.lock())
-      check(result->version == node->output_version,
-            "backward of {}: its result has been written in place since it was computed, of which the gradient knows "
-            "nothing: write a new tensor instead (a pointer from data<T>() is a write, data<const T>() is not)",
-            node->op);
-    std::vector<bool> needs;
-    for (const Edge& edge : node->inputs) needs.push_back(edge.wanted());
-    const profile::BackwardScope profiled(node->op, node->profiled, gradient);
-    const Tensor dy = anomaly::is_on() ? gradient : Tensor();
-    const tape::EngineScope scope(node->op);
-    if (node->view) {
-      Edge& edge = node->inputs[0];
-      if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
-      if (edge.leaf) {
-        accumulate_part(*node, gradient, edge.leaf->gradient, true);
-        hook_counts.arrived(*edge.leaf);
-      } else {
-        auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        accumulate_part(*node, gradient, slot->second.sum, false);
-        if (is_new) ready.push(edge.node);
-      }
-      node->view = nullptr;
-      node->inputs.clear();
-      continue;
-    }
-    Grads grads = node->rule(gradient, NeedsGrad(std::move(needs)));
-    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
-    gradient = Tensor();
-    node->rule = nullptr;
-    check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
-          grads.size(), node->inputs.size());
-    for (size_t i = 0; i < grads.size(); ++i) {
-      Edge& edge = node->inputs[i];
-      if (!edge.wanted()) continue;
-      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
-      Tensor arrived = checked(*node, i, edge, grads[i]);
-      grads[i] = Tensor();
-      if (edge.leaf) {
-        accumulate_into_leaf(*edge.leaf, std::move(arrived));
-        hook_counts.arrived(*edge.leaf);
-      } else {
-        auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        slot->second.accumulate(std::move(arrived));
-        if (is_new) ready.push(edge.node);
-      }
-    }
-    node->inputs.clear();
-  }
 }
 
 }  // namespace bevgrad
