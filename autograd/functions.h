@@ -2,14 +2,19 @@
 #pragma once
 #include "autograd/functions/activations.h"     // IWYU pragma: export
 #include "autograd/functions/arrange.h"         // IWYU pragma: export
+#include "autograd/functions/attention.h"       // IWYU pragma: export
 #include "autograd/functions/batch_norm.h"      // IWYU pragma: export
 #include "autograd/functions/cells.h"           // IWYU pragma: export
 #include "autograd/functions/channel_scale.h"   // IWYU pragma: export
 #include "autograd/functions/conv.h"            // IWYU pragma: export
+#include "autograd/functions/conv_nd.h"         // IWYU pragma: export
 #include "autograd/functions/conv_transpose.h"  // IWYU pragma: export
+#include "autograd/functions/deformable.h"      // IWYU pragma: export
 #include "autograd/functions/dropout.h"         // IWYU pragma: export
+#include "autograd/functions/einsum.h"          // IWYU pragma: export
 #include "autograd/functions/elementary.h"      // IWYU pragma: export
 #include "autograd/functions/grid_sample.h"     // IWYU pragma: export
+#include "autograd/functions/index.h"           // IWYU pragma: export
 #include "autograd/functions/indexing.h"        // IWYU pragma: export
 #include "autograd/functions/interpolate.h"     // IWYU pragma: export
 #include "autograd/functions/layer_norm.h"      // IWYU pragma: export
@@ -19,7 +24,9 @@
 #include "autograd/functions/pool.h"            // IWYU pragma: export
 #include "autograd/functions/products.h"        // IWYU pragma: export
 #include "autograd/functions/reduce.h"          // IWYU pragma: export
+#include "autograd/functions/resample.h"        // IWYU pragma: export
 #include "autograd/functions/shape.h"           // IWYU pragma: export
 #include "autograd/functions/softmax.h"         // IWYU pragma: export
 #include "autograd/functions/statistics.h"      // IWYU pragma: export
 #include "autograd/functions/where.h"           // IWYU pragma: export
+#include "autograd/functions/windows.h"         // IWYU pragma: export

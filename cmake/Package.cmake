@@ -13,7 +13,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(BEVGRAD_CORE_ROOMS base tensor autograd nn formats optim)
+set(BEVGRAD_CORE_ROOMS base tensor autograd nn formats optim loading)
 set(BEVGRAD_BEV_ROOMS geometry bev models data)
 set(BEVGRAD_TRAIN_ROOMS ${BEVGRAD_ROOMS} tools)
 list(REMOVE_ITEM BEVGRAD_TRAIN_ROOMS ${BEVGRAD_CORE_ROOMS} ${BEVGRAD_BEV_ROOMS})

@@ -19,6 +19,21 @@ void judge_milestones(const Judge& judge, const std::string& field, const Repeat
   }
 }
 
+void judge_schedules(const Judge& judge, const config::Train& train) {
+  judge.count("train.step.step_size", train.step().step_size(), 1, int64_t{1} << 40);
+  judge.positive("train.step.gamma", train.step().gamma());
+  judge.positive("train.exponential.gamma", train.exponential().gamma());
+  judge.count("train.cosine_restarts.period", train.cosine_restarts().period(), 1, int64_t{1} << 40);
+  judge.count("train.cosine_restarts.multiplier", train.cosine_restarts().multiplier(), 1, 1 << 20);
+  judge.probability("train.cosine_restarts.min_share", train.cosine_restarts().min_share());
+  judge.probability("train.one_cycle.pct_start", train.one_cycle().pct_start());
+  judge.positive("train.one_cycle.div_factor", train.one_cycle().div_factor());
+  judge.positive("train.one_cycle.final_div_factor", train.one_cycle().final_div_factor());
+  judge.positive("train.polynomial.power", train.polynomial().power());
+  judge.probability("train.wsd.decay_share", train.wsd().decay_share());
+  judge.probability("train.wsd.min_share", train.wsd().min_share());
+}
+
 void judge_optimizer(const Judge& judge, const config::Train& train) {
   judge.positive("train.base_lr", train.base_lr());
   judge.not_negative("train.finetune_lr", train.finetune_lr());
@@ -34,6 +49,20 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
   judge.require(!train.sgd().nesterov() || (train.sgd().momentum() > 0 && train.sgd().dampening() == 0),
                 "train.sgd.nesterov", "needs momentum above 0 and no dampening");
   judge.probability("train.cosine.min_share", train.cosine().min_share());
+  judge_schedules(judge, train);
+  judge.require(train.rmsprop().alpha() >= 0 && train.rmsprop().alpha() < 1, "train.rmsprop.alpha",
+                "{} is impossible, expected 0 to below 1", train.rmsprop().alpha());
+  judge.require(train.rmsprop().momentum() >= 0 && train.rmsprop().momentum() < 1, "train.rmsprop.momentum",
+                "{} is impossible, expected 0 to below 1", train.rmsprop().momentum());
+  judge.probability("train.lion.beta1", train.lion().beta1());
+  judge.probability("train.lion.beta2", train.lion().beta2());
+  judge.require(train.muon().momentum() >= 0 && train.muon().momentum() < 1, "train.muon.momentum",
+                "{} is impossible, expected 0 to below 1", train.muon().momentum());
+  judge.count("train.muon.ns_steps", train.muon().ns_steps(), 1, 100);
+  judge.require(train.adafactor().beta2_decay() < 0, "train.adafactor.beta2_decay", "{} is impossible, expected below 0",
+                train.adafactor().beta2_decay());
+  judge.positive("train.adafactor.eps2", train.adafactor().eps2());
+  judge.positive("train.adafactor.d", train.adafactor().d());
   judge.not_negative("train.grad_clip_norm", train.grad_clip_norm());
   judge.not_negative("train.grad_clip_value", train.grad_clip_value());
   judge.require(train.ema_decay() >= 0 && train.ema_decay() < 1, "train.ema_decay",

@@ -19,7 +19,9 @@ Tensor run_apart(const Conv& conv, BatchNorm& bn, const Tensor& x, const NormFus
 
 Tensor run(const Conv2d& conv, const Tensor& x) {
   if (!conv.spec().relu || !is_tapped(conv)) return tapped(conv, conv.forward(x));
-  return relu(tapped(conv, conv2d(x, conv.weight, conv.bias, {conv.spec().stride, conv.spec().padding})));
+  Conv2dOptions without_relu = conv.spec().options();
+  without_relu.relu = false;
+  return relu(tapped(conv, conv2d(x, conv.weight, conv.bias, without_relu)));
 }
 
 Tensor run(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {

@@ -31,7 +31,7 @@ inline const ConvNormNames kSequentialNames = {"0", "1"};
 template <class Conv>
 class ConvNormRelu : public Module {
  public:
-  ConvNormRelu(int64_t in_channels, int64_t out_channels, ConvSpec spec, const ConvNormNames& names = {},
+  ConvNormRelu(int64_t in_channels, int64_t out_channels, typename Conv::Spec spec, const ConvNormNames& names = {},
                const NormSpec& norm = {})
       : conv(in_channels, out_channels, without_bias(spec)), bn(out_channels, norm) {
     register_module(names.conv, conv);
@@ -46,7 +46,7 @@ class ConvNormRelu : public Module {
   BatchNorm bn;
 
  private:
-  static ConvSpec without_bias(ConvSpec spec) {
+  static typename Conv::Spec without_bias(typename Conv::Spec spec) {
     spec.bias = false;
     return spec;
   }

@@ -60,7 +60,7 @@ Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const No
   const ModuleScope scope(conv);
   const FoldedNorm& norm = bn.folded(conv.bias);
   return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu},
-                       {conv.spec().stride, conv.spec().padding});
+                       conv.spec().options());
 }
 
 Tensor conv_bn_relu(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {

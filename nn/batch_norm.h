@@ -29,6 +29,7 @@ class BatchNorm : public Module {
   bool uses_batch_statistics() const { return training() && !frozen(); }
   /// gamma 1, beta 0, statistics of a standard normal.
   void reset();
+  void draw_parameters(Generator&) override { reset(); }
 
   /// The norm after a convolution with `conv_bias` (or undefined), as factor and summand. Computed again only after a
   /// parameter or buffer was written, so that kernels find what they prepared with it.

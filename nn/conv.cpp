@@ -3,27 +3,40 @@
 #include "nn/module_scope.h"
 
 namespace bevgrad {
+namespace {
+
+// Channels of one group.
+int64_t per_group(const char* layer, int64_t channels, int groups) {
+  check(groups >= 1 && channels % groups == 0, "{}: {} channels are no multiple of {} groups", layer, channels, groups);
+  return channels / groups;
+}
+
+}  // namespace
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
     : spec_(spec),
-      weight(register_parameter("weight", zeros({out_channels, in_channels, spec.kernel, spec.kernel}))),
-      bias(spec.bias ? register_parameter("bias", zeros({out_channels})) : Tensor()) {}
+      weight(register_parameter("weight", zeros({out_channels, per_group("Conv2d", in_channels, spec.groups),
+                                                 spec.kernel.h, spec.kernel.w}))),
+      bias(spec.bias ? register_parameter("bias", zeros({out_channels})) : Tensor()) {
+  per_group("Conv2d", out_channels, spec.groups);
+}
 
 Tensor Conv2d::forward(const Tensor& x) const {
   const ModuleScope scope(*this);
-  return conv2d(x, weight, bias, {spec_.stride, spec_.padding, spec_.relu});
+  return conv2d(x, weight, bias, spec_.options());
 }
 
-ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
+ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, const ConvTransposeSpec& spec)
     : spec_(spec),
-      weight(register_parameter("weight", zeros({in_channels, out_channels, spec.kernel, spec.kernel}))),
+      weight(register_parameter("weight", zeros({in_channels, per_group("ConvTranspose2d", out_channels, spec.groups),
+                                                 spec.kernel.h, spec.kernel.w}))),
       bias(spec.bias ? register_parameter("bias", zeros({out_channels})) : Tensor()) {
-  check(!spec.relu, "ConvTranspose2d: relu is not part of it");
+  per_group("ConvTranspose2d", in_channels, spec.groups);
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) const {
   const ModuleScope scope(*this);
-  return conv_transpose2d(x, weight, bias, {spec_.stride, spec_.padding});
+  return conv_transpose2d(x, weight, bias, spec_.options());
 }
 
 }  // namespace bevgrad

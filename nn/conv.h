@@ -2,24 +2,43 @@
 #pragma once
 #include "autograd/functions/conv.h"
 #include "autograd/functions/conv_transpose.h"
+#include "nn/init.h"
 #include "nn/module.h"
 
 namespace bevgrad {
 
 struct ConvSpec {
-  int kernel = 1;
-  int stride = 1;
-  int padding = 0;
+  Pair kernel = 1;
+  Pair stride = 1;
+  Pair padding = 0;
+  Pair dilation = 1;
+  int groups = 1;
   bool bias = true;
   /// relu of the result; NaN stays NaN.
   bool relu = false;
+
+  Conv2dOptions options() const { return {stride, padding, dilation, groups, relu}; }
 };
 
-/// `weight` [out,in,kernel,kernel], `bias` [out]. Parameters start as zeros: init::reset_parameters draws them.
+struct ConvTransposeSpec {
+  Pair kernel = 1;
+  Pair stride = 1;
+  Pair padding = 0;
+  Pair output_padding = 0;
+  int groups = 1;
+  bool bias = true;
+  Pair dilation = 1;
+
+  ConvTranspose2dOptions options() const { return {stride, padding, output_padding, groups, dilation}; }
+};
+
+/// `weight` [out,in/groups,kh,kw], `bias` [out]. Parameters start as zeros: init::reset_parameters draws them.
 class Conv2d : public Module {
  public:
+  using Spec = ConvSpec;
   Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec = {});
   Tensor forward(const Tensor& x) const;
+  void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }
   const ConvSpec& spec() const { return spec_; }
 
  private:
@@ -30,15 +49,17 @@ class Conv2d : public Module {
   const Tensor bias;  // undefined without one
 };
 
-/// `weight` [in,out,kernel,kernel], `bias` [out].
+/// `weight` [in,out/groups,kh,kw], `bias` [out].
 class ConvTranspose2d : public Module {
  public:
-  ConvTranspose2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec = {});
+  using Spec = ConvTransposeSpec;
+  ConvTranspose2d(int64_t in_channels, int64_t out_channels, const ConvTransposeSpec& spec = {});
   Tensor forward(const Tensor& x) const;
-  const ConvSpec& spec() const { return spec_; }
+  void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }
+  const ConvTransposeSpec& spec() const { return spec_; }
 
  private:
-  ConvSpec spec_;
+  ConvTransposeSpec spec_;
 
  public:
   const Tensor weight;

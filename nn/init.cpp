@@ -1,6 +1,7 @@
 #include "nn/init.h"
 
 #include <cmath>
+#include <functional>
 
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
@@ -9,14 +10,16 @@
 namespace bevgrad::init {
 namespace {
 
-// Calls `draw` for every layer that has a weight to draw; normalisation starts as the identity.
-template <class Draw>
-void reset(Module& root, const Draw& draw) {
+// Weight and bias of a convolution or a linear layer.
+using Draw = std::function<void(const Tensor& weight, const Tensor& bias)>;
+
+// Calls `draw` for every convolution and linear layer; other modules draw for themselves.
+void reset(Module& root, Generator& generator, const Draw& draw) {
   root.visit([&](const std::string&, Module& module) {
-    if (auto* conv = dynamic_cast<Conv2d*>(&module)) draw(conv->weight, conv->bias);
-    if (auto* conv = dynamic_cast<ConvTranspose2d*>(&module)) draw(conv->weight, conv->bias);
-    if (auto* linear = dynamic_cast<Linear*>(&module)) draw(linear->weight, linear->bias);
-    if (auto* norm = dynamic_cast<BatchNorm*>(&module)) norm->reset();
+    if (auto* conv = dynamic_cast<Conv2d*>(&module)) return draw(conv->weight, conv->bias);
+    if (auto* conv = dynamic_cast<ConvTranspose2d*>(&module)) return draw(conv->weight, conv->bias);
+    if (auto* linear = dynamic_cast<Linear*>(&module)) return draw(linear->weight, linear->bias);
+    module.draw_parameters(generator);
   });
 }
 
@@ -53,21 +56,28 @@ void kaiming_uniform(const Tensor& weight, Generator& generator) {
   uniform(weight, -bound, bound, generator);
 }
 
+void xavier_uniform(const Tensor& weight, Generator& generator) {
+  const double bound = std::sqrt(6.0 / static_cast<double>(fan(weight, Fan::In) + fan(weight, Fan::Out)));
+  uniform(weight, -bound, bound, generator);
+}
+
 double prior_bias(double probability) {
   return -std::log((1 - probability) / probability);
 }
 
+void kaiming_uniform(const Tensor& weight, const Tensor& bias, Generator& generator) {
+  kaiming_uniform(weight, generator);
+  if (!bias.defined()) return;
+  const double bound = std::sqrt(1.0 / static_cast<double>(fan(weight, Fan::In)));
+  uniform(bias, -bound, bound, generator);
+}
+
 void reset_parameters(Module& root, Generator& generator) {
-  reset(root, [&](const Tensor& weight, const Tensor& bias) {
-    kaiming_uniform(weight, generator);
-    if (!bias.defined()) return;
-    const double bound = std::sqrt(1.0 / static_cast<double>(fan(weight, Fan::In)));
-    uniform(bias, -bound, bound, generator);
-  });
+  root.visit([&](const std::string&, Module& module) { module.draw_parameters(generator); });
 }
 
 void reset_parameters_resnet(Module& root, Generator& generator) {
-  reset(root, [&](const Tensor& weight, const Tensor& bias) {
+  reset(root, generator, [&](const Tensor& weight, const Tensor& bias) {
     kaiming_normal(weight, Fan::Out, generator);
     if (bias.defined()) constant(bias, 0);
   });

@@ -1,6 +1,7 @@
 // The linear layer, with PyTorch's parameter names.
 #pragma once
 #include "autograd/functions/linear.h"
+#include "nn/init.h"
 #include "nn/module.h"
 #include "nn/module_scope.h"
 
@@ -16,6 +17,7 @@ class Linear : public Module {
     const ModuleScope scope(*this);
     return linear(x, weight, bias);
   }
+  void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }
 
   const Tensor weight;
   const Tensor bias;

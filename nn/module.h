@@ -17,6 +17,8 @@
 
 namespace bevgrad {
 
+class Generator;
+
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 class Module {
@@ -48,6 +50,9 @@ class Module {
   /// Converts floating-point parameters, their gradients and floating-point buffers of this module and all below it,
   /// in place: handles that others hold change along, views of them do not. Float64 is what gradcheck wants.
   void move_to(DType dtype);
+  /// Draws the module's own parameters as PyTorch's layer of that kind does; those of its children are theirs.
+  /// init::reset_parameters calls it for every module of a tree.
+  virtual void draw_parameters(Generator&) {}
   /// Where the first parameter is; the CPU where there is none.
   Device device() const;
 

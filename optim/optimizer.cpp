@@ -33,6 +33,10 @@ std::vector<OptimizedParameter> optimized_parameters(const StateDict& parameters
 Optimizer::Optimizer(std::string name, std::vector<std::string> tensors, bool counts_steps)
     : name_(std::move(name)), tensor_names_(std::move(tensors)), counts_steps_(counts_steps) {}
 
+std::optional<Shape> Optimizer::state_sizes(const OptimizedParameter& parameter, size_t) const {
+  return parameter.value.sizes();
+}
+
 void Optimizer::set_parameters(std::vector<OptimizedParameter> parameters) {
   std::set<std::string> names;
   for (const OptimizedParameter& parameter : parameters) {
@@ -89,7 +93,8 @@ std::map<std::string, StateDict> Optimizer::state() const {
     const auto found = states_.find(parameter.name);
     if (found == states_.end()) continue;
     for (size_t i = 0; i < tensor_names_.size(); ++i)
-      all[tensor_names_[i]].emplace_back(parameter.name, found->second.tensors[i]);
+      if (found->second.tensors[i].defined())
+        all[tensor_names_[i]].emplace_back(parameter.name, found->second.tensors[i]);
     if (counts_steps_) all[kStep].emplace_back(parameter.name, scalar(static_cast<double>(found->second.step)));
   }
   return all;
@@ -118,17 +123,18 @@ void Optimizer::load_state(const std::map<std::string, StateDict>& state) {
         continue;
       }
       const Tensor& value = found->second->value;
-      check(tensor.sizes() == value.sizes(), "{}: {} of {} is {}, the parameter {}", name_, kind, parameter_name,
+      const std::optional<Shape> sizes = state_sizes(*found->second, static_cast<size_t>(slot));
+      check(sizes == tensor.sizes(), "{}: {} of {} is {}, the parameter {}", name_, kind, parameter_name,
             describe(tensor), describe(value));
-      const Tensor copy = empty_like(value);
+      const Tensor copy = *sizes == value.sizes() ? empty_like(value) : empty(*sizes, {.device = value.device()});
       ops::copy_(copy, tensor);
       target.tensors[static_cast<size_t>(slot)] = copy;
     }
   }
   for (const auto& [parameter_name, target] : states) {
     for (size_t i = 0; i < tensor_names_.size(); ++i)
-      check(target.tensors[i].defined(), "{}: the state of {} is incomplete, it lacks {}", name_, parameter_name,
-            tensor_names_[i]);
+      check(target.tensors[i].defined() || !state_sizes(*known.at(parameter_name), i),
+            "{}: the state of {} is incomplete, it lacks {}", name_, parameter_name, tensor_names_[i]);
     check(!counts_steps_ || target.step > 0, "{}: the state of {} is incomplete, it lacks step", name_, parameter_name);
   }
   for (const std::string& tensor_name : tensor_names_)
@@ -140,7 +146,8 @@ void Optimizer::load_state(const std::map<std::string, StateDict>& state) {
 size_t Optimizer::state_bytes() const {
   size_t bytes = 0;
   for (const auto& [parameter_name, state] : states_)
-    for (const Tensor& tensor : state.tensors) bytes += tensor.nbytes();
+    for (const Tensor& tensor : state.tensors)
+      if (tensor.defined()) bytes += tensor.nbytes();
   return bytes;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -66,8 +67,8 @@ class Optimizer {
 
  protected:
   struct ParameterState {
-    /// In the order of the constructor's `tensors`; undefined until update() defines them, each of the parameter's
-    /// sizes, dtype and memory format.
+    /// In the order of the constructor's `tensors`; undefined until update() defines them, float32 of state_sizes(), and
+    /// of the parameter's memory format where those are its sizes.
     std::vector<Tensor> tensors;
     int64_t step = 0;  ///< updates of this parameter, this one counted
   };
@@ -80,6 +81,9 @@ class Optimizer {
   /// scale in it already.
   virtual void update(const OptimizedParameter& parameter, const Tensor& gradient, double lr,
                       ParameterState& state) = 0;
+
+  /// Sizes of the state tensor number `tensor` of a parameter; nothing where that parameter does without it.
+  virtual std::optional<Shape> state_sizes(const OptimizedParameter& parameter, size_t tensor) const;
 
  private:
   std::string name_;

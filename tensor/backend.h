@@ -4,23 +4,33 @@
 // (tensor/launch.h).
 //
 // Callers have checked shapes, dtypes and devices, and pass outputs that are already allocated. Kernels handle every
-// size, empty ones included. 4-D activations arrive channels-last; weights are [out, in, kh, kw], contiguous.
+// size, empty ones included. 4-D activations arrive channels-last; weights are [out, in / groups, kh, kw], contiguous.
 // Activations are float32, bfloat16 or float64; a kernel's parameters (weights, biases, scales) and their gradients are
 // float32, or float64 where the activations are.
 #pragma once
 #include <string_view>
 
+#include "tensor/pair.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {
 
 struct ConvOptions {
-  int stride = 1;
-  int padding = 0;
+  Pair stride = 1;
+  Pair padding = 0;
   /// The weight will be used again unwritten (frozen, or inference): its prepared copy is kept. A kept copy is found by
   /// storage and version, so a write in place makes it stale, never wrong.
   bool keep_weight = false;
+  /// Distance between neighbouring entries of the kernel in the input.
+  Pair dilation = 1;
+  /// Output channels are split into so many groups, each of which sees its own part of the input channels.
+  int groups = 1;
 };
+
+/// Outputs along a dimension of `size` where kernels (`kernel` entries, `dilation` apart) start every `stride`.
+constexpr int64_t conv_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  return (size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+}
 
 /// What may follow a convolution in the same primitive: y = relu?(conv * scale[c] + shift[c] + residual). A NaN passes
 /// through relu (on the CPU; cuDNN's and cuBLASLt's fused kernels do not promise it).
@@ -51,18 +61,19 @@ struct ReluMask {
 /// The entries of a backend, each with the type of its function: a device's own declarations come from these types.
 namespace kernels {
 
-/// x [N,C,H,W], weight [K,C,kh,kw] -> y [N,K,OH,OW]; OH = (H + 2 padding - kh) / stride + 1.
+/// x [N,C,H,W], weight [K,C/groups,kh,kw] -> y [N,K,OH,OW]; OH = conv_size(H, kh, ...).
 using Conv2dForward = void(const Tensor& y, const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,
                            ConvOptions options);
 /// dx [N,C,H,W] from dy [N,K,OH,OW]. With x and y exchanged it is the forward pass of a transposed convolution.
 using Conv2dBackwardInput = void(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options);
-/// dweight [K,C,kh,kw] from x and dy.
+/// dweight [K,C/groups,kh,kw] from x and dy.
 using Conv2dBackwardWeight = void(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options);
 
 /// y [N,C,OH,OW]; `index` uint8 of the same shape: position kh*kw-wise of the maximum within its window (the first
-/// one; a NaN wins). Padding counts as -infinity. `index` may be undefined (no gradient wanted). kernel <= 15.
-using MaxPool2dForward = void(const Tensor& y, const Tensor& index, const Tensor& x, int kernel, ConvOptions options);
-using MaxPool2dBackward = void(const Tensor& dx, const Tensor& dy, const Tensor& index, int kernel,
+/// one; a NaN wins). Padding counts as -infinity. `index` may be undefined (no gradient wanted). A window has at most
+/// 255 places, one of them inside x.
+using MaxPool2dForward = void(const Tensor& y, const Tensor& index, const Tensor& x, Pair kernel, ConvOptions options);
+using MaxPool2dBackward = void(const Tensor& dx, const Tensor& dy, const Tensor& index, Pair kernel,
                                ConvOptions options);
 
 // Normalisation looks at an activation as rows of channels: [N,C,H,W] channels-last is N*H*W rows, [M,C] is M.

@@ -11,6 +11,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   check(a.dim() == 2 || !transpose_a, "matmul: a transposed first operand must have two dimensions, got {}",
         to_string(a.sizes()));
   check(a.dtype() == b.dtype() && a.device() == b.device(), "matmul: {} does not go with {}", describe(a), describe(b));
+  if (a.dtype() == DType::Float16)
+    return to(matmul(to(a, DType::Float32), to(b, DType::Float32), transpose_a, transpose_b), DType::Float16);
   const int64_t k = a.size(transpose_a ? -2 : -1);
   const int64_t n = b.size(transpose_b ? 0 : 1);
   check(k == b.size(transpose_b ? 1 : 0), "matmul: inner sizes differ: {}{} x {}{}", to_string(a.sizes()),

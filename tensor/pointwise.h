@@ -1,7 +1,7 @@
 // Per-element operations from functors: the functor is the single source, the loop belongs to the device.
 //
 // A functor is a small struct with `template <class T> T operator()(T a, ...) const`, marked BEVGRAD_HD, where T is
-// float (for float32 and bfloat16) or double. Inputs broadcast; they share dtype and device.
+// float (for float32 and the 16-bit types) or double. Inputs broadcast; they share dtype and device.
 #pragma once
 #include <string_view>
 #include <type_traits>
@@ -17,6 +17,10 @@ namespace bevgrad::pointwise {
 void check_same(std::string_view op, const Tensor& a, const Tensor& b);
 /// Uninitialised result of `sizes`; laid out as the first input that has those sizes.
 Tensor result_for(const Shape& sizes, std::initializer_list<const Tensor*> inputs);
+/// float16 is computed in float32: there and back.
+Tensor widened(const Tensor& x);
+Tensor narrowed(const Tensor& x);
+void copy_values(const Tensor& target, const Tensor& source);
 /// `x`, or a copy of it in the layout of `result` where walking both together would jump through memory.
 Tensor aligned(const Tensor& x, const Tensor& result);
 
@@ -83,6 +87,7 @@ void queue(Device device, const Walk& walk, const F& f) {
 template <class F>
 Tensor map(std::string_view op, const Tensor& x, const F& f, int64_t cost = 1) {
   const tape::PlainOp scope(op, {{"x", x}});
+  if (x.dtype() == DType::Float16) return narrowed(map(op, widened(x), f, cost));
   Tensor result = empty_like(x);
   const Tensor in = aligned(x, result);
   dispatch_floating(op, x.dtype(), [&]<class T>() {
@@ -110,6 +115,7 @@ template <class F>
 Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f, int64_t cost = 1) {
   const tape::PlainOp scope(op, {{"a", a}, {"b", b}});
   check_same(op, a, b);
+  if (a.dtype() == DType::Float16) return narrowed(zip(op, widened(a), widened(b), f, cost));
   const Shape sizes = broadcast_shapes(std::string(op).c_str(), a.sizes(), b.sizes());
   Tensor result = result_for(sizes, {&a, &b});
   const Tensor x = aligned(a, result), y = aligned(b, result);
@@ -148,6 +154,11 @@ void update(std::string_view op, const Tensor& target, const Tensor& source, con
   check(broadcast_shapes(std::string(op).c_str(), target.sizes(), source.sizes()) == target.sizes(),
         "{}: source {} does not broadcast to target {}", op, to_string(source.sizes()), to_string(target.sizes()));
   target.note_write();
+  if (target.dtype() == DType::Float16) {
+    const Tensor wide = widened(target);
+    update(op, wide, widened(source), f);
+    return copy_values(target, wide);
+  }
   const Tensor y = aligned(source, target);
   dispatch_floating(op, target.dtype(), [&]<class T>() {
     const Walk walk = plan_walk(target.sizes(), {{target.sizes(), target.strides()}, {y.sizes(), y.strides()}});

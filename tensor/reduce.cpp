@@ -168,8 +168,11 @@ void sum_on_device(Device device, T* out, const T* in, int64_t outer, int64_t n,
   launch(device, outer * inner, CombineSums<T>{out, partial.data<double>(), inner, parts});
 }
 
-// Sum over the marked dimensions; sizes of 1 stay in their place.
+// Sum over the marked dimensions; sizes of 1 stay in their place. float16 is summed in float32, integers in float64 (exact
+// below 2^53) to int64.
 Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
+  if (x.dtype() == DType::Float16) return to(sum_masked(to(x, DType::Float32), mask), DType::Float16);
+  if (!is_floating_point(x.dtype())) return to(sum_masked(to(x, DType::Float64), mask), DType::Int64);
   Shape kept = x.sizes();
   for (size_t d = 0; d < mask.size(); ++d)
     if (mask[d]) kept[d] = 1;
@@ -279,12 +282,12 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 Tensor mean(const Tensor& x) {
-  const tape::PlainOp scope("mean", {{"x", x}});
-  return div(sum(x), static_cast<double>(x.numel()));
+  return mean(x, {});
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   const tape::PlainOp scope("mean", {{"x", x}});
+  if (x.dtype() == DType::Float16) return to(mean(to(x, DType::Float32), dims, keep_dims), DType::Float16);
   const std::vector<bool> mask = reduced_mask("mean", x, dims);
   int64_t count = 1;
   for (size_t d = 0; d < mask.size(); ++d)
@@ -297,6 +300,10 @@ std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dim
   if (x.dim() == 0) {
     const auto [values, index] = max_with_index(unsqueeze(x, 0), dim, true);
     return {squeeze(values, 0), squeeze(index, 0)};
+  }
+  if (x.dtype() == DType::Float16) {
+    const auto [values, index] = max_with_index(to(x, DType::Float32), dim, keep_dims);
+    return {to(values, DType::Float16), index};
   }
   const std::vector<bool> mask = reduced_mask("max", x, {dim});
   const int axis = dim < 0 ? dim + x.dim() : dim;

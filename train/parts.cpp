@@ -3,26 +3,35 @@
 #include <fmt/ranges.h>
 
 #include "base/near_names.h"
+#include "optim/adafactor.h"
+#include "optim/adam.h"
 #include "optim/adamw.h"
 #include "optim/cosine.h"
+#include "optim/lion.h"
 #include "optim/multistep.h"
+#include "optim/muon.h"
+#include "optim/rmsprop.h"
+#include "optim/schedules.h"
 #include "optim/sgd.h"
 #include "tasks/task_list.h"
 
 namespace bevgrad {
 namespace {
 
-/// The row that the field at `path` names, judged.
+/// The row that the field at `path` names (the last of that name), judged.
 template <class Kind>
 const Kind& chosen(const std::vector<Kind>& table, const std::string& name, const char* path,
                    const configs::Document& document) {
   const configs::Judge judge(document);
   std::vector<std::string> known;
+  const Kind* found = nullptr;
   for (const Kind& kind : table) {
     known.push_back(kind.name);
-    if (kind.name != name) continue;
-    if (kind.judge) kind.judge(judge, document.proto);
-    return kind;
+    if (kind.name == name) found = &kind;
+  }
+  if (found) {
+    if (found->judge) found->judge(judge, document.proto);
+    return *found;
   }
   judge.refuse(path, fmt::format("there is no \"{}\", expected one of {}{}", name, fmt::join(known, ", "),
                                  did_you_mean(name, known)));
@@ -64,6 +73,42 @@ std::unique_ptr<Optimizer> make_sgd(const config::Train& train) {
                                           .nesterov = train.sgd().nesterov()});
 }
 
+std::unique_ptr<Optimizer> make_adam(const config::Train& train) {
+  return std::make_unique<Adam>(AdamOptions{
+      .beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()});
+}
+
+std::unique_ptr<Optimizer> make_rmsprop(const config::Train& train) {
+  return std::make_unique<RmsProp>(RmsPropOptions{.alpha = train.rmsprop().alpha(),
+                                                  .eps = train.eps(),
+                                                  .weight_decay = train.weight_decay(),
+                                                  .momentum = train.rmsprop().momentum(),
+                                                  .centered = train.rmsprop().centered()});
+}
+
+std::unique_ptr<Optimizer> make_lion(const config::Train& train) {
+  return std::make_unique<Lion>(LionOptions{
+      .beta1 = train.lion().beta1(), .beta2 = train.lion().beta2(), .weight_decay = train.weight_decay()});
+}
+
+std::unique_ptr<Optimizer> make_muon(const config::Train& train) {
+  const AdamWOptions others{
+      .beta1 = train.beta1(), .beta2 = train.beta2(), .eps = train.eps(), .weight_decay = train.weight_decay()};
+  return std::make_unique<Muon>(MuonOptions{.momentum = train.muon().momentum(),
+                                            .nesterov = train.muon().nesterov(),
+                                            .weight_decay = train.weight_decay(),
+                                            .ns_steps = train.muon().ns_steps(),
+                                            .match_adamw = train.muon().match_adamw(),
+                                            .adamw = others});
+}
+
+std::unique_ptr<Optimizer> make_adafactor(const config::Train& train) {
+  return std::make_unique<Adafactor>(AdafactorOptions{.beta2_decay = train.adafactor().beta2_decay(),
+                                                      .eps2 = train.adafactor().eps2(),
+                                                      .d = train.adafactor().d(),
+                                                      .weight_decay = train.weight_decay()});
+}
+
 LrSchedule make_multistep(const config::Train& train) {
   const std::vector<LrPhase> phases = lr_phases(train);
   PhaseMilestones milestones;
@@ -78,6 +123,35 @@ LrSchedule make_multistep(const config::Train& train) {
 
 LrSchedule make_cosine(const config::Train& train) {
   return cosine_lr(lr_phases(train), train.cosine().min_share());
+}
+
+LrSchedule make_step(const config::Train& train) {
+  return step_lr(lr_phases(train), train.step().step_size(), train.step().gamma());
+}
+
+LrSchedule make_exponential(const config::Train& train) {
+  return exponential_lr(lr_phases(train), train.exponential().gamma());
+}
+
+LrSchedule make_cosine_restarts(const config::Train& train) {
+  const config::CosineRestarts& options = train.cosine_restarts();
+  return cosine_restarts_lr(lr_phases(train), options.period(), options.multiplier(), options.min_share());
+}
+
+LrSchedule make_one_cycle(const config::Train& train) {
+  const config::OneCycle& options = train.one_cycle();
+  return one_cycle_lr(lr_phases(train), {.pct_start = options.pct_start(),
+                                         .div_factor = options.div_factor(),
+                                         .final_div_factor = options.final_div_factor(),
+                                         .linear = options.linear()});
+}
+
+LrSchedule make_polynomial(const config::Train& train) {
+  return polynomial_lr(lr_phases(train), train.polynomial().power());
+}
+
+LrSchedule make_wsd(const config::Train& train) {
+  return wsd_lr(lr_phases(train), train.wsd().decay_share(), train.wsd().min_share());
 }
 
 }  // namespace
@@ -99,8 +173,21 @@ Parts standard_parts() {
                             [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
                               return make_vgg_block_fusion(options, generator);
                             }}},
-      .optimizers = {{"AdamW", make_adamw}, {"SGD", make_sgd}},
-      .lr_schedules = {{"multistep", make_multistep}, {"cosine", make_cosine}},
+      .optimizers = {{"AdamW", make_adamw},
+                     {"SGD", make_sgd},
+                     {"Adam", make_adam},
+                     {"RMSprop", make_rmsprop},
+                     {"Lion", make_lion},
+                     {"Muon", make_muon},
+                     {"Adafactor", make_adafactor}},
+      .lr_schedules = {{"multistep", make_multistep},
+                       {"cosine", make_cosine},
+                       {"step", make_step},
+                       {"exponential", make_exponential},
+                       {"cosine_restarts", make_cosine_restarts},
+                       {"one_cycle", make_one_cycle},
+                       {"polynomial", make_polynomial},
+                       {"wsd", make_wsd}},
   };
 }
 

@@ -102,6 +102,22 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t count, int dim) {
   return split(x, std::max<int64_t>(1, (size + count - 1) / count), dim);
 }
 
+Tensor slice(const Tensor& x, int dim, int64_t start, int64_t end, int64_t step) {
+  const OpScope scope("slice", {{"x", x}});
+  const int axis = wrap_dimension("slice", dim, x.dim());
+  check(step >= 1, "slice: the step is {}, expected a positive one", step);
+  const int64_t size = x.size(axis);
+  const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
+  const int64_t first = bound(start), length = std::max<int64_t>(0, (bound(end) - first + step - 1) / step);
+  return record_view("slice", x, [=](const Tensor& whole) {
+    Shape sizes = whole.sizes(), strides = whole.strides();
+    const int64_t offset = whole.offset() + (length == 0 ? 0 : first * strides[axis]);
+    sizes[axis] = length;
+    strides[axis] *= step;
+    return Tensor(whole.storage(), offset, std::move(sizes), std::move(strides), whole.dtype());
+  });
+}
+
 Tensor flip(const Tensor& x, const std::vector<int>& dims) {
   const OpScope scope("flip", {{"x", x}});
   std::vector<int> axes;

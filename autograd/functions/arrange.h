@@ -1,6 +1,7 @@
 // Differentiable functions that cut tensors up, repeat and border them. Pieces are views of their tensor, whose
 // gradients cost as much together as the tensor's own.
 #pragma once
+#include <limits>
 #include <vector>
 
 #include "autograd/autograd.h"
@@ -15,6 +16,11 @@ std::vector<Tensor> split(const Tensor& x, int64_t size, int dim = 0);
 std::vector<Tensor> split(const Tensor& x, const std::vector<int64_t>& sizes, int dim = 0);
 /// At most `count` pieces of one size (but for the last), as PyTorch cuts them.
 std::vector<Tensor> chunk(const Tensor& x, int64_t count, int dim = 0);
+
+/// x[start:end:step] along `dim`, as Python has it: negative bounds count from the end, bounds beyond it are the end;
+/// the step is positive.
+Tensor slice(const Tensor& x, int dim, int64_t start = 0, int64_t end = std::numeric_limits<int64_t>::max(),
+             int64_t step = 1);
 
 /// The order of the elements reversed along each of `dims`.
 Tensor flip(const Tensor& x, const std::vector<int>& dims);

@@ -10,18 +10,24 @@ using conv_support::activation;
 // Checks an application and gives its output's sizes.
 Shape output_sizes(std::string_view op, const Tensor& x, const Tensor& weight, const Conv2dOptions& options) {
   conv_support::check_dtypes(op, x, weight);
-  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [K,C,kh,kw], got {} and {}", op,
-        to_string(x.sizes()), to_string(weight.sizes()));
-  check(x.size(1) == weight.size(1), "{}: input {} has {} channels, weight {} expects {}", op, to_string(x.sizes()),
-        x.size(1), to_string(weight.sizes()), weight.size(1));
-  check(options.stride >= 1 && options.padding >= 0, "{}: stride {} and padding {} must be positive and not negative",
-        op, options.stride, options.padding);
-  const int64_t kh = weight.size(2), kw = weight.size(3);
-  check(kh >= 1 && kw >= 1, "{}: the kernel of weight {} is empty", op, to_string(weight.sizes()));
-  const int64_t h = x.size(2) + 2 * options.padding, w = x.size(3) + 2 * options.padding;
-  check(h >= kh && w >= kw, "{}: the kernel of weight {} is larger than input {} with padding {}", op,
-        to_string(weight.sizes()), to_string(x.sizes()), options.padding);
-  return {x.size(0), weight.size(0), (h - kh) / options.stride + 1, (w - kw) / options.stride + 1};
+  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [K,C/groups,kh,kw], got {} and {}",
+        op, to_string(x.sizes()), to_string(weight.sizes()));
+  conv_support::check_groups(op, weight, options.groups);
+  const int64_t expected = weight.size(1) * options.groups;
+  check(x.size(1) == expected, "{}: input {} has {} channels, weight {} expects {}{}", op, to_string(x.sizes()),
+        x.size(1), to_string(weight.sizes()), expected,
+        options.groups == 1 ? "" : fmt::format(" with {} groups", options.groups));
+  conv_support::check_window(op, options.stride, options.padding, options.dilation);
+  const auto size = [&](int dim, int stride, int padding, int dilation) {
+    const int64_t kernel = weight.size(dim), padded = x.size(dim) + 2 * padding;
+    check(kernel >= 1, "{}: the kernel of weight {} is empty", op, to_string(weight.sizes()));
+    check(padded >= dilation * (kernel - 1) + 1, "{}: the kernel of weight {}{} is larger than input {} with padding {}",
+          op, to_string(weight.sizes()), dilation == 1 ? "" : fmt::format(" with dilation {}", dilation),
+          to_string(x.sizes()), to_string(options.padding));
+    return conv_size(x.size(dim), kernel, stride, padding, dilation);
+  };
+  return {x.size(0), weight.size(0), size(2, options.stride.h, options.padding.h, options.dilation.h),
+          size(3, options.stride.w, options.padding.w, options.dilation.w)};
 }
 
 void check_channels(std::string_view op, std::string_view what, const Tensor& vector, const Tensor& weight) {
@@ -45,7 +51,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Shape sizes = output_sizes("conv2d", x, weight, options);
   check_channels("conv2d", "bias", bias, weight);
   const bool recorded = will_record({x, weight, bias});
-  ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
+  const ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight)), options.dilation,
+                           options.groups};
   const Tensor input = activation(x, compute_dtype(x));
   Tensor y = run_forward(
       input, weight, {.shift = bias.defined() ? ops::contiguous(bias) : Tensor(), .relu = options.relu}, kernel, sizes);
@@ -91,7 +98,8 @@ Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& 
           to_string(fused.residual.sizes()), to_string(sizes));
     fused.residual = activation(fused.residual, dtype);
   }
-  Tensor y = run_forward(activation(x, dtype), weight, fused, {options.stride, options.padding, true}, sizes);
+  Tensor y = run_forward(activation(x, dtype), weight, fused,
+                         {options.stride, options.padding, true, options.dilation, options.groups}, sizes);
   return record("conv2d_affine", std::move(y), {x, weight, epilogue.scale, epilogue.shift, epilogue.residual}, nullptr);
 }
 

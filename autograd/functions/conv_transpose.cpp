@@ -5,20 +5,27 @@
 namespace bevgrad {
 namespace {
 
-Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose2dOptions& options) {
   constexpr const char* op = "conv_transpose2d";
   conv_support::check_dtypes(op, x, weight);
-  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [C,K,kh,kw], got {} and {}", op,
-        to_string(x.sizes()), to_string(weight.sizes()));
+  check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [C,K/groups,kh,kw], got {} and {}",
+        op, to_string(x.sizes()), to_string(weight.sizes()));
   check(x.size(1) == weight.size(0), "{}: input {} has {} channels, weight {} expects {}", op, to_string(x.sizes()),
         x.size(1), to_string(weight.sizes()), weight.size(0));
-  check(options.stride >= 1 && options.padding >= 0 && !options.relu,
-        "{}: stride {} and padding {} must be positive and not negative, and relu off", op, options.stride,
-        options.padding);
-  check(!bias.defined() || (bias.sizes() == Shape{weight.size(1)} && bias.dtype() == weight.dtype()),
-        "{}: bias is {}, expected {} [{}]", op, describe(bias), name(weight.dtype()), weight.size(1));
-  const Shape sizes{x.size(0), weight.size(1), (x.size(2) - 1) * options.stride - 2 * options.padding + weight.size(2),
-                    (x.size(3) - 1) * options.stride - 2 * options.padding + weight.size(3)};
+  conv_support::check_groups(op, weight, options.groups);
+  conv_support::check_window(op, options.stride, options.padding, options.dilation);
+  const int64_t channels = weight.size(1) * options.groups;
+  check(!bias.defined() || (bias.sizes() == Shape{channels} && bias.dtype() == weight.dtype()),
+        "{}: bias is {}, expected {} [{}]", op, describe(bias), name(weight.dtype()), channels);
+  const auto size = [&](int dim, int stride, int padding, int added, int dilation) {
+    check(added >= 0 && (added < stride || added < dilation),
+          "{}: output_padding {} must be smaller than the stride {} or the dilation {}", op,
+          to_string(options.output_padding), to_string(options.stride), to_string(options.dilation));
+    return (x.size(dim) - 1) * stride - 2 * padding + dilation * (weight.size(dim) - 1) + added + 1;
+  };
+  const auto& [stride, padding, added, groups, dilation] = options;
+  const Shape sizes{x.size(0), channels, size(2, stride.h, padding.h, added.h, dilation.h),
+                    size(3, stride.w, padding.w, added.w, dilation.w)};
   check(x.size(2) > 0 && x.size(3) > 0 && sizes[2] > 0 && sizes[3] > 0, "{}: input {} with weight {} gives {}", op,
         to_string(x.sizes()), to_string(weight.sizes()), to_string(sizes));
   return sizes;
@@ -26,17 +33,19 @@ Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 
 }  // namespace
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const ConvTranspose2dOptions& options) {
   const OpScope scope("conv_transpose2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = output_sizes(x, weight, bias, options);
   const bool recorded = will_record({x, weight, bias});
-  ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight))};
+  const ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight)), options.dilation,
+                           options.groups};
   const Tensor input = conv_support::activation(x, compute_dtype(x));
   Tensor y = empty(sizes, {input.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Backend& device = backend(x.device());
   run_kernel(device.conv2d_backward_input, "conv_transpose2d", x.device(), y, input, ops::contiguous(weight), kernel);
   if (bias.defined()) {
-    const Tensor scale = ones({weight.size(1)}, {weight.dtype(), {}, x.device()});
+    const Tensor scale = ones({sizes[1]}, {weight.dtype(), {}, x.device()});
     run_kernel(device.channel_affine, "conv_transpose2d", x.device(), y, y, scale, ops::contiguous(bias), Tensor(),
                false);
   }

@@ -36,7 +36,8 @@ struct Gather {
 
 // One line along the axis, so that no two indices of a launch write one place. Offsets in target, index and source.
 template <class T>
-struct ScatterAddLine {
+struct ScatterLine {
+  bool adds;
   T* target;
   const int64_t* index;
   const T* source;
@@ -44,7 +45,8 @@ struct ScatterAddLine {
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
     for (int64_t k = 0; k < n; ++k) {
       T* place = target + o[0] + index[o[1] + k * index_step] * target_step;
-      store(place, 0, load(place, 0) + load(source + o[2], k * source_step));
+      const compute_t<T> value = load(source + o[2], k * source_step);
+      store(place, 0, adds ? load(place, 0) + value : value);
     }
   }
 };
@@ -63,16 +65,19 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   return y;
 }
 
-void scatter_add_(const Tensor& target, int axis, const Tensor& index, const Tensor& source) {
+enum class Scatter { Add, Write };
+
+void scatter_(Scatter how, const Tensor& target, int axis, const Tensor& index, const Tensor& source) {
   if (index.numel() == 0) return;
   const Tensor i0 = ops::narrow(index, axis, 0, 1), s0 = ops::narrow(source, axis, 0, 1);
   const Tensor t0 = beside(target, i0.sizes(), axis);
   const Walk walk =
       plan_walk(i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
-  dispatch_floating("scatter_add", target.dtype(), [&]<class T>() {
+  dispatch_floating("scatter", target.dtype(), [&]<class T>() {
     launch_elements<3>(target.device(), walk,
-                       ScatterAddLine<T>{t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(), index.size(axis),
-                                         target.strides()[axis], index.strides()[axis], source.strides()[axis]},
+                       ScatterLine<T>{how == Scatter::Add, t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(),
+                                      index.size(axis), target.strides()[axis], index.strides()[axis],
+                                      source.strides()[axis]},
                        2 * index.size(axis));
   });
 }
@@ -90,9 +95,39 @@ Tensor recorded_gather(const char* op, const Tensor& x, int axis, const Tensor& 
                 [index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy,
                                                                                                 const NeedsGrad&) {
                   const Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
-                  scatter_add_(dx, axis, index_.get(), dy);
+                  scatter_(Scatter::Add, dx, axis, index_.get(), dy);
                   return Grads{dx};
                 });
+}
+
+// The dimension; throws where the three do not go together.
+int checked_scatter(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+  const int axis = wrap_dimension(op, dim, x.dim());
+  check(source.dtype() == x.dtype() && source.device() == x.device() && source.sizes() == index.sizes(),
+        "{}: x is {}, the index {}, the source {}; expected one dtype, and the index's sizes for the source", op,
+        describe(x), describe(index), describe(source));
+  check_beside(op, x, index, axis);
+  check_index(op, x, index, x.size(axis));
+  return axis;
+}
+
+// index [n] seen as having `sizes`, the same for every line along the axis.
+Tensor along(const Tensor& index, Shape sizes, int axis) {
+  Shape strides(sizes.size(), 0);
+  strides[axis] = index.strides()[0];
+  return Tensor(index.storage(), index.offset(), std::move(sizes), std::move(strides), DType::Int64);
+}
+
+// Where scatter's sources did not stay: each writes its place along the axis, and finds another's there.
+Tensor overwritten(const Tensor& index, int axis, const Shape& sizes) {
+  const TensorOptions like{DType::Float64, {}, index.device()};
+  const Tensor line = arange(static_cast<double>(index.size(axis)), like);
+  Shape strides(index.sizes().size(), 0);
+  strides[axis] = 1;
+  const Tensor places(line.storage(), line.offset(), index.sizes(), std::move(strides), DType::Float64);
+  const Tensor last = zeros(sizes, like);
+  scatter_(Scatter::Write, last, axis, index, places);
+  return ne(gathered(last, axis, index), places);
 }
 
 }  // namespace
@@ -107,17 +142,40 @@ Tensor gather(const Tensor& x, int dim, const Tensor& index) {
 
 Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
   const OpScope scope("scatter_add", {{"x", x}, {"index", index}, {"source", source}});
-  const int axis = wrap_dimension("scatter_add", dim, x.dim());
-  check(source.dtype() == x.dtype() && source.device() == x.device() && source.sizes() == index.sizes(),
-        "scatter_add: x is {}, the index {}, the source {}; expected one dtype, and the index's sizes for the source",
-        describe(x), describe(index), describe(source));
-  check_beside("scatter_add", x, index, axis);
-  check_index("scatter_add", x, index, x.size(axis));
+  const int axis = checked_scatter("scatter_add", x, dim, index, source);
   const Tensor y = ops::clone(x);
-  scatter_add_(y, axis, index, source);
+  scatter_(Scatter::Add, y, axis, index, source);
   return record("scatter_add", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
     return Grads{dy, needs[1] ? gathered(dy, axis, index_.get()) : Tensor()};
   });
+}
+
+Tensor scatter(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+  const OpScope scope("scatter", {{"x", x}, {"index", index}, {"source", source}});
+  const int axis = checked_scatter("scatter", x, dim, index, source);
+  const Tensor y = ops::clone(x);
+  scatter_(Scatter::Write, y, axis, index, source);
+  return record("scatter", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
+    Grads grads(2);
+    if (needs[0]) {
+      grads[0] = ops::clone(dy);
+      scatter_(Scatter::Write, grads[0], axis, index_.get(),
+               zeros(index_.get().sizes(), {dy.dtype(), {}, dy.device()}));
+    }
+    if (needs[1]) grads[1] = masked_fill(gathered(dy, axis, index_.get()), overwritten(index_.get(), axis, dy.sizes()), 0);
+    return grads;
+  });
+}
+
+Tensor index_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+  tape::check_defined("index_add", {{"x", x}, {"index", index}, {"source", source}});
+  const int axis = wrap_dimension("index_add", dim, x.dim());
+  Shape sizes = x.sizes();
+  check(index.dim() == 1, "index_add: the index is {}, expected [n]", describe(index));
+  sizes[axis] = index.numel();
+  check(source.sizes() == sizes, "index_add: the source is {}, expected {}", to_string(source.sizes()),
+        to_string(sizes));
+  return scatter_add(x, axis, along(index, sizes, axis), source);
 }
 
 Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
@@ -125,11 +183,9 @@ Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
   const int axis = wrap_dimension("index_select", dim, x.dim());
   check(index.dim() == 1, "index_select: the index is {}, expected [n]", describe(index));
   check_index("index_select", x, index, x.size(axis));
-  Shape sizes = x.sizes(), strides(x.sizes().size(), 0);
+  Shape sizes = x.sizes();
   sizes[axis] = index.numel();
-  strides[axis] = index.strides()[0];
-  return recorded_gather("index_select", x, axis,
-                         Tensor(index.storage(), index.offset(), std::move(sizes), std::move(strides), DType::Int64));
+  return recorded_gather("index_select", x, axis, along(index, std::move(sizes), axis));
 }
 
 Tensor embedding(const Tensor& indices, const Tensor& weight, int64_t padding_index) {

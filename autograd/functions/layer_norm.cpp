@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "autograd/functions/elementary.h"
 #include "autograd/functions/pointwise.h"
+#include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
@@ -136,6 +139,33 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
   Shape channels(x.sizes().size(), 1);
   channels[1] = x.size(1);
   return affine(reshape(y, x.sizes()), weight, bias, channels);
+}
+
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  tape::check_defined("instance_norm", {{"x", x}});
+  check(x.dim() >= 3, "instance_norm: input {}, expected [N,C,..] with places", to_string(x.sizes()));
+  return group_norm(x, std::max<int64_t>(x.size(1), 1), weight, bias, eps);
+}
+
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
+  tape::check_defined("rms_norm", {{"x", x}});
+  const auto rank = static_cast<int>(normalized_shape.size());
+  check(rank >= 1 && rank <= x.dim() && std::equal(normalized_shape.begin(), normalized_shape.end(), x.sizes().end() - rank),
+        "rms_norm: input {} does not end in {}", to_string(x.sizes()), to_string(normalized_shape));
+  const bool narrow = x.dtype() == DType::BFloat16;
+  const DType compute = narrow ? DType::Float32 : x.dtype();
+  check(!weight.defined() || (weight.sizes() == normalized_shape &&
+                              (weight.dtype() == compute || weight.dtype() == x.dtype())),
+        "rms_norm: weight is {}, expected {} {}", weight.defined() ? describe(weight) : "", name(compute),
+        to_string(normalized_shape));
+  const double smallest = compute == DType::Float64 ? std::numeric_limits<double>::epsilon()
+                                                    : std::numeric_limits<float>::epsilon();
+  std::vector<int> dims;
+  for (int d = x.dim() - rank; d < x.dim(); ++d) dims.push_back(d);
+  const Tensor wide = narrow ? to(x, compute) : x;
+  Tensor y = mul(wide, rsqrt(add(mean(mul(wide, wide), dims, true), eps.value_or(smallest))));
+  if (weight.defined()) y = mul(y, to(weight, compute));
+  return to(y, x.dtype());
 }
 
 }  // namespace bevgrad

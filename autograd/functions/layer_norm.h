@@ -1,5 +1,7 @@
 // Normalisation of each sample by itself: layer and group normalisation.
 #pragma once
+#include <optional>
+
 #include "autograd/autograd.h"
 
 namespace bevgrad {
@@ -11,8 +13,15 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
                   double eps = 1e-5);
 
 /// The same over the channels of each of `groups` groups and all places: x [N,C,..], weight and bias [C] or undefined
-/// (Wu and He, 2018). groups = C is instance normalisation.
+/// (Wu and He, 2018).
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
+/// group_norm with a group for each channel (Ulyanov et al., 2016), always with the sample's own statistics.
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+/// x / sqrt(mean of x^2 + eps) * weight over the last dimensions, which are `normalized_shape` (Zhang and Sennrich,
+/// 2019). weight has that shape and x's dtype, float32 with bfloat16 x (which is computed in float32), or is undefined;
+/// eps is the compute dtype's smallest step at 1 where it is not given, as in PyTorch.
+Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {},
+                std::optional<double> eps = {});
 
 }  // namespace bevgrad

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "autograd/autograd.h"
 #include "autograd/functions/channel_blocks.h"
@@ -122,9 +123,17 @@ struct SampleBackward {
   }
 };
 
+/// What the positions were made of, where a gradient for it is wanted: a tensor and its gradient from the output's and x,
+/// channels-last.
+struct PositionSource {
+  Tensor tensor;
+  std::function<Tensor(const Tensor& dy, const Tensor& x)> gradient;
+};
+
 // Forward and backward for any source of positions; `make` gives it with pointers into live tensors.
 template <class Make>
-Tensor sample_at(const char* op, const Tensor& x, int64_t rows, int64_t columns, Interpolation mode, const Make& make) {
+Tensor sample_at(const char* op, const Tensor& x, int64_t rows, int64_t columns, Interpolation mode, const Make& make,
+                 const PositionSource& source = {}) {
   const OpScope scope(op);
   const int64_t batch = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   Tensor y = empty({batch, channels, rows, columns}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
@@ -138,8 +147,13 @@ Tensor sample_at(const char* op, const Tensor& x, int64_t rows, int64_t columns,
                                               columns, part, parts},
            channels / 4 + 1);
   });
-  return record(op, y, {x}, [=, sizes = x.sizes(), dtype = x.dtype()](const Tensor& dy, const NeedsGrad&) {
+  const bool moves = source.tensor.defined() && requires_grad(source.tensor);
+  auto rule = [=, sizes = x.sizes(), dtype = x.dtype(), x_ = moves ? Saved(dense) : Saved()](const Tensor& dy,
+                                                                                             const NeedsGrad& needs) {
     const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
+    Grads grads(2);
+    if (needs[1]) grads[1] = source.gradient(gradient, x_.get());
+    if (!needs[0]) return grads;
     const DType compute = dtype == DType::Float64 ? dtype : DType::Float32;
     Tensor dx = zeros(sizes, {compute, MemoryFormat::ChannelsLast, dy.device()});
     dispatch_floating(op, dtype, [&]<class T>() {
@@ -149,8 +163,10 @@ Tensor sample_at(const char* op, const Tensor& x, int64_t rows, int64_t columns,
                                                  height, width, rows, columns, block},
              rows * columns);
     });
-    return Grads{ops::to(dx, dtype)};
-  });
+    grads[0] = ops::to(dx, dtype);
+    return grads;
+  };
+  return record(op, y, {x, source.tensor}, std::move(rule));
 }
 
 }  // namespace bevgrad

@@ -17,11 +17,15 @@ enum class Pass : int64_t { Forward, BackwardInput, BackwardWeight };
 
 struct Geometry {
   memory::desc x, y;
-  memory::dims strides, padding;
+  memory::dims strides, dilation, padding;  // oneDNN's dilation is the gap between entries
 };
 
 Geometry geometry(const Tensor& x, const Tensor& y, ConvOptions options) {
-  return {activation_desc(x), activation_desc(y), {options.stride, options.stride}, {options.padding, options.padding}};
+  return {activation_desc(x),
+          activation_desc(y),
+          {options.stride.h, options.stride.w},
+          {options.dilation.h - 1, options.dilation.w - 1},
+          {options.padding.h, options.padding.w}};
 }
 
 PrimitiveKey key(Pass pass, const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options,
@@ -34,15 +38,20 @@ PrimitiveKey key(Pass pass, const Tensor& x, const Tensor& y, const Tensor& weig
           weight.size(0),
           weight.size(2),
           weight.size(3),
-          options.stride,
-          options.padding,
+          options.stride.h,
+          options.stride.w,
+          options.padding.h,
+          options.padding.w,
+          options.dilation.h,
+          options.dilation.w,
+          options.groups,
           static_cast<int64_t>(x.dtype()) * 16 + static_cast<int64_t>(y.dtype()),
           epilogue};
 }
 
 dnnl::convolution_forward::primitive_desc forward_hint(const Geometry& g, const memory::desc& weight) {
   return {{dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, g.x, weight, g.y, g.strides,
-           g.padding, g.padding},
+           g.dilation, g.padding, g.padding},
           engine()};
 }
 
@@ -77,25 +86,25 @@ Primitive make_forward(const Tensor& y, const Tensor& x, const Tensor& weight, c
     }
   }
   attributes.set_post_ops(post);
-  const memory::desc w = any_weight_desc(weight, data_type(x.dtype()));
+  const memory::desc w = any_weight_desc(weight, data_type(x.dtype()), options.groups);
   memory::desc bias;
   if (epilogue.shift.defined()) bias = {{weight.size(0)}, memory::data_type::f32, memory::format_tag::x};
   const dnnl::convolution_forward::primitive_desc description(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, g.x, w, bias, g.y, g.strides, g.padding,
-       g.padding},
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, g.x, w, bias, g.y, g.strides, g.dilation,
+       g.padding, g.padding},
       attributes, engine());
   return {true, dnnl::convolution_forward(description), description.weights_desc(), description.scratchpad_desc()};
 }
 
 Primitive make_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
   const Geometry g = geometry(dx, dy, options);
-  const memory::desc w = any_weight_desc(weight, data_type(dy.dtype()));
+  const memory::desc w = any_weight_desc(weight, data_type(dy.dtype()), options.groups);
   Geometry hint = g;
   hint.x = activation_desc(dx).data.data_type == g.y.data.data_type
                ? g.x
                : memory::desc(dx.sizes(), data_type(dy.dtype()), memory::format_tag::nhwc);
   const dnnl::convolution_backward_data::primitive_desc description(
-      {dnnl::algorithm::convolution_direct, g.x, w, g.y, g.strides, g.padding, g.padding}, user_scratchpad(), engine(),
+      {dnnl::algorithm::convolution_direct, g.x, w, g.y, g.strides, g.dilation, g.padding, g.padding}, user_scratchpad(), engine(),
       forward_hint(hint, w));
   return {true, dnnl::convolution_backward_data(description), description.weights_desc(),
           description.scratchpad_desc()};
@@ -104,9 +113,9 @@ Primitive make_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& 
 Primitive make_backward_weight(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
   const Geometry g = geometry(x, dy, options);
   const dnnl::convolution_backward_weights::primitive_desc description(
-      {dnnl::algorithm::convolution_direct, g.x, any_weight_desc(dweight, memory::data_type::f32), g.y, g.strides,
-       g.padding, g.padding},
-      user_scratchpad(), engine(), forward_hint(g, any_weight_desc(dweight, data_type(x.dtype()))));
+      {dnnl::algorithm::convolution_direct, g.x, any_weight_desc(dweight, memory::data_type::f32, options.groups), g.y,
+       g.strides, g.dilation, g.padding, g.padding},
+      user_scratchpad(), engine(), forward_hint(g, any_weight_desc(dweight, data_type(x.dtype()), options.groups)));
   return {true, dnnl::convolution_backward_weights(description), description.diff_weights_desc(),
           description.scratchpad_desc()};
 }
@@ -165,7 +174,7 @@ bool backward_weight_by_onednn(const Tensor& dweight, const Tensor& x, const Ten
   const auto conv = primitive_cache().find(key(Pass::BackwardWeight, x, dy, dweight, options, 0),
                                            [&] { return make_backward_weight(dweight, x, dy, options); });
   if (!conv->usable) return false;
-  const memory::desc plain(dweight.sizes(), memory::data_type::f32, memory::format_tag::oihw);
+  const memory::desc plain = plain_weight_desc(weight_dims(dweight, options.groups));
   const bool direct = plain == conv->weight;
   const Tensor result = direct ? dweight : allocate_for(conv->weight);
   execute(*conv, {{DNNL_ARG_SRC, wrap(activation_desc(x), x)},
@@ -178,13 +187,13 @@ bool backward_weight_by_onednn(const Tensor& dweight, const Tensor& x, const Ten
 // oneDNN 2.6's 1x1 kernels with a stride write past their buffers where the channels do not fill a vector. Such a
 // convolution is one without stride over every stride-th pixel.
 bool overruns(const Tensor& x, const Tensor& weight, ConvOptions options) {
-  return x.dtype() != DType::Float64 && options.stride > 1 && options.padding == 0 && weight.size(2) == 1 &&
-         weight.size(3) == 1 && (weight.size(0) % 16 != 0 || weight.size(1) % 16 != 0);
+  return x.dtype() != DType::Float64 && !(options.stride == 1) && options.padding == 0 && weight.size(2) == 1 &&
+         weight.size(3) == 1 && (weight.size(0) / options.groups % 16 != 0 || weight.size(1) % 16 != 0);
 }
 
 // Every stride-th pixel of x: a view of the size of y.
-Tensor strided_pixels(const Tensor& x, const Tensor& y, int stride) {
-  const Shape strides = {x.stride(0), x.stride(1), x.stride(2) * stride, x.stride(3) * stride};
+Tensor strided_pixels(const Tensor& x, const Tensor& y, Pair stride) {
+  const Shape strides = {x.stride(0), x.stride(1), x.stride(2) * stride.h, x.stride(3) * stride.w};
   return Tensor(x.storage(), x.offset(), {x.size(0), x.size(1), y.size(2), y.size(3)}, strides, x.dtype());
 }
 

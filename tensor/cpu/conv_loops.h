@@ -9,12 +9,17 @@ namespace bevgrad::cpu::loops {
 
 struct ConvShape {
   int64_t n, c, h, w, k, kh, kw, oh, ow;
-  int stride, padding;
+  Pair stride, padding, dilation;
+  int64_t groups;
+
+  int64_t in() const { return c / groups; }  // channels that an output channel sees
+  /// The first of them.
+  int64_t first_in(int64_t output) const { return output / (k / groups) * in(); }
 };
 
 inline ConvShape conv_shape(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
-  return {x.size(0),      x.size(1), x.size(2), x.size(3),      weight.size(0), weight.size(2),
-          weight.size(3), y.size(2), y.size(3), options.stride, options.padding};
+  return {x.size(0), x.size(1),      x.size(2),       x.size(3),        weight.size(0), weight.size(2), weight.size(3),
+          y.size(2), y.size(3), options.stride, options.padding, options.dilation, options.groups};
 }
 
 /// Calls `visit(input pixel, output pixel, kernel position)` with offsets in pixels for one image's output row.
@@ -22,25 +27,25 @@ template <class F>
 void for_each_tap(const ConvShape& s, int64_t n, int64_t oh, F&& visit) {
   for (int64_t ow = 0; ow < s.ow; ++ow)
     for (int64_t r = 0; r < s.kh; ++r) {
-      const int64_t h = oh * s.stride - s.padding + r;
+      const int64_t h = oh * s.stride.h - s.padding.h + r * s.dilation.h;
       if (h < 0 || h >= s.h) continue;
       for (int64_t q = 0; q < s.kw; ++q) {
-        const int64_t w = ow * s.stride - s.padding + q;
+        const int64_t w = ow * s.stride.w - s.padding.w + q * s.dilation.w;
         if (w < 0 || w >= s.w) continue;
         visit((n * s.h + h) * s.w + w, (n * s.oh + oh) * s.ow + ow, r * s.kw + q);
       }
     }
 }
 
-/// The weight as [kh*kw][k][c], in double.
+/// The weight as [kh*kw][k][c / groups], in double.
 template <class P>
 std::vector<double> weight_by_tap(const P* weight, const ConvShape& s) {
-  const int64_t taps = s.kh * s.kw;
-  std::vector<double> result(static_cast<size_t>(taps * s.k * s.c));
+  const int64_t taps = s.kh * s.kw, in = s.in();
+  std::vector<double> result(static_cast<size_t>(taps * s.k * in));
   for (int64_t k = 0; k < s.k; ++k)
-    for (int64_t c = 0; c < s.c; ++c)
+    for (int64_t c = 0; c < in; ++c)
       for (int64_t t = 0; t < taps; ++t)
-        result[(t * s.k + k) * s.c + c] = static_cast<double>(weight[(k * s.c + c) * taps + t]);
+        result[(t * s.k + k) * in + c] = static_cast<double>(weight[(k * in + c) * taps + t]);
   return result;
 }
 
@@ -55,9 +60,10 @@ void conv2d_forward(T* y, const T* x, const P* weight, const P* scale, const P* 
       const int64_t first = (n * s.oh + oh) * s.ow;
       for_each_tap(s, n, oh, [&](int64_t in, int64_t out, int64_t tap) {
         for (int64_t k = 0; k < s.k; ++k) {
-          const double* w = &taps[(tap * s.k + k) * s.c];
+          const double* w = taps.data() + (tap * s.k + k) * s.in();
+          const T* from = x + in * s.c + s.first_in(k);
           double sum = 0;
-          for (int64_t c = 0; c < s.c; ++c) sum += static_cast<double>(compute_t<T>(x[in * s.c + c])) * w[c];
+          for (int64_t c = 0; c < s.in(); ++c) sum += static_cast<double>(compute_t<T>(from[c])) * w[c];
           row[(out - first) * s.k + k] += sum;
         }
       });
@@ -82,9 +88,10 @@ void conv2d_backward_input(D* dx, const T* dy, const P* weight, const ConvShape&
     for (int64_t oh = 0; oh < s.oh; ++oh)
       for_each_tap(s, n, oh, [&](int64_t in, int64_t out, int64_t tap) {
         for (int64_t k = 0; k < s.k; ++k) {
-          const double* w = &taps[(tap * s.k + k) * s.c];
+          const double* w = taps.data() + (tap * s.k + k) * s.in();
           const double g = static_cast<double>(compute_t<T>(dy[out * s.k + k]));
-          for (int64_t c = 0; c < s.c; ++c) image[(in - first) * s.c + c] += g * w[c];
+          double* to = image.data() + (in - first) * s.c + s.first_in(k);
+          for (int64_t c = 0; c < s.in(); ++c) to[c] += g * w[c];
         }
       });
     for (size_t i = 0; i < image.size(); ++i)
@@ -97,16 +104,16 @@ void conv2d_backward_weight(P* dweight, const T* x, const T* dy, const ConvShape
   const int64_t taps = s.kh * s.kw;
 #pragma omp parallel for schedule(static)
   for (int64_t k = 0; k < s.k; ++k) {
-    std::vector<double> sums(static_cast<size_t>(taps * s.c), 0.0);
+    std::vector<double> sums(static_cast<size_t>(taps * s.in()), 0.0);
     for (int64_t n = 0; n < s.n; ++n)
       for (int64_t oh = 0; oh < s.oh; ++oh)
         for_each_tap(s, n, oh, [&](int64_t in, int64_t out, int64_t tap) {
           const double g = static_cast<double>(compute_t<T>(dy[out * s.k + k]));
-          for (int64_t c = 0; c < s.c; ++c)
-            sums[tap * s.c + c] += g * static_cast<double>(compute_t<T>(x[in * s.c + c]));
+          const T* from = x + in * s.c + s.first_in(k);
+          for (int64_t c = 0; c < s.in(); ++c) sums[tap * s.in() + c] += g * static_cast<double>(compute_t<T>(from[c]));
         });
-    for (int64_t c = 0; c < s.c; ++c)
-      for (int64_t t = 0; t < taps; ++t) dweight[(k * s.c + c) * taps + t] = static_cast<P>(sums[t * s.c + c]);
+    for (int64_t c = 0; c < s.in(); ++c)
+      for (int64_t t = 0; t < taps; ++t) dweight[(k * s.in() + c) * taps + t] = static_cast<P>(sums[t * s.in() + c]);
   }
 }
 

@@ -29,8 +29,18 @@ dnnl::memory::desc activation_desc(const Tensor& x) {
   return {x.sizes(), data_type(x.dtype()), dnnl::memory::format_tag::nhwc};
 }
 
-dnnl::memory::desc any_weight_desc(const Tensor& weight, dnnl::memory::data_type type) {
-  return {weight.sizes(), type, dnnl::memory::format_tag::any};
+dnnl::memory::dims weight_dims(const Tensor& weight, int groups) {
+  if (groups == 1) return weight.sizes();
+  return {groups, weight.size(0) / groups, weight.size(1), weight.size(2), weight.size(3)};
+}
+
+dnnl::memory::desc any_weight_desc(const Tensor& weight, dnnl::memory::data_type type, int groups) {
+  return {weight_dims(weight, groups), type, dnnl::memory::format_tag::any};
+}
+
+dnnl::memory::desc plain_weight_desc(const dnnl::memory::dims& sizes) {
+  using tag = dnnl::memory::format_tag;
+  return {sizes, dnnl::memory::data_type::f32, sizes.size() == 5 ? tag::goihw : tag::oihw};
 }
 
 dnnl::memory wrap(const dnnl::memory::desc& desc, const Tensor& tensor) {

@@ -18,8 +18,12 @@ dnnl::memory::data_type data_type(DType dtype);
 
 /// [N,C,H,W], channels-last.
 dnnl::memory::desc activation_desc(const Tensor& x);
-/// [out,in,kh,kw] in whatever layout the primitive likes best.
-dnnl::memory::desc any_weight_desc(const Tensor& weight, dnnl::memory::data_type type);
+/// The sizes of a weight [out,in/groups,kh,kw] as oneDNN has them: with several groups, these are in front.
+dnnl::memory::dims weight_dims(const Tensor& weight, int groups);
+/// The same in whatever layout the primitive likes best.
+dnnl::memory::desc any_weight_desc(const Tensor& weight, dnnl::memory::data_type type, int groups = 1);
+/// A contiguous float32 weight of those sizes.
+dnnl::memory::desc plain_weight_desc(const dnnl::memory::dims& sizes);
 /// The tensor's memory seen through `desc`.
 dnnl::memory wrap(const dnnl::memory::desc& desc, const Tensor& tensor);
 

@@ -41,7 +41,7 @@ Tensor prepare_weight(const Tensor& weight, const Tensor& scale, const dnnl::mem
 }
 
 Tensor prepare_weight(const Tensor& weight, const Tensor& scale, const dnnl::memory::desc& wanted, bool keep) {
-  const dnnl::memory::desc plain(weight.sizes(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::oihw);
+  const dnnl::memory::desc plain = plain_weight_desc(wanted.dims());
   if (plain == wanted && !scale.defined()) return weight;
   return prepare_weight(weight, scale, wanted, keep, [&] {
     const Tensor source = scale.defined() ? scaled(weight, scale) : weight;

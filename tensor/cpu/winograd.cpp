@@ -213,7 +213,8 @@ bool winograd_is_on() {
 bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
   constexpr int64_t kMinChannels = 32, kMinPixels = 96, kMinPixelsUnkept = 256;
   const bool fits =
-      winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 && options.padding <= 2;
+      winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 &&
+      options.dilation == 1 && options.groups == 1 && options.padding.h == options.padding.w && options.padding.h <= 2;
   // Of one image: the batch must not decide, or a sample's bits would depend on those beside it.
   const int64_t pixels = y.size(2) * y.size(3);
   return fits && std::min(weight.size(0), weight.size(1)) >= kMinChannels &&
@@ -227,12 +228,12 @@ void conv2d_forward_by_winograd(const Tensor& y, const Tensor& x, const Tensor& 
     return prepare_weight(weight, epilogue.scale, wanted, keeps(weight, options),
                           [&] { return transform_weight(weight, epilogue.scale, wanted); });
   };
-  if (x.dtype() == DType::BFloat16) return run<BFloat16>(y, x, epilogue, options.padding, prepare);
-  run<float>(y, x, epilogue, options.padding, prepare);
+  if (x.dtype() == DType::BFloat16) return run<BFloat16>(y, x, epilogue, options.padding.h, prepare);
+  run<float>(y, x, epilogue, options.padding.h, prepare);
 }
 
 void conv2d_backward_input_by_winograd(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
-  const int padding = kIn - kOut - options.padding;
+  const int padding = kIn - kOut - options.padding.h;
   const auto prepare = [&](const memory::desc& wanted) { return transform_gradient_weight(weight, wanted); };
   if (dx.dtype() == DType::BFloat16) return run<BFloat16>(dx, dy, {}, padding, prepare);
   run<float>(dx, dy, {}, padding, prepare);

@@ -101,8 +101,8 @@ void run(const Tensor& dweight, const Tensor& x, const Tensor& dy, int padding) 
 }  // namespace
 
 void conv2d_backward_weight_by_winograd(const Tensor& dweight, const Tensor& x, const Tensor& dy, ConvOptions options) {
-  if (x.dtype() == DType::BFloat16) return run<BFloat16>(dweight, x, dy, options.padding);
-  run<float>(dweight, x, dy, options.padding);
+  if (x.dtype() == DType::BFloat16) return run<BFloat16>(dweight, x, dy, options.padding.h);
+  run<float>(dweight, x, dy, options.padding.h);
 }
 
 }  // namespace bevgrad::cpu

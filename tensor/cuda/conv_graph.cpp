@@ -36,14 +36,14 @@ Descriptor tensor(int64_t uid, const ConvOperand& operand, bool is_virtual = fal
 Descriptor convolution(const ConvProblem& problem) {
   Descriptor result(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
   const cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
-  const std::vector<int64_t> padding(2, problem.padding);
+  const auto both = [](Pair pair) { return std::vector<int64_t>{pair.h, pair.w}; };
   result.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT);
   result.set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode);
   result.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, int64_t{2});
-  result.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, std::vector<int64_t>(2, problem.stride));
-  result.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, std::vector<int64_t>(2, 1));
-  result.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, padding);
-  result.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, padding);
+  result.set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, both(problem.stride));
+  result.set(CUDNN_ATTR_CONVOLUTION_DILATIONS, both(problem.dilation));
+  result.set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, both(problem.padding));
+  result.set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, both(problem.padding));
   result.finalize();
   return result;
 }
@@ -171,8 +171,12 @@ class Builder {
 
 std::vector<int64_t> ConvProblem::key() const {
   std::vector<int64_t> key{static_cast<int64_t>(pass),
-                           stride,
-                           padding,
+                           stride.h,
+                           stride.w,
+                           padding.h,
+                           padding.w,
+                           dilation.h,
+                           dilation.w,
                            has_shift + 2 * has_residual + 4 * relu,
                            static_cast<int64_t>(shift_dtype),
                            has_shift ? shift_alignment : 0,

@@ -6,12 +6,13 @@
 #include "base/recent.h"
 #include "cuda/cudnn_descriptor.h"
 #include "tensor/dtype.h"
+#include "tensor/pair.h"
 
 namespace bevgrad::cuda {
 
 enum class ConvPass : int64_t { Forward, BackwardInput, BackwardWeight };
 
-/// A dense channels-last operand; sizes are logical, [N,C,H,W] or [K,C,kh,kw].
+/// A dense channels-last operand; sizes are logical, [N,C,H,W] or [K,C/groups,kh,kw].
 struct ConvOperand {
   std::array<int64_t, 4> sizes{};
   DType dtype = DType::Float32;
@@ -23,7 +24,7 @@ struct ConvOperand {
 struct ConvProblem {
   ConvPass pass = ConvPass::Forward;
   ConvOperand x, weight, y;
-  int stride = 1, padding = 0;
+  Pair stride = 1, padding = 0, dilation = 1;
   bool has_shift = false, has_residual = false, relu = false;
   DType shift_dtype = DType::Float32;
   int64_t shift_alignment = 4, residual_alignment = 16;

@@ -17,12 +17,14 @@ T* pointer(const Tensor& tensor) {
 
 struct ConvShape {
   int64_t n, c, h, w, k, kh, kw, oh, ow;
-  int stride, padding;
+  Pair stride, padding, dilation;
+  int64_t in, out;  // channels of a group
 };
 
 ConvShape conv_shape(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
-  return {x.size(0),      x.size(1), x.size(2), x.size(3),      weight.size(0), weight.size(2),
-          weight.size(3), y.size(2), y.size(3), options.stride, options.padding};
+  return {x.size(0),      x.size(1),       x.size(2),        x.size(3),      weight.size(0),
+          weight.size(2), weight.size(3),  y.size(2),        y.size(3),      options.stride,
+          options.padding, options.dilation, weight.size(1), weight.size(0) / options.groups};
 }
 
 template <class T>
@@ -51,13 +53,13 @@ struct Forward {
     const T* image = x + line / s.oh * s.h * s.w * s.c;
     double sum = 0;
     for (int64_t r = 0; r < s.kh; ++r) {
-      const int64_t h = oh * s.stride - s.padding + r;
+      const int64_t h = oh * s.stride.h - s.padding.h + r * s.dilation.h;
       if (h < 0 || h >= s.h) continue;
       for (int64_t q = 0; q < s.kw; ++q) {
-        const int64_t w = ow * s.stride - s.padding + q;
+        const int64_t w = ow * s.stride.w - s.padding.w + q * s.dilation.w;
         if (w < 0 || w >= s.w) continue;
-        const T* in = image + (h * s.w + w) * s.c;
-        for (int64_t c = 0; c < s.c; ++c) sum += wide(in, c) * wide(weight, ((k * s.c + c) * s.kh + r) * s.kw + q);
+        const T* in = image + (h * s.w + w) * s.c + k / s.out * s.in;
+        for (int64_t c = 0; c < s.in; ++c) sum += wide(in, c) * wide(weight, ((k * s.in + c) * s.kh + r) * s.kw + q);
       }
     }
     if (scale) sum *= wide(scale, k);
@@ -78,15 +80,17 @@ struct BackwardInput {
   BEVGRAD_HD void operator()(int64_t i) const {
     const int64_t c = i % s.c, pixel = i / s.c, w = pixel % s.w, line = pixel / s.w, h = line % s.h;
     const T* image = dy + line / s.h * s.oh * s.ow * s.k;
+    const int64_t group = c / s.in, inner = c % s.in;
     double sum = 0;
     for (int64_t r = 0; r < s.kh; ++r) {
-      const int64_t top = h + s.padding - r, oh = top / s.stride;
-      if (top < 0 || top % s.stride != 0 || oh >= s.oh) continue;
+      const int64_t top = h + s.padding.h - r * s.dilation.h, oh = top / s.stride.h;
+      if (top < 0 || top % s.stride.h != 0 || oh >= s.oh) continue;
       for (int64_t q = 0; q < s.kw; ++q) {
-        const int64_t left = w + s.padding - q, ow = left / s.stride;
-        if (left < 0 || left % s.stride != 0 || ow >= s.ow) continue;
+        const int64_t left = w + s.padding.w - q * s.dilation.w, ow = left / s.stride.w;
+        if (left < 0 || left % s.stride.w != 0 || ow >= s.ow) continue;
         const T* from = image + (oh * s.ow + ow) * s.k;
-        for (int64_t k = 0; k < s.k; ++k) sum += wide(from, k) * wide(weight, ((k * s.c + c) * s.kh + r) * s.kw + q);
+        for (int64_t k = group * s.out; k < (group + 1) * s.out; ++k)
+          sum += wide(from, k) * wide(weight, ((k * s.in + inner) * s.kh + r) * s.kw + q);
       }
     }
     narrow(dx, i, sum);
@@ -101,14 +105,15 @@ struct BackwardWeight {
   const T* dy;
 
   BEVGRAD_HD void operator()(int64_t i) const {
-    const int64_t q = i % s.kw, r = i / s.kw % s.kh, c = i / (s.kw * s.kh) % s.c, k = i / (s.kw * s.kh * s.c);
+    const int64_t q = i % s.kw, r = i / s.kw % s.kh, k = i / (s.kw * s.kh * s.in);
+    const int64_t c = i / (s.kw * s.kh) % s.in + k / s.out * s.in;
     double sum = 0;
     for (int64_t n = 0; n < s.n; ++n)
       for (int64_t oh = 0; oh < s.oh; ++oh) {
-        const int64_t h = oh * s.stride - s.padding + r;
+        const int64_t h = oh * s.stride.h - s.padding.h + r * s.dilation.h;
         if (h < 0 || h >= s.h) continue;
         for (int64_t ow = 0; ow < s.ow; ++ow) {
-          const int64_t w = ow * s.stride - s.padding + q;
+          const int64_t w = ow * s.stride.w - s.padding.w + q * s.dilation.w;
           if (w < 0 || w >= s.w) continue;
           sum += wide(dy, ((n * s.oh + oh) * s.ow + ow) * s.k + k) * wide(x, ((n * s.h + h) * s.w + w) * s.c + c);
         }
@@ -127,7 +132,7 @@ void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, cons
     launch(x.device(), y.numel(),
            Forward<T>{s, y.data<T>(), x.data<T>(), weight.data<P>(), pointer<P>(epilogue.scale),
                       pointer<P>(epilogue.shift), pointer<T>(epilogue.residual), epilogue.relu},
-           s.c * s.kh * s.kw);
+           s.in * s.kh * s.kw);
   });
 }
 
@@ -135,7 +140,7 @@ void conv2d_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& wei
   const ConvShape s = conv_shape(dx, dy, weight, options);
   dispatch_floating("conv2d backward", dy.dtype(), [&]<class T>() {
     using P = parameter_t<T>;
-    const int64_t cost = s.k * s.kh * s.kw;
+    const int64_t cost = s.out * s.kh * s.kw;
     if (dx.dtype() == dy.dtype())
       return launch(dy.device(), dx.numel(), BackwardInput<T, T>{s, dx.data<T>(), dy.data<T>(), weight.data<P>()},
                     cost);

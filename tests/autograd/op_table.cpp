@@ -7,7 +7,8 @@ OpTable op_table() {
   for (const auto& family :
        {pointwise_cases(), shape_cases(), reduce_cases(), conv_cases(), batch_norm_cases(), pool_cases(),
         linear_cases(), channel_scale_cases(), interpolate_cases(), grid_sample_cases(), softmax_cases(), cells_cases(),
-        elementary_cases(), statistics_cases(), indexing_cases()})
+        elementary_cases(), statistics_cases(), indexing_cases(), conv_nd_cases(),
+        windows_cases(), attention_cases(), deformable_cases(), einsum_cases()})
     table.rows.insert(table.rows.end(), family.begin(), family.end());
   return table;
 }

@@ -60,7 +60,9 @@ TEST(NaN, SurvivesTheReluOfAConvolution) {
     const DType parameters = c.dtype == DType::Float64 ? c.dtype : DType::Float32;
     const Tensor weight = generator.normal({c.outputs, c.channels, c.kernel, c.kernel}, 0, 0.1, {parameters});
     const Tensor bias = generator.normal({c.outputs}, 0, 1, {parameters});
-    const Conv2dOptions plain{c.stride, c.kernel / 2, false}, fused{c.stride, c.kernel / 2, true};
+    const Conv2dOptions plain{c.stride, c.kernel / 2};
+    Conv2dOptions fused = plain;
+    fused.relu = true;
     const Tensor apart = relu(conv2d(x, weight, bias, plain));
     ASSERT_GT(nans(apart), 0);
     EXPECT_EQ(nans(conv2d(x, weight, bias, fused)), nans(apart));

@@ -33,6 +33,8 @@ grep -rnE -- "-march|-Werror|$build|$source" "$work/prefix/lib"*/cmake "$work/pr
 say "core alone, without the libraries of the other components"
 configure_and_build "$source/examples/core" "$work/core" -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON
 "$work/core/circles"
+"$work/core/digits"
+"$work/core/language_model" "$source/docs/architecture.md"
 
 say "a program with parts of its own"
 configure_and_build "$source/examples/outside" "$work/outside"

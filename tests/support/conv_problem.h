@@ -10,10 +10,12 @@ namespace bevgrad {
 struct ConvCase {
   int64_t n, c, h, w, k;
   int kernel, stride, padding;
+  int dilation = 1, groups = 1;
 
   friend std::ostream& operator<<(std::ostream& out, const ConvCase& s) {
     return out << "[" << s.n << "," << s.c << "," << s.h << "," << s.w << "] to " << s.k << ", kernel " << s.kernel
-               << ", stride " << s.stride << ", padding " << s.padding;
+               << ", stride " << s.stride << ", padding " << s.padding
+               << ", dilation " << s.dilation << ", groups " << s.groups;
   }
 };
 
@@ -24,6 +26,16 @@ inline const ConvCase kConvCases[] = {
     {2, 33, 7, 9, 17, 3, 2, 1},  {3, 32, 5, 5, 9, 1, 1, 0},    {1, 64, 10, 7, 128, 1, 2, 0},
     {2, 24, 6, 8, 16, 2, 2, 0},  {1, 128, 6, 5, 128, 3, 1, 1}, {2, 1, 4, 3, 1, 3, 1, 1},
     {1, 256, 4, 7, 48, 3, 1, 1}, {4, 5, 1, 1, 6, 1, 1, 0},
+    // Depthwise, with a multiplier, groups, dilation, both.
+    {2, 64, 9, 13, 64, 3, 1, 1, 1, 64},
+    {1, 19, 8, 7, 19, 5, 2, 2, 1, 19},
+    {1, 24, 6, 5, 48, 3, 1, 1, 1, 24},
+    {2, 32, 7, 6, 64, 3, 2, 1, 1, 4},
+    {1, 6, 5, 7, 9, 3, 1, 1, 1, 3},
+    {2, 48, 6, 7, 48, 1, 2, 0, 1, 3},
+    {1, 32, 12, 9, 32, 3, 1, 2, 2},
+    {1, 7, 11, 9, 5, 3, 2, 3, 3},
+    {1, 40, 9, 9, 40, 3, 1, 2, 2, 40},
 };
 
 struct ConvRun {
@@ -66,18 +78,18 @@ struct ConvRun {
 /// In float64 on the CPU.
 inline ConvRun make_conv(const ConvCase& s) {
   Generator generator(5);
-  const int64_t oh = (s.h + 2 * s.padding - s.kernel) / s.stride + 1;
-  const int64_t ow = (s.w + 2 * s.padding - s.kernel) / s.stride + 1;
+  const int64_t oh = conv_size(s.h, s.kernel, s.stride, s.padding, s.dilation);
+  const int64_t ow = conv_size(s.w, s.kernel, s.stride, s.padding, s.dilation);
   const auto activation = [&](const Shape& sizes) {
     return ops::contiguous(exact(generator, sizes), MemoryFormat::ChannelsLast);
   };
   return {activation({s.n, s.c, s.h, s.w}),
-          exact(generator, {s.k, s.c, s.kernel, s.kernel}),
+          exact(generator, {s.k, s.c / s.groups, s.kernel, s.kernel}),
           exact(generator, {s.k}, 0.5, 1.5),
           exact(generator, {s.k}),
           activation({s.n, s.k, oh, ow}),
           activation({s.n, s.k, oh, ow}),
-          {s.stride, s.padding}};
+          {s.stride, s.padding, false, s.dilation, s.groups}};
 }
 
 }  // namespace bevgrad

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "configs/load.h"
@@ -40,6 +41,32 @@ TEST(Parts, TheStandardRowsMakeWhatTheyName) {
   EXPECT_DOUBLE_EQ(cosine(0), 0.5);
   EXPECT_NEAR(cosine(50), 0.275, 1e-12);
   EXPECT_DOUBLE_EQ(cosine(100), 0.2);
+}
+
+TEST(Parts, EveryOptimizerAndScheduleIsARow) {
+  const Parts parts = standard_parts();
+  const auto lr_at = [&](const std::vector<std::string>& sets, int64_t step) {
+    return make_lr_schedule(document(sets), parts)(step);
+  };
+  EXPECT_NEAR(lr_at({"train.lr_schedule=step", "train.step={ step_size: 30 gamma: 0.5 }"}, 61), 0.125, 1e-12);
+  EXPECT_NEAR(lr_at({"train.lr_schedule=exponential", "train.exponential.gamma=0.9"}, 2), 0.5 * 0.81, 1e-12);
+  EXPECT_NEAR(lr_at({"train.lr_schedule=cosine_restarts", "train.cosine_restarts.period=20"}, 30), 0.25, 1e-12);
+  EXPECT_NEAR(lr_at({"train.lr_schedule=one_cycle", "train.one_cycle.div_factor=10"}, 0), 0.05, 1e-12);
+  EXPECT_NEAR(lr_at({"train.lr_schedule=polynomial", "train.polynomial.power=2"}, 50), 0.125, 1e-12);
+  EXPECT_NEAR(lr_at({"train.lr_schedule=wsd", "train.wsd={ decay_share: 0.4 min_share: 0.5 }"}, 80), 0.375, 1e-12);
+  const std::pair<const char*, const char*> rows[] = {{"Adam", "betas"},
+                                                      {"RMSprop", "alpha"},
+                                                      {"Lion", "betas"},
+                                                      {"Muon", "ns_steps"},
+                                                      {"Adafactor", "beta2_decay"}};
+  for (const auto& [name, option] : rows) {
+    const Hyperparameters options =
+        make_optimizer(document({fmt::format("train.optimizer={}", name)}), parts)->hyperparameters();
+    EXPECT_TRUE(std::any_of(options.begin(), options.end(), [&](const auto& entry) { return entry.first == option; }))
+        << name;
+  }
+  EXPECT_THAT(testing::error_of([&] { document({"train.muon.momentum=1"}); }), HasSubstr("train.muon.momentum"));
+  EXPECT_THAT(testing::error_of([&] { document({"train.step.step_size=0"}); }), HasSubstr("train.step.step_size"));
 }
 
 TEST(Parts, AWrongNameListsTheKnownAndTheNearOnes) {

@@ -24,6 +24,17 @@ inline void check_dtypes(std::string_view op, const Tensor& x, const Tensor& par
         op, describe(x), wide ? "float64" : "float32", describe(parameter));
 }
 
+inline void check_groups(std::string_view op, const Tensor& weight, int groups) {
+  check(groups >= 1 && weight.size(0) % groups == 0, "{}: {} groups do not divide the {} of weight {}", op, groups,
+        weight.size(0), to_string(weight.sizes()));
+}
+
+inline void check_window(std::string_view op, Pair stride, Pair padding, Pair dilation) {
+  check(stride.h >= 1 && stride.w >= 1 && padding.h >= 0 && padding.w >= 0 && dilation.h >= 1 && dilation.w >= 1,
+        "{}: stride {} and dilation {} must be positive, padding {} not negative", op, to_string(stride),
+        to_string(dilation), to_string(padding));
+}
+
 /// dy where y > 0, in the kernels' layout; dy itself where y is undefined.
 inline Tensor masked(const Tensor& dy, const Tensor& y) {
   const Tensor dense = ops::contiguous(dy, MemoryFormat::ChannelsLast);

@@ -1,5 +1,7 @@
 #include "autograd/functions/indexing.h"
 
+#include "autograd/functions/index.h"
+
 #include <algorithm>
 
 #include "autograd/cases/lines.h"
@@ -86,6 +88,36 @@ std::vector<OpCase> indexing_cases() {
                      scatter_add(zeros({3, 2}), 0, index_of({0}, {1, 1}), zeros({2, 1}));
                    },
                    "scatter_add: x is float32 [3,2] on cpu"}}},
+      {.op = "scatter",
+       .inputs = {{{3, 2}}, {{2, 2}}},
+       .function =
+           [](const Tensors& x) {
+             return scatter(x[0], 0, index_of({2, 1, 0, 1}, {2, 2}, x[0].device()), x[1]);
+           },
+       .reference =
+           [](const Tensors& x) {
+             const Values v = x[0].to_vector(), s = x[1].to_vector();
+             return from_values({s[2], v[1], v[2], s[3], s[0], v[5]}, {3, 2}, {DType::Float64});
+           },
+       .errors = {{[] {
+                     scatter(zeros({3, 2}), 0, index_of({3}, {1, 1}), zeros({1, 1}));
+                   },
+                   "scatter: index 0 is 3, expected 0 to 2"}}},
+      {.op = "index_add",
+       .inputs = {{{2, 3}}, {{2, 4}}},
+       .function =
+           [](const Tensors& x) {
+             return index_add(x[0], 1, index_of({2, 0, 2, 2}, {4}, x[0].device()), x[1]);
+           },
+       .reference =
+           [](const Tensors& x) {
+             const Values v = x[0].to_vector(), s = x[1].to_vector();
+             return from_values(
+                 {v[0] + s[1], v[1], v[2] + s[0] + s[2] + s[3], v[3] + s[5], v[4], v[5] + s[4] + s[6] + s[7]}, {2, 3},
+                 {DType::Float64});
+           },
+       .errors = {{[] { index_add(zeros({2, 3}), 1, index_of({0}, {1}), zeros({2, 3})); },
+                   "index_add: the source is [2,3], expected [2,1]"}}},
       {.op = "index_select",
        .inputs = {{{2, 3, 2}}},
        .function =
@@ -127,6 +159,42 @@ std::vector<OpCase> indexing_cases() {
              });
            },
        .errors = {{[] { topk(zeros({2}), 3); }, "topk: 3 of dimension -1 of [2]"}}},
+      {.op = "slice",
+       .inputs = {{{2, 7}}},
+       .function = [](const Tensors& x) { return slice(x[0], -1, 1, -1, 2); },
+       .reference = picked({2, 3}, {1, 3, 5, 8, 10, 12}),
+       .empty = {{2, 0}},
+       .errors = {{[] { slice(zeros({2}), 0, 0, 2, 0); }, "slice: the step is 0"},
+                  {[] { slice(zeros({2}), 1); }, "dimension 1"}}},
+      {.op = "slice",
+       .variant = "nothing",
+       .inputs = {{{2, 3}}},
+       .function = [](const Tensors& x) { return cat({slice(x[0], 0, 5, 9), slice(x[0], 0, 1), slice(x[0], 0, 1, 0)}, 0); },
+       .reference = picked({1, 3}, {3, 4, 5})},
+      {.op = "index",
+       .inputs = {{{2, 3, 4}}},
+       .function =
+           [](const Tensors& x) {
+             return index(x[0], {-1, Slice(1, 3), newaxis, Slice(0, 4, 3)});
+           },
+       .reference = picked({2, 1, 2}, {16, 19, 20, 23}),
+       .errors = {{[] {
+                     index(zeros({2}), {0, Slice()});
+                   },
+                   "index: 2 entries for [2]"},
+                  {[] {
+                     index(zeros({2}), {ellipsis, ellipsis});
+                   },
+                   "index: more than one ellipsis"}}},
+      {.op = "index",
+       .variant = "ellipsis",
+       .inputs = {{{2, 3, 2}}},
+       .function =
+           [](const Tensors& x) {
+             return index(x[0], {ellipsis, 1});
+           },
+       .reference = picked({2, 3}, {1, 3, 5, 7, 9, 11}),
+       .empty = {{2, 0, 2}}},
       {.op = "flip",
        .inputs = {{{2, 3, 2}}},
        .function =

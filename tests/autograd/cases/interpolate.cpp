@@ -1,5 +1,6 @@
 #include "autograd/functions/interpolate.h"
 
+#include "autograd/functions/resample.h"
 #include "autograd/op_cases.h"
 #include "support/image.h"
 
@@ -68,6 +69,35 @@ std::vector<OpCase> interpolate_cases() {
                        interpolate_bilinear(zeros({2, 3, 4, 4}), 0, 2);
                      },
                      "to [0,2]"}};
+  // Values: tests/autograd/golden_functions.cpp.
+  const InterpolateOptions kinds[] = {{InterpolateMode::Nearest},
+                                      {InterpolateMode::NearestExact},
+                                      {InterpolateMode::Area},
+                                      {InterpolateMode::Bilinear},
+                                      {InterpolateMode::Bilinear, true},
+                                      {InterpolateMode::Bilinear, false, true},
+                                      {InterpolateMode::Bicubic},
+                                      {InterpolateMode::Bicubic, true},
+                                      {InterpolateMode::Bicubic, false, true}};
+  for (const InterpolateOptions& options : kinds)
+    rows.push_back({.op = "interpolate",
+                    .variant = fmt::format("mode {}{}{}", static_cast<int>(options.mode),
+                                           options.align_corners ? ", corners" : "",
+                                           options.antialias ? ", antialias" : ""),
+                    .inputs = {{{2, 3, 5, 4}}},
+                    .function =
+                        [options](const Tensors& t) {
+                          return interpolate(t[0], {3, 7}, options);
+                        },
+                    .empty = {{0, 3, 5, 4}}});
+  rows.back().errors = {{[] {
+                           interpolate(zeros({1, 2, 3, 4}), {0, 2});
+                         },
+                         "interpolate: cannot resize float32 [1,2,3,4] on cpu to 0x2"},
+                        {[] {
+                           interpolate(zeros({1, 2, 3, 4}), 2, {.align_corners = true});
+                         },
+                         "align_corners and antialias are for bilinear and bicubic"}};
   rows.push_back({.op = "upsample_add",
                   .inputs = {{{2, 3, 2, 3}}, {{2, 3, 4, 6}}},
                   .function = [](const Tensors& t) { return upsample_add(t[0], t[1]); },

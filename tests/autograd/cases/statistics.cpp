@@ -185,6 +185,45 @@ std::vector<OpCase> statistics_cases() {
                               },
                               "group_norm: the input is float32 [2,6]"}},
                   .bfloat16_tolerance = 0.05});
+  rows.push_back({.op = "instance_norm",
+                  .inputs = {{{2, 3, 2, 4}}, {{3}, 0.5, 2}, {{3}}},
+                  .function = [](const Tensors& x) { return instance_norm(x[0], x[1], x[2], 1e-3); },
+                  .reference =
+                      [](const Tensors& x) {
+                        const Tensor rows = by_lines(ops::reshape(x[0], {6, 8}), 1,
+                                                     [](const Values& v) { return normalised(v, 1e-3); });
+                        return ops::add(ops::mul(ops::reshape(rows, {2, 3, 2, 4}), ops::view(x[1], {3, 1, 1})),
+                                        ops::view(x[2], {3, 1, 1}));
+                      },
+                  .empty = {{0, 3, 2, 4}, {3}, {3}},
+                  .errors = {{[] {
+                                instance_norm(zeros({2, 3}));
+                              },
+                              "instance_norm: input [2,3], expected [N,C,..]"}},
+                  .bfloat16_tolerance = 0.05});
+  rows.push_back({.op = "rms_norm",
+                  .inputs = {{{3, 2, 5}}, {{2, 5}, 0.5, 2}},
+                  .function =
+                      [](const Tensors& x) {
+                        return rms_norm(x[0], {2, 5}, x[1], 1e-3);
+                      },
+                  .reference =
+                      [](const Tensors& x) {
+                        const Tensor rows = by_lines(ops::reshape(x[0], {3, 10}), 1, [](const Values& v) {
+                          double squares = 0;
+                          for (const double value : v) squares += value * value;
+                          Values result;
+                          for (const double value : v) result.push_back(value / std::sqrt(squares / 10 + 1e-3));
+                          return result;
+                        });
+                        return ops::mul(ops::reshape(rows, {3, 2, 5}), x[1]);
+                      },
+                  .empty = {{0, 2, 5}, {2, 5}},
+                  .errors = {{[] {
+                                rms_norm(zeros({2, 3}), {4});
+                              },
+                              "rms_norm: input [2,3] does not end in [4]"}},
+                  .bfloat16_tolerance = 0.05});
   return rows;
 }
 

@@ -1,0 +1,355 @@
+// The backward pass.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <queue>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/anomaly.h"
+#include "autograd/grad.h"
+#include "internal/node.h"
+#include "tensor/profile.h"
+
+namespace bevgrad {
+namespace {
+
+std::atomic<int64_t> hooks{0};
+
+// Nobody else sees its memory, nor any element another.
+bool is_own(const Tensor& tensor) {
+  return tensor.is_unique() && tensor.is_contiguous(tensor.suggested_format());
+}
+
+// A gradient that has arrived but whose node has not run yet.
+struct Pending {
+  Tensor sum;
+
+  void accumulate(Tensor gradient) {
+    if (!sum.defined()) {
+      sum = std::move(gradient);
+    } else if (is_own(sum)) {
+      ops::add_(sum, gradient);
+    } else {
+      sum = ops::add(sum, gradient);
+    }
+  }
+};
+
+// Brings what a rule returned for one input to that input's shape, or says which rule is wrong.
+Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& gradient) {
+  if (gradient.dtype() != edge.dtype || gradient.device() != edge.device)
+    fail("backward of {}: the gradient of input {} is {}, expected {} on {}", node.op, input, describe(gradient),
+         name(edge.dtype), to_string(edge.device));
+  if (edge.sizes == gradient.sizes()) return gradient;
+  const Shape &from = gradient.sizes(), to = edge.sizes.shape();
+  bool reducible = from.size() >= to.size();
+  for (size_t i = 0; reducible && i < to.size(); ++i) {
+    const int64_t wanted = to[to.size() - 1 - i];
+    reducible = wanted == 1 || wanted == from[from.size() - 1 - i];
+  }
+  check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
+        to_string(from), to_string(to));
+  return ops::sum_to(gradient, to);
+}
+
+// Adds the gradient of a view to its part of the input's gradient.
+void accumulate_part(const Node& node, const Tensor& gradient, Tensor& sum, bool in_place) {
+  const Edge& edge = node.inputs[0];
+  if (!sum.defined()) {
+    sum = zeros(edge.sizes.shape(), {edge.dtype, node.view->format, edge.device});
+    ops::copy_(node.view->part_of(sum), gradient);
+    return;
+  }
+  if (!in_place && !is_own(sum)) sum = ops::clone(sum);
+  ops::add_(node.view->part_of(sum), gradient);
+}
+
+// Held while a leaf's gradient is added to: several threads may run passes into the same leaves. One of a few, as else
+// every recorded tensor would carry one.
+std::mutex& mutex_of(const Meta& leaf) {
+  static std::array<std::mutex, 32> mutexes;
+  return mutexes[std::hash<const void*>()(&leaf) / sizeof(Meta) % mutexes.size()];
+}
+
+void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
+  const std::lock_guard lock(mutex_of(leaf));
+  if (leaf.gradient.defined()) {
+    ops::add_(leaf.gradient, gradient);
+  } else {
+    // A rule may hand the same memory to several inputs or elements; a leaf's gradient is its own.
+    leaf.gradient = is_own(gradient) ? std::move(gradient) : ops::clone(gradient);
+  }
+}
+
+// Visits every edge into a leaf that a pass from `root` reaches, with the node that it leads to.
+template <class Visit>
+void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
+  std::vector<const Node*> pending = {root.get()};
+  std::unordered_set<const Node*> seen = {root.get()};
+  while (!pending.empty()) {
+    const Node* node = pending.back();
+    pending.pop_back();
+    for (const Edge& edge : node->inputs) {
+      if (edge.leaf) visit(*edge.leaf, *node);
+      if (edge.node && seen.insert(edge.node.get()).second) pending.push_back(edge.node.get());
+    }
+  }
+}
+
+// How many gradients are still to come for each leaf that has a hook.
+class HookCounts {
+ public:
+  explicit HookCounts(const std::shared_ptr<Node>& root) {
+    if (hooks == 0) return;
+    visit_leaves(root, [this](Meta& leaf, const Node&) {
+      if (leaf.hook) ++left_[&leaf];
+    });
+  }
+  void arrived(Meta& leaf) {
+    const auto found = left_.find(&leaf);
+    if (found != left_.end() && --found->second == 0) leaf.hook(leaf.gradient);
+  }
+
+ private:
+  std::unordered_map<Meta*, int64_t> left_;
+};
+
+// What autograd::grad wants to know: gradients of chosen leaves and results, instead of those of all leaves.
+class Targets {
+ public:
+  explicit Targets(const std::vector<Tensor>& inputs) {
+    for (const Tensor& input : inputs) sums_[key(input)];
+  }
+  static const void* key(const Tensor& tensor) {
+    const auto meta = meta_of(tensor);
+    return meta && meta->node ? static_cast<const void*>(meta->node.get()) : meta.get();
+  }
+  /// The gradient that a leaf or a node collects; null where it is not asked for.
+  Tensor* find(const void* leaf_or_node) {
+    const auto found = sums_.find(leaf_or_node);
+    return found == sums_.end() ? nullptr : &found->second;
+  }
+  const Tensor& gradient(const Tensor& input) { return sums_[key(input)]; }
+  void add(const void* leaf_or_node, const Tensor& gradient) {
+    if (Tensor* sum = find(leaf_or_node)) *sum = sum->defined() ? ops::add(*sum, gradient) : gradient;
+  }
+  /// Whether the edge leads to something that is asked for.
+  bool leads_there(const Edge& edge) const {
+    return edge.leaf ? sums_.contains(edge.leaf.get()) : edge.node && on_the_way_.contains(edge.node.get());
+  }
+  /// Marks what lies between `root` and the targets.
+  void mark_way(const std::shared_ptr<Node>& root) {
+    std::vector<const Node*> found = {root.get()};
+    std::unordered_set<const Node*> seen = {root.get()};
+    for (size_t i = 0; i < found.size(); ++i)
+      for (const Edge& edge : found[i]->inputs)
+        if (edge.node && seen.insert(edge.node.get()).second) found.push_back(edge.node.get());
+    std::sort(found.begin(), found.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
+    for (const Node* node : found)
+      if (sums_.contains(node) || std::any_of(node->inputs.begin(), node->inputs.end(),
+                                              [this](const Edge& edge) { return leads_there(edge); }))
+        on_the_way_.insert(node);
+  }
+
+ private:
+  std::unordered_map<const void*, Tensor> sums_;
+  std::unordered_set<const Node*> on_the_way_;
+};
+
+// The gradient that a pass begins with at `output`.
+Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
+  const auto meta = meta_of(output);
+  check(meta && meta->requires_grad,
+        "{}: {} does not depend on a tensor that requires a gradient (a gradient itself never does: there is no double "
+        "backward)",
+        op, describe(output));
+  check(dy.defined() || output.numel() == 1, "{}: {} is no scalar, give its gradient", op, describe(output));
+  if (!dy.defined()) return ops::reshape(ones({1}, {output.dtype(), {}, output.device()}), output.sizes());
+  check(dy.sizes() == output.sizes() && dy.dtype() == output.dtype(), "{}: the gradient is {}, the output {}", op,
+        describe(dy), describe(output));
+  return dy;
+}
+
+using Roots = std::vector<std::pair<std::shared_ptr<Node>, Tensor>>;
+
+// Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone.
+void run_back(Roots roots, Targets* targets, bool retain_graph) {
+  std::optional<HookCounts> hook_counts;
+  if (!targets) hook_counts.emplace(roots[0].first);
+  // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
+  // topological order, and the same one each time.
+  auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
+    return a->sequence < b->sequence;
+  };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> ready(earlier);
+  std::unordered_map<Node*, Pending> pending;
+  for (auto& [root, first] : roots) {
+    auto [slot, is_new] = pending.try_emplace(root.get());
+    slot->second.accumulate(std::move(first));
+    if (is_new) ready.push(root);
+  }
+  roots.clear();
+  while (!ready.empty()) {
+    const std::shared_ptr<Node> node = ready.top();
+    ready.pop();
+    const auto entry = pending.find(node.get());
+    Tensor gradient = std::move(entry->second.sum);
+    pending.erase(entry);
+
+    if (targets) {
+      targets->add(node.get(), gradient);
+      if (std::none_of(node->inputs.begin(), node->inputs.end(),
+                       [&](const Edge& edge) { return targets->leads_there(edge); }))
+        continue;
+    }
+    check(node->rule || node->view,
+          "backward of {}: its tape has been used by an earlier backward pass; to go back twice, add the outputs or pass "
+          "retain_graph",
+          node->op);
+    if (const auto result = node->output.lock())
+      check(result->version == node->output_version,
+            "backward of {}: its result has been written in place since it was computed, of which the gradient knows "
+            "nothing: write a new tensor instead (a pointer from data<T>() is a write, data<const T>() is not)",
+            node->op);
+    std::vector<bool> needs;
+    for (const Edge& edge : node->inputs) needs.push_back(targets ? targets->leads_there(edge) : edge.wanted());
+    const profile::BackwardScope profiled(node->op, node->profiled, gradient);
+    const Tensor dy = anomaly::is_on() ? gradient : Tensor();
+    const tape::EngineScope scope(node->op);
+    if (node->view) {
+      Edge& edge = node->inputs[0];
+      if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
+      if (edge.leaf && targets) {
+        accumulate_part(*node, gradient, *targets->find(edge.leaf.get()), false);
+      } else if (edge.leaf) {
+        {
+          const std::lock_guard lock(mutex_of(*edge.leaf));
+          accumulate_part(*node, gradient, edge.leaf->gradient, true);
+        }
+        hook_counts->arrived(*edge.leaf);
+      } else {
+        auto [slot, is_new] = pending.try_emplace(edge.node.get());
+        accumulate_part(*node, gradient, slot->second.sum, false);
+        if (is_new) ready.push(edge.node);
+      }
+      if (!retain_graph) {
+        node->view = nullptr;
+        node->inputs.clear();
+      }
+      continue;
+    }
+    const uint64_t version = gradient.storage()->version;
+    Grads grads = node->rule(gradient, NeedsGrad(needs));
+    check(gradient.storage()->version == version,
+          "backward of {}: its rule writes in place to the gradient that it is given, which others share", node->op);
+    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
+    gradient = Tensor();
+    if (!retain_graph) node->rule = nullptr;
+    check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
+          grads.size(), node->inputs.size());
+    for (size_t i = 0; i < grads.size(); ++i) {
+      Edge& edge = node->inputs[i];
+      if (!needs[i]) continue;
+      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
+      Tensor arrived = checked(*node, i, edge, grads[i]);
+      grads[i] = Tensor();
+      if (edge.leaf && targets) {
+        targets->add(edge.leaf.get(), arrived);
+      } else if (edge.leaf) {
+        accumulate_into_leaf(*edge.leaf, std::move(arrived));
+        hook_counts->arrived(*edge.leaf);
+      } else {
+        auto [slot, is_new] = pending.try_emplace(edge.node.get());
+        slot->second.accumulate(std::move(arrived));
+        if (is_new) ready.push(edge.node);
+      }
+    }
+    if (!retain_graph) node->inputs.clear();
+  }
+}
+
+}  // namespace
+
+void set_gradient_hook(const Tensor& leaf, GradientHook hook) {
+  Meta& meta = make_meta(leaf);
+  check(!meta.node, "set_gradient_hook: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
+  hooks += static_cast<int64_t>(static_cast<bool>(hook)) - static_cast<int64_t>(static_cast<bool>(meta.hook));
+  meta.hook = std::move(hook);
+}
+
+CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves) {
+  // A gradient is complete when the earliest recorded of its consumers has run back.
+  std::unordered_map<const Meta*, uint64_t> earliest;
+  if (const auto root = meta_of(output); root && root->node) {
+    visit_leaves(root->node, [&earliest](const Meta& leaf, const Node& node) {
+      const auto [entry, is_new] = earliest.try_emplace(&leaf, node.sequence);
+      if (!is_new) entry->second = std::min(entry->second, node.sequence);
+    });
+  }
+  CompletionOrder result;
+  result.order.resize(leaves.size());
+  std::iota(result.order.begin(), result.order.end(), size_t{0});
+  std::vector<uint64_t> keys;
+  for (const Tensor& leaf : leaves) {
+    const auto found = earliest.find(meta_of(leaf).get());
+    keys.push_back(found == earliest.end() ? UINT64_MAX : found->second);
+    result.unreached += found == earliest.end();
+  }
+  std::stable_sort(result.order.begin(), result.order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
+  return result;
+}
+
+void backward(const Tensor& output, const Tensor& dy) {
+  backward(output, dy, false);
+}
+
+void backward(const Tensor& output, const Tensor& dy, bool retain_graph) {
+  Tensor first = first_gradient("backward", output, dy);
+  const auto root = meta_of(output);
+  const NoGradGuard no_grad;
+  if (!root->node) {
+    accumulate_into_leaf(*root, std::move(first));
+    if (root->hook) root->hook(root->gradient);
+    return;
+  }
+  Roots roots;
+  roots.emplace_back(root->node, std::move(first));
+  run_back(std::move(roots), nullptr, retain_graph);
+}
+
+Grads autograd::grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                     const GradOptions& options) {
+  check(!options.create_graph, "autograd::grad: create_graph: there is no double backward, gradients have no tape");
+  check(options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size(),
+        "autograd::grad: {} outputs and {} grad_outputs", outputs.size(), options.grad_outputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    check(requires_grad(inputs[i]), "autograd::grad: input {} does not require a gradient", i);
+  Targets targets(inputs);
+  Roots roots;
+  const NoGradGuard no_grad;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    Tensor first = first_gradient("autograd::grad", outputs[i],
+                                  options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]);
+    const auto meta = meta_of(outputs[i]);
+    if (meta->node) {
+      targets.mark_way(meta->node);
+      roots.emplace_back(meta->node, std::move(first));
+    } else {
+      targets.add(meta.get(), first);
+    }
+  }
+  run_back(std::move(roots), &targets, options.retain_graph);
+  Grads grads;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    grads.push_back(targets.gradient(inputs[i]));
+    check(grads.back().defined() || options.allow_unused, "autograd::grad: no output depends on input {} ({})", i,
+          describe(inputs[i]));
+  }
+  return grads;
+}
+
+}  // namespace bevgrad

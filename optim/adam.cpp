@@ -1,0 +1,31 @@
+#include "optim/adam.h"
+
+#include "internal/adam_step.h"
+
+namespace bevgrad {
+
+Adam::Adam(AdamOptions options) : Optimizer("Adam", {"exp_avg", "exp_avg_sq"}, true), options_(options) {}
+
+void Adam::update(const OptimizedParameter& parameter, const Tensor& gradient, double lr, ParameterState& state) {
+  adam_step({.lr = lr,
+             .beta1 = options_.beta1,
+             .beta2 = options_.beta2,
+             .eps = options_.eps,
+             .coupled_decay = parameter.decays ? options_.weight_decay : 0,
+             .step = state.step},
+            parameter.value, gradient, state.tensors[0], state.tensors[1]);
+}
+
+Hyperparameters Adam::hyperparameters() const {
+  return {{"betas", std::vector<double>{options_.beta1, options_.beta2}},
+          {"eps", options_.eps},
+          {"weight_decay", options_.weight_decay},
+          {"amsgrad", false},
+          {"maximize", false},
+          {"foreach", std::monostate()},
+          {"capturable", false},
+          {"differentiable", false},
+          {"fused", std::monostate()}};
+}
+
+}  // namespace bevgrad
