@@ -73,6 +73,8 @@ void fill_defaults(config::Config& proto) {
   fill(train.mutable_train_milestones(), {0.65, 0.9});
   fill(train.mutable_finetune_milestones(), {0.65, 0.9});
   proto.mutable_data();
+  proto.mutable_augmentation()->mutable_pictures();
+  proto.mutable_augmentation()->mutable_ground();
   config::Eval& eval = *proto.mutable_eval();
   fill(eval.mutable_series_eval_conf(), {0.9, 0.85, 0.8, 0.75, 0.7});
   fill_ranges(eval);

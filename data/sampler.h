@@ -15,6 +15,7 @@ namespace bevgrad {
 struct Draw {
   int64_t entry = 0;   ///< into the dataset
   bool starts = true;  ///< nothing that this slot showed before belongs to the same stream
+  int64_t epoch = 0;   ///< how often all of the data had been handed out when this draw's run of frames was begun
 
   bool operator==(const Draw&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tensor/ops.h"
 
@@ -42,6 +43,8 @@ void HistoryOptions::validate() const {
   if (!(match_tol >= 0) || !(match_tol < intervals[0]))
     throw UsageError(fmt::format("history: match_tol {} is impossible, expected 0 to below the first interval {}",
                                  match_tol, intervals[0]));
+  if (!(drop >= 0 && drop <= 1))
+    throw UsageError(fmt::format("history: drop {} is impossible, expected 0 to 1", drop));
   if (max_capacity < 1)
     throw UsageError(fmt::format("history: max_capacity {} is impossible, expected 1 or more", max_capacity));
   if (storage != DType::Float32 && storage != DType::BFloat16)
@@ -50,13 +53,15 @@ void HistoryOptions::validate() const {
 
 std::vector<double> draw_intervals(const HistoryOptions& options, Generator* generator) {
   std::vector<double> intervals = options.intervals;
-  if (!options.interval_variable || generator == nullptr) return intervals;
-  for (size_t i = 0; i < intervals.size(); ++i) {
+  if (generator == nullptr) return intervals;
+  for (size_t i = 0; options.interval_variable && i < intervals.size(); ++i) {
     const double nominal = options.intervals[i];
     const double low = ((i ? options.intervals[i - 1] : 0.0) + nominal) / 2;
     const double high = i + 1 < intervals.size() ? (nominal + options.intervals[i + 1]) / 2 : nominal;
     intervals[i] = low + (high - low) * generator->next_uniform();
   }
+  for (size_t i = 0; options.drop > 0 && i < intervals.size(); ++i)
+    if (generator->next_uniform() < options.drop) intervals[i] = std::numeric_limits<double>::infinity();
   return intervals;
 }
 

@@ -17,6 +17,8 @@ struct HistoryOptions {
   double match_tol = 0.1;
   /// Draw each interval from between the midpoints to its neighbours (0 before the first, itself after the last).
   bool interval_variable = false;
+  /// In training, the probability that an interval is taken for one at which there is no frame.
+  double drop = 0;
   int64_t max_capacity = 40;       ///< frames kept of a sequence
   DType storage = DType::Float32;  ///< or BFloat16
   /// Controls of an experiment: history taken as if the vehicle had not moved; poses of history frames exchanged.
@@ -27,7 +29,8 @@ struct HistoryOptions {
   void validate() const;
 };
 
-/// The intervals of one sample: the nominal ones, or drawn where the options say so and there is a generator.
+/// The intervals of one sample: the nominal ones, or drawn where the options say so and there is a generator. One that
+/// was dropped is infinite.
 std::vector<double> draw_intervals(const HistoryOptions& options, Generator* generator);
 
 /// How many of the oldest frames a queue that was given `timestamps` (oldest first) has let go of: those too old for

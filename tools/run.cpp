@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "distributed/launch/error_file.h"
 #include "distributed/mesh.h"
 #include "distributed/process_group.h"
+#include "run_variants.h"
 #include "subcommands.h"
 #include "tensor/allocator.h"
 #include "train/network_state.h"
@@ -34,6 +36,8 @@ struct RunFlags {
   std::string resume;
   bool profile = false;
   bool detect_anomaly = false;
+  std::vector<uint64_t> seeds;
+  std::vector<std::string> sweeps;
 };
 
 /// How long an agent's store may be away.
@@ -146,6 +150,41 @@ void run(const RunFlags& flags) {
   }
 }
 
+/// The same command line without what makes it several runs.
+std::vector<std::string> arguments_of_one(const RunFlags& flags) {
+  std::vector<std::string> words = {program_invocation_short_name, "run", "--state", flags.state, "--device",
+                                    flags.config.device};
+  if (!flags.config.config.empty()) words.insert(words.end(), {"--config", flags.config.config});
+  for (const std::string& set : flags.config.sets) words.insert(words.end(), {"--set", set});
+  if (flags.config.threads > 0) words.insert(words.end(), {"--threads", std::to_string(flags.config.threads)});
+  if (!flags.ckpt.empty()) words.insert(words.end(), {"--ckpt", flags.ckpt});
+  if (!flags.resume.empty()) words.insert(words.end(), {"--resume", flags.resume});
+  if (flags.profile) words.push_back("--profile");
+  if (flags.detect_anomaly) words.push_back("--detect-anomaly");
+  return words;
+}
+
+void run_all(const RunFlags& flags) {
+  if (flags.seeds.empty() && flags.sweeps.empty()) {
+    run(flags);
+    return;
+  }
+  if (!flags.resume.empty() && flags.resume != "auto")
+    throw UsageError("--resume: several runs go on each from its own folder, expected auto");
+  if (read_rank_environment().world_size > 1)
+    throw UsageError("--seeds, --sweep: start each run with the launcher, not this command");
+  const std::vector<RunVariant> variants = run_variants(flags.seeds, flags.sweeps);
+  // What no run can be is said before the first begins.
+  std::string source;
+  for (const RunVariant& variant : variants) {
+    ConfigFlags config = flags.config;
+    config.sets.insert(config.sets.end(), variant.sets.begin(), variant.sets.end());
+    source = config.load().source;
+  }
+  run_one_after_another(arguments_of_one(flags), variants,
+                        flags.work_dir.empty() ? default_work_dir(source) : flags.work_dir);
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, const Parts& parts) {
@@ -164,7 +203,15 @@ void add_run(CLI::App& app, const Parts& parts) {
   command->add_flag("--detect-anomaly", flags->detect_anomaly,
                     "stop at the first operation whose result or gradient is no finite number, and name it and its "
                     "module (slower)");
-  command->callback([flags] { run(*flags); });
+  command
+      ->add_option("--seeds", flags->seeds, "several runs, one a seed, each in a folder of the work folder: 1,2,3")
+      ->delimiter(',');
+  command
+      ->add_option("--sweep", flags->sweeps,
+                   "several runs, one a value of a field: train.base_lr=1e-3,3e-3; given twice, every combination")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command->callback([flags] { run_all(*flags); });
 }
 
 }  // namespace bevgrad

@@ -31,7 +31,8 @@ int batches_ahead(const config::Config& proto) {
 }  // namespace
 
 BatchSource::BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
-                         const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device)
+                         const config::Config& proto, std::shared_ptr<const Augmentation> augmentation,
+                         int64_t num_cases, const ProcessGroup& group, Device device)
     : name_(std::move(name)), tasks_(std::move(tasks)), dataset_(std::move(dataset)) {
   sampler_options_ = {.batch_size = proto.train().batch_size(),
                       .rank = group.rank(),
@@ -45,6 +46,7 @@ BatchSource::BatchSource(std::string name, std::vector<ActiveTask> tasks, std::s
                                      LoaderOptions{.workers = proto.train().num_workers(),
                                                    .ahead = batches_ahead(proto),
                                                    .sensors = !proto.feature_cache().enabled(),
+                                                   .augmentation = std::move(augmentation),
                                                    .device = device});
 }
 
@@ -91,7 +93,8 @@ std::vector<TaskLists> lists_of_tasks(const config::Config& proto, const TaskLis
   return all;
 }
 
-TrainData::TrainData(const configs::Document& document, const TaskList& tasks) {
+TrainData::TrainData(const configs::Document& document, const TaskList& tasks)
+    : augmentation_(configs::augmentation(document)) {
   const config::Config& proto = document.proto;
   for (TaskLists& together : lists_of_tasks(proto, tasks)) {
     if (together.lists.empty())
@@ -101,6 +104,10 @@ TrainData::TrainData(const configs::Document& document, const TaskList& tasks) {
                                                    configs::dataset_options(proto, true));
     if (std::ranges::any_of(together.tasks, &ActiveTask::uses_history))
       configs::validate_history_reach(document, dataset->frame_period());
+    if (const double jitter = proto.augmentation().timestamp_jitter(); jitter > 0 && jitter >= dataset->frame_period() / 2)
+      throw UsageError(fmt::format(
+          "{}: field \"augmentation.timestamp_jitter\": {} s, expected less than half the {:.3g} s between two frames",
+          document.place("augmentation.timestamp_jitter"), jitter, dataset->frame_period()));
     std::vector<std::string> checked = check_briefly(*dataset, check_options(proto, together.tasks, true));
     entries_.push_back({together.name, std::move(together.tasks), std::move(dataset), std::move(checked)});
   }
@@ -110,7 +117,7 @@ std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t
                                             Device device) const {
   std::vector<BatchSource> sources;
   for (const Entry& entry : entries_)
-    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group, device);
+    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, augmentation_, num_cases, group, device);
   return sources;
 }
 

@@ -33,7 +33,8 @@ class BatchSource {
  public:
   /// `num_cases`: cases of an epoch, 0 for all. Batches are sent ahead to `device`.
   BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
-              const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device = {});
+              const config::Config& proto, std::shared_ptr<const Augmentation> augmentation, int64_t num_cases,
+              const ProcessGroup& group, Device device = {});
 
   const std::string& name() const { return name_; }
   const std::vector<ActiveTask>& tasks() const { return tasks_; }
@@ -92,6 +93,7 @@ class TrainData {
     std::vector<std::string> checked;  // what a brief check of the data says
   };
   std::vector<Entry> entries_;
+  std::shared_ptr<const Augmentation> augmentation_;
 };
 
 }  // namespace bevgrad

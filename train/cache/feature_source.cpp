@@ -168,6 +168,10 @@ Device FeatureSource::device() const {
   return impl_->network.device();
 }
 
+const BevGrid& FeatureSource::grid() const {
+  return impl_->network.options().grid;
+}
+
 int64_t FeatureSource::computed() const {
   return impl_->computed;
 }

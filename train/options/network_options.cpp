@@ -68,6 +68,7 @@ HistoryOptions history_options(const config::Config& proto) {
   options.storage = temporal.storage() == config::Temporal::bfloat16 ? DType::BFloat16 : DType::Float32;
   options.identity_warp = temporal.warp() == config::Temporal::identity;
   options.shuffle_poses = temporal.shuffle_poses();
+  options.drop = proto.augmentation().drop_history();
   return options;
 }
 
