@@ -9,7 +9,9 @@ namespace bevgrad {
 AccumulatedSums::AccumulatedSums(const BatchSync* ranks, int batches) : ranks_(ranks), batches_(batches) {}
 
 BatchSync AccumulatedSums::part_of_the_step() const {
-  BatchSync sync = ranks_ ? *ranks_ : BatchSync{.norms = false};
+  BatchSync sync;
+  sync.norms = false;
+  if (ranks_) sync = *ranks_;
   sync.processes *= batches_;
   return sync;
 }
