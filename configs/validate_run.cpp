@@ -33,6 +33,7 @@ void judge_loss(const Judge& judge, const config::Config& proto) {
                                                     {"loss.dynamic_heatmap", loss.dynamic_heatmap()},
                                                     {"loss.dynamic_box", loss.dynamic_box()}};
   for (const auto& [field, weight] : weights) judge.not_negative(field, weight);
+  judge.within("loss.class_weight_power", loss.class_weight_power(), 0.0, 4.0);
   const config::StaticHead& head = proto.network().static_head();
   judge_class_weights(judge, "loss.lane_class_weights", loss.lane_class_weights(), head.lane_classes_size());
   judge_class_weights(judge, "loss.road_class_weights", loss.road_class_weights(), head.road_classes_size());
@@ -132,6 +133,7 @@ void judge_lists(const Judge& judge, const std::string& field, const Groups& gro
 }
 
 void judge_data(const Judge& judge, const config::Data& data) {
+  judge.probability("data.balance_classes", data.balance_classes());
   judge.require(!data.root().empty(), "data.root", "the folder's name is empty");
   judge.require(!data.lmdb().empty(), "data.lmdb", "the file name is empty");
   judge_lists(judge, "data.train", data.train());

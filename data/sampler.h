@@ -31,6 +31,9 @@ struct SamplerOptions {
   int64_t chunk_frames = 0;
   /// Streaming: slots begin their first stream at different points, so that they do not all lack history at once.
   bool stagger = true;
+  /// Shuffled: how often each entry of the dataset is drawn in an epoch, 1 at least; a fraction is drawn anew every
+  /// epoch. Empty: once.
+  std::vector<double> repeats = {};
 };
 
 class Sampler {

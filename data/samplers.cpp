@@ -133,6 +133,14 @@ class ShuffledSampler final : public Sampler {
   void reorder() {
     std::mt19937_64 random = random_for(options_.seed, kOrderRuns, epoch_++);
     order_ = pool_;
+    if (!options_.repeats.empty()) {
+      order_.clear();
+      for (const int64_t entry : pool_) {
+        const double repeats = options_.repeats[static_cast<size_t>(entry)];
+        const double chance = static_cast<double>(random() >> 11) * 0x1p-53;
+        order_.insert(order_.end(), static_cast<size_t>(repeats + chance), entry);
+      }
+    }
     shuffle(order_, random);
     next_ = 0;
   }

@@ -14,6 +14,7 @@
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
+#include "train/class_balance.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
@@ -74,14 +75,14 @@ struct Trainer::Pace {
 
 Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group,
                  const Parts& parts)
-    : document_(document),
+    : document_(with_class_weights(document)),
       options_(options),
       group_(group),
       parallel_(group, document.proto.distributed()),
       work_dir_(options.work_dir, parallel_.is_first()),
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       generator_(document.proto.seed()),
-      tasks_(parts.tasks, document),
+      tasks_(parts.tasks, document_),
       optimizer_(make_optimizer(document, parts)),
       schedule_(make_lr_schedule(document, parts)),
       data_(document_, tasks_),

@@ -49,6 +49,7 @@ NetworkOptions network_options(const Document& document) {
   options.lidar.channels.assign(lidar.channels().begin(), lidar.channels().end());
   options.lidar.neck_channels = lidar.neck_channels();
   options.temporal.history = proto.temporal().intervals_size();
+  options.temporal.overlap = proto.temporal().overlap();
   options.temporal.bilinear = proto.temporal().warp() == config::Temporal::bilinear;
   options.enable_lidar = proto.tasks().enable_lidar();
   options.enable_static_temporal = proto.tasks().enable_static_temporal();
