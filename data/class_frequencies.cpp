@@ -40,10 +40,9 @@ std::vector<ClassContents> class_contents(const Dataset& dataset, const std::vec
   std::vector<ClassContents> contents;
   for (const int64_t entry : entries) {
     const Labels labels = dataset.load(entry, labels_only).labels;
-    contents.push_back({marked_cells(labels.lane, schema.lane_classes.size()),
-                        marked_cells(labels.road, schema.road_classes.size()),
-                        items(labels.instances, schema.instance_classes.size()),
-                        items(labels.boxes, schema.dynamic_classes.size())});
+    contents.push_back(
+        {marked_cells(labels.lane, schema.lane_classes.size()), marked_cells(labels.road, schema.road_classes.size()),
+         items(labels.instances, schema.instance_classes.size()), items(labels.boxes, schema.dynamic_classes.size())});
   }
   return contents;
 }

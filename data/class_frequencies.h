@@ -22,8 +22,8 @@ std::vector<int64_t> spread_entries(const Dataset& dataset, int64_t most);
 /// for a class that does not occur. Power 1 makes every class's cells count the same in all, 0 changes nothing.
 std::vector<double> weights_from_counts(const std::vector<int64_t>& counts, double power);
 
-/// How often each frame is drawn in an epoch (Gupta, Dollar and Girshick, "LVIS", CVPR 2019): the largest over the classes
-/// that it holds of max(1, sqrt(share / f)), where f is the share of frames that hold the class.
+/// How often each frame is drawn in an epoch (Gupta, Dollar and Girshick, "LVIS", CVPR 2019): the largest over the
+/// classes that it holds of max(1, sqrt(share / f)), where f is the share of frames that hold the class.
 std::vector<double> repeat_factors(const std::vector<ClassContents>& frames, double share);
 
 }  // namespace bevgrad

@@ -17,7 +17,7 @@ namespace {
 struct Work {
   std::vector<Draw> draws;
   std::vector<Sample> samples;
-  std::vector<EgoChange> ego_changes;        // per slot
+  std::vector<EgoChange> ego_changes;      // per slot
   std::vector<std::exception_ptr> errors;  // per slot
   size_t claimed = 0;
   size_t finished = 0;

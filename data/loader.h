@@ -25,8 +25,8 @@ struct LoaderOptions {
   Device device = {};
 };
 
-/// What comes out depends on dataset, sampler and augmentation alone, never on the number of workers. The destructor stops the
-/// workers without waiting for more than the samples that they are at.
+/// What comes out depends on dataset, sampler and augmentation alone, never on the number of workers. The destructor
+/// stops the workers without waiting for more than the samples that they are at.
 class Loader {
  public:
   /// `dataset` must outlive the loader.

@@ -10,9 +10,9 @@ namespace bevgrad {
 /// representations", ICLR 2016) over the frames, warped into the current ego frame. Per frame x, with state h:
 ///   z, r = sigmoid(`gates`(x, h)), n = tanh(`candidate`(x, r h)), h' = z h + (1 - z) n,
 /// where `gates` and `candidate` are 3x3 convolutions of what stands side by side. A cell's first valid frame sets its
-/// state to n; a frame that is not valid there leaves it. fused = current + gamma * `out`(h), 1x1. `gamma` [C] starts at
-/// 0: an untrained fusion gives the current feature, bit for bit. The weights are the shares that the frames' n have in
-/// the last state, from the channels' mean z.
+/// state to n; a frame that is not valid there leaves it. fused = current + gamma * `out`(h), 1x1. `gamma` [C] starts
+/// at 0: an untrained fusion gives the current feature, bit for bit. The weights are the shares that the frames' n have
+/// in the last state, from the channels' mean z.
 class ConvGruFusion : public TemporalFusion {
  public:
   ConvGruFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid, Generator& generator);

@@ -43,8 +43,7 @@ void HistoryOptions::validate() const {
   if (!(match_tol >= 0) || !(match_tol < intervals[0]))
     throw UsageError(fmt::format("history: match_tol {} is impossible, expected 0 to below the first interval {}",
                                  match_tol, intervals[0]));
-  if (!(drop >= 0 && drop <= 1))
-    throw UsageError(fmt::format("history: drop {} is impossible, expected 0 to 1", drop));
+  if (!(drop >= 0 && drop <= 1)) throw UsageError(fmt::format("history: drop {} is impossible, expected 0 to 1", drop));
   if (max_capacity < 1)
     throw UsageError(fmt::format("history: max_capacity {} is impossible, expected 1 or more", max_capacity));
   if (storage != DType::Float32 && storage != DType::BFloat16)

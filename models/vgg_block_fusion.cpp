@@ -55,7 +55,8 @@ TemporalFusionOutput VggBlockFusion::forward(const Tensor& current, const Histor
   TemporalFusionOutput output;
   output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
   Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
-  if (options_.overlap) mixed = cat({mixed, ops::to(ops::mean(ops::to(ops::cat(masks, 1), DType::Float32), {1}, true), dtype)}, 1);
+  if (options_.overlap)
+    mixed = cat({mixed, ops::to(ops::mean(ops::to(ops::cat(masks, 1), DType::Float32), {1}, true), dtype)}, 1);
   output.fused = tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
   tapped(*this, output.weights, 1);
   return output;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "configs/load.h"
-#include "data/check/check_dataset.h"
 #include "data/augmentation/augmentation.h"
+#include "data/check/check_dataset.h"
 #include "data/dataset.h"
 #include "train/parts.h"
 

@@ -34,7 +34,8 @@ void add_runs_of(const std::string& path, const std::string& name, std::vector<R
     runs.push_back(read_run(of_run, is_single ? name : ""));
     std::string group = runs.back().name;
     if (!is_single) {
-      const std::string folder = name.empty() ? std::filesystem::path(path).lexically_normal().filename().string() : name;
+      const std::string folder =
+          name.empty() ? std::filesystem::path(path).lexically_normal().filename().string() : name;
       const std::string variant = without_seed(runs.back().name);
       group = variant.empty() ? folder : folder + " " + variant;
       runs.back().name = folder + " " + runs.back().name;
@@ -56,7 +57,10 @@ void add_report(CLI::App& app) {
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("report", "one self-contained HTML file about runs, side by side");
-  command->add_option("runs", flags->runs, "run folders, folders of such (of run --seeds), or metrics.json files; the first one is the base")->required();
+  command
+      ->add_option("runs", flags->runs,
+                   "run folders, folders of such (of run --seeds), or metrics.json files; the first one is the base")
+      ->required();
   command->add_option("--names", flags->names, "how the report calls them, in the same order")->delimiter(',');
   command->add_option("--out", flags->out, "the file that is written")->capture_default_str();
   command->add_option("--title", flags->options.title, "the report's title")->capture_default_str();
@@ -71,7 +75,8 @@ void add_report(CLI::App& app) {
       throw UsageError(fmt::format("--names: {} names for {} runs", flags->names.size(), flags->runs.size()));
     std::vector<RunResults> runs;
     std::vector<RunGroup> groups;
-    for (size_t i = 0; i < flags->runs.size(); ++i) add_runs_of(flags->runs[i], flags->names.empty() ? "" : flags->names[i], runs, groups);
+    for (size_t i = 0; i < flags->runs.size(); ++i)
+      add_runs_of(flags->runs[i], flags->names.empty() ? "" : flags->names[i], runs, groups);
     if (groups.size() < runs.size()) flags->options.spread = spread_table(groups);
     const size_t bytes = write_html_report(flags->out, runs, flags->options);
     if (bytes >= kManyBytes)

@@ -152,8 +152,8 @@ void run(const RunFlags& flags) {
 
 /// The same command line without what makes it several runs.
 std::vector<std::string> arguments_of_one(const RunFlags& flags) {
-  std::vector<std::string> words = {program_invocation_short_name, "run", "--state", flags.state, "--device",
-                                    flags.config.device};
+  std::vector<std::string> words = {
+      program_invocation_short_name, "run", "--state", flags.state, "--device", flags.config.device};
   if (!flags.config.config.empty()) words.insert(words.end(), {"--config", flags.config.config});
   for (const std::string& set : flags.config.sets) words.insert(words.end(), {"--set", set});
   if (flags.config.threads > 0) words.insert(words.end(), {"--threads", std::to_string(flags.config.threads)});
@@ -203,8 +203,7 @@ void add_run(CLI::App& app, const Parts& parts) {
   command->add_flag("--detect-anomaly", flags->detect_anomaly,
                     "stop at the first operation whose result or gradient is no finite number, and name it and its "
                     "module (slower)");
-  command
-      ->add_option("--seeds", flags->seeds, "several runs, one a seed, each in a folder of the work folder: 1,2,3")
+  command->add_option("--seeds", flags->seeds, "several runs, one a seed, each in a folder of the work folder: 1,2,3")
       ->delimiter(',');
   command
       ->add_option("--sweep", flags->sweeps,

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/signals.h"
 
 namespace bevgrad {
 namespace {
@@ -55,16 +56,25 @@ std::vector<RunVariant> combined(const std::vector<RunVariant>& variants, const 
   return all;
 }
 
+/// The run is in a process group of its own: a terminal's Ctrl-C comes to this process, which hands it on once.
 int run_and_wait(std::vector<std::string> words) {
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t process = 0;
-  const int error = posix_spawn(&process, "/proc/self/exe", nullptr, nullptr, pointers.data(), environ);
+  const StopSignals signals;
+  const int error = posix_spawn(&process, "/proc/self/exe", nullptr, &attributes, pointers.data(), environ);
+  posix_spawnattr_destroy(&attributes);
   check(error == 0, "cannot start a run: {}", std::strerror(error));
   int status = 0;
-  while (waitpid(process, &status, 0) < 0)
+  bool told = false;
+  while (waitpid(process, &status, 0) < 0) {
     check(errno == EINTR, "cannot wait for a run: {}", std::strerror(errno));
+    if (const int caught = StopSignals::caught(); caught != 0 && !told) told = kill(process, caught) == 0;
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -107,7 +107,8 @@ TrainData::TrainData(const configs::Document& document, const TaskList& tasks)
                                                    configs::dataset_options(proto, true));
     if (std::ranges::any_of(together.tasks, &ActiveTask::uses_history))
       configs::validate_history_reach(document, dataset->frame_period());
-    if (const double jitter = proto.augmentation().timestamp_jitter(); jitter > 0 && jitter >= dataset->frame_period() / 2)
+    if (const double jitter = proto.augmentation().timestamp_jitter();
+        jitter > 0 && jitter >= dataset->frame_period() / 2)
       throw UsageError(fmt::format(
           "{}: field \"augmentation.timestamp_jitter\": {} s, expected less than half the {:.3g} s between two frames",
           document.place("augmentation.timestamp_jitter"), jitter, dataset->frame_period()));
@@ -119,8 +120,8 @@ TrainData::TrainData(const configs::Document& document, const TaskList& tasks)
           document.place("data.balance_classes"), together.name));
     std::vector<double> repeats = balanced_repeats(*dataset, proto);
     std::vector<std::string> checked = check_briefly(*dataset, check_options(proto, together.tasks, true));
-    entries_.push_back({together.name, std::move(together.tasks), std::move(dataset), std::move(checked),
-                        std::move(repeats)});
+    entries_.push_back(
+        {together.name, std::move(together.tasks), std::move(dataset), std::move(checked), std::move(repeats)});
   }
 }
 
@@ -128,7 +129,8 @@ std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t
                                             Device device) const {
   std::vector<BatchSource> sources;
   for (const Entry& entry : entries_)
-    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, augmentation_, entry.repeats, num_cases, group, device);
+    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, augmentation_, entry.repeats, num_cases, group,
+                         device);
   return sources;
 }
 

@@ -193,8 +193,7 @@ void Trainer::draw_debug(const Batch& batch, const NetworkOutput& output, const 
                         on_cpu(history));
 }
 
-double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report,
-                            bool is_last) {
+double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last) {
   const config::Config& proto = document_.proto;
   const BatchSync giving = sums ? sums->giving() : BatchSync();
   const BatchSyncGuard sync(sums ? &giving : parallel_.sync());

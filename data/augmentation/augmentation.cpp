@@ -46,8 +46,7 @@ void AugmentationOptions::validate() const {
                                                     {"shift_x", shift_x},
                                                     {"shift_y", shift_y},
                                                     {"shift_step", shift_step}};
-  for (const auto& [field, value] : amounts)
-    require(value >= 0 && std::isfinite(value), field, value, "0 or more");
+  for (const auto& [field, value] : amounts) require(value >= 0 && std::isfinite(value), field, value, "0 or more");
   const std::pair<const char*, double> probabilities[] = {
       {"drop_camera", drop_camera}, {"drop_lidar", drop_lidar}, {"mirror", mirror}};
   for (const auto& [field, value] : probabilities) require(value >= 0 && value <= 1, field, value, "0 to 1");
@@ -101,9 +100,8 @@ void Augmentation::change_camera(CameraImage& camera, const EgoChange& ego, Gene
   look.blur = between(generator, 0, options_.blur);
   look.noise = between(generator, 0, options_.noise);
   if (options_.jpeg_quality_min > 0)
-    look.jpeg_quality =
-        options_.jpeg_quality_min + static_cast<int>(generator.next_below(
-                                        static_cast<uint64_t>(96 - options_.jpeg_quality_min)));
+    look.jpeg_quality = options_.jpeg_quality_min +
+                        static_cast<int>(generator.next_below(static_cast<uint64_t>(96 - options_.jpeg_quality_min)));
   look.dropped = generator.next_uniform() < options_.drop_camera;
   const Vec3 offset = {up_to(generator, options_.camera_offset), up_to(generator, options_.camera_offset),
                        up_to(generator, options_.camera_offset)};

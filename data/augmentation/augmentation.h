@@ -31,11 +31,11 @@ struct AugmentationOptions {
   double timestamp_jitter = 0;  ///< up to so many seconds; below half the time between two frames
   double drop_lidar = 0;        ///< probability that a frame has no point
   // The ground. Mirror and scale are drawn once an epoch for a sequence.
-  double mirror = 0;      ///< probability
+  double mirror = 0;  ///< probability
   double scale_min = 1, scale_max = 1;
-  double yaw = 0;         ///< up to so many radians
+  double yaw = 0;                   ///< up to so many radians
   double shift_x = 0, shift_y = 0;  ///< up to so many metres
-  double shift_step = 0;  ///< metres that a shift is a multiple of; 0: any
+  double shift_step = 0;            ///< metres that a shift is a multiple of; 0: any
 
   bool operator==(const AugmentationOptions&) const = default;
   /// Whether pictures, points, calibrations or time stamps change, which features that are computed already cannot.

@@ -112,7 +112,8 @@ void add_noise(uint8_t* values, int64_t count, double deviation, Generator& gene
     // Eight values of two bytes each: the sum of a byte's halves less its mean, twice, is close to normal.
     const uint64_t bits[2] = {generator.next_u64(), generator.next_u64()};
     for (int k = 0; k < 8 && i < count; ++k, ++i) {
-      const auto a = static_cast<uint32_t>(bits[0] >> (8 * k)) & 255, b = static_cast<uint32_t>(bits[1] >> (8 * k)) & 255;
+      const auto a = static_cast<uint32_t>(bits[0] >> (8 * k)) & 255,
+                 b = static_cast<uint32_t>(bits[1] >> (8 * k)) & 255;
       // Four uniform numbers 0..15, variance 21.25 each.
       const int sum = static_cast<int>((a & 15) + (a >> 4) + (b & 15) + (b >> 4)) - 30;
       const double value = values[i] + deviation * sum / 9.2195;

@@ -12,10 +12,10 @@ struct CameraImage;
 
 /// How a picture lies in its frame. Its size stays; what comes from beyond the old one is black.
 struct CameraChange {
-  double zoom = 1;           ///< above 1 the picture is enlarged and its edges are cut off
-  double shift_u = 0;        ///< by which it is moved to the right and down, as shares of its width and height
+  double zoom = 1;     ///< above 1 the picture is enlarged and its edges are cut off
+  double shift_u = 0;  ///< by which it is moved to the right and down, as shares of its width and height
   double shift_v = 0;
-  double roll = 0;           ///< radians by which it is turned about the optical axis, clockwise
+  double roll = 0;  ///< radians by which it is turned about the optical axis, clockwise
 };
 
 /// How its pixels look.
@@ -30,8 +30,8 @@ struct PictureChange {
 };
 
 /// Takes the camera into the changed ego frame (mirrored with its world) and changes how the picture lies: pixels,
-/// intrinsics, distortion and extrinsics together, so that a place of the changed ego frame is projected to the pixel that
-/// shows it. All of it is one bilinear sampling of the picture.
+/// intrinsics, distortion and extrinsics together, so that a place of the changed ego frame is projected to the pixel
+/// that shows it. All of it is one bilinear sampling of the picture.
 void change_camera(CameraImage& camera, const CameraChange& change, const EgoChange& ego);
 
 /// Changes the pixels alone. `generator` draws the noise.

@@ -179,8 +179,7 @@ void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labe
   const GroundWarp back = change.inverse();
   if (known.lane.defined()) known.lane = changed_raster(known.lane, lane, back, labels.grid, kIgnoreLabel);
   if (known.road.defined()) known.road = changed_raster(known.road, road, back, labels.grid, kIgnoreLabel);
-  if (known.visibility.defined())
-    known.visibility = changed_raster(known.visibility, {0, 1, 2}, back, labels.grid, 0);
+  if (known.visibility.defined()) known.visibility = changed_raster(known.visibility, {0, 1, 2}, back, labels.grid, 0);
   change_shapes(known.lane_shapes, change, lane);
   change_shapes(known.road_shapes, change, road);
   for (Instance& one : known.instances) change_instance(one, change, instance);

@@ -76,7 +76,8 @@ std::vector<Vec2> fitted_line(const std::vector<Vec2>& points, double cell) {
     line = std::move(more);
     weights.assign(line.size(), 1);
   } else {
-    for (size_t i = 0; i < std::min(kEndCells, line.size() / 4); ++i) weights[i] = weights[line.size() - 1 - i] = kEndWeight;
+    for (size_t i = 0; i < std::min(kEndCells, line.size() / 4); ++i)
+      weights[i] = weights[line.size() - 1 - i] = kEndWeight;
   }
   double stiffness = std::pow(kShortestWave / (2 * std::numbers::pi * spacing), 4);
   std::vector<Vec2> fitted = smoothed(line, weights, stiffness);

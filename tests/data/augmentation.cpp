@@ -156,7 +156,8 @@ TEST(Augmentation, LabelsFollowThePlaces) {
   Sample sample;
   sample.labels.lane_shapes = {{4, false, 0.15, {{-10, 3}, {10, 4}, {40, -2}}}, {0, false, 0.15, {{0, -5}, {30, -5}}}};
   sample.labels.lane = draw_shapes(sample.labels.lane_shapes, 9, labels.grid);
-  sample.labels.visibility = ops::add(zeros({3, labels.grid.rows(), labels.grid.columns()}, {.dtype = DType::UInt8}), 1);
+  sample.labels.visibility =
+      ops::add(zeros({3, labels.grid.rows(), labels.grid.columns()}, {.dtype = DType::UInt8}), 1);
   sample.labels.boxes = {{.x = 10, .y = 4, .z = 1, .l = 4, .w = 2, .h = 1.5, .yaw = 0.5, .vx = 3, .vy = 1}};
   sample.labels.instances = {{.x = 6, .y = 2, .w = 3, .h = 1, .angle = 0.3, .class_id = 1}};
   sample.points = from_values({11, 4.5, 0.5, 0.7, 30, -3, 2, 0.1}, {2, 4});
@@ -299,11 +300,11 @@ TEST(Augmentation, TheLoaderGivesTheSameWithAnyNumberOfWorkers) {
   const TemporaryFolder folder;
   write_small_dataset(folder, {7, 5});
   const Dataset dataset(folder / "lmdb.txt", {{"online", {folder / "all.txt"}}}, small_options());
-  const auto augmentation =
-      std::make_shared<const Augmentation>(everything_that_moves(), dataset.options().labels, 11);
+  const auto augmentation = std::make_shared<const Augmentation>(everything_that_moves(), dataset.options().labels, 11);
   const auto batches = [&](int workers, bool streaming) {
     const SamplerOptions options{.batch_size = 3, .seed = 4};
-    Loader loader(dataset, streaming ? make_streaming_sampler(dataset, options) : make_shuffled_sampler(dataset, options),
+    Loader loader(dataset,
+                  streaming ? make_streaming_sampler(dataset, options) : make_shuffled_sampler(dataset, options),
                   {.workers = workers, .augmentation = augmentation});
     std::vector<Batch> all;
     for (int i = 0; i < 10; ++i) all.push_back(*loader.next());

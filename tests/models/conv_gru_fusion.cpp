@@ -29,8 +29,7 @@ History history_of(const std::vector<Tensor>& frames, const std::vector<double>&
 
 std::vector<Tensor> three_frames(const char* prefix) {
   std::vector<Tensor> frames;
-  for (int k = 0; k < 3; ++k)
-    frames.push_back(golden_tensor(fmt::format("{}{}", prefix, k), {1, 4, kRows, kColumns}));
+  for (int k = 0; k < 3; ++k) frames.push_back(golden_tensor(fmt::format("{}{}", prefix, k), {1, 4, kRows, kColumns}));
   return frames;
 }
 

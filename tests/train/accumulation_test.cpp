@@ -68,10 +68,10 @@ TEST(Accumulation, EveryLossCountsOverAllBatches) {
   expect_the_large_batch(logits, [&](const Tensor& x, int64_t first) {
     return sigmoid_focal_loss(x, of(labels, x, first), {.class_weights = {1, 2, 0.5}});
   });
-  expect_the_large_batch(
-      logits, [&](const Tensor& x, int64_t first) { return soft_dice_loss(x, of(labels, x, first)); });
-  expect_the_large_batch(
-      logits, [&](const Tensor& x, int64_t first) { return gaussian_focal_loss(x, of(heat, x, first)); });
+  expect_the_large_batch(logits,
+                         [&](const Tensor& x, int64_t first) { return soft_dice_loss(x, of(labels, x, first)); });
+  expect_the_large_batch(logits,
+                         [&](const Tensor& x, int64_t first) { return gaussian_focal_loss(x, of(heat, x, first)); });
   expect_the_large_batch(logits, [&](const Tensor& x, int64_t first) {
     std::vector<int64_t> cells;
     for (int64_t n = first; n < first + x.size(0); ++n)
@@ -99,8 +99,7 @@ std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::strin
   static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
   // Statistics of a batch are its own: they are frozen, and with them the norms.
   std::vector<std::string> sets = {"train.train_steps=2", "train.warmup_steps=0", "train.base_lr=1e-3"};
-  const char* norms[] = {"*.bn",  "*.bn1", "*.bn2", "*.downsample.1", "*.norm", "lidar_bev_backbone.*.1",
-                         "fuser.1"};
+  const char* norms[] = {"*.bn", "*.bn1", "*.bn2", "*.downsample.1", "*.norm", "lidar_bev_backbone.*.1", "fuser.1"};
   for (size_t i = 0; i < std::size(norms); ++i)
     sets.push_back(fmt::format("train.freeze_module_schedules[{}]={{ module: \"{}\" steps: 100 }}", i, norms[i]));
   sets.insert(sets.end(), more.begin(), more.end());
@@ -121,8 +120,8 @@ std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::strin
 TEST(Accumulation, AStepIsThatOfTheLargeBatch) {
   const auto large = two_steps({"train.batch_size=4"}, "accumulation_large");
   const auto parts = two_steps({"train.batch_size=2", "train.accumulate_grad_batches=2"}, "accumulation_parts");
-  const auto mean = two_steps({"train.batch_size=2", "train.accumulate_grad_batches=2", "distributed.sync_losses=false"},
-                              "accumulation_mean");
+  const auto mean = two_steps(
+      {"train.batch_size=2", "train.accumulate_grad_batches=2", "distributed.sync_losses=false"}, "accumulation_mean");
   for (size_t i = 0; i < large.first.size(); ++i)
     EXPECT_NEAR(parts.first[i], large.first[i], 2e-5 * std::abs(large.first[i])) << i;
   // The mean of the batches' own losses is another loss.

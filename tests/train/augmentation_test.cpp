@@ -101,7 +101,8 @@ TEST(AugmentationRun, ResumesBitForBit) {
     const char* name;
     const char* config;
     std::vector<std::string> sets;
-  } runs[] = {{"single", "mini_step1", all}, {"streamed", "mini_step2_static", all}, {"cached", "mini_step2_static", cached}};
+  } runs[] = {
+      {"single", "mini_step1", all}, {"streamed", "mini_step2_static", all}, {"cached", "mini_step2_static", cached}};
   for (const auto& [name, config, sets] : runs) {
     const std::string folder = std::string("augmentation_") + name;
     const std::vector<double> unbroken = losses_of(config, sets, folder);
@@ -110,7 +111,8 @@ TEST(AugmentationRun, ResumesBitForBit) {
     EXPECT_EQ(losses_of(config, sets, folder + "_broken", 6, "auto"),
               std::vector<double>(unbroken.begin() + 3, unbroken.end()))
         << name;
-    EXPECT_NE(losses_of(config, {}, folder + "_without", 1), std::vector<double>(unbroken.begin(), unbroken.begin() + 1))
+    EXPECT_NE(losses_of(config, {}, folder + "_without", 1),
+              std::vector<double>(unbroken.begin(), unbroken.begin() + 1))
         << name;
   }
 }

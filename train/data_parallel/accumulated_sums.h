@@ -6,9 +6,9 @@
 
 namespace bevgrad {
 
-/// To its losses each of the step's batches is what a rank's batch is: a part of a larger one. Losses ask for their sums
-/// in the same order in both passes and with every batch; what is summed must not depend on sums that were asked for
-/// before.
+/// To its losses each of the step's batches is what a rank's batch is: a part of a larger one. Losses ask for their
+/// sums in the same order in both passes and with every batch; what is summed must not depend on sums that were asked
+/// for before.
 class AccumulatedSums {
  public:
   /// `ranks` may be null: one process. It must outlive this.
