@@ -146,7 +146,7 @@ TEST(SeveralRuns, SeedsAndSweepsAreRunsOfTheirOwn) {
   const Outcome report = bevgrad({"report", work, "--out", work + "/report.html"});
   ASSERT_EQ(report.status, 0) << report.err;
   EXPECT_THAT(report.out, HasSubstr("several train.base_lr=1e-3"));
-  EXPECT_THAT(report.out, testing::Not(HasSubstr("seed=")));
+  EXPECT_THAT(report.out, Not(HasSubstr("seed=")));
   EXPECT_THAT(read_file(work + "/report.html"), HasSubstr("\"spread\""));
 }
 
