@@ -8,9 +8,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <set>
+#include <thread>
 
 #include "base/error.h"
 #include "base/signals.h"
@@ -72,9 +74,11 @@ int run_and_wait(std::vector<std::string> words) {
   check(error == 0, "cannot start a run: {}", std::strerror(error));
   int status = 0;
   bool told = false;
-  while (waitpid(process, &status, 0) < 0) {
-    check(errno == EINTR, "cannot wait for a run: {}", std::strerror(errno));
+  for (pid_t ended = 0; ended == 0;) {
+    ended = waitpid(process, &status, WNOHANG);
+    check(ended >= 0, "cannot wait for a run: {}", std::strerror(errno));
     if (const int caught = StopSignals::caught(); caught != 0 && !told) told = kill(process, caught) == 0;
+    if (ended == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
