@@ -61,6 +61,7 @@ void fill_defaults(config::Config& proto) {
   for (config::CameraGroup& group : *sensors.mutable_groups()) fill(group.mutable_taps(), {2, 3, 4});
   fill_network(*proto.mutable_network());
   fill(proto.mutable_temporal()->mutable_intervals(), {0.7, 1.9, 3.3});
+  fill(proto.mutable_temporal()->mutable_distances(), {1, 5, 10});
   proto.mutable_loss();
   config::Train& train = *proto.mutable_train();
   if (train.group_lr_scale().empty()) {

@@ -64,11 +64,25 @@ std::vector<double> draw_intervals(const HistoryOptions& options, Generator* gen
   return intervals;
 }
 
-int64_t frames_let_go(std::span<const double> timestamps, const HistoryOptions& options) {
-  if (timestamps.empty()) return 0;
-  const double oldest = timestamps.back() - (options.intervals.back() + options.match_tol + kTimeResolution);
-  const auto kept = std::find_if(timestamps.begin(), timestamps.end() - 1, [&](double t) { return t >= oldest; });
-  return std::max(kept - timestamps.begin(), static_cast<std::ptrdiff_t>(timestamps.size()) - options.max_capacity);
+double HistoryScale::mark(double timestamp, const Pose& ego_pose, const HistoryOptions& options) const {
+  if (!options.by_distance) return timestamp;
+  return driven_ + (last_ ? norm(ego_pose.translation() - *last_) : 0);
+}
+
+std::optional<double> HistoryScale::add(double timestamp, const Pose& ego_pose, const HistoryOptions& options) {
+  const double mark = this->mark(timestamp, ego_pose, options);
+  if (!options.by_distance) return mark;
+  driven_ = mark;
+  last_ = ego_pose.translation();
+  if (kept_ && mark - *kept_ < options.match_tol) return std::nullopt;
+  return kept_ = mark;
+}
+
+int64_t frames_let_go(std::span<const double> marks, const HistoryOptions& options) {
+  if (marks.empty()) return 0;
+  const double oldest = marks.back() - (options.intervals.back() + options.match_tol + kTimeResolution);
+  const auto kept = std::find_if(marks.begin(), marks.end() - 1, [&](double mark) { return mark >= oldest; });
+  return std::max(kept - marks.begin(), static_cast<std::ptrdiff_t>(marks.size()) - options.max_capacity);
 }
 
 std::vector<HistoryMatch> match_history(std::span<const double> past, double now, const std::vector<double>& intervals,

@@ -125,6 +125,7 @@ std::vector<ListGroup> val_lists(const config::Config& proto) {
 
 HistoryRule history_rule(const config::Config& proto, bool training) {
   const config::Temporal& temporal = proto.temporal();
+  if (temporal.mode() == config::Temporal::sample_by_distance) return {};  // timestamps do not say what it finds
   return {.intervals = {temporal.intervals().begin(), temporal.intervals().end()},
           .match_tol = temporal.match_tol(),
           .max_capacity = temporal.max_capacity(),
