@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "drawing/report/html_report.h"
 #include "evaluation/comparison_text.h"
 #include "evaluation/spread.h"
@@ -22,6 +23,14 @@ std::string without_seed(const std::string& folder) {
   const size_t seed = folder.rfind("seed=");
   if (seed == std::string::npos || folder.find(',', seed) != std::string::npos) return folder;
   return folder.substr(0, seed == 0 ? 0 : seed - 1);
+}
+
+/// What `bevgrad run` keeps in a run's folder, or in the one above it where it was one of several.
+std::string commands_of(const std::string& run) {
+  const std::filesystem::path folder = std::filesystem::absolute(run).lexically_normal();
+  for (const std::filesystem::path& place : {folder.parent_path() / "command.txt", folder / "command.txt"})
+    if (std::filesystem::exists(place)) return read_file(place.string());
+  return "";
 }
 
 /// The run of a path, or all runs of a folder, those that differ in their seed alone as one group.
@@ -42,7 +51,7 @@ void add_runs_of(const std::string& path, const std::string& name, std::vector<R
     }
     const auto known = std::find_if(groups.begin() + static_cast<std::ptrdiff_t>(first), groups.end(),
                                     [&](const RunGroup& one) { return !is_single && one.name == group; });
-    (known == groups.end() ? groups.emplace_back(RunGroup{group, {}}) : *known)
+    (known == groups.end() ? groups.emplace_back(RunGroup{group, {}, commands_of(of_run)}) : *known)
         .headlines.push_back(runs.back().headline);
   }
 }
@@ -52,7 +61,7 @@ void add_runs_of(const std::string& path, const std::string& name, std::vector<R
 void add_report(CLI::App& app) {
   struct Flags {
     std::vector<std::string> runs, names;
-    std::string out = "report.html";
+    std::string out = "report.html", markdown;
     ReportOptions options;
   };
   auto flags = std::make_shared<Flags>();
@@ -63,6 +72,8 @@ void add_report(CLI::App& app) {
       ->required();
   command->add_option("--names", flags->names, "how the report calls them, in the same order")->delimiter(',');
   command->add_option("--out", flags->out, "the file that is written")->capture_default_str();
+  command->add_option("--markdown", flags->markdown,
+                      "also a page with a row a run, or a group of runs that differ in their seed alone");
   command->add_option("--title", flags->options.title, "the report's title")->capture_default_str();
   command->add_option("--samples", flags->options.samples, "worst and best samples with their pictures, each")
       ->check(CLI::Range(0, 100))
@@ -84,6 +95,7 @@ void add_report(CLI::App& app) {
           stderr,
           "warning: {} has {} MB, which a browser opens slowly; fewer runs, --samples or --drives make it smaller\n",
           flags->out, bytes / 1000000);
+    if (!flags->markdown.empty()) write_text_file(flags->markdown, spread_markdown(groups));
     if (flags->options.spread) {
       fmt::print("{}\n{}\n", to_text(*flags->options.spread), flags->out);
       return;

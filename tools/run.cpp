@@ -81,10 +81,49 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
                        static_cast<double>(memory_stats(device).peak) / 1e9));
 }
 
+/// The same command line without what makes it several runs.
+std::vector<std::string> arguments_of_one(const RunFlags& flags) {
+  std::vector<std::string> words = {
+      program_invocation_short_name, "run", "--state", flags.state, "--device", flags.config.device};
+  if (!flags.config.config.empty()) words.insert(words.end(), {"--config", flags.config.config});
+  for (const std::string& set : flags.config.sets) words.insert(words.end(), {"--set", set});
+  if (flags.config.threads > 0) words.insert(words.end(), {"--threads", std::to_string(flags.config.threads)});
+  if (!flags.ckpt.empty()) words.insert(words.end(), {"--ckpt", flags.ckpt});
+  if (!flags.resume.empty()) words.insert(words.end(), {"--resume", flags.resume});
+  if (flags.profile) words.push_back("--profile");
+  if (flags.detect_anomaly) words.push_back("--detect-anomaly");
+  return words;
+}
+
+/// As a shell takes it.
+std::string quoted(const std::string& word) {
+  const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./=,:+@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string safe = "'";
+  for (const char c : word) safe += c == '\'' ? "'\\''" : std::string(1, c);
+  return safe + "'";
+}
+
+/// Adds a command line to the folder's command.txt.
+void keep_command(const RunFlags& flags, const std::string& work_dir) {
+  std::vector<std::string> words = arguments_of_one(flags);
+  words.insert(words.end(), {"--work-dir", work_dir});
+  std::string seeds;
+  for (const uint64_t seed : flags.seeds) seeds += (seeds.empty() ? "" : ",") + std::to_string(seed);
+  if (!seeds.empty()) words.insert(words.end(), {"--seeds", seeds});
+  for (const std::string& sweep : flags.sweeps) words.insert(words.end(), {"--sweep", sweep});
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + quoted(word);
+  std::filesystem::create_directories(work_dir);
+  const std::string path = work_dir + "/command.txt";
+  write_text_file(path, (std::filesystem::exists(path) ? read_file(path) : "") + line + "\n");
+}
+
 void run_in_group(const configs::Document& document, const RunFlags& flags, const RankEnvironment& environment,
                   const std::string& work_dir, int threads, AgentLink* agent, ProcessGroup& group) {
   if (flags.state == "val") {
     run_validation(document, flags, work_dir, group);
+    if (group.rank() == 0) keep_command(flags, work_dir);
     return;
   }
   // A launcher that starts the processes again means them to go on. An agent's store knows whether they had begun.
@@ -107,6 +146,7 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
     agent->tell_begun();
     if (trainer.global_step() > 0) agent->tell_saved(trainer.global_step());
   }
+  if (group.rank() == 0) keep_command(flags, work_dir);
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();
 }
@@ -150,20 +190,6 @@ void run(const RunFlags& flags) {
   }
 }
 
-/// The same command line without what makes it several runs.
-std::vector<std::string> arguments_of_one(const RunFlags& flags) {
-  std::vector<std::string> words = {
-      program_invocation_short_name, "run", "--state", flags.state, "--device", flags.config.device};
-  if (!flags.config.config.empty()) words.insert(words.end(), {"--config", flags.config.config});
-  for (const std::string& set : flags.config.sets) words.insert(words.end(), {"--set", set});
-  if (flags.config.threads > 0) words.insert(words.end(), {"--threads", std::to_string(flags.config.threads)});
-  if (!flags.ckpt.empty()) words.insert(words.end(), {"--ckpt", flags.ckpt});
-  if (!flags.resume.empty()) words.insert(words.end(), {"--resume", flags.resume});
-  if (flags.profile) words.push_back("--profile");
-  if (flags.detect_anomaly) words.push_back("--detect-anomaly");
-  return words;
-}
-
 void run_all(const RunFlags& flags) {
   if (flags.seeds.empty() && flags.sweeps.empty()) {
     run(flags);
@@ -181,8 +207,9 @@ void run_all(const RunFlags& flags) {
     config.sets.insert(config.sets.end(), variant.sets.begin(), variant.sets.end());
     source = config.load().source;
   }
-  run_one_after_another(arguments_of_one(flags), variants,
-                        flags.work_dir.empty() ? default_work_dir(source) : flags.work_dir);
+  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(source) : flags.work_dir;
+  keep_command(flags, work_dir);
+  run_one_after_another(arguments_of_one(flags), variants, work_dir);
 }
 
 }  // namespace

@@ -18,5 +18,15 @@ TEST(Spread, IsTheMeanAndTheDeviationOfWhatRunsHave) {
   EXPECT_EQ(table.find({"b", "miou"}, "deviation"), no_value());
 }
 
+TEST(Spread, AsAPageHasEveryRunAndItsCommands) {
+  const std::string page = spread_markdown({{"a|b", {{{"miou", 0.1}}, {{"miou", 0.3}}}, "train --seeds 1,2\nval"},
+                                            {"c", {{{"miou", 0.25}, {"lane_f1", 0.5}}}}});
+  EXPECT_NE(page.find("| run | count | `miou` | `lane_f1` |\n|---|---|---|---|\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("| a\\|b | 2 | 0.200 ± 0.141 | n/a |\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("| c | 1 | 0.250 | 0.500 |\n"), std::string::npos) << page;
+  EXPECT_NE(page.find("\na\\|b:\n\n    train --seeds 1,2\n    val\n"), std::string::npos) << page;
+  EXPECT_EQ(page.find("\nc:"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace bevgrad

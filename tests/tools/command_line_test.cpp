@@ -143,11 +143,17 @@ TEST(SeveralRuns, SeedsAndSweepsAreRunsOfTheirOwn) {
             read_file(work + "/train.base_lr=1e-3,seed=2/scalars.csv"));
   EXPECT_THAT(read_file(work + "/train.base_lr=2e-3,seed=1/config.prototxt"), HasSubstr("base_lr: 0.002"));
   ASSERT_EQ(bevgrad(val).status, 0);
-  const Outcome report = bevgrad({"report", work, "--out", work + "/report.html"});
+  // Both commands are kept, as a shell takes them.
+  const std::string commands = read_file(work + "/command.txt");
+  EXPECT_EQ(std::count(commands.begin(), commands.end(), '\n'), 2);
+  EXPECT_THAT(commands, AllOf(HasSubstr("--seeds 1,2 --sweep train.base_lr=1e-3,2e-3\n"), HasSubstr("--state val ")));
+  const Outcome report = bevgrad({"report", work, "--out", work + "/report.html", "--markdown", work + "/results.md"});
   ASSERT_EQ(report.status, 0) << report.err;
   EXPECT_THAT(report.out, HasSubstr("several train.base_lr=1e-3"));
   EXPECT_THAT(report.out, Not(HasSubstr("seed=")));
   EXPECT_THAT(read_file(work + "/report.html"), HasSubstr("\"spread\""));
+  EXPECT_THAT(read_file(work + "/results.md"),
+              AllOf(HasSubstr("| several train.base\\_lr=1e-3 | 2 |"), HasSubstr("    bevgrad run --state train")));
 }
 
 TEST(SeveralRuns, MistakesAreToldBeforeTheFirst) {
