@@ -57,13 +57,14 @@ TEST(ClassFrequencies, TheSamplerRepeatsByTheFactors) {
   options.repeats[7] = 1.5;
   auto sampler = make_shuffled_sampler(dataset, options);
   std::vector<int> drawn(10, 0);
-  int64_t epoch = 0, draws = 0;
-  while (epoch < 400)
-    for (const Draw& draw : *sampler->next()) {
+  int64_t epoch = 0;
+  while (epoch < 400) {
+    const std::vector<Draw> batch = *sampler->next();
+    for (const Draw& draw : batch) {
       epoch = draw.epoch;
       ++drawn[static_cast<size_t>(draw.entry)];
-      ++draws;
     }
+  }
   EXPECT_NEAR(drawn[0] / 400.0, 1, 0.02);
   EXPECT_NEAR(drawn[2] / 400.0, 3, 0.02);
   EXPECT_NEAR(drawn[7] / 400.0, 1.5, 0.1);
