@@ -1,6 +1,7 @@
 // What a step's batches are run on, and the first of the two passes over them where several make up one step.
 #include "tasks/losses.h"
 #include "tensor/ops.h"
+#include "tensor/profile.h"
 #include "train/network_state.h"
 #include "train/trainer.h"
 
