@@ -10,6 +10,7 @@
 #include "base/signals.h"
 #include "bench/internal/profile_report.h"
 #include "configs/load.h"
+#include "nn/batch_norm.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
@@ -102,7 +103,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   network_ =
       std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
   network_->move_to(options_.device);
-  network_->set_training(true);
+  begin_training();
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryPlayer>(configs::history_options(proto), proto.train().batch_size());
@@ -128,6 +129,14 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
 }
 
 Trainer::~Trainer() = default;
+
+void Trainer::begin_training() {
+  network_->set_training(true);
+  if (!document_.proto.train().frozen_statistics()) return;
+  network_->visit([](const std::string&, Module& module) {
+    if (auto* norm = dynamic_cast<BatchNorm*>(&module)) norm->set_training(false);
+  });
+}
 
 void Trainer::load_pretrain(const std::string& path) {
   // Only rank 0 needs the file: the others get what it has.
@@ -371,7 +380,7 @@ bool Trainer::owes_validation() const {
 std::map<std::string, double> Trainer::validate_into(const std::string& folder, const std::string& tag) {
   Validator validator(document_, {.output_dir = work_dir_.file(folder)}, log_, group_, tasks_);
   std::map<std::string, double> headline = validator.run(*network_);
-  network_->set_training(true);
+  begin_training();
   if (!events_) return headline;
   for (const auto& [val_set, path] : validator.first_pictures())
     events_->add_image(tag + "/" + val_set, read_file(path), global_step_);
@@ -395,7 +404,7 @@ void Trainer::validate_now() try {
   if (is_best) save_best();
 } catch (const Interrupted& interrupted) {
   // The validation is done again after the resume.
-  network_->set_training(true);
+  begin_training();
   const std::string path = save();
   parallel_.barrier();
   throw Interrupted(interrupted.signal(),

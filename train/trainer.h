@@ -97,6 +97,8 @@ class Trainer {
   /// delays a checkpoint, not the training. What the disk refuses is said once, and the run goes on with the last one.
   void save_beside();
   void write(const std::string& path, const Checkpoint& checkpoint) const;
+  /// The network as it is trained: with batch statistics, but where the config freezes them.
+  void begin_training();
   void load_pretrain(const std::string& path);
   void resume(const std::string& what);
   /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
