@@ -74,10 +74,13 @@ TEST(Accumulation, EveryLossCountsOverAllBatches) {
                          [&](const Tensor& x, int64_t first) { return gaussian_focal_loss(x, of(heat, x, first)); });
   expect_the_large_batch(logits, [&](const Tensor& x, int64_t first) {
     std::vector<int64_t> cells;
+    std::vector<double> values;
     for (int64_t n = first; n < first + x.size(0); ++n)
-      for (int64_t k = 0; k < n; ++k) cells.push_back((n - first) * 80 + 7 * k);
-    std::vector<double> values(cells.size() * 3, 0.25);
-    if (!values.empty()) values[0] = std::nan("");
+      for (int64_t k = 0; k < n; ++k) {
+        cells.push_back((n - first) * 80 + 7 * k);
+        // The last sample lacks one of its targets.
+        values.insert(values.end(), {n == 5 && k == 2 ? std::nan("") : 0.25, 0.1, -0.5});
+      }
     const Tensor where = from_values(std::vector<double>(cells.begin(), cells.end()),
                                      {static_cast<int64_t>(cells.size())}, {DType::Int64});
     return indexed_l1_loss(x, where, from_values(values, {static_cast<int64_t>(cells.size()), 3}, kDouble));
