@@ -111,7 +111,7 @@ void Augmentation::change_camera(CameraImage& camera, const EgoChange& ego, Gene
   if (look.blur < 0.2) look.blur = 0;
   bevgrad::change_camera(camera, lie, ego);
   camera.camera.sensor2ego = camera.camera.sensor2ego * Pose::from_angles(offset, turn[0], turn[1], turn[2]);
-  change_picture(camera, look, generator);
+  if (camera.image.defined()) change_picture(camera, look, generator);
 }
 
 EgoChange Augmentation::apply(Sample& sample, int64_t entry, int64_t epoch) const {
