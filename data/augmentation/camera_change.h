@@ -34,7 +34,7 @@ struct PictureChange {
 /// that shows it. All of it is one bilinear sampling of the picture.
 void change_camera(CameraImage& camera, const CameraChange& change, const EgoChange& ego);
 
-/// Changes the pixels alone, of a camera that has a picture. `generator` draws the noise.
+/// Changes the pixels alone. `generator` draws the noise.
 void change_picture(CameraImage& camera, const PictureChange& change, Generator& generator);
 
 }  // namespace bevgrad
