@@ -1,7 +1,6 @@
 #include "autograd/autograd.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 
 #include "autograd/anomaly.h"

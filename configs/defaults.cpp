@@ -61,6 +61,7 @@ void fill_defaults(config::Config& proto) {
   for (config::CameraGroup& group : *sensors.mutable_groups()) fill(group.mutable_taps(), {2, 3, 4});
   fill_network(*proto.mutable_network());
   fill(proto.mutable_temporal()->mutable_intervals(), {0.7, 1.9, 3.3});
+  fill(proto.mutable_temporal()->mutable_distances(), {1, 5, 10});
   proto.mutable_loss();
   config::Train& train = *proto.mutable_train();
   if (train.group_lr_scale().empty()) {
@@ -73,6 +74,8 @@ void fill_defaults(config::Config& proto) {
   fill(train.mutable_train_milestones(), {0.65, 0.9});
   fill(train.mutable_finetune_milestones(), {0.65, 0.9});
   proto.mutable_data();
+  proto.mutable_augmentation()->mutable_pictures();
+  proto.mutable_augmentation()->mutable_ground();
   config::Eval& eval = *proto.mutable_eval();
   fill(eval.mutable_series_eval_conf(), {0.9, 0.85, 0.8, 0.75, 0.7});
   fill_ranges(eval);

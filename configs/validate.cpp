@@ -156,6 +156,14 @@ void judge_temporal(const Judge& judge, const config::Temporal& temporal) {
   judge.require(temporal.match_tol() < temporal.intervals(0), "temporal.match_tol",
                 "{} s reach from the first interval ({} s) to the current frame", temporal.match_tol(),
                 temporal.intervals(0));
+  judge.count("temporal.distances", temporal.distances_size(), 1, 16);
+  for (int i = 0; i < temporal.distances_size(); ++i)
+    judge.positive(fmt::format("temporal.distances[{}]", i), temporal.distances(i));
+  judge.increasing("temporal.distances", temporal.distances());
+  judge.positive("temporal.distance_tol", temporal.distance_tol());
+  judge.require(temporal.distance_tol() < temporal.distances(0), "temporal.distance_tol",
+                "{} m reach from the first distance ({} m) to the current frame", temporal.distance_tol(),
+                temporal.distances(0));
   judge.count("temporal.max_capacity", temporal.max_capacity(), 1, 100000);
   judge.count("temporal.visualize_interval", temporal.visualize_interval(), 1, int64_t{1} << 40);
 }
@@ -178,6 +186,7 @@ void validate(const Document& document) {
 void validate_history_reach(const Document& document, double period) {
   const config::Temporal& temporal = document.proto.temporal();
   if (!document.proto.tasks().enable_static_temporal() || period <= 0) return;
+  if (temporal.mode() == config::Temporal::sample_by_distance) return;  // how far frames reach, the way says
   const double reach = temporal.max_capacity() * period;
   const double longest = temporal.intervals(temporal.intervals_size() - 1);
   Judge(document).require(

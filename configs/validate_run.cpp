@@ -133,6 +133,7 @@ void judge_lists(const Judge& judge, const std::string& field, const Groups& gro
 }
 
 void judge_data(const Judge& judge, const config::Data& data) {
+  judge.probability("data.balance_classes", data.balance_classes());
   judge.require(!data.root().empty(), "data.root", "the folder's name is empty");
   judge.require(!data.lmdb().empty(), "data.lmdb", "the file name is empty");
   judge_lists(judge, "data.train", data.train());
@@ -186,6 +187,39 @@ void judge_cache(const Judge& judge, const config::FeatureCache& cache) {
                 "needs feature_cache.enabled: without a cache a sample's history comes from the frames before it");
 }
 
+void judge_range(const Judge& judge, const std::string& field, double low, double high) {
+  judge.within(field + "_min", low, 0.1, 10.0);
+  judge.require(high >= low && high <= 10, field + "_max", "{} is impossible, expected {} to 10", high, low);
+}
+
+void judge_augmentation(const Judge& judge, const config::Config& proto) {
+  const config::PictureAugmentation& pictures = proto.augmentation().pictures();
+  const config::GroundAugmentation& ground = proto.augmentation().ground();
+  const std::string of_pictures = "augmentation.pictures.", of_ground = "augmentation.ground.";
+  judge.probability("augmentation.drop_lidar", proto.augmentation().drop_lidar());
+  judge.probability("augmentation.drop_history", proto.augmentation().drop_history());
+  judge.not_negative("augmentation.timestamp_jitter", proto.augmentation().timestamp_jitter());
+  judge_range(judge, of_pictures + "zoom", pictures.zoom_min(), pictures.zoom_max());
+  judge.within(of_pictures + "shift", pictures.shift(), 0.0, 0.9);
+  judge.within(of_pictures + "contrast", pictures.contrast(), 0.0, 0.9);
+  judge.within(of_pictures + "saturation", pictures.saturation(), 0.0, 1.0);
+  judge.within(of_pictures + "roll", pictures.roll(), 0.0, 180.0);
+  judge.within(of_pictures + "brightness", pictures.brightness(), 0.0, 255.0);
+  judge.within(of_pictures + "tint", pictures.tint(), 0.0, 255.0);
+  judge.within(of_pictures + "blur", pictures.blur(), 0.0, 3.0);
+  judge.within(of_pictures + "noise", pictures.noise(), 0.0, 255.0);
+  judge.count(of_pictures + "jpeg_quality_min", pictures.jpeg_quality_min(), 0, 95);
+  judge.probability(of_pictures + "drop_camera", pictures.drop_camera());
+  judge.within(of_pictures + "extrinsic_angle", pictures.extrinsic_angle(), 0.0, 180.0);
+  judge.not_negative(of_pictures + "extrinsic_offset", pictures.extrinsic_offset());
+  judge.probability(of_ground + "mirror", ground.mirror());
+  judge_range(judge, of_ground + "scale", ground.scale_min(), ground.scale_max());
+  judge.within(of_ground + "yaw", ground.yaw(), 0.0, 180.0);
+  judge.not_negative(of_ground + "shift_x", ground.shift_x());
+  judge.not_negative(of_ground + "shift_y", ground.shift_y());
+  judge.not_negative(of_ground + "shift_step", ground.shift_step());
+}
+
 }  // namespace
 
 void judge_run(const Judge& judge, const config::Config& proto) {
@@ -196,6 +230,7 @@ void judge_run(const Judge& judge, const config::Config& proto) {
   judge_generator(judge, proto.generator());
   judge_distributed(judge, proto.distributed());
   judge_cache(judge, proto.feature_cache());
+  judge_augmentation(judge, proto);
   judge.require(proto.train().val_interval() == 0 || proto.data().val_size() > 0, "train.val_interval",
                 "there is no val set in data.val");
 }

@@ -65,6 +65,7 @@ Batch collate(const std::vector<Sample>& samples, const std::vector<bool>& start
   const auto cameras = static_cast<size_t>(options.num_cameras());
   Batch batch;
   batch.starts = starts;
+  batch.ego_changes.resize(samples.size());
   for (const Sample& sample : samples) {
     check(sample.cameras.size() == cameras, "{}: {} cameras, expected {}", of_sample(sample), sample.cameras.size(),
           cameras);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/augmentation/ego_change.h"
 #include "data/batch_copies.h"
 #include "data/label_schema.h"
 #include "data/sample.h"
@@ -19,6 +20,7 @@ struct Batch {
   std::vector<Tensor> points;                ///< [N] of float32 [P_n,4]
   std::vector<Pose> ego_poses;               ///< [N] ego -> world
   std::vector<Pose> true_poses;              ///< [N] without the odometry's noise
+  std::vector<EgoChange> ego_changes;        ///< [N] of the records' places, by the loader's augmentation
   std::vector<double> timestamps;            ///< [N] seconds
   std::vector<int64_t> sequences;            ///< [N]
   std::vector<bool> starts;           ///< [N] true: the first frame of a stream, what came before does not belong to it

@@ -17,6 +17,7 @@ namespace {
 struct Work {
   std::vector<Draw> draws;
   std::vector<Sample> samples;
+  std::vector<EgoChange> ego_changes;      // per slot
   std::vector<std::exception_ptr> errors;  // per slot
   size_t claimed = 0;
   size_t finished = 0;
@@ -32,6 +33,7 @@ Batch put_together(Work& work, const DatasetOptions& options, Device device) {
   for (const Draw& draw : work.draws) starts.push_back(draw.starts);
   Batch batch = collate(work.samples, starts, options);
   for (const Draw& draw : work.draws) batch.entries.push_back(draw.entry);
+  batch.ego_changes = std::move(work.ego_changes);
   if (!device.is_cpu()) batch.on_device = std::make_shared<BatchCopies>(batch, device);
   return batch;
 }
@@ -73,6 +75,7 @@ struct Loader::Impl {
       auto work = std::make_shared<Work>();
       work->draws = std::move(*draws);
       work->samples.resize(work->draws.size());
+      work->ego_changes.resize(work->draws.size());
       work->errors.resize(work->draws.size());
       queue.push_back(std::move(work));
       added = true;
@@ -102,7 +105,10 @@ struct Loader::Impl {
   void make_slot(Work& work, size_t slot, std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     try {
-      work.samples[slot] = dataset.load(work.draws[slot].entry, read);
+      const Draw& draw = work.draws[slot];
+      work.samples[slot] = dataset.load(draw.entry, read);
+      if (options.augmentation)
+        work.ego_changes[slot] = options.augmentation->apply(work.samples[slot], draw.entry, draw.epoch);
     } catch (...) {
       work.errors[slot] = std::current_exception();
     }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "data/augmentation/augmentation.h"
 #include "data/batch.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
@@ -17,13 +18,15 @@ struct LoaderOptions {
   int ahead = 2;    ///< batches that are made ahead at most; at least 1
   /// false: without pictures and points, for one who has the features already.
   bool sensors = true;
+  /// What samples are changed by before they are put together; null: nothing.
+  std::shared_ptr<const Augmentation> augmentation = nullptr;
   /// A GPU: batches are made in page-locked memory, and their images and rasters are on their way to it (see
   /// Batch::on_device) before next() gives them.
   Device device = {};
 };
 
-/// What comes out depends on dataset and sampler alone, never on the number of workers. The destructor stops the
-/// workers without waiting for more than the samples that they are at.
+/// What comes out depends on dataset, sampler and augmentation alone, never on the number of workers. The destructor
+/// stops the workers without waiting for more than the samples that they are at.
 class Loader {
  public:
   /// `dataset` must outlive the loader.

@@ -1,6 +1,7 @@
 #include "data/sampler.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace bevgrad {
 
@@ -24,6 +25,16 @@ Sampler::Sampler(const Dataset& dataset, const SamplerOptions& options, int64_t 
   check(options.num_cases >= 0 && options.chunk_frames >= 0,
         "sampler: num_cases is {} and chunk_frames {}, expected 0 or more", options.num_cases, options.chunk_frames);
   check(dataset.size() > 0, "sampler: the dataset is empty");
+  if (options.repeats.empty()) return;
+  constexpr int64_t shuffled = 2;
+  check(kind == shuffled && static_cast<int64_t>(options.repeats.size()) == dataset.size(),
+        "sampler: {} numbers of repeats for {} entries; only shuffled samples repeat", options.repeats.size(),
+        dataset.size());
+  for (const double repeat : options.repeats) {
+    check(repeat >= 1 && repeat <= 1000, "sampler: an entry is repeated {} times, expected 1 to 1000", repeat);
+    // To a saved state this is other data.
+    fingerprint_ = (fingerprint_ ^ std::bit_cast<uint64_t>(repeat)) * 0x100000001b3ull;
+  }
 }
 
 std::optional<std::vector<Draw>> Sampler::next() {

@@ -15,6 +15,7 @@ namespace bevgrad {
 struct Draw {
   int64_t entry = 0;   ///< into the dataset
   bool starts = true;  ///< nothing that this slot showed before belongs to the same stream
+  int64_t epoch = 0;   ///< how often all of the data had been handed out when this draw's run of frames was begun
 
   bool operator==(const Draw&) const = default;
 };
@@ -30,6 +31,9 @@ struct SamplerOptions {
   int64_t chunk_frames = 0;
   /// Streaming: slots begin their first stream at different points, so that they do not all lack history at once.
   bool stagger = true;
+  /// Shuffled: how often each entry of the dataset is drawn in an epoch, 1 at least; a fraction is drawn anew every
+  /// epoch. Empty: once.
+  std::vector<double> repeats = {};
 };
 
 class Sampler {

@@ -41,6 +41,7 @@ class StreamingSampler final : public Sampler {
   struct Slot {
     Run run;
     size_t next = 0;
+    int64_t epoch = 0;
   };
 
   std::optional<std::vector<Draw>> draw() override {
@@ -48,13 +49,16 @@ class StreamingSampler final : public Sampler {
     for (size_t i = 0; i < slots_.size(); ++i) {
       Slot& slot = slots_[i];
       bool starts = slot.next == slot.run.size();
-      if (starts) slot = {take_run(), 0};
+      if (starts) {
+        const Run run = take_run();  // of the epoch that the queue was filled for last
+        slot = {run, 0, static_cast<int64_t>(epoch_) - 1};
+      }
       if (first_batch_) {
         starts = true;
         slot.next = first_frame(i, slot.run.size());
       }
       int64_t entry = slot.run[slot.next++];
-      if (static_cast<int64_t>(i) / options_.batch_size == options_.rank) batch.push_back({entry, starts});
+      if (static_cast<int64_t>(i) / options_.batch_size == options_.rank) batch.push_back({entry, starts, slot.epoch});
     }
     first_batch_ = false;
     return batch;
@@ -121,7 +125,7 @@ class ShuffledSampler final : public Sampler {
     for (int64_t slot = 0; slot < options_.batch_size * options_.world; ++slot) {
       if (next_ == order_.size()) reorder();
       int64_t entry = order_[next_++];
-      if (slot / options_.batch_size == options_.rank) batch.push_back({entry, true});
+      if (slot / options_.batch_size == options_.rank) batch.push_back({entry, true, static_cast<int64_t>(epoch_) - 1});
     }
     return batch;
   }
@@ -129,6 +133,14 @@ class ShuffledSampler final : public Sampler {
   void reorder() {
     std::mt19937_64 random = random_for(options_.seed, kOrderRuns, epoch_++);
     order_ = pool_;
+    if (!options_.repeats.empty()) {
+      order_.clear();
+      for (const int64_t entry : pool_) {
+        const double repeats = options_.repeats[static_cast<size_t>(entry)];
+        const double chance = static_cast<double>(random() >> 11) * 0x1p-53;
+        order_.insert(order_.end(), static_cast<size_t>(repeats + chance), entry);
+      }
+    }
     shuffle(order_, random);
     next_ = 0;
   }

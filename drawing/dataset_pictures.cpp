@@ -87,9 +87,16 @@ std::vector<FramePlace> places_of(const Dataset& dataset) {
   return places;
 }
 
-Canvas draw_frame(const Dataset& dataset, const FramePlace& place, double history_seconds) {
+Sample load(const Dataset& dataset, int64_t entry, const DatasetOptions& options, const DatasetDrawing& drawing) {
+  Sample sample = dataset.load(entry, options);
+  if (drawing.change) drawing.change(sample, entry);
+  return sample;
+}
+
+Canvas draw_frame(const Dataset& dataset, const FramePlace& place, const DatasetDrawing& drawing) {
+  const double history_seconds = drawing.history_seconds;
   const DrawingOptions options{.show_points_in_cameras = true, .pixels_per_cell = 2.4, .widest_camera = 640};
-  const Sample sample = dataset.load(place.stream->frames[place.at]);
+  const Sample sample = load(dataset, place.stream->frames[place.at], dataset.options(), drawing);
   SamplePicture picture = picture_of(sample, dataset.options().labels);
   DatasetOptions without_pictures = dataset.options();
   without_pictures.groups.clear();
@@ -99,7 +106,7 @@ Canvas draw_frame(const Dataset& dataset, const FramePlace& place, double histor
     const double age = sample.timestamp - dataset.entry(frame).timestamp;
     if (age > history_seconds || (!picture.past.empty() && age > next)) continue;
     next = age - history_seconds / kMostPast;
-    const Sample before = dataset.load(frame, without_pictures);
+    const Sample before = load(dataset, frame, without_pictures, drawing);
     picture.past.push_back({age, ground_warp(before.ego_pose, sample.ego_pose), before.points,
                             marks_of(before.labels, dataset.options().labels.grid)});
   }
@@ -120,7 +127,7 @@ int64_t draw_dataset(const Dataset& dataset, const std::string& folder, const Da
   const int64_t count = std::min(drawing.most, frames);
   for (int64_t i = 0; i < count; ++i) {
     const FramePlace& place = places[static_cast<size_t>((2 * i + 1) * frames / (2 * count))];
-    draw_frame(dataset, place, drawing.history_seconds)
+    draw_frame(dataset, place, drawing)
         .write_png(fmt::format("{}/{}.png", folder, sample_name(dataset.entry(place.stream->frames[place.at]).key)));
   }
   if (drawing.animated_frames > 0) {
@@ -128,7 +135,7 @@ int64_t draw_dataset(const Dataset& dataset, const std::string& folder, const Da
     const Stream& stream = dataset.streams().front();
     const size_t last = std::min(stream.frames.size(), static_cast<size_t>(drawing.animated_frames));
     for (size_t at = 0; at < last; ++at)
-      animation.add(draw_frame(dataset, {&stream, at}, drawing.history_seconds), std::max(0.1, dataset.frame_period()));
+      animation.add(draw_frame(dataset, {&stream, at}, drawing), std::max(0.1, dataset.frame_period()));
     animation.finish();
   }
   return count;

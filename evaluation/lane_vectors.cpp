@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "geometry/polyline.h"
+#include "internal/fitted_line.h"
 #include "internal/thinning.h"
 
 namespace bevgrad {
@@ -92,19 +93,6 @@ std::vector<Chain> chains_of(const ThinGraph& graph) {
   return chains;
 }
 
-/// A raster line climbs in stairs; the mean over five cells follows the mark itself. The ends stay.
-std::vector<Vec2> smoothed(const std::vector<Vec2>& points) {
-  std::vector<Vec2> out = points;
-  const auto n = static_cast<int64_t>(points.size());
-  for (int64_t i = 1; i + 1 < n; ++i) {
-    const int64_t reach = std::min<int64_t>({2, i, n - 1 - i});
-    Vec2 sum;
-    for (int64_t j = i - reach; j <= i + reach; ++j) sum = sum + points[static_cast<size_t>(j)];
-    out[static_cast<size_t>(i)] = sum * (1.0 / static_cast<double>(2 * reach + 1));
-  }
-  return out;
-}
-
 double mean_nearest(const std::vector<Vec2>& from, const std::vector<Vec2>& to) {
   double sum = 0;
   for (const Vec2 a : from) {
@@ -168,7 +156,7 @@ std::vector<LaneVector> lane_vectors(const ProbabilityRaster& probabilities, con
     for (const int64_t cell : chain)
       points.push_back({grid.x_min + (static_cast<double>(cell % columns) + 0.5) * grid.cell,
                         grid.y_min + (static_cast<double>(cell / columns) + 0.5) * grid.cell});
-    lane.points = resample(smoothed(points), options.points);
+    lane.points = resample(fitted_line(points, grid.cell), options.points);
     const Vec2 a = lane.points.front(), b = lane.points.back();
     if (b.x < a.x || (b.x == a.x && b.y < a.y)) std::reverse(lane.points.begin(), lane.points.end());
     lanes.push_back(std::move(lane));

@@ -1,4 +1,4 @@
-// From a lane raster to polylines: threshold, thinning, tracing, a class by vote, resampling.
+// From a lane raster to polylines: threshold, thinning, tracing, a class by vote, a smooth curve, resampling.
 #pragma once
 #include <span>
 #include <vector>

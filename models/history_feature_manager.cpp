@@ -24,16 +24,15 @@ void HistoryFeatureManager::check_moments(const char* call, const std::vector<Fr
   }
 }
 
-std::vector<double> HistoryFeatureManager::timestamps(const Queue& queue) {
-  std::vector<double> times;
-  for (const StoredFrame& frame : queue) times.push_back(frame.moment.timestamp);
-  return times;
+std::vector<double> HistoryFeatureManager::marks(const Queue& queue) {
+  std::vector<double> marks;
+  for (const StoredFrame& frame : queue.frames) marks.push_back(frame.mark);
+  return marks;
 }
 
 void HistoryFeatureManager::begin(Queue& queue, const FrameMoment& moment) const {
-  if (queue.empty()) return;
-  const FrameMoment& newest = queue.back().moment;
-  if (newest.sequence != moment.sequence || moment.timestamp < newest.timestamp) queue.clear();
+  if (!queue.newest) return;
+  if (queue.newest->sequence != moment.sequence || moment.timestamp < queue.newest->timestamp) queue = {};
 }
 
 History HistoryFeatureManager::sample(const std::vector<FrameMoment>& moments, Generator* generator) {
@@ -43,13 +42,13 @@ History HistoryFeatureManager::sample(const std::vector<FrameMoment>& moments, G
     const FrameMoment& now = moments[static_cast<size_t>(n)];
     Queue& queue = slots_[static_cast<size_t>(n)];
     begin(queue, now);
-    const std::vector<double> past = timestamps(queue);
-    const std::vector<HistoryMatch> matches =
-        match_history(past, now.timestamp, draw_intervals(options_, generator), options_);
+    const std::vector<double> past = marks(queue);
+    const std::vector<HistoryMatch> matches = match_history(
+        past, queue.scale.mark(now.timestamp, now.ego_pose, options_), draw_intervals(options_, generator), options_);
     for (size_t k = 0; k < matches.size(); ++k) {
       if (matches[k].frame < 0) continue;
-      const Tensor& feature = queue[static_cast<size_t>(matches[k].frame)].feature;
-      const Pose& then = queue[static_cast<size_t>(matches[k].posed)].moment.ego_pose;
+      const Tensor& feature = queue.frames[static_cast<size_t>(matches[k].frame)].feature;
+      const Pose& then = queue.frames[static_cast<size_t>(matches[k].posed)].moment.ego_pose;
       ops::copy_(place_history(history, n, static_cast<int64_t>(k), now.ego_pose, then, feature.sizes(),
                                options_.storage, options_, feature.device()),
                  feature);
@@ -66,24 +65,27 @@ void HistoryFeatureManager::push(const Tensor& bev_fused, const std::vector<Fram
     const FrameMoment& now = moments[static_cast<size_t>(n)];
     Queue& queue = slots_[static_cast<size_t>(n)];
     begin(queue, now);
+    queue.newest = now;
+    const std::optional<double> mark = queue.scale.add(now.timestamp, now.ego_pose, options_);
+    if (!mark) continue;
     const Tensor feature = ops::select(detach(bev_fused), 0, n);
     Tensor copy =
         empty({1, feature.size(0), feature.size(1), feature.size(2)},
               {.dtype = options_.storage, .format = MemoryFormat::ChannelsLast, .device = bev_fused.device()});
     copy = ops::select(copy, 0, 0);
     ops::copy_(copy, feature);
-    queue.push_back({now, copy});
-    const int64_t too_old = frames_let_go(timestamps(queue), options_);
-    queue.erase(queue.begin(), queue.begin() + too_old);
+    queue.frames.push_back({now, *mark, copy});
+    const int64_t too_old = frames_let_go(marks(queue), options_);
+    queue.frames.erase(queue.frames.begin(), queue.frames.begin() + too_old);
   }
 }
 
 void HistoryFeatureManager::reset() {
-  for (Queue& queue : slots_) queue.clear();
+  for (Queue& queue : slots_) queue = {};
 }
 
 void HistoryFeatureManager::reset(int64_t slot) {
-  slots_.at(static_cast<size_t>(slot)).clear();
+  slots_.at(static_cast<size_t>(slot)) = {};
 }
 
 void HistoryFeatureManager::shrink(int64_t slots) {
@@ -92,13 +94,13 @@ void HistoryFeatureManager::shrink(int64_t slots) {
 }
 
 int64_t HistoryFeatureManager::size(int64_t slot) const {
-  return static_cast<int64_t>(slots_.at(static_cast<size_t>(slot)).size());
+  return static_cast<int64_t>(slots_.at(static_cast<size_t>(slot)).frames.size());
 }
 
 size_t HistoryFeatureManager::bytes() const {
   size_t bytes = 0;
   for (const Queue& queue : slots_) {
-    for (const StoredFrame& frame : queue) bytes += frame.feature.nbytes();
+    for (const StoredFrame& frame : queue.frames) bytes += frame.feature.nbytes();
   }
   return bytes;
 }

@@ -17,17 +17,18 @@ struct FrameMoment {
   Pose ego_pose;         ///< ego -> world
 };
 
-/// Mode `sample_by_timestamp`. A call of `sample` and then one of `push` per frame and slot; a frame of a new sequence,
-/// or whose timestamp goes back, finds the slot empty. Only the past of the same sequence is ever given. Frames that
-/// can match no more, and those beyond max_capacity, are let go.
+/// Modes `sample_by_timestamp` and `sample_by_distance`. A call of `sample` and then one of `push` per frame and slot;
+/// a frame of a new sequence, or whose timestamp goes back, finds the slot empty. Only the past of the same sequence is
+/// ever given. Frames that can match no more, and those beyond max_capacity, are let go.
 class HistoryFeatureManager {
  public:
   explicit HistoryFeatureManager(HistoryOptions options, int64_t slots = 1);
 
-  /// The history of the current frames, one a slot. Per interval the stored frame closest to t - interval within
-  /// match_tol (of two that are as close, the newer); none: not valid. prev_feat_list holds `intervals` tensors
-  /// [N,C,H,W] in the storage's dtype, zero where not valid, undefined where valid for no slot. `generator` draws
-  /// variable intervals; without it they are the nominal ones. Throws for a timestamp or pose that is not finite.
+  /// The history of the current frames, one a slot. Per interval the stored frame closest to t - interval (or the
+  /// distance driven since) within match_tol (of two that are as close, the newer); none: not valid. prev_feat_list
+  /// holds `intervals` tensors [N,C,H,W] in the storage's dtype, zero where not valid, undefined where valid for no
+  /// slot. `generator` draws variable intervals; without it they are the nominal ones. Throws for a timestamp or pose
+  /// that is not finite.
   History sample(const std::vector<FrameMoment>& moments, Generator* generator = nullptr);
 
   /// Keeps (a copy of) the current frames' fused features [N,C,H,W], outside the tape, on the device that they are on.
@@ -49,11 +50,16 @@ class HistoryFeatureManager {
  private:
   struct StoredFrame {
     FrameMoment moment;
+    double mark;     // see HistoryScale
     Tensor feature;  // [C,H,W]
   };
-  using Queue = std::deque<StoredFrame>;
+  struct Queue {
+    std::deque<StoredFrame> frames;
+    HistoryScale scale;
+    std::optional<FrameMoment> newest;  // kept or not
+  };
 
-  static std::vector<double> timestamps(const Queue& queue);
+  static std::vector<double> marks(const Queue& queue);
   void begin(Queue& queue, const FrameMoment& moment) const;
   void check_moments(const char* call, const std::vector<FrameMoment>& moments) const;
 

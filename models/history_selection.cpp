@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tensor/ops.h"
 
@@ -42,6 +43,7 @@ void HistoryOptions::validate() const {
   if (!(match_tol >= 0) || !(match_tol < intervals[0]))
     throw UsageError(fmt::format("history: match_tol {} is impossible, expected 0 to below the first interval {}",
                                  match_tol, intervals[0]));
+  if (!(drop >= 0 && drop <= 1)) throw UsageError(fmt::format("history: drop {} is impossible, expected 0 to 1", drop));
   if (max_capacity < 1)
     throw UsageError(fmt::format("history: max_capacity {} is impossible, expected 1 or more", max_capacity));
   if (storage != DType::Float32 && storage != DType::BFloat16)
@@ -50,21 +52,37 @@ void HistoryOptions::validate() const {
 
 std::vector<double> draw_intervals(const HistoryOptions& options, Generator* generator) {
   std::vector<double> intervals = options.intervals;
-  if (!options.interval_variable || generator == nullptr) return intervals;
-  for (size_t i = 0; i < intervals.size(); ++i) {
+  if (generator == nullptr) return intervals;
+  for (size_t i = 0; options.interval_variable && i < intervals.size(); ++i) {
     const double nominal = options.intervals[i];
     const double low = ((i ? options.intervals[i - 1] : 0.0) + nominal) / 2;
     const double high = i + 1 < intervals.size() ? (nominal + options.intervals[i + 1]) / 2 : nominal;
     intervals[i] = low + (high - low) * generator->next_uniform();
   }
+  for (size_t i = 0; options.drop > 0 && i < intervals.size(); ++i)
+    if (generator->next_uniform() < options.drop) intervals[i] = std::numeric_limits<double>::infinity();
   return intervals;
 }
 
-int64_t frames_let_go(std::span<const double> timestamps, const HistoryOptions& options) {
-  if (timestamps.empty()) return 0;
-  const double oldest = timestamps.back() - (options.intervals.back() + options.match_tol + kTimeResolution);
-  const auto kept = std::find_if(timestamps.begin(), timestamps.end() - 1, [&](double t) { return t >= oldest; });
-  return std::max(kept - timestamps.begin(), static_cast<std::ptrdiff_t>(timestamps.size()) - options.max_capacity);
+double HistoryScale::mark(double timestamp, const Pose& ego_pose, const HistoryOptions& options) const {
+  if (!options.by_distance) return timestamp;
+  return driven_ + (last_ ? norm(ego_pose.translation() - *last_) : 0);
+}
+
+std::optional<double> HistoryScale::add(double timestamp, const Pose& ego_pose, const HistoryOptions& options) {
+  const double mark = this->mark(timestamp, ego_pose, options);
+  if (!options.by_distance) return mark;
+  driven_ = mark;
+  last_ = ego_pose.translation();
+  if (kept_ && mark - *kept_ < options.match_tol) return std::nullopt;
+  return kept_ = mark;
+}
+
+int64_t frames_let_go(std::span<const double> marks, const HistoryOptions& options) {
+  if (marks.empty()) return 0;
+  const double oldest = marks.back() - (options.intervals.back() + options.match_tol + kTimeResolution);
+  const auto kept = std::find_if(marks.begin(), marks.end() - 1, [&](double mark) { return mark >= oldest; });
+  return std::max(kept - marks.begin(), static_cast<std::ptrdiff_t>(marks.size()) - options.max_capacity);
 }
 
 std::vector<HistoryMatch> match_history(std::span<const double> past, double now, const std::vector<double>& intervals,

@@ -51,6 +51,7 @@ struct LidarOptions {
 struct TemporalOptions {
   int64_t history = 3;    ///< warped frames
   bool bilinear = false;  ///< how features are warped; nearest otherwise
+  bool overlap = false;   ///< VGGBlock: the share of frames that have seen a cell is one more channel
 
   bool operator==(const TemporalOptions&) const = default;
 };

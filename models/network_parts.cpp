@@ -3,6 +3,7 @@
 #include "models/camera/fpn.h"
 #include "models/camera/resnet.h"
 #include "models/camera/view_transfer.h"
+#include "models/conv_gru_fusion.h"
 #include "models/vgg_block_fusion.h"
 
 namespace bevgrad {
@@ -21,6 +22,10 @@ std::unique_ptr<Neck> make_fpn(const NetworkOptions& options, const std::vector<
 std::unique_ptr<ViewTransform> make_view_transfer(const NetworkOptions& options, Generator& generator) {
   return std::make_unique<ViewTransfer>(options.neck_channels, options.bev_channels,
                                         BevPoints{options.grid, options.view_heights}, generator);
+}
+
+std::unique_ptr<TemporalFusion> make_conv_gru_fusion(const NetworkOptions& options, Generator& generator) {
+  return std::make_unique<ConvGruFusion>(options.bev_channels, options.temporal, options.grid, generator);
 }
 
 std::unique_ptr<TemporalFusion> make_vgg_block_fusion(const NetworkOptions& options, Generator& generator) {

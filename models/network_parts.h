@@ -44,6 +44,7 @@ std::unique_ptr<Backbone> make_resnet(const NetworkOptions& options, const Camer
 std::unique_ptr<Neck> make_fpn(const NetworkOptions& options, const std::vector<int64_t>& in_channels,
                                Generator& generator);
 std::unique_ptr<ViewTransform> make_view_transfer(const NetworkOptions& options, Generator& generator);
+std::unique_ptr<TemporalFusion> make_conv_gru_fusion(const NetworkOptions& options, Generator& generator);
 std::unique_ptr<TemporalFusion> make_vgg_block_fusion(const NetworkOptions& options, Generator& generator);
 
 /// Who makes the parts; the standard ones unless told otherwise.

@@ -10,8 +10,8 @@
 
 namespace bevgrad {
 
-VggBlockFusion::FusionConv::FusionConv(int64_t channels)
-    : first(channels, channels, {.kernel = 3, .padding = 1, .relu = true}),
+VggBlockFusion::FusionConv::FusionConv(int64_t in_channels, int64_t channels)
+    : first(in_channels, channels, {.kernel = 3, .padding = 1, .relu = true}),
       second(channels, channels, {.kernel = 3, .padding = 1, .relu = true}) {
   register_module("0", first);
   register_module("2", second);
@@ -28,7 +28,7 @@ VggBlockFusion::VggBlockFusion(int64_t channels, const TemporalOptions& options,
       grid_(grid),
       gamma_(register_parameter("gamma", zeros({channels}))),
       score_(2 * channels, 1, {.kernel = 1}),
-      fusion_conv_(channels) {
+      fusion_conv_(channels + options.overlap, channels) {
   register_module("score", score_);
   register_module("fusion_conv", fusion_conv_);
   init::reset_parameters(score_, generator);
@@ -54,7 +54,9 @@ TemporalFusionOutput VggBlockFusion::forward(const Tensor& current, const Histor
 
   TemporalFusionOutput output;
   output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
-  const Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
+  Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
+  if (options_.overlap)
+    mixed = cat({mixed, ops::to(ops::mean(ops::to(ops::cat(masks, 1), DType::Float32), {1}, true), dtype)}, 1);
   output.fused = tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
   tapped(*this, output.weights, 1);
   return output;

@@ -9,7 +9,8 @@ namespace bevgrad {
 /// Every slot's feature is warped into the current ego frame. Per cell: score_k = `score` (1x1, with bias) on
 /// concat(current, frame_k); a softmax over the frames that are valid there gives the weights of their mean, `mixed`;
 /// fused = current + gamma * relu(`fusion_conv.2`(relu(`fusion_conv.0`(mixed)))). `gamma` [C] starts at 0: an untrained
-/// fusion gives the current feature, bit for bit.
+/// fusion gives the current feature, bit for bit. With options.overlap `fusion_conv.0` has one more input, the share of
+/// the frames that are valid in the cell (Song et al., "MemFusionMap", 2024).
 class VggBlockFusion : public TemporalFusion {
  public:
   VggBlockFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid, Generator& generator);
@@ -20,7 +21,7 @@ class VggBlockFusion : public TemporalFusion {
 
  private:
   struct FusionConv : Module {
-    explicit FusionConv(int64_t channels);
+    FusionConv(int64_t in_channels, int64_t channels);
     Tensor forward(const Tensor& x);
     Conv2d first, second;
   };

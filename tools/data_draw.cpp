@@ -15,11 +15,18 @@ struct Flags {
   DataFlags data;
   std::string out;
   DatasetDrawing drawing;
+  bool augment = false;
+  int64_t epoch = 0;
 };
 
 void draw(const Flags& flags) {
   const std::unique_ptr<Dataset> dataset = flags.data.open_one();
-  const int64_t pictures = draw_dataset(*dataset, flags.out, flags.drawing);
+  DatasetDrawing drawing = flags.drawing;
+  if (flags.augment)
+    drawing.change = [augmentation = flags.data.augmentation(), epoch = flags.epoch](Sample& sample, int64_t entry) {
+      augmentation->apply(sample, entry, epoch);
+    };
+  const int64_t pictures = draw_dataset(*dataset, flags.out, drawing);
   fmt::print("{} pictures in {}\n", pictures, flags.out);
 }
 
@@ -43,6 +50,11 @@ void add_data_draw(CLI::App& app, const Parts& parts) {
       ->add_option("--animate", flags->drawing.animated_frames,
                    "so many frames of the first sequence as an animation, too (animated PNG)")
       ->check(CLI::Range(1, 10000));
+  CLI::Option* augment = command->add_flag("--augment", flags->augment,
+                                           "samples as a training sees them, changed by the config's augmentation");
+  command->add_option("--epoch", flags->epoch, "of the training (default 0)")
+      ->check(CLI::Range(0, 1 << 30))
+      ->needs(augment);
   command->callback([flags] { draw(*flags); });
 }
 

@@ -110,6 +110,14 @@ std::vector<OpenedData> DataFlags::open() const {
   return opened;
 }
 
+std::shared_ptr<const Augmentation> DataFlags::augmentation() const {
+  const std::optional<configs::Document> loaded = document();
+  if (!loaded) throw UsageError("--augment needs --config");
+  auto augmentation = configs::augmentation(*loaded);
+  if (!augmentation) throw UsageError(fmt::format("{}: field \"augmentation\": it changes nothing", loaded->source));
+  return augmentation;
+}
+
 std::unique_ptr<Dataset> DataFlags::open_one() const {
   const std::optional<configs::Document> loaded = document();
   if (!loaded) return open_records(lists_or_all(root));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "configs/load.h"
+#include "data/augmentation/augmentation.h"
 #include "data/check/check_dataset.h"
 #include "data/dataset.h"
 #include "train/parts.h"
@@ -32,6 +33,8 @@ struct DataFlags {
   std::vector<OpenedData> open() const;
   /// All lists in one dataset; --data and --list win over the config's.
   std::unique_ptr<Dataset> open_one() const;
+  /// The config's. Throws UsageError where there is no config or it changes nothing.
+  std::shared_ptr<const Augmentation> augmentation() const;
 
  private:
   std::optional<configs::Document> document() const;

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "distributed/launch/error_file.h"
 #include "distributed/mesh.h"
 #include "distributed/process_group.h"
+#include "run_variants.h"
 #include "subcommands.h"
 #include "tensor/allocator.h"
 #include "train/network_state.h"
@@ -36,6 +38,8 @@ struct RunFlags {
   std::string resume;
   bool profile = false;
   bool detect_anomaly = false;
+  std::vector<uint64_t> seeds;
+  std::vector<std::string> sweeps;
 };
 
 /// How long an agent's store may be away.
@@ -79,10 +83,49 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
                        static_cast<double>(memory_stats(device).peak) / 1e9));
 }
 
+/// The same command line without what makes it several runs.
+std::vector<std::string> arguments_of_one(const RunFlags& flags) {
+  std::vector<std::string> words = {
+      program_invocation_short_name, "run", "--state", flags.state, "--device", flags.config.device};
+  if (!flags.config.config.empty()) words.insert(words.end(), {"--config", flags.config.config});
+  for (const std::string& set : flags.config.sets) words.insert(words.end(), {"--set", set});
+  if (flags.config.threads > 0) words.insert(words.end(), {"--threads", std::to_string(flags.config.threads)});
+  if (!flags.ckpt.empty()) words.insert(words.end(), {"--ckpt", flags.ckpt});
+  if (!flags.resume.empty()) words.insert(words.end(), {"--resume", flags.resume});
+  if (flags.profile) words.push_back("--profile");
+  if (flags.detect_anomaly) words.push_back("--detect-anomaly");
+  return words;
+}
+
+/// As a shell takes it.
+std::string quoted(const std::string& word) {
+  const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./=,:+@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string safe = "'";
+  for (const char c : word) safe += c == '\'' ? "'\\''" : std::string(1, c);
+  return safe + "'";
+}
+
+/// Adds a command line to the folder's command.txt.
+void keep_command(const RunFlags& flags, const std::string& work_dir) {
+  std::vector<std::string> words = arguments_of_one(flags);
+  words.insert(words.end(), {"--work-dir", work_dir});
+  std::string seeds;
+  for (const uint64_t seed : flags.seeds) seeds += (seeds.empty() ? "" : ",") + std::to_string(seed);
+  if (!seeds.empty()) words.insert(words.end(), {"--seeds", seeds});
+  for (const std::string& sweep : flags.sweeps) words.insert(words.end(), {"--sweep", sweep});
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + quoted(word);
+  std::filesystem::create_directories(work_dir);
+  const std::string path = work_dir + "/command.txt";
+  write_text_file(path, (std::filesystem::exists(path) ? read_file(path) : "") + line + "\n");
+}
+
 void run_in_group(const configs::Document& document, const RunFlags& flags, const RankEnvironment& environment,
                   const std::string& work_dir, int threads, AgentLink* agent, ProcessGroup& group) {
   if (flags.state == "val") {
     run_validation(document, flags, work_dir, group);
+    if (group.rank() == 0) keep_command(flags, work_dir);
     return;
   }
   // A launcher that starts the processes again means them to go on. An agent's store knows whether they had begun.
@@ -107,6 +150,7 @@ void run_in_group(const configs::Document& document, const RunFlags& flags, cons
     agent->tell_begun();
     if (trainer.global_step() > 0) agent->tell_saved(trainer.global_step());
   }
+  if (group.rank() == 0) keep_command(flags, work_dir);
   trainer.log().info(fmt::format("{} thread(s)", threads));
   trainer.run();
 }
@@ -151,6 +195,28 @@ void run(const RunFlags& flags) {
   }
 }
 
+void run_all(const RunFlags& flags) {
+  if (flags.seeds.empty() && flags.sweeps.empty()) {
+    run(flags);
+    return;
+  }
+  if (!flags.resume.empty() && flags.resume != "auto")
+    throw UsageError("--resume: several runs go on each from its own folder, expected auto");
+  if (read_rank_environment().world_size > 1)
+    throw UsageError("--seeds, --sweep: start each run with the launcher, not this command");
+  const std::vector<RunVariant> variants = run_variants(flags.seeds, flags.sweeps);
+  // What no run can be is said before the first begins.
+  std::string source;
+  for (const RunVariant& variant : variants) {
+    ConfigFlags config = flags.config;
+    config.sets.insert(config.sets.end(), variant.sets.begin(), variant.sets.end());
+    source = config.load().source;
+  }
+  const std::string work_dir = flags.work_dir.empty() ? default_work_dir(source) : flags.work_dir;
+  keep_command(flags, work_dir);
+  run_one_after_another(arguments_of_one(flags), variants, work_dir);
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, const Parts& parts) {
@@ -169,7 +235,14 @@ void add_run(CLI::App& app, const Parts& parts) {
   command->add_flag("--detect-anomaly", flags->detect_anomaly,
                     "stop at the first operation whose result or gradient is no finite number, and name it and its "
                     "module (slower)");
-  command->callback([flags] { run(*flags); });
+  command->add_option("--seeds", flags->seeds, "several runs, one a seed, each in a folder of the work folder: 1,2,3")
+      ->delimiter(',');
+  command
+      ->add_option("--sweep", flags->sweeps,
+                   "several runs, one a value of a field: train.base_lr=1e-3,3e-3; given twice, every combination")
+      ->type_size(1)
+      ->allow_extra_args(false);
+  command->callback([flags] { run_all(*flags); });
 }
 
 }  // namespace bevgrad

@@ -4,6 +4,7 @@
 
 #include "configs/validate.h"
 #include "internal/data_agreement.h"
+#include "train/class_balance.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
@@ -31,20 +32,24 @@ int batches_ahead(const config::Config& proto) {
 }  // namespace
 
 BatchSource::BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
-                         const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device)
+                         const config::Config& proto, std::shared_ptr<const Augmentation> augmentation,
+                         const std::vector<double>& repeats, int64_t num_cases, const ProcessGroup& group,
+                         Device device)
     : name_(std::move(name)), tasks_(std::move(tasks)), dataset_(std::move(dataset)) {
   sampler_options_ = {.batch_size = proto.train().batch_size(),
                       .rank = group.rank(),
                       .world = group.size(),
                       .seed = proto.seed(),
                       .num_cases = num_cases,
-                      .chunk_frames = proto.data().chunk_frames()};
+                      .chunk_frames = proto.data().chunk_frames(),
+                      .repeats = repeats};
   has_history_ = std::ranges::any_of(tasks_, &ActiveTask::uses_history);
   shuffled_ = !has_history_ || proto.feature_cache().shuffle();
   loader_ = std::make_unique<Loader>(*dataset_, make_sampler(),
                                      LoaderOptions{.workers = proto.train().num_workers(),
                                                    .ahead = batches_ahead(proto),
                                                    .sensors = !proto.feature_cache().enabled(),
+                                                   .augmentation = std::move(augmentation),
                                                    .device = device});
 }
 
@@ -91,7 +96,8 @@ std::vector<TaskLists> lists_of_tasks(const config::Config& proto, const TaskLis
   return all;
 }
 
-TrainData::TrainData(const configs::Document& document, const TaskList& tasks) {
+TrainData::TrainData(const configs::Document& document, const TaskList& tasks)
+    : augmentation_(configs::augmentation(document)) {
   const config::Config& proto = document.proto;
   for (TaskLists& together : lists_of_tasks(proto, tasks)) {
     if (together.lists.empty())
@@ -101,8 +107,21 @@ TrainData::TrainData(const configs::Document& document, const TaskList& tasks) {
                                                    configs::dataset_options(proto, true));
     if (std::ranges::any_of(together.tasks, &ActiveTask::uses_history))
       configs::validate_history_reach(document, dataset->frame_period());
+    if (const double jitter = proto.augmentation().timestamp_jitter();
+        jitter > 0 && jitter >= dataset->frame_period() / 2)
+      throw UsageError(fmt::format(
+          "{}: field \"augmentation.timestamp_jitter\": {} s, expected less than half the {:.3g} s between two frames",
+          document.place("augmentation.timestamp_jitter"), jitter, dataset->frame_period()));
+    const bool has_history = std::ranges::any_of(together.tasks, &ActiveTask::uses_history);
+    if (proto.data().balance_classes() > 0 && has_history && !proto.feature_cache().shuffle())
+      throw UsageError(fmt::format(
+          "{}: field \"data.balance_classes\": the {} task plays sequences in time order; feature_cache.shuffle draws "
+          "single frames",
+          document.place("data.balance_classes"), together.name));
+    std::vector<double> repeats = balanced_repeats(*dataset, proto);
     std::vector<std::string> checked = check_briefly(*dataset, check_options(proto, together.tasks, true));
-    entries_.push_back({together.name, std::move(together.tasks), std::move(dataset), std::move(checked)});
+    entries_.push_back(
+        {together.name, std::move(together.tasks), std::move(dataset), std::move(checked), std::move(repeats)});
   }
 }
 
@@ -110,7 +129,8 @@ std::vector<BatchSource> TrainData::sources(const config::Config& proto, int64_t
                                             Device device) const {
   std::vector<BatchSource> sources;
   for (const Entry& entry : entries_)
-    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, num_cases, group, device);
+    sources.emplace_back(entry.name, entry.tasks, entry.dataset, proto, augmentation_, entry.repeats, num_cases, group,
+                         device);
   return sources;
 }
 

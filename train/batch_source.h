@@ -31,9 +31,10 @@ std::vector<TaskLists> lists_of_tasks(const config::Config& proto, const TaskLis
 /// Batches of one or more tasks, without end.
 class BatchSource {
  public:
-  /// `num_cases`: cases of an epoch, 0 for all. Batches are sent ahead to `device`.
+  /// `repeats`: SamplerOptions'. `num_cases`: cases of an epoch, 0 for all. Batches are sent ahead to `device`.
   BatchSource(std::string name, std::vector<ActiveTask> tasks, std::shared_ptr<const Dataset> dataset,
-              const config::Config& proto, int64_t num_cases, const ProcessGroup& group, Device device = {});
+              const config::Config& proto, std::shared_ptr<const Augmentation> augmentation,
+              const std::vector<double>& repeats, int64_t num_cases, const ProcessGroup& group, Device device = {});
 
   const std::string& name() const { return name_; }
   const std::vector<ActiveTask>& tasks() const { return tasks_; }
@@ -90,8 +91,10 @@ class TrainData {
     std::vector<ActiveTask> tasks;
     std::shared_ptr<const Dataset> dataset;
     std::vector<std::string> checked;  // what a brief check of the data says
+    std::vector<double> repeats;       // of its entries, see SamplerOptions
   };
   std::vector<Entry> entries_;
+  std::shared_ptr<const Augmentation> augmentation_;
 };
 
 }  // namespace bevgrad

@@ -42,7 +42,10 @@ void add_features(SamplePicture& picture, int64_t n, const NetworkOutput& output
   picture.weight_titles = {"w(t)"};
   const auto slots = static_cast<int64_t>(history.prev_feat_list.size());
   for (int64_t k = 0; k < slots; ++k) {
-    const std::string when = fmt::format("t - {:g} s", proto.temporal().intervals(static_cast<int>(k)));
+    const config::Temporal& temporal = proto.temporal();
+    const std::string when = temporal.mode() == config::Temporal::sample_by_distance
+                                 ? fmt::format("{:g} m back", temporal.distances(static_cast<int>(k)))
+                                 : fmt::format("t - {:g} s", temporal.intervals(static_cast<int>(k)));
     picture.weight_titles.push_back("w(" + when + ")");
     const bool is_valid = ops::to(history.valid, DType::Float32).to_vector()[static_cast<size_t>(n * slots + k)] != 0;
     const bool is_shown = show.show_history() && k < show.history_frames();

@@ -169,10 +169,10 @@ Parts standard_parts() {
                            [](const NetworkOptions& options, const config::Network&, Generator& generator) {
                              return make_view_transfer(options, generator);
                            }}},
-      .temporal_fusions = {{"VGGBlock",
-                            [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
-                              return make_vgg_block_fusion(options, generator);
-                            }}},
+      .temporal_fusions = {{"VGGBlock", [](const NetworkOptions& options, const config::Temporal&,
+                                           Generator& generator) { return make_vgg_block_fusion(options, generator); }},
+                           {"ConvGRU", [](const NetworkOptions& options, const config::Temporal&,
+                                          Generator& generator) { return make_conv_gru_fusion(options, generator); }}},
       .optimizers = {{"AdamW", make_adamw},
                      {"SGD", make_sgd},
                      {"Adam", make_adam},

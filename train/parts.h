@@ -53,7 +53,7 @@ struct Parts {
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: the tasks static and dynamic; ResNet; FPN; ViewTransfer; VGGBlock; the optimizers and schedules
+/// What this project has: the tasks static and dynamic; ResNet; FPN; ViewTransfer; VGGBlock and ConvGRU; the optimizers and schedules
 /// of optim/. A row that a program adds under a name that is there takes the other's place.
 Parts standard_parts();
 

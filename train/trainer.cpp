@@ -10,11 +10,13 @@
 #include "base/signals.h"
 #include "configs/load.h"
 #include "internal/pace.h"
+#include "nn/batch_norm.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
 #include "tensor/profile.h"
+#include "train/class_balance.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 
@@ -43,7 +45,7 @@ MetricWatchOptions watch_options(const config::Train& train) {
 
 Trainer::Trainer(const configs::Document& document, const TrainerOptions& options, ProcessGroup& group,
                  const Parts& parts)
-    : document_(document),
+    : document_(with_class_weights(document)),
       options_(options),
       group_(group),
       parallel_(group, document.proto.distributed()),
@@ -51,7 +53,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
       log_(parallel_.is_first() ? work_dir_.file("train.log") : "", options.quiet),
       disk_([this](const std::string& message) { log_.warn(message); }),
       generator_(document.proto.seed()),
-      tasks_(parts.tasks, document),
+      tasks_(parts.tasks, document_),
       optimizer_(make_optimizer(document, parts)),
       schedule_(make_lr_schedule(document, parts)),
       data_(document_, tasks_),
@@ -71,7 +73,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   network_ =
       std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
   network_->move_to(options_.device);
-  network_->set_training(true);
+  begin_training();
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryPlayer>(configs::history_options(proto), proto.train().batch_size());
@@ -100,6 +102,14 @@ void Trainer::write_config() const {
   // A run that goes on with the same config needs no room for it.
   if (std::filesystem::exists(path) && read_file(path) == text) return;
   write_text_file(path, text);
+}
+
+void Trainer::begin_training() {
+  network_->set_training(true);
+  if (!document_.proto.train().frozen_statistics()) return;
+  network_->visit([](const std::string&, Module& module) {
+    if (auto* norm = dynamic_cast<BatchNorm*>(&module)) norm->set_training(false);
+  });
 }
 
 void Trainer::load_pretrain(const std::string& path) {
@@ -159,40 +169,19 @@ double Trainer::lr_at(int64_t step) const {
   return schedule_(step) * warmup_factor(step, document_.proto.train().warmup_steps()) * lr_factor_;
 }
 
-NetworkOutput Trainer::forward(const BatchSource& source, const Batch& batch) {
-  if (!history_ || !source.has_history()) return network_->forward(network_input(batch));
-  NetworkOutput output = network_->encode(network_input(batch));
-  const History history = history_->play(*network_, output, stream_frames(batch), &generator_);
-  draw_debug(batch, output, history);
-  return output;
-}
-
-NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
-  if (cached_.empty()) {
-    batch = sources_[source].next();
-    phase_done("data", StepPart::Data);
-    return forward(sources_[source], batch);
-  }
-  PreparedBatch prepared = cached_[source]->next(generator_);
-  generator_ = prepared.generator;
-  batch = std::move(prepared.batch);
-  phase_done("data", StepPart::Data);
-  NetworkOutput output;
-  output.set(kBevFused, prepared.bev_fused, "feature cache");
-  network_->decode(output, prepared.history);
-  if (sources_[source].has_history()) draw_debug(batch, output, prepared.history);
-  return output;
-}
-
 void Trainer::phase_done(const char* name, StepPart part) {
   profile::phase_done(name);
   pace_->clock.done(part);
 }
 
-double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
+double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last) {
   const config::Config& proto = document_.proto;
-  Batch batch;
-  NetworkOutput output = next_output(source, batch);
+  const BatchSync giving = sums ? sums->giving() : BatchSync();
+  const BatchSyncGuard sync(sums ? &giving : parallel_.sync());
+  NetworkOutput output = run_network(source, prepared);
+  Batch& batch = prepared.batch;
+  if (prepared.history) draw_debug(batch, output, *prepared.history);
+  prepared.history.reset();
   batch.images.clear();  // only the labels are needed from here on
   if (batch.on_device) batch.on_device->drop_images();
   Losses losses = compute_losses(output, batch, sources_[source].tasks());
@@ -209,7 +198,8 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
          batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
   }
   report.samples.insert(report.samples.end(), batch.keys.begin(), batch.keys.end());
-  const double share = 1.0 / proto.train().accumulate_grad_batches();
+  // With the sums of the whole step a batch's loss is its part of the step's.
+  const double share = sums ? 1.0 : 1.0 / proto.train().accumulate_grad_batches();
   for (const auto& [name, value] : losses.terms) {
     const auto found = std::find_if(report.terms.begin(), report.terms.end(),
                                     [&name = name](const auto& term) { return term.first == name; });
@@ -245,15 +235,22 @@ StepReport Trainer::step() {
   if (global_step_ > 0 && global_step_ == train.train_steps()) enter_phase();
   apply_freezing();
   parallel_.begin_step(global_step_);
-  const BatchSyncGuard sync(parallel_.sync());
   pace_->clock.start();
   StepReport report;
   report.step = global_step_;
   report.lr = lr_at(global_step_);
-  for (int i = 0; i < train.accumulate_grad_batches(); ++i) {
-    const bool is_last = i + 1 == train.accumulate_grad_batches();
-    for (size_t source = 0; source < sources_.size(); ++source)
-      report.loss += train_batch(source, report, is_last && source + 1 == sources_.size());
+  const size_t batches = static_cast<size_t>(train.accumulate_grad_batches()) * sources_.size();
+  const bool has_two_passes = train.accumulate_grad_batches() > 1 && document_.proto.distributed().sync_losses();
+  std::vector<Prepared> ahead;
+  std::vector<AccumulatedSums> sums;
+  if (has_two_passes) {
+    for (size_t i = 0; i < batches; ++i) ahead.push_back(prepare(i % sources_.size()));
+    sums = note_sums(ahead);
+  }
+  for (size_t i = 0; i < batches; ++i) {
+    const size_t source = i % sources_.size();
+    report.loss += train_batch(source, has_two_passes ? std::move(ahead[i]) : prepare(source),
+                               has_two_passes ? &sums[source] : nullptr, report, i + 1 == batches);
   }
   if (skips(report)) {
     optimizer_->zero_grad();

@@ -21,6 +21,7 @@
 #include "train/cache/cached_batches.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/checkpoint/checkpoint_writer.h"
+#include "train/data_parallel/accumulated_sums.h"
 #include "train/data_parallel/data_parallel.h"
 #include "train/data_parallel/step_times.h"
 #include "train/logging/disk_watch.h"
@@ -89,6 +90,12 @@ class Trainer {
   std::string save() { return save(checkpoint()); }
 
  private:
+  /// What the network is run on.
+  struct Prepared {
+    Batch batch;
+    Tensor bev_fused;                ///< from a feature cache
+    std::optional<History> history;  ///< of a batch whose tasks take it, once it is found
+  };
   /// The same from a copy, beside the next steps. Not begun while the one before is still being written: a slow disk
   /// delays a checkpoint, not the training. What the disk refuses is said once, and the run goes on with the last one.
   void save_beside();
@@ -97,6 +104,8 @@ class Trainer {
   void write(const Checkpoint& checkpoint, const RetentionRule& rule) const;
   RetentionRule retention() const;
   void write_config() const;
+  /// The network as it is trained: with batch statistics, but where the config freezes them.
+  void begin_training();
   void load_pretrain(const std::string& path);
   void resume(const std::string& what);
   /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
@@ -108,11 +117,16 @@ class Trainer {
   void refill_history(const std::map<std::string, std::vector<int64_t>>& sampler);
   void warn_of_change(const BatchSource& source);
   void apply_freezing();
-  /// `is_last`: no other batch of this step follows, so that gradients can be exchanged as they are completed.
-  double train_batch(size_t source, StepReport& report, bool is_last);
-  NetworkOutput next_output(size_t source, Batch& batch);
+  /// `sums`: over the step's batches; null: this batch's losses know no other. `is_last`: no other batch of this step
+  /// follows, so that gradients can be exchanged as they are completed.
+  double train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last);
+  /// The next batch of a source.
+  Prepared prepare(size_t source);
+  /// Finds the history first, where it has not been found yet.
+  NetworkOutput run_network(size_t source, Prepared& prepared);
+  /// Runs a step's batches (of all sources in turn) without a tape, for what their losses sum: one a source.
+  std::vector<AccumulatedSums> note_sums(std::vector<Prepared>& batches);
   void draw_debug(const Batch& batch, const NetworkOutput& output, const History& history);
-  NetworkOutput forward(const BatchSource& source, const Batch& batch);
   /// Whether the step was skipped for its loss; says so with the samples of all ranks.
   bool skips(StepReport& report);
   /// A part of a step has ended, for the profile and for the log.

@@ -192,7 +192,7 @@ void Trainer::refill_history(const std::map<std::string, std::vector<int64_t>>& 
       const Batch batch = source.next();
       history_->remember(network_->encode(network_input(batch)).at(kBevFused), stream_frames(batch));
     }
-    network_->set_training(true);
+    begin_training();
   }
 }
 

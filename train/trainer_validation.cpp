@@ -38,7 +38,7 @@ bool Trainer::owes_validation() const {
 std::map<std::string, double> Trainer::validate_into(const std::string& folder, const std::string& tag) {
   Validator validator(document_, {.output_dir = work_dir_.file(folder), .disk = &disk_}, log_, group_, tasks_);
   std::map<std::string, double> headline = validator.run(*network_);
-  network_->set_training(true);
+  begin_training();
   if (!records_) return headline;
   records_->add_pictures(global_step_, tag, validator.first_pictures());
   Scalars scalars;
@@ -66,7 +66,7 @@ void Trainer::validate_now() try {
   owes_checkpoint_ = true;
 } catch (const Interrupted& interrupted) {
   // The validation is done again after the resume.
-  network_->set_training(true);
+  begin_training();
   const std::string path = save();
   parallel_.barrier();
   throw Interrupted(interrupted.signal(),

@@ -194,7 +194,8 @@ std::string html_report(const std::vector<RunResults>& runs, const ReportOptions
   Pictures pictures;
   for (const auto& run : runs) data["runs"].push_back(run_data(run, options, pictures));
   data["pictures"] = std::move(pictures).data();
-  for (size_t i = 1; i < runs.size(); ++i) {
+  if (options.spread) data["spread"] = to_json(*options.spread);
+  for (size_t i = 1; i < runs.size() && !options.spread; ++i) {
     data["headlines"].push_back(to_json(headline_comparison(
         runs[0].headline_with_intervals(), runs[i].headline_with_intervals(), runs[0].name, runs[i].name)));
     const Table *a = runs[0].table("iou"), *b = runs[i].table("iou");

@@ -1,6 +1,7 @@
 // One self-contained HTML file about one or more runs: opens from disk, asks no network for anything.
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ReportOptions {
   size_t most_rows = 20000;
   /// The folder that the page will lie in: files beside it are linked relative to it. Empty: none is linked.
   std::string folder;
+  /// Figures over several runs, which then open the page in place of changes from run to run.
+  std::optional<Table> spread = {};
 };
 
 /// The page's text. Runs are compared in the order given: the first one is the base.

@@ -144,6 +144,9 @@ function plot(title, series, xName, yName, unit) {
   const s = section("In short", "short");
   const rowsOf = (head, rows) => el("div", {className: "scroll"}, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", {className: i && i + 1 < head.length ? "n" : ""}, short(h, 28))))),
     el("tbody", {}, ...rows)));
+  if (data.spread)
+    s.append(rowsOf(["runs", "figure", "count", "mean", "deviation", "lowest", "highest", "what it is"], data.spread.rows.map(r => el("tr", {}, el("td", {}, short(r[0])), el("td", {}, figureOf(r[1]).title),
+      el("td", {className: "n"}, String(r[2])), ...[3, 4, 5, 6].map(k => el("td", {className: "n" + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[1]).text)))));
   data.headlines.forEach((t, i) => {
     const lead = t.rows[0];
     if (!lead) return;
@@ -156,7 +159,7 @@ function plot(title, series, xName, yName, unit) {
       el("td", {className: "n"}, r[2].toFixed(3)), el("td", {className: "n change " + changed(r[3])}, signed(r[3])), ...[r[4], r[5]].map(v => el("td", {className: "n" + (v === null ? " none" : "")}, v === null ? "n/a" : signed(v))),
       el("td", {className: "n"}, r[6] === null ? "n/a" : r[6].toFixed(3)), el("td", {className: "text"}, figureOf(r[0]).text)))));
   });
-  if (!data.headlines.length && figures)
+  if (!data.spread && !data.headlines.length && figures)
     s.append(rowsOf(["figure", base.name, "95 % from", "to", "what it is"], figures.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title),
       ...[1, 2, 3].map(k => el("td", {className: "n" + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[0]).text)))));
   const drives = base.drives.map(d => d.name).filter(name => data.runs.every(r => r.drives.some(d => d.name === name)));

@@ -42,19 +42,27 @@ std::string last_lines(const fs::path& path, size_t most) {
   return text;
 }
 
+/// metrics.json of a run's folder, or of its newest validation; empty where it has none.
+fs::path metrics_in(const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder / "metrics.json", error)) return folder / "metrics.json";
+  fs::path newest;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path().filename().string().rfind("val", 0) == 0 && fs::exists(entry.path() / "metrics.json", error) &&
+        (newest.empty() || newest.filename() < entry.path().filename()))
+      newest = entry.path();
+  return newest.empty() ? newest : newest / "metrics.json";
+}
+
 fs::path find_metrics(const std::string& path) {
   const fs::path given(path);
   std::error_code error;
   if (fs::is_regular_file(given, error)) return given;
   if (!fs::is_directory(given, error)) throw UsageError(fmt::format("{}: there is no such run", path));
-  if (fs::exists(given / "metrics.json", error)) return given / "metrics.json";
-  fs::path newest;
-  for (const auto& entry : fs::directory_iterator(given, error))
-    if (entry.path().filename().string().rfind("val", 0) == 0 && fs::exists(entry.path() / "metrics.json", error) &&
-        (newest.empty() || newest.filename() < entry.path().filename()))
-      newest = entry.path();
-  if (newest.empty()) throw UsageError(fmt::format("{}: neither it nor a val_* folder in it has a metrics.json", path));
-  return newest / "metrics.json";
+  const fs::path metrics = metrics_in(given);
+  if (metrics.empty())
+    throw UsageError(fmt::format("{}: neither it nor a val_* folder in it has a metrics.json", path));
+  return metrics;
 }
 
 }  // namespace
@@ -63,6 +71,17 @@ const Table* RunResults::table(const std::string& wanted) const {
   for (const Table& t : tables)
     if (t.name == wanted) return &t;
   return nullptr;
+}
+
+std::vector<std::string> runs_in(const std::string& path) {
+  std::error_code error;
+  std::vector<std::string> runs;
+  if (fs::is_directory(path, error) && metrics_in(path).empty())
+    for (const auto& entry : fs::directory_iterator(path, error))
+      if (entry.is_directory(error) && !metrics_in(entry.path()).empty()) runs.push_back(entry.path().string());
+  std::sort(runs.begin(), runs.end());
+  if (runs.empty()) runs.push_back(path);
+  return runs;
 }
 
 RunResults read_run(const std::string& path, const std::string& name) {

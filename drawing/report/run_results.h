@@ -32,6 +32,10 @@ struct RunResults {
 /// UsageError where there is none, Error where it is damaged.
 RunResults read_run(const std::string& path, const std::string& name = "");
 
+/// The runs that a path stands for: itself, or, where it is a folder of which only folders in it are runs (of `bevgrad
+/// run --seeds`), those in the order of their names. Throws as read_run.
+std::vector<std::string> runs_in(const std::string& path);
+
 /// Where a run's picture of a sample lies, or "" where it has none: <folder of metrics.json>/pictures/<val
 /// set>/<key>.png.
 std::string find_picture(const RunResults& run, const std::string& val_set, const std::string& key);

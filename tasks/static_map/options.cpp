@@ -49,6 +49,7 @@ void judge_loss(const Judge& judge, const config::Loss& loss, const config::Stat
       {"loss.road_dice", loss.road_dice()},         {"loss.instance_heatmap", loss.instance_heatmap()},
       {"loss.instance_box", loss.instance_box()}};
   for (const auto& [field, weight] : weights) judge.not_negative(field, weight);
+  judge.within("loss.class_weight_power", loss.class_weight_power(), 0.0, 4.0);
   judge_class_weights(judge, "loss.lane_class_weights", loss.lane_class_weights(), head.lane_classes_size());
   judge_class_weights(judge, "loss.road_class_weights", loss.road_class_weights(), head.road_classes_size());
 }

@@ -47,6 +47,45 @@ TEST(LaneVectors, FollowAMarkFromItsNearEnd) {
     EXPECT_NEAR(norm(lanes[0].points[i] - lanes[0].points[i - 1]), length(curve) / 9, 0.25);
 }
 
+TEST(LaneVectors, AreSmoothAlongARaggedMarkAndStraightAtItsEnds) {
+  for (const double slope : {0.0, 0.13, 0.6}) {
+    auto p = nothing();
+    const std::vector<Vec2> line = {{-10, -6}, {30, -6 + 40 * slope}};
+    draw(p, 0, line, 0.6, 0.8f);
+    // Every third cell of the mark's border is missing, by a pattern without a period.
+    auto ragged = p;
+    for (int64_t r = 1; r + 1 < p.rows; ++r)
+      for (int64_t c = 1; c + 1 < p.columns; ++c)
+        if (p.at(0, r, c) > 0.5f && (p.at(0, r - 1, c) < 0.5f || p.at(0, r + 1, c) < 0.5f) &&
+            (r * 7919 + c * 104729) % 3 == 0)
+          ragged.at(0, r, c) = 0.01f;
+    LaneVectorOptions options;
+    options.points = 40;
+    const auto lanes = lane_vectors(ragged, kGrid, options);
+    ASSERT_EQ(lanes.size(), 1u);
+    const std::vector<Vec2>& points = lanes[0].points;
+    EXPECT_LT(norm(points.front() - line.front()), 0.4);
+    EXPECT_LT(norm(points.back() - line.back()), 0.4);
+    const double heading = std::atan(slope);
+    for (size_t i = 1; i < points.size(); ++i) {
+      const Vec2 step = points[i] - points[i - 1];
+      EXPECT_NEAR(std::atan2(step.y, step.x), heading, 0.1) << slope << " at " << i;
+    }
+  }
+}
+
+TEST(LaneVectors, KeepACornerThatTheMarkHas) {
+  auto p = nothing();
+  const std::vector<Vec2> corner = {{0, 0}, {10, 0}, {10, 8}};
+  draw(p, 0, corner, 0.6, 0.8f);
+  LaneVectorOptions options;
+  options.points = 60;
+  const auto lanes = lane_vectors(p, kGrid, options);
+  ASSERT_EQ(lanes.size(), 1u);
+  for (const Vec2 point : lanes[0].points) EXPECT_LT(distance_to_polyline(point, corner), 0.45);
+  EXPECT_LT(distance_to_polyline({10, 0}, lanes[0].points), 0.6);
+}
+
 TEST(LaneVectors, SplitAtJunctionsAndDropWhatIsShort) {
   auto p = nothing();
   draw(p, 0, {{0, 0}, {30, 0}}, 0.6, 0.8f);

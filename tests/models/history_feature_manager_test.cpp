@@ -72,6 +72,44 @@ TEST(HistoryMatching, TheCloserEvenIfOlder) {
   EXPECT_THAT(drive.matched(10.0), ElementsAre(1));
 }
 
+TEST(HistoryByDistance, TheFrameAtEachDistanceDriven) {
+  HistoryFeatureManager manager({.intervals = {1, 5, 10}, .match_tol = 0.8, .by_distance = true});
+  double time = 0, metres = 0;
+  Pose pose;
+  const auto drive = [&](double speed, double turn, int frames) {
+    for (int i = 0; i < frames; ++i) {
+      manager.push(feature(metres), {at(time, 1, pose)});
+      time += 0.1;
+      metres += speed * 0.1;
+      pose = pose * Pose::from_yaw(speed * 0.1, 0, 0, turn);
+    }
+  };
+  const auto back = [&] {
+    const History history = manager.sample({at(time, 1, pose)});
+    std::vector<double> distances;
+    for (const Tensor& found : history.prev_feat_list)
+      distances.push_back(found.defined() ? metres - found.to_vector()[0] : -1);
+    return distances;
+  };
+  const auto expect_all = [&] {
+    const std::vector<double> distances = back();
+    const double wanted[] = {1, 5, 10};
+    for (size_t k = 0; k < 3; ++k) EXPECT_NEAR(distances[k], wanted[k], 0.8) << k;
+  };
+  drive(5, 0, 4);
+  EXPECT_EQ(back()[1], -1);
+  drive(5, 0.1, 40);  // along a curve it is the way that counts
+  expect_all();
+  drive(0, 0, 300);  // standing: nothing is forgotten, and nothing is kept
+  expect_all();
+  EXPECT_LE(manager.size(0), 16);
+  drive(20, 0, 30);  // 2 m a frame
+  const std::vector<double> fast = back();
+  EXPECT_EQ(fast[0], -1);  // none lies within 0.8 m of 1 m
+  EXPECT_NEAR(fast[2], 10, 0.8);
+  EXPECT_THAT(manager.sample({at(time, 2, pose)}).valid.to_vector(), ElementsAre(0, 0, 0));
+}
+
 TEST(HistoryReset, ANewSequenceOrTimeGoingBackEmptiesTheQueue) {
   Drive drive;
   drive.to(0, 2);

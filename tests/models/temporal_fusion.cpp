@@ -159,6 +159,29 @@ TEST(TemporalFusion, BFloat16HistoryIsTakenAsItIs) {
   EXPECT_EQ(half.fused.to_vector(), single.fused.to_vector());
 }
 
+TEST(TemporalFusion, OverlapSaysHowManyFramesHaveSeenACell) {
+  Generator generator(1);
+  VggBlockFusion fusion(4, {.history = 3, .overlap = true}, kGrid, generator);
+  const NoGradGuard no_grad;
+  // Convolutions that pass the last input on to the first channel.
+  for (const auto& [name, tensor] : fusion.state_dict()) {
+    ops::fill_(tensor, name == "gamma" ? 1 : 0);
+    if (name == "fusion_conv.0.weight") {
+      EXPECT_EQ(tensor.sizes(), (Shape{4, 5, 3, 3}));
+      ops::fill_(ops::select(ops::select(ops::select(ops::select(tensor, 0, 0), 0, 4), 0, 1), 0, 1), 1);
+    }
+    if (name == "fusion_conv.2.weight")
+      ops::fill_(ops::select(ops::select(ops::select(ops::select(tensor, 0, 0), 0, 0), 0, 1), 0, 1), 1);
+  }
+  const Tensor current = zeros({1, 4, kRows, kColumns});
+  const GroundWarp out_of_range = ground_warp(Pose::from_yaw(50, 0, 0, 0), Pose{});
+  const History history = {{current, current, current},
+                           matrices_of({{GroundWarp{}, GroundWarp{}, out_of_range}}),
+                           from_values({1, 0, 1}, {1, 3}, {DType::Bool})};
+  const Tensor first = ops::select(fusion.forward(current, history).fused, 1, 0);
+  for (const double share : first.to_vector()) EXPECT_EQ(share, 0.5);
+}
+
 TEST(TemporalFusion, WrongHistoriesAreRefused) {
   Generator generator(1);
   VggBlockFusion fusion(4, {.history = 1}, kGrid, generator);

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "support/paths.h"
 #include "support/temporary_folder.h"
 #include "train/tiny_run.h"
@@ -79,6 +80,26 @@ TEST(DataCommands, WhatATrainingWouldRefuseIsStatus1) {
   const auto json = nlohmann::json::parse(never.text);
   EXPECT_EQ(json[0]["findings"][0]["severity"], "error");
   EXPECT_THAT(json[0]["findings"][0]["what"].get<std::string>(), HasSubstr("5 s (temporal.match_tol"));
+}
+
+TEST(DataCommands, DrawsWhatATrainingSees) {
+  const testing::TemporaryFolder folder;
+  std::string arguments = "data draw --pictures 1 --config mini_step2_static --data " + TinyData::get().root();
+  for (const std::string& set : tiny_settings()) arguments += " --set '" + set + "'";
+  const auto picture = [&](const std::string& more, const std::string& name) {
+    const Outcome draw = bevgrad(arguments + more + " --out " + (folder / name));
+    EXPECT_EQ(draw.status, 0) << draw.text;
+    return read_file(std::filesystem::directory_iterator(folder / name)->path().string());
+  };
+  const std::string changes = " --set augmentation.ground.mirror=1 --set augmentation.ground.yaw=20";
+  const std::string plain = picture("", "plain"), first = picture(changes + " --augment", "first");
+  EXPECT_EQ(picture(changes, "without"), plain);
+  EXPECT_NE(first, plain);
+  EXPECT_EQ(picture(changes + " --augment --epoch 0", "again"), first);
+  EXPECT_NE(picture(changes + " --augment --epoch 1", "second"), first);
+  const Outcome nothing = bevgrad(arguments + " --augment --out " + (folder / "nothing"));
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_THAT(nothing.text, HasSubstr("\"augmentation\": it changes nothing"));
 }
 
 TEST(DataCommands, MistakesAreStatus2) {

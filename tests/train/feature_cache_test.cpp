@@ -191,8 +191,13 @@ struct Fixture {
 };
 
 TEST(FeatureSource, HistoryIsTheOneThatStreamingGives) {
-  for (const char* control : {"temporal.shuffle_poses=false", "temporal.shuffle_poses=true"}) {
-    Fixture f(step_two("history", {"feature_cache.storage=float32", "temporal.max_capacity=5", control}));
+  const std::vector<std::string> ways[] = {
+      {},
+      {"temporal.shuffle_poses=true"},
+      {"temporal.mode=sample_by_distance", "temporal.distances=[0.5, 1.5]", "temporal.distance_tol=0.4"}};
+  for (std::vector<std::string> sets : ways) {
+    sets.insert(sets.end(), {"feature_cache.storage=float32", "temporal.max_capacity=5"});
+    Fixture f(step_two("history", sets));
     FeatureSource source = f.source();
     source.fill(alone());
     const HistoryOptions options = configs::history_options(f.document.proto);

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include "train/cache/changed_features.h"
 #include "train/network_state.h"
 
 namespace bevgrad {
@@ -34,11 +35,15 @@ CachedBatches::Ahead CachedBatches::prepare(Generator generator) {
       .batch = source_.next(), .bev_fused = {}, .history = {}, .generator = generator, .sampler = {}};
   prepared.sampler = source_.state();
   const std::vector<int64_t>& entries = prepared.batch.entries;
-  prepared.bev_fused = copies->add(features_.features(entries, DType::Float32));
+  const Tensor current = features_.features(entries, DType::Float32);
   if (source_.has_history()) {
     if (!source_.is_shuffled()) count_runs(prepared.batch);
     prepared.history = features_.history(entries, history_, &prepared.generator,
                                          source_.is_shuffled() ? std::vector<int64_t>() : run_lengths_);
+  }
+  change_features(current, prepared.history, prepared.batch.ego_changes, features_.grid());
+  prepared.bev_fused = copies->add(current);
+  if (source_.has_history()) {
     for (Tensor& feature : prepared.history.prev_feat_list) feature = copies->add(feature);
   }
   return {std::move(prepared), std::move(copies)};

@@ -68,8 +68,9 @@ struct FeatureSource::Impl {
   RunLog& log;
   int workers = 0;
   std::unique_ptr<FeatureCache> cache;
-  std::vector<CacheKey> keys;  // [entry]
-  std::vector<Place> places;   // [entry]
+  std::vector<CacheKey> keys;              // [entry]
+  std::vector<Place> places;               // [entry]
+  std::vector<std::optional<Pose>> poses;  // [entry], once they have been asked for
   std::mutex computing;
   int64_t computed = 0;
   bool may_store = true;
@@ -117,9 +118,13 @@ struct FeatureSource::Impl {
     return dataset.load(entry, headers_only()).ego_pose;
   }
 
-  Pose pose(int64_t entry) {
-    if (const std::optional<FeatureInfo> info = cache->read(key(entry), {})) return info->ego_pose;
-    return dataset.load(entry, headers_only()).ego_pose;
+  const Pose& pose(int64_t entry) {
+    std::optional<Pose>& known = poses.at(static_cast<size_t>(entry));
+    if (!known) {
+      const std::optional<FeatureInfo> info = cache->read(key(entry), {});
+      known = info ? info->ego_pose : dataset.load(entry, headers_only()).ego_pose;
+    }
+    return *known;
   }
 
   DatasetOptions headers_only() const {
@@ -143,6 +148,7 @@ FeatureSource::FeatureSource(Network& network, const Dataset& dataset, const con
   impl_->cache = std::make_unique<FeatureCache>(options);
   impl_->keys = input_fingerprints(dataset, options.dir);
   impl_->places.resize(static_cast<size_t>(dataset.size()));
+  impl_->poses.resize(static_cast<size_t>(dataset.size()));
   for (size_t s = 0; s < dataset.streams().size(); ++s) {
     const std::vector<int64_t>& frames = dataset.streams()[s].frames;
     for (size_t i = 0; i < frames.size(); ++i)
@@ -166,6 +172,10 @@ int64_t FeatureSource::missing() const {
 
 Device FeatureSource::device() const {
   return impl_->network.device();
+}
+
+const BevGrid& FeatureSource::grid() const {
+  return impl_->network.options().grid;
 }
 
 int64_t FeatureSource::computed() const {
@@ -252,15 +262,25 @@ History FeatureSource::history(const std::vector<int64_t>& entries, const Histor
   for (size_t n = 0; n < entries.size(); ++n) {
     const Place place = impl_->places.at(static_cast<size_t>(entries[n]));
     const std::vector<int64_t>& frames = impl_->dataset.streams()[static_cast<size_t>(place.stream)].frames;
-    const int64_t reach = std::min({place.position, first.empty() ? place.position : first[n], options.max_capacity});
-    const std::span<const int64_t> before(frames.data() + (place.position - reach), static_cast<size_t>(reach));
+    // By time the last frames say all; which frames are kept by distance, the whole run says.
+    int64_t reach = std::min(place.position, first.empty() ? place.position : first[n]);
+    if (!options.by_distance) reach = std::min(reach, options.max_capacity);
+    std::vector<int64_t> before;
     std::vector<double> past;
-    for (const int64_t entry : before) past.push_back(impl_->dataset.entry(entry).timestamp);
+    HistoryScale scale;
+    for (int64_t i = place.position - reach; i < place.position; ++i) {
+      const int64_t entry = frames[static_cast<size_t>(i)];
+      const Pose pose = options.by_distance ? impl_->pose(entry) : Pose();
+      const std::optional<double> mark = scale.add(impl_->dataset.entry(entry).timestamp, pose, options);
+      if (!mark) continue;
+      before.push_back(entry);
+      past.push_back(*mark);
+    }
     const auto gone = static_cast<size_t>(frames_let_go(past, options));
-    const std::vector<HistoryMatch> matches =
-        match_history(std::span<const double>(past).subspan(gone), impl_->dataset.entry(entries[n]).timestamp,
-                      draw_intervals(options, generator), options);
     const Pose now = impl_->pose(entries[n]);
+    const double mark = scale.mark(impl_->dataset.entry(entries[n]).timestamp, now, options);
+    const std::vector<HistoryMatch> matches =
+        match_history(std::span<const double>(past).subspan(gone), mark, draw_intervals(options, generator), options);
     for (size_t k = 0; k < matches.size(); ++k) {
       if (matches[k].frame < 0) continue;
       const auto entry_of = [&](int64_t match) { return before[gone + static_cast<size_t>(match)]; };

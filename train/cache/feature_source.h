@@ -34,8 +34,9 @@ class FeatureSource {
   /// Interrupted after a signal: what is done stays, and the next call goes on from there.
   void fill(ProcessGroup& group);
 
-  /// Where the network is.
+  /// Where the network is, and what a feature covers.
   Device device() const;
+  const BevGrid& grid() const;
   /// Features of entries [N] -> [N,C,H,W] of `dtype`, channels-last, on the CPU (for a network on a GPU in page-locked
   /// memory).
   Tensor features(const std::vector<int64_t>& entries, DType dtype);

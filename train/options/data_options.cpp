@@ -71,6 +71,42 @@ DatasetOptions dataset_options(const config::Config& proto, bool training) {
   return options;
 }
 
+std::shared_ptr<const Augmentation> augmentation(const Document& document) {
+  const config::Config& proto = document.proto;
+  const config::PictureAugmentation& pictures = proto.augmentation().pictures();
+  const config::GroundAugmentation& ground = proto.augmentation().ground();
+  const AugmentationOptions options = {.zoom_min = pictures.zoom_min(),
+                                       .zoom_max = pictures.zoom_max(),
+                                       .picture_shift = pictures.shift(),
+                                       .roll = pictures.roll() * kRadians,
+                                       .brightness = pictures.brightness(),
+                                       .tint = pictures.tint(),
+                                       .contrast = pictures.contrast(),
+                                       .saturation = pictures.saturation(),
+                                       .blur = pictures.blur(),
+                                       .noise = pictures.noise(),
+                                       .jpeg_quality_min = pictures.jpeg_quality_min(),
+                                       .drop_camera = pictures.drop_camera(),
+                                       .camera_turn = pictures.extrinsic_angle() * kRadians,
+                                       .camera_offset = pictures.extrinsic_offset(),
+                                       .timestamp_jitter = proto.augmentation().timestamp_jitter(),
+                                       .drop_lidar = proto.augmentation().drop_lidar(),
+                                       .mirror = ground.mirror(),
+                                       .scale_min = ground.scale_min(),
+                                       .scale_max = ground.scale_max(),
+                                       .yaw = ground.yaw() * kRadians,
+                                       .shift_x = ground.shift_x(),
+                                       .shift_y = ground.shift_y(),
+                                       .shift_step = ground.shift_step()};
+  if (options == AugmentationOptions()) return nullptr;
+  if (proto.feature_cache().enabled() && options.changes_inputs())
+    throw UsageError(fmt::format(
+        "{}: field \"augmentation\": with feature_cache.enabled only augmentation.ground and drop_history are of use: "
+        "features are of pictures, points and time stamps as they are",
+        document.place("augmentation")));
+  return std::make_shared<const Augmentation>(options, label_schema(proto), proto.seed());
+}
+
 std::vector<ListGroup> train_lists(const config::Config& proto,
                                    const std::function<bool(const config::ListGroup&)>& takes) {
   std::vector<ListGroup> groups;
@@ -89,6 +125,7 @@ std::vector<ListGroup> val_lists(const config::Config& proto) {
 
 HistoryRule history_rule(const config::Config& proto, bool training) {
   const config::Temporal& temporal = proto.temporal();
+  if (temporal.mode() == config::Temporal::sample_by_distance) return {};  // timestamps do not say what it finds
   return {.intervals = {temporal.intervals().begin(), temporal.intervals().end()},
           .match_tol = temporal.match_tol(),
           .max_capacity = temporal.max_capacity(),

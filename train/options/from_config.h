@@ -2,10 +2,12 @@
 // knows none of them.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "configs/document.h"
+#include "data/augmentation/augmentation.h"
 #include "data/check/check_dataset.h"
 #include "data/dataset.h"
 #include "data/label_schema.h"
@@ -21,6 +23,9 @@ LabelSchema label_schema(const config::Config& proto);
 /// `training` applies what counts in training alone (cells never seen are ignored).
 DatasetOptions dataset_options(const config::Config& proto, bool training);
 HistoryOptions history_options(const config::Config& proto);
+/// What training samples are changed by; null where the config changes nothing. Throws UsageError for changes that a
+/// feature cache rules out.
+std::shared_ptr<const Augmentation> augmentation(const Document& document);
 /// What the generator makes of the config's rig, classes and `generator`.
 SceneOptions scene_options(const Document& document);
 /// A camera of the rig at its sensor's size, as the generator mounts it.

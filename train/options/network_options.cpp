@@ -48,7 +48,8 @@ NetworkOptions network_options(const Document& document) {
   options.lidar.layers.assign(lidar.layers().begin(), lidar.layers().end());
   options.lidar.channels.assign(lidar.channels().begin(), lidar.channels().end());
   options.lidar.neck_channels = lidar.neck_channels();
-  options.temporal.history = proto.temporal().intervals_size();
+  options.temporal.history = static_cast<int64_t>(history_options(proto).intervals.size());
+  options.temporal.overlap = proto.temporal().overlap();
   options.temporal.bilinear = proto.temporal().warp() == config::Temporal::bilinear;
   options.enable_lidar = proto.tasks().enable_lidar();
   options.enable_static_temporal = proto.tasks().enable_static_temporal();
@@ -61,13 +62,16 @@ NetworkOptions network_options(const Document& document) {
 HistoryOptions history_options(const config::Config& proto) {
   const config::Temporal& temporal = proto.temporal();
   HistoryOptions options;
-  options.intervals.assign(temporal.intervals().begin(), temporal.intervals().end());
-  options.match_tol = temporal.match_tol();
+  options.by_distance = temporal.mode() == config::Temporal::sample_by_distance;
+  const auto& intervals = options.by_distance ? temporal.distances() : temporal.intervals();
+  options.intervals.assign(intervals.begin(), intervals.end());
+  options.match_tol = options.by_distance ? temporal.distance_tol() : temporal.match_tol();
   options.interval_variable = temporal.interval_variable();
   options.max_capacity = temporal.max_capacity();
   options.storage = temporal.storage() == config::Temporal::bfloat16 ? DType::BFloat16 : DType::Float32;
   options.identity_warp = temporal.warp() == config::Temporal::identity;
   options.shuffle_poses = temporal.shuffle_poses();
+  options.drop = proto.augmentation().drop_history();
   return options;
 }
 

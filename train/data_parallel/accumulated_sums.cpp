@@ -1,0 +1,49 @@
+#include "train/data_parallel/accumulated_sums.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace bevgrad {
+
+AccumulatedSums::AccumulatedSums(const BatchSync* ranks, int batches) : ranks_(ranks), batches_(batches) {}
+
+BatchSync AccumulatedSums::part_of_the_step() const {
+  BatchSync sync;
+  sync.norms = false;
+  if (ranks_) sync = *ranks_;
+  sync.processes *= batches_;
+  return sync;
+}
+
+BatchSync AccumulatedSums::noting() {
+  next_ = 0;
+  BatchSync sync = part_of_the_step();
+  sync.sum = [this](std::span<double> values) {
+    if (next_ == sums_.size()) sums_.emplace_back(values.size(), 0.0);
+    std::vector<double>& sum = sums_[next_++];
+    check(sum.size() == values.size(), "accumulation: a loss sums {} numbers of this batch, {} of the one before",
+          values.size(), sum.size());
+    std::transform(values.begin(), values.end(), sum.begin(), sum.begin(), std::plus<>());
+  };
+  return sync;
+}
+
+void AccumulatedSums::add_up() {
+  if (!ranks_) return;
+  for (std::vector<double>& sum : sums_) ranks_->sum(sum);
+}
+
+BatchSync AccumulatedSums::giving() {
+  next_ = 0;
+  BatchSync sync = part_of_the_step();
+  sync.sum = [this](std::span<double> values) {
+    check(next_ < sums_.size() && sums_[next_].size() == values.size(),
+          "accumulation: a loss sums {} numbers that it did not sum in the first pass", values.size());
+    std::copy(sums_[next_].begin(), sums_[next_].end(), values.begin());
+    ++next_;
+  };
+  return sync;
+}
+
+}  // namespace bevgrad
