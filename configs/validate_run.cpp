@@ -1,5 +1,7 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
 #include <algorithm>
+#include <cmath>
+#include <tuple>
 
 #include "base/near_names.h"
 #include "configs/judge.h"
@@ -169,6 +171,15 @@ void judge_eval(const Judge& judge, const config::Eval& eval, const config::Stat
   judge.probability("eval.iou_threshold", eval.iou_threshold());
   judge.count("eval.max_pictures", eval.max_pictures(), 0, int64_t{1} << 40);
   judge.count("eval.max_samples", eval.max_samples(), 0, int64_t{1} << 40);
+  const config::Perturb& perturb = eval.perturb();
+  for (const auto& [field, values, most] : {std::tuple{"yaw", &perturb.yaw(), 180.0},
+                                            {"pitch", &perturb.pitch(), 180.0},
+                                            {"shift", &perturb.shift(), 100.0},
+                                            {"delay", &perturb.delay(), 100.0}})
+    for (int i = 0; i < values->size(); ++i)
+      judge.require(std::abs(values->Get(i)) <= most && (values != &perturb.delay() || values->Get(i) >= 0),
+                    fmt::format("eval.perturb.{}[{}]", field, i), "{} is impossible, expected {} to {}", values->Get(i),
+                    values == &perturb.delay() ? 0 : -most, most);
 }
 
 void judge_drawing(const Judge& judge, const config::Drawing& drawing) {

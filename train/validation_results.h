@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "configs/document.h"
 #include "data/batch.h"
@@ -13,6 +14,7 @@
 #include "evaluation/evaluator.h"
 #include "models/network_io.h"
 #include "tasks/task_evaluation.h"
+#include "train/perturbation.h"
 
 namespace bevgrad {
 
@@ -32,9 +34,9 @@ class ValidationResults {
   ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder, int64_t total);
 
   void add(const JudgedBatch& judged);
-  /// Completes animations and maps. Rank 0 takes the counts of all ranks, in their order, and writes the metrics and,
-  /// where pictures are wanted, report.html.
-  void finish(ProcessGroup& group);
+  /// Completes animations and maps. `perturbed` becomes a table. Rank 0 takes the counts of all ranks, in their order,
+  /// and writes the metrics and, where pictures are wanted, report.html.
+  void finish(ProcessGroup& group, const std::vector<PerturbedFigures>& perturbed = {});
 
   /// After finish(): of all ranks, on rank 0 alone.
   const EvaluationSummary& summary() const { return summary_; }
