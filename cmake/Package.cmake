@@ -122,6 +122,6 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_DEV_PACKAGE_NAME libbevgrad-dev)
   set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libdnnl-dev, libfmt-dev, libhdf5-dev, libxxhash-dev, libdeflate-dev, liblz4-dev, zlib1g-dev")
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "protobuf-compiler, libprotobuf-dev, nlohmann-json3-dev, liblmdb-dev, \
-libturbojpeg0-dev, libjpeg62-turbo-dev, libcairo2-dev, libcli11-dev, libgloo-dev, libmicrohttpd-dev")
+libturbojpeg0-dev, libjpeg62-turbo-dev, libpng-dev, libcairo2-dev, libcli11-dev, libgloo-dev, libmicrohttpd-dev")
   include(CPack)
 endif()

@@ -87,8 +87,9 @@ void judge_camera(const Judge& judge, const config::Camera& camera, const std::s
                 camera.distortion_size(), most);
 }
 
-void judge_sensors(const Judge& judge, const config::Sensors& sensors, const config::Network& network) {
-  judge.require(sensors.groups_size() > 0, "sensors.groups", "there is no camera group");
+void judge_sensors(const Judge& judge, const config::Sensors& sensors, const config::Network& network, bool has_lidar) {
+  judge.require(sensors.groups_size() > 0 || has_lidar, "sensors.groups",
+                "there is no camera group, and tasks.enable_lidar is off");
   std::set<std::string> group_names, camera_names;
   for (int g = 0; g < sensors.groups_size(); ++g) {
     const config::CameraGroup& group = sensors.groups(g);
@@ -177,7 +178,7 @@ void validate(const Document& document) {
   judge_tasks(judge, proto.tasks());
   judge_grid(judge, proto.grid());
   judge_network(judge, proto.network());
-  judge_sensors(judge, proto.sensors(), proto.network());
+  judge_sensors(judge, proto.sensors(), proto.network(), proto.tasks().enable_lidar());
   judge_temporal(judge, proto.temporal());
   judge_run(judge, proto);
   if (proto.data().frame_rate() > 0) validate_history_reach(document, 1.0 / proto.data().frame_rate());

@@ -1,4 +1,7 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
+#include <cmath>
+#include <tuple>
+
 #include "configs/judge.h"
 
 namespace bevgrad::configs {
@@ -59,8 +62,8 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
   judge.require(train.muon().momentum() >= 0 && train.muon().momentum() < 1, "train.muon.momentum",
                 "{} is impossible, expected 0 to below 1", train.muon().momentum());
   judge.count("train.muon.ns_steps", train.muon().ns_steps(), 1, 100);
-  judge.require(train.adafactor().beta2_decay() < 0, "train.adafactor.beta2_decay", "{} is impossible, expected below 0",
-                train.adafactor().beta2_decay());
+  judge.require(train.adafactor().beta2_decay() < 0, "train.adafactor.beta2_decay",
+                "{} is impossible, expected below 0", train.adafactor().beta2_decay());
   judge.positive("train.adafactor.eps2", train.adafactor().eps2());
   judge.positive("train.adafactor.d", train.adafactor().d());
   judge.not_negative("train.grad_clip_norm", train.grad_clip_norm());
@@ -147,6 +150,15 @@ void judge_eval(const Judge& judge, const config::Eval& eval) {
   judge.count("eval.batch_size", eval.batch_size(), 1, 65536);
   judge.count("eval.max_pictures", eval.max_pictures(), 0, int64_t{1} << 40);
   judge.count("eval.max_samples", eval.max_samples(), 0, int64_t{1} << 40);
+  const config::Perturb& perturb = eval.perturb();
+  for (const auto& [field, values, most] : {std::tuple{"yaw", &perturb.yaw(), 180.0},
+                                            {"pitch", &perturb.pitch(), 180.0},
+                                            {"shift", &perturb.shift(), 100.0},
+                                            {"delay", &perturb.delay(), 100.0}})
+    for (int i = 0; i < values->size(); ++i)
+      judge.require(std::abs(values->Get(i)) <= most && (values != &perturb.delay() || values->Get(i) >= 0),
+                    fmt::format("eval.perturb.{}[{}]", field, i), "{} is impossible, expected {} to {}", values->Get(i),
+                    values == &perturb.delay() ? 0 : -most, most);
 }
 
 void judge_drawing(const Judge& judge, const config::Drawing& drawing) {

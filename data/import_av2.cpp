@@ -8,13 +8,11 @@
 #include <set>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/text.h"
-#include "data/lmdb_store.h"
 #include "data/record.h"
 #include "internal/argoverse2/log.h"
-#include "internal/fresh_folder.h"
-#include "internal/info_list.h"
+#include "internal/dataset_folder.h"
+#include "internal/pictures.h"
 #include "internal/points_in_boxes.h"
 #include "internal/record/camera.h"
 #include "internal/record/labels.h"
@@ -30,8 +28,6 @@ namespace {
 constexpr double kAxleHeight = 0.33;        // metres, by Argoverse's description of its ego frame
 constexpr int64_t kFarInTime = 60'000'000;  // nanoseconds between a sweep and a picture
 constexpr double kMapReach = 120;           // metres
-/// Counts below it say nothing about a sweep.
-constexpr int64_t kFewPoints = 50;
 
 struct CategoryName {
   const char* category;
@@ -113,6 +109,8 @@ class Import {
     if (!log.map) report_.remarks.push_back(fmt::format("{}: no map: lane marks and road are not labelled", log.name));
     std::optional<MapLabeller> labeller;
     if (log.map) labeller.emplace(*log.map, classes_);
+    tracker_.reset();
+    if (options_.visibility) tracker_.emplace(*options_.visibility);
     Pose to_ground;
     to_ground.m[11] = -height;
     for (const int64_t sweep : log.sweeps) {
@@ -133,6 +131,8 @@ class Import {
     }
   }
 
+  void add_remarks() const { pictures_.add_remarks(report_.remarks); }
+
  private:
   void choose_cameras(const Av2Log& log) {
     report_.cameras = options_.cameras;
@@ -150,20 +150,11 @@ class Import {
       if (!time) return false;
       const std::string path =
           (fs::path(log.folder) / "sensors/cameras" / name / fmt::format("{}.jpg", *time)).string();
-      std::string jpeg = read_file(path);
-      const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(jpeg.data()), jpeg.size());
-      const ImageSize size = jpeg_size(bytes, path);
-      decode_jpeg(bytes, size, {1, 1}, path);  // a damaged picture is noticed now
       Camera calibration = camera->second.camera;
-      check(size.width == calibration.width && size.height == calibration.height,
-            "{}: {}x{} pixels, camera '{}' is calibrated for {}x{}", path, size.width, size.height, name,
-            calibration.width, calibration.height);
-      if (report_.image_size.size() == i) report_.image_size.push_back(size);
       // Where the camera was at its own moment, seen from the vehicle at the sweep's.
       calibration.sensor2ego = (log.pose_at(sweep) * to_ground).inverse() * log.pose_at(*time) * calibration.sensor2ego;
-      records::Camera* stored = out->add_cameras();
-      store_camera(calibration, name, name, stored);
-      store_jpeg(std::move(jpeg), stored);
+      const ImageSize size = pictures_.store(calibration, name, name, path, log.folder, out->add_cameras());
+      if (report_.image_size.size() == i) report_.image_size.push_back(size);
     }
     return true;
   }
@@ -174,13 +165,12 @@ class Import {
     for (int64_t i = 0; i < points.size(0); ++i) points.data<float>()[i * 4 + 2] += static_cast<float>(height);
     Labels labels;
     labels.has_boxes = log.has_boxes;
-    int64_t counted = 0, found = 0;
+    CountedPoints in_boxes;
     if (const auto boxes = log.boxes.find(sweep); boxes != log.boxes.end())
       for (const Av2Box& annotated : boxes->second) {
         Box3d box = annotated.box;
         box.z += height;
-        counted += std::max(0, box.num_lidar_points);
-        found += box.num_lidar_points > 0 ? count_inside(box, points) : 0;
+        in_boxes.add(box, points);
         const char* ours = class_of_category(annotated.category);
         if (ours == nullptr) {
           ++report_.left_out[printable(annotated.category)];
@@ -191,11 +181,19 @@ class Import {
         labels.boxes.push_back(box);
         ++report_.boxes;
       }
-    check(counted < kFewPoints || 5 * found >= 4 * counted,
+    check(in_boxes.belong_together(),
           "{}: {} points of the sweep {} lie in its boxes, where {} were counted: expected files that belong together",
-          log.folder, found, sweep, counted);
+          log.folder, in_boxes.found, sweep, in_boxes.counted);
     if (map != nullptr) map->label(ego2city, schema_, &labels);
-    store_labels(labels, schema_, out->mutable_labels());
+    LabelSchema schema = schema_;
+    if (tracker_) {
+      std::vector<Camera> cameras;
+      for (const records::Camera& camera : out->cameras())
+        cameras.push_back(load_camera(camera, {log.folder, out->key()}));
+      labels.visibility = tracker_->add(out->timestamp(), ego2city, cameras, points, labels.boxes);
+      schema.grid = options_.visibility->grid;
+    }
+    store_labels(labels, schema, out->mutable_labels());
     if (map != nullptr) {  // also where none is in reach: that is a label, too
       out->mutable_labels()->mutable_lane_classes()->Assign(schema_.lane_classes.begin(), schema_.lane_classes.end());
       out->mutable_labels()->mutable_road_classes()->Assign(schema_.road_classes.begin(), schema_.road_classes.end());
@@ -208,6 +206,8 @@ class Import {
   MapClasses classes_;
   LabelSchema schema_;
   std::set<std::string> names_;
+  PictureReader pictures_;
+  std::optional<VisibilityTracker> tracker_;
 };
 
 }  // namespace
@@ -218,19 +218,14 @@ ImportAv2Report import_av2(const std::string& folder, const ImportAv2Options& op
   if (cameras.size() != options.cameras.size()) throw UsageError("cameras: a name is there twice");
   ImportAv2Report report;
   Import import(options, report);
-  FreshFolder out(folder);
-  LmdbWriter writer(out / "lmdb/frames");
-  std::vector<std::string> keys;
+  DatasetFolder out(folder);
   for (size_t i = 0; i < options.logs.size(); ++i)
-    import.add_log(options.logs[i], static_cast<int64_t>(i), [&](const std::string& key, const std::string& bytes) {
-      writer.put(key, bytes);
-  keys.push_back(key);
+    import.add_log(options.logs[i], static_cast<int64_t>(i),
+                   [&](const std::string& key, const std::string& bytes) { out.put(key, bytes);
 });
-check(!keys.empty(), "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
-writer.finish();
-write_lines(out / "lmdb.txt", {"lmdb/frames"});
-write_lines(out / "all.txt", keys);
-out.appear();
+check(out.size() > 0, "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
+import.add_remarks();
+out.finish();
 return report;
 }  // namespace bevgrad
 

@@ -2,11 +2,13 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/image_codec.h"
 #include "data/maps/vector_map.h"
+#include "data/maps/visibility.h"
 
 namespace bevgrad {
 
@@ -17,6 +19,7 @@ struct ImportAv2Options {
   std::vector<std::string> cameras = {};
   /// Changes of the classes that a map's features become, by kind: see map_kinds().
   MapClasses classes = {};
+  std::optional<VisibilityOptions> visibility = {};  ///< rasters of what the sensors see
 };
 
 struct ImportAv2Report {

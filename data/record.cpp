@@ -51,17 +51,34 @@ std::string camera_names(const records::Sample& stored) {
   return names.empty() ? "none" : printable(names);
 }
 
-const records::Camera& find_camera(const records::Sample& stored, const std::string& name, const std::string& group,
-                                   const RecordOrigin& origin) {
+/// Null where the record lacks it.
+const records::Camera* find_camera(const records::Sample& stored, const std::string& name, const RecordOrigin& origin) {
   const records::Camera* found = nullptr;
   for (const records::Camera& camera : stored.cameras()) {
     if (camera.name() != name) continue;
     check(found == nullptr, "{}: there are two cameras '{}'", origin.at("cameras"), name);
     found = &camera;
   }
-  check(found != nullptr, "{}: no camera '{}', which group '{}' of the config expects; the record has {}",
-        origin.at("cameras"), name, group, camera_names(stored));
-  return *found;
+  return found;
+}
+
+/// Pictures that a record lacks are seen by nothing; one that has cameras, but none of the config's, is of another rig.
+std::vector<CameraImage> load_cameras(const records::Sample& stored, const DatasetOptions& options,
+                                      const RecordOrigin& origin) {
+  std::vector<CameraImage> cameras;
+  bool has_any = options.groups.empty() || (stored.cameras_size() == 0 && options.load_points);
+  for (const CameraGroupOptions& group : options.groups)
+    for (const std::string& name : group.cameras) {
+      const records::Camera* camera = find_camera(stored, name, origin);
+      has_any = has_any || camera != nullptr;
+      cameras.push_back(camera == nullptr
+                            ? missing_camera_image(name, group.height, group.width, options.load_images)
+                            : load_camera_image(*camera, group.height, group.width, options.load_images, origin));
+    }
+  check(has_any, "{}: none of the cameras that the config expects ('{}' of group '{}' and others); the record has {}",
+        origin.at("cameras"), options.groups.empty() ? "" : options.groups.front().cameras.front(),
+        options.groups.empty() ? "" : options.groups.front().name, camera_names(stored));
+  return cameras;
 }
 
 /// Cells that no frame of the window has seen do not count.
@@ -156,10 +173,7 @@ Sample decode_record(const records::Sample& stored, const DatasetOptions& option
   sample.ego_pose = checked_pose(stored.ego_pose(), origin, "ego_pose");
   sample.true_pose =
       stored.true_pose_size() == 0 ? sample.ego_pose : checked_pose(stored.true_pose(), origin, "true_pose");
-  for (const CameraGroupOptions& group : options.groups)
-    for (const std::string& name : group.cameras)
-      sample.cameras.push_back(load_camera_image(find_camera(stored, name, group.name, origin), group.height,
-                                                 group.width, options.load_images, origin));
+  sample.cameras = load_cameras(stored, options, origin);
   if (options.load_points) {
     check(stored.has_points(), "{} are missing, the config asks for LiDAR", origin.at("points"));
     sample.points = load_points(stored.points(), origin);

@@ -118,6 +118,9 @@ std::string with_suffix(const std::string& path, const std::string& suffix) {
 
 void export_onnx(const configs::Document& document, const ExportOptions& options, RunLog& log, const Parts& parts) {
   const NoGradGuard no_grad;
+  if (document.proto.sensors().groups().empty())
+    throw UsageError(fmt::format("{}: field \"sensors.groups\": a network without cameras has no form in ONNX here",
+                                 document.place("sensors.groups")));
   Generator generator(document.proto.seed());
   const TaskList tasks(parts.tasks, document);
   Network network(configs::network_options(document), generator, network_parts(document, parts));

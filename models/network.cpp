@@ -59,9 +59,9 @@ Network::Network(const NetworkOptions& options, Generator& generator, const Netw
     add_stage({.name = fmt::format("stage1_neck{}", i), .is_encoder = true}, necks_.back().get());
   }
   const int64_t bev = options_.bev_channels;
-  view_transfer_ = parts.view_transform(options_, generator);
+  if (!options_.groups.empty()) view_transfer_ = parts.view_transform(options_, generator);
   add_stage({.name = "view_transfer", .is_encoder = true}, view_transfer_.get());
-  int64_t fused = bev;
+  int64_t fused = view_transfer_ ? bev : 0;
   if (options_.enable_lidar) {
     lidar_vfe_ = std::make_unique<PillarFeatureNet>(options_.lidar, generator);
     lidar_middle_encoder_ = std::make_unique<PointPillarsScatter>(options_.grid);
@@ -195,8 +195,11 @@ NetworkOutput Network::encode(const NetworkInput& input) {
   for (size_t i = 0; i < backbones_.size(); ++i)
     features.push_back(camera_features(i, ops::to(input.images[i], device())));
   NetworkOutput output;
-  std::vector<Tensor> parts = {view_transfer_->forward(features, input.cameras)};
-  output.set(kBevCamera, parts.back(), "stage1_backbone, stage1_neck, view_transfer");
+  std::vector<Tensor> parts;
+  if (view_transfer_) {
+    parts.push_back(view_transfer_->forward(features, input.cameras));
+    output.set(kBevCamera, parts.back(), "stage1_backbone, stage1_neck, view_transfer");
+  }
   features.clear();
   if (lidar_bev_backbone_) {
     parts.push_back(lidar_features(input.points));

@@ -61,7 +61,7 @@ int64_t NetworkOptions::num_cameras() const {
 }
 
 void NetworkOptions::validate() const {
-  require(!groups.empty(), "there is no camera group");
+  require(!groups.empty() || enable_lidar, "there is no camera group and no LiDAR");
   for (size_t i = 0; i < groups.size(); ++i) validate_group(groups[i], i, stem_max_pool);
   for (size_t c = 0; c < 3; ++c) {
     require(std::isfinite(image_mean[c]), "the image mean {} is not finite", image_mean[c]);

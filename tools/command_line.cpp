@@ -87,6 +87,9 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_generate(app, parts);
   add_import_nuscenes(app);
   add_import_av2(app);
+  add_import_folder(app);
+  add_import_kitti(app);
+  add_camera(app);
   add_data(app, parts);
   add_predict(app, parts);
   add_export(app, parts);

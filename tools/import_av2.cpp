@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "base/error.h"
 #include "data/import_av2.h"
+#include "map_class_flag.h"
 #include "subcommands.h"
 
 namespace bevgrad {
@@ -14,16 +14,14 @@ namespace {
 struct Flags {
   ImportAv2Options options;
   std::vector<std::string> classes;
+  std::string visibility;
   std::string out;
 };
 
 void import(const Flags& flags) {
   ImportAv2Options options = flags.options;
-  for (const std::string& change : flags.classes) {
-    const size_t equals = change.find('=');
-    if (equals == std::string::npos) throw UsageError(fmt::format("--map-class {}: expected kind=Class", change));
-    options.classes[change.substr(0, equals)] = change.substr(equals + 1);
-  }
+  options.classes = map_class_changes(flags.classes);
+  options.visibility = visibility_of(flags.visibility);
   const ImportAv2Report report = import_av2(flags.out, options);
   fmt::print("{} frames of {} logs with {} boxes and {} cameras in {}\n", report.frames, report.logs, report.boxes,
              report.cameras.size(), flags.out);
@@ -47,12 +45,8 @@ void add_import_av2(CLI::App& app) {
       ->add_option("--cameras", flags->options.cameras,
                    "the cameras that every frame must have (default: the ring cameras that there are pictures of)")
       ->delimiter(',');
-  command
-      ->add_option("--map-class", flags->classes,
-                   "kind=Class, may be given several times: the label class of a kind of map feature (boundary=Curb); "
-                   "an empty one leaves the kind out")
-      ->type_size(1)
-      ->allow_extra_args(false);
+  add_map_class_flag(*command, flags->classes);
+  add_visibility_flag(*command, flags->visibility);
   command->callback([flags] { import(*flags); });
 }
 

@@ -6,7 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/error.h"
+#include "data/import_nuscenes_tables.h"
 #include "drawing/dataset_pictures.h"
+#include "map_class_flag.h"
 #include "subcommands.h"
 
 namespace bevgrad {
@@ -16,6 +19,9 @@ constexpr int64_t kMostPictures = 12;
 
 struct Flags {
   ImportOptions options;
+  ImportTablesOptions tables;
+  std::vector<std::string> classes;
+  std::string visibility;
   std::string out;
   std::string draw;
 };
@@ -31,10 +37,33 @@ void draw(const Flags& flags, const ImportReport& report) {
   fmt::print("{} pictures in {}\n", pictures, flags.draw);
 }
 
+ImportReport import_infos(const Flags& flags) {
+  ImportOptions options = flags.options;
+  options.classes = map_class_changes(flags.classes);
+  return import_nuscenes(flags.out, options);
+}
+
+ImportReport import_tables(const Flags& flags) {
+  ImportTablesOptions options = flags.tables;
+  options.cameras = flags.options.cameras;
+  options.visibility = visibility_of(flags.visibility);
+  options.classes = map_class_changes(flags.classes);
+  return import_nuscenes_tables(flags.out, options);
+}
+
 void import(const Flags& flags) {
-  const ImportReport report = import_nuscenes(flags.out, flags.options);
+  const bool has_tables = !flags.tables.root.empty();
+  if (has_tables == !flags.options.info.empty()) throw UsageError("expected --info with --images, or --tables");
+  if (has_tables && !(flags.options.images.empty() && flags.options.drivable.empty()))
+    throw UsageError("--images and --drivable belong to --info");
+  if (!has_tables && !(flags.tables.version.empty() && flags.visibility.empty() && flags.tables.sweep_interval == 0))
+    throw UsageError("--version, --sweeps and --visibility belong to --tables");
+  const ImportReport report = has_tables ? import_tables(flags) : import_infos(flags);
   fmt::print("{} frames of {} sequences with {} boxes in {}\n", report.frames, report.sequences, report.boxes,
              flags.out);
+  if (report.by_list.size() > 1)
+    for (const auto& [name, count] : report.by_list) fmt::print("{}.txt: {} frames\n", name, count);
+  if (report.shapes > 0) fmt::print("{} shapes of maps around the frames\n", report.shapes);
   std::string left_out;
   for (const auto& [label, count] : report.left_out)
     left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", count, label);
@@ -47,14 +76,25 @@ void import(const Flags& flags) {
 
 void add_import_nuscenes(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("import-nuscenes", "make a dataset of mmdetection3d's info file and its data");
-  command->add_option("--info", flags->options.info, "the info pickle of mmdetection3d, version 1 or 2")->required();
-  command->add_option("--images", flags->options.images, "folder of the pictures and LiDAR files")->required();
+  CLI::App* command =
+      app.add_subcommand("import-nuscenes", "make a dataset of nuScenes: its own tables, or an info pickle");
+  command->add_option("--tables", flags->tables.root, "nuScenes as it is downloaded: holds v1.0-*/, samples/, maps/");
+  command->add_option("--version", flags->tables.version, "which tables, where there are several: v1.0-mini");
+  command
+      ->add_option("--sweeps", flags->tables.sweep_interval,
+                   "seconds between LiDAR sweeps that become frames between the key frames (0.1; default: none)")
+      ->check(CLI::Range(0.0, 10.0));
+  command->add_option("--info", flags->options.info, "the info pickle of mmdetection3d, version 1 or 2, or its kin");
+  command->add_option("--drivable", flags->options.drivable,
+                      "of --info: nuScenes' raster of the drivable area where the frames are (maps/<token>.png)");
+  command->add_option("--images", flags->options.images, "of --info: folder of the pictures and LiDAR files");
   command->add_option("--out", flags->out, "the folder that is made")->required();
   command
       ->add_option("--cameras", flags->options.cameras,
                    "the cameras to take, which every frame must have: nuScenes' six")
       ->delimiter(',');
+  add_map_class_flag(*command, flags->classes);
+  add_visibility_flag(*command, flags->visibility);
   command->add_option("--draw", flags->draw,
                       fmt::format("a folder for pictures of up to {} frames: cameras with LiDAR points and boxes, and "
                                   "both from above",

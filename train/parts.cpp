@@ -87,8 +87,8 @@ std::unique_ptr<Optimizer> make_rmsprop(const config::Train& train) {
 }
 
 std::unique_ptr<Optimizer> make_lion(const config::Train& train) {
-  return std::make_unique<Lion>(LionOptions{
-      .beta1 = train.lion().beta1(), .beta2 = train.lion().beta2(), .weight_decay = train.weight_decay()});
+  return std::make_unique<Lion>(
+      LionOptions{.beta1 = train.lion().beta1(), .beta2 = train.lion().beta2(), .weight_decay = train.weight_decay()});
 }
 
 std::unique_ptr<Optimizer> make_muon(const config::Train& train) {

@@ -32,14 +32,11 @@ Pose pose_of(const double* values) {
 PredictInputs::PredictInputs(const std::string& path, const config::Config& proto) : reader_(path), proto_(proto) {
   const config::Sensors& sensors = proto.sensors();
   for (const config::CameraGroup& group : sensors.groups()) cameras_ += group.cameras_size();
-  require(reader_.contains("intrinsics"), "{}: dataset \"intrinsics\" is missing", path);
-  const Shape sizes = reader_.sizes("intrinsics");
-  require(!sizes.empty() && sizes[0] > 0, "{}: intrinsics is {}, expected [N,{},3,3]", path, to_string(sizes),
-          cameras_);
-  size_ = sizes[0];
-  check_sizes("intrinsics", {size_, cameras_, 3, 3});
-  check_sizes("distortion", {size_, cameras_, 5});
-  check_sizes("sensor2ego", {size_, cameras_, 4, 4});
+  if (cameras_ == 0)
+    while (reader_.contains(fmt::format("points/{}", size_))) ++size_;
+  else
+    read_camera_sizes();
+  require(size_ > 0, "{}: dataset \"points/0\" is missing", path);
   by_name_ = reader_.is_group("images");
   for (const config::CameraGroup& group : sensors.groups()) {
     if (!by_name_) check_images("images", {size_, cameras_, 3, group.height(), group.width()});
@@ -58,6 +55,18 @@ PredictInputs::PredictInputs(const std::string& path, const config::Config& prot
     const Shape points = reader_.sizes(name);
     require(points.size() == 2 && points[1] == 4, "{}: {} is {}, expected [P,4]", path, name, to_string(points));
   }
+}
+
+void PredictInputs::read_camera_sizes() {
+  const std::string& path = reader_.path();
+  require(reader_.contains("intrinsics"), "{}: dataset \"intrinsics\" is missing", path);
+  const Shape sizes = reader_.sizes("intrinsics");
+  require(!sizes.empty() && sizes[0] > 0, "{}: intrinsics is {}, expected [N,{},3,3]", path, to_string(sizes),
+          cameras_);
+  size_ = sizes[0];
+  check_sizes("intrinsics", {size_, cameras_, 3, 3});
+  check_sizes("distortion", {size_, cameras_, 5});
+  check_sizes("sensor2ego", {size_, cameras_, 4, 4});
 }
 
 void PredictInputs::check_sizes(const std::string& dataset, const Shape& expected) const {
@@ -130,13 +139,17 @@ Camera PredictInputs::camera(const config::CameraGroup& group, const config::Cam
 
 NetworkInput PredictInputs::input(int64_t sample) const {
   check(sample >= 0 && sample < size_, "{}: there is no sample {}", reader_.path(), sample);
-  const std::vector<double> intrinsics = row("intrinsics", sample);
-  const std::vector<double> distortion = row("distortion", sample);
-  const std::vector<double> sensor2ego = row("sensor2ego", sample);
+  std::vector<double> intrinsics, distortion, sensor2ego;
+  if (cameras_ > 0) {
+    intrinsics = row("intrinsics", sample);
+    distortion = row("distortion", sample);
+    sensor2ego = row("sensor2ego", sample);
+  }
   NetworkInput input;
   input.cameras.emplace_back();
   Tensor all;  // one read for all cameras
-  if (!by_name_) all = checked("images", sample, ops::select(reader_.read_rows("images", sample, 1), 0, 0));
+  if (!by_name_ && cameras_ > 0)
+    all = checked("images", sample, ops::select(reader_.read_rows("images", sample, 1), 0, 0));
   int64_t index = 0;
   for (const config::CameraGroup& group : proto_.sensors().groups()) {
     Tensor images;

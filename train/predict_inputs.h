@@ -21,6 +21,8 @@ class PredictInputs {
   FrameMoment moment(int64_t sample) const;
 
  private:
+  /// Takes the number of samples from the calibrations.
+  void read_camera_sizes();
   void check_sizes(const std::string& dataset, const Shape& expected) const;
   void check_images(const std::string& dataset, const Shape& expected) const;
   /// Images [cams,3,H,W] as the network takes them: uint8, or normalised float32.

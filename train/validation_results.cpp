@@ -71,7 +71,7 @@ bool ValidationResults::wants_picture() {
   return seen % every == every / 2;
 }
 
-void ValidationResults::finish(ProcessGroup& group) {
+void ValidationResults::finish(ProcessGroup& group, const std::vector<PerturbedFigures>& perturbed) {
   if (recorder_) attempt([&] { recorder_->finish(); });
   if (group.size() > 1) {
     TaskEvaluation all(evaluation_options(proto_, tasks_.kinds()), tasks_);
@@ -80,6 +80,7 @@ void ValidationResults::finish(ProcessGroup& group) {
   }
   if (group.rank() != 0) return;
   summary_ = evaluation_.summary();
+  if (!perturbed.empty()) summary_.tables.push_back(perturbation_table(summary_.headline.figures, perturbed));
   attempt([&] {
     write_evaluation(folder_, summary_);
     if (recorder_) write_html_report(folder_ + "/report.html", {read_run(folder_)});

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "configs/document.h"
 #include "data/batch.h"
@@ -13,6 +14,7 @@
 #include "evaluation/evaluator.h"
 #include "models/network_io.h"
 #include "tasks/task_evaluation.h"
+#include "train/perturbation.h"
 
 namespace bevgrad {
 
@@ -33,9 +35,9 @@ class ValidationResults {
                     bool goes_on);
 
   void add(const JudgedBatch& judged);
-  /// Completes animations and maps. Rank 0 takes the counts of all ranks, in their order, and writes the metrics and,
-  /// where pictures are wanted, report.html.
-  void finish(ProcessGroup& group);
+  /// Completes animations and maps. `perturbed` becomes a table. Rank 0 takes the counts of all ranks, in their order,
+  /// and writes the metrics and, where pictures are wanted, report.html.
+  void finish(ProcessGroup& group, const std::vector<PerturbedFigures>& perturbed = {});
 
   /// The first Error of a file that could not be written; no further picture was tried then. "": none.
   const std::string& refused() const { return refused_; }

@@ -15,7 +15,6 @@
 #include "tensor/ops.h"
 #include "train/batch_source.h"
 #include "train/cache/feature_source.h"
-#include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/validation_results.h"
@@ -42,6 +41,18 @@ struct Validator::Impl {
   std::vector<std::string> checked = {};  // what a brief check of the data says
 
   int64_t total() const;
+
+  /// What came of a pass over the val sets.
+  struct Played {
+    int signal = 0;
+    int64_t done = 0;
+    double forward_seconds = 0;
+  };
+  /// Plays the val sets and hands the judged batches to `worker`, which gives them to `results`.
+  Played play(Network& network, const config::Config& proto, ValidationResults& results, BackgroundWorker& worker,
+              const Perturbation* perturbation);
+  /// The val sets again for every perturbation of eval.perturb.
+  std::vector<PerturbedFigures> play_perturbed(Network& network);
 };
 
 Validator::Validator(const configs::Document& document, const ValidatorOptions& options, RunLog& log,
@@ -72,26 +83,15 @@ std::map<std::string, std::string> Validator::first_pictures() const {
   return impl_->first_pictures;
 }
 
-std::map<std::string, double> Validator::run(Network& network) {
-  const config::Config& proto = impl_->document.proto;
-  RunLog& log = impl_->log;
-  for (const std::string& remark : impl_->dataset->remarks()) log.info(remark);
-  for (const std::string& line : impl_->checked) log.info(line);
-  const NoGradGuard no_grad;
-  network.set_training(false);
-  ProcessGroup& group = impl_->group;
-  group.set_place("the start of a validation");
+Validator::Impl::Played Validator::Impl::play(Network& network, const config::Config& proto, ValidationResults& results,
+                                              BackgroundWorker& worker, const Perturbation* perturbation) {
   // Of this rank: exact for one alone, about that for several.
-  const int64_t total = (impl_->total() + group.size() - 1) / group.size();
-  DiskWatch* disk = impl_->options.disk;
-  ValidationResults results(proto, impl_->tasks, impl_->options.output_dir, total, disk != nullptr);
-  // Metrics and pictures are made beside the network's next batches, in the order of the batches.
-  BackgroundWorker worker(kMostWaiting);
+  const int64_t all = (total() + group.size() - 1) / group.size();
+  const std::string what = perturbation == nullptr ? "val" : "val, " + perturbation->text();
   const int64_t slots = proto.eval().batch_size();
-  Loader loader(*impl_->dataset,
+  Loader loader(*dataset,
                 make_sequential_sampler(
-                    *impl_->dataset,
-                    {.batch_size = slots, .rank = group.rank(), .world = group.size(), .num_cases = impl_->total()}),
+                    *dataset, {.batch_size = slots, .rank = group.rank(), .world = group.size(), .num_cases = total()}),
                 {.workers = proto.train().num_workers(),
                  // Cached features need no pictures, but a person does.
                  .sensors = !proto.feature_cache().enabled() || proto.eval().eval_with_visualize(),
@@ -100,15 +100,16 @@ std::map<std::string, double> Validator::run(Network& network) {
   if (proto.tasks().enable_static_temporal()) player.emplace(configs::history_options(proto), slots);
   std::unique_ptr<FeatureSource> features;
   if (proto.feature_cache().enabled())
-    features = std::make_unique<FeatureSource>(network, *impl_->dataset, proto, "weights of a validation", log);
+    features = std::make_unique<FeatureSource>(network, *dataset, proto, "weights of a validation", log);
+  std::optional<Perturber> perturber;
+  if (perturbation != nullptr) perturber.emplace(*perturbation);
   const Clock::time_point start = Clock::now();
   Clock::time_point shown = start;
-  int64_t done = 0;
-  double forward_seconds = 0;
-  int signal = 0;
-  while (signal == 0) {
+  Played played;
+  while (played.signal == 0) {
     std::optional<Batch> batch = loader.next();
     if (!batch) break;
+    if (perturber) perturber->apply(*batch);
     const Clock::time_point forward_start = Clock::now();
     NetworkOutput output;
     if (features) {
@@ -123,35 +124,74 @@ std::map<std::string, double> Validator::run(Network& network) {
     } else {
       network.decode(output);
     }
-    forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
-    done += batch->size();
-    group.set_place(fmt::format("sample {} of {} of a validation", done, total));
+    played.forward_seconds += std::chrono::duration<double>(Clock::now() - forward_start).count();
+    played.done += batch->size();
+    group.set_place(fmt::format("sample {} of {} of a validation", played.done, all));
     batch->on_device = nullptr;
     // Only pictures show the history.
     History shown_history = proto.eval().eval_with_visualize() ? on_cpu(history) : History();
     worker.push([&results, judged = std::make_shared<JudgedBatch>(std::move(*batch), on_cpu(output),
                                                                   std::move(shown_history))] { results.add(*judged); });
-    signal = StopSignals::caught();
+    played.signal = StopSignals::caught();
     const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
     const double pause = std::chrono::duration<double>(Clock::now() - shown).count();
-    if (pause > (log.is_live() ? 0.2 : 10.0) || done >= total) {
+    if (pause > (log.is_live() ? 0.2 : 10.0) || played.done >= all) {
       shown = Clock::now();
       Progress progress;
-      progress.what = "val";
-      progress.done = done;
-      progress.total = total;
-      progress.rate = static_cast<double>(done) / std::max(elapsed, 1e-9);
+      progress.what = what;
+      progress.done = played.done;
+      progress.total = all;
+      progress.rate = static_cast<double>(played.done) / std::max(elapsed, 1e-9);
       progress.memory = resident_bytes();
       log.progress(progress);
     }
   }
-  worker.push([&results, &group] { results.finish(group); });
+  return played;
+}
+
+std::vector<PerturbedFigures> Validator::Impl::play_perturbed(Network& network) {
+  config::Config proto = document.proto;
+  proto.mutable_eval()->set_eval_with_visualize(false);
+  proto.mutable_feature_cache()->set_enabled(false);  // features of other inputs
+  std::vector<PerturbedFigures> all;
+  for (const Perturbation& perturbation : perturbations(proto)) {
+    const std::string folder = (fs::path(options.output_dir) / "perturb" / std::to_string(all.size())).string();
+    ValidationResults results(proto, tasks, folder, total(), options.disk != nullptr);
+    BackgroundWorker worker(kMostWaiting);
+    const Played played = play(network, proto, results, worker, &perturbation);
+    worker.push([&results, this] { results.finish(group); });
+    worker.finish();
+    all.push_back({perturbation, results.summary().headline.figures});
+    if (played.signal != 0) break;
+  }
+  return all;
+}
+
+std::map<std::string, double> Validator::run(Network& network) {
+  const config::Config& proto = impl_->document.proto;
+  RunLog& log = impl_->log;
+  for (const std::string& remark : impl_->dataset->remarks()) log.info(remark);
+  for (const std::string& line : impl_->checked) log.info(line);
+  const NoGradGuard no_grad;
+  network.set_training(false);
+  ProcessGroup& group = impl_->group;
+  group.set_place("the start of a validation");
+  DiskWatch* disk = impl_->options.disk;
+  ValidationResults results(proto, impl_->tasks, impl_->options.output_dir,
+                            (impl_->total() + group.size() - 1) / group.size(), disk != nullptr);
+  // Metrics and pictures are made beside the network's next batches, in the order of the batches.
+  BackgroundWorker worker(kMostWaiting);
+  const Impl::Played played = impl_->play(network, proto, results, worker, nullptr);
+  const std::vector<PerturbedFigures> perturbed =
+      played.signal == 0 ? impl_->play_perturbed(network) : std::vector<PerturbedFigures>();
+  worker.push([&] { results.finish(group, perturbed); });
   worker.finish();
   impl_->first_pictures = results.first_pictures();
   if (!results.refused().empty())
     disk->refused("validation", "the run goes on, files of this validation are missing", results.refused());
+  int signal = played.signal;
   int64_t all_done = 0;
-  for (const std::string& text : gather_texts(group, fmt::format("{} {}", signal, done))) {
+  for (const std::string& text : gather_texts(group, fmt::format("{} {}", signal, played.done))) {
     signal = std::max(signal, std::atoi(text.c_str()));
     all_done += std::atoll(text.c_str() + text.find(' '));
   }
@@ -166,7 +206,7 @@ std::map<std::string, double> Validator::run(Network& network) {
                            ? fmt::format(", {} pictures in {}/pictures", results.pictures(), impl_->options.output_dir)
                            : ""));
   log.info(fmt::format("network {:.1f} s; metrics and pictures {:.1f} s beside it, of which {:.1f} s were waited for",
-                       forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
+                       played.forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
   if (signal != 0 && all_done < impl_->total())
     throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
                                           stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));

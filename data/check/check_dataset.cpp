@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <map>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -85,6 +86,11 @@ class Checker {
       const records::Sample stored =
           parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
       for (const records::Camera& camera : stored.cameras()) look_at(camera, origin, where);
+      for (const CameraGroupOptions& group : reading_.groups)
+        for (const std::string& name : group.cameras)
+          if (std::none_of(stored.cameras().begin(), stored.cameras().end(),
+                           [&](const records::Camera& camera) { return camera.name() == name; }))
+            lacking_[name].add(where);
       const Sample sample = decode_record(stored, reading_, origin);
       classes_.look_at(stored.labels(), sample.labels);
       clouds_.look_at(sample.points, where, findings_);
@@ -125,6 +131,13 @@ class Checker {
     motion_.finish(findings_);
     check_times();
     check_classes();
+    for (const auto& [name, lack] : lacking_)
+      findings_.add(
+          lack.records == records_ ? Severity::Warning : Severity::Note, "no camera " + name, lack.first,
+          lack.records == records_
+              ? fmt::format("camera '{}' of the config is in none of the {} records", printable(name), records_)
+              : fmt::format("camera '{}' is missing in {} of {} records: nothing is seen by it there", printable(name),
+                            lack.records, records_));
     CheckReport report;
     report.records = records_;
     check_history(report);
@@ -134,6 +147,15 @@ class Checker {
   }
 
  private:
+  /// Records without one of the config's cameras.
+  struct Lack {
+    int64_t records = 0;
+    std::string first;
+
+    void add(const std::string& where) {
+      if (records++ == 0) first = where;
+    }
+  };
   struct KnownCamera {
     std::string name;
     Camera camera;
@@ -254,6 +276,7 @@ class Checker {
   BoxCheck boxes_;
   MotionCheck motion_;
   std::vector<KnownCamera> cameras_;
+  std::map<std::string, Lack> lacking_;
   bool lost_one_ = false;
   int64_t records_ = 0;
 };

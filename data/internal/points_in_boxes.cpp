@@ -16,4 +16,15 @@ int64_t count_inside(const Box3d& box, const Tensor& points, double margin) {
   return inside;
 }
 
+void CountedPoints::add(const Box3d& box, const Tensor& points) {
+  if (box.num_lidar_points <= 0) return;
+  counted += box.num_lidar_points;
+  found += count_inside(box, points);
+}
+
+bool CountedPoints::belong_together() const {
+  constexpr int64_t kFewPoints = 50;
+  return counted < kFewPoints || 5 * found >= 4 * counted;
+}
+
 }  // namespace bevgrad

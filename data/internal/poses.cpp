@@ -1,8 +1,19 @@
 #include "internal/poses.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
+
+#include "base/error.h"
 
 namespace bevgrad {
+
+namespace {
+
+/// Of the z axis against upright, as a cosine: 60 degrees.
+constexpr double kMostTilt = 0.5;
+
+}  // namespace
 
 Pose pose_from_quaternion(double w, double x, double y, double z, Vec3 translation) {
   const double length = std::sqrt(w * w + x * x + y * y + z * z);
@@ -41,6 +52,14 @@ Pose interpolate(const Pose& a, const Pose& b, double share) {
   pose.m[7] = from.y + (to.y - from.y) * share;
   pose.m[11] = from.z + (to.z - from.z) * share;
   return pose;
+}
+
+void check_upright(const Pose& ego2global, const std::string& where) {
+  check(
+      ego2global.at(2, 2) >= kMostTilt,
+      "{}: the vehicle's z axis points {:.0f} degrees off upward: expected a frame with z up, and quaternions as w, x, "
+      "y, z",
+      where, std::acos(std::clamp(ego2global.at(2, 2), -1.0, 1.0)) * 180 / std::numbers::pi);
 }
 
 }  // namespace bevgrad

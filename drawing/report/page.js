@@ -267,6 +267,22 @@ if (data.comparisons.length) {
     s.append(plots, el("p", {className: "note"}, "Calibrated: with the temperature and bias of table \"calibration\", each sequence with those of the others."));
   }
 }
+// ---- inputs that are wrong ----
+{
+  const runs = data.runs.filter(r => tableOf(r, "perturb"));
+  if (runs.length) {
+    const s = section("With inputs that are wrong", "perturb"), plots = el("div", {className: "plots"});
+    const rows = runs.flatMap(run => tableOf(run, "perturb").rows.map(r => ({run: run.name, input: r[0], amount: r[1], unit: r[2], figure: r[3], plain: r[4], wrong: r[5]})));
+    for (const figure of unique(rows.map(r => r.figure))) for (const run of runs) {
+      const curves = unique(rows.filter(r => r.unit).map(r => r.input)).map((input, i) => {
+        const mine = rows.filter(r => r.run === run.name && r.figure === figure && r.input === input);
+        return {color: colors[i % colors.length], name: input + (mine.length ? " (" + mine[0].unit + ")" : ""), points: mine.length ? [[0, mine[0].plain], ...mine.map(r => [r.amount, r.wrong])] : []};
+      }).filter(x => x.points.length);
+      if (curves.length) plots.append(plot(figure + (runs.length > 1 ? ", " + run.name : ""), curves, "amount", short(figure, 40), false));
+    }
+    s.append(plots);
+  }
+}
 // ---- learning curves ----
 {
   const tags = unique(data.runs.flatMap(r => Object.keys(r.curves))).sort();

@@ -169,6 +169,30 @@ Header read_header(const StoredStorage& entry, const std::string& where) {
   return out;
 }
 
+/// The array behind a header; nothing where it holds no numbers.
+std::optional<StoredTensor> read_values(const Header& header, const std::shared_ptr<const StoredStorage>& storage,
+                                        const std::string& where) {
+  const auto type = element_type(header.type);
+  if (!type) return std::nullopt;
+  StoredTensor tensor{.dtype = type->dtype, .sizes = header.sizes};
+  tensor.strides = contiguous_strides(header.sizes, where);
+  if (header.fortran) {
+    tensor.strides = contiguous_strides({header.sizes.rbegin(), header.sizes.rend()}, where);
+    std::reverse(tensor.strides.begin(), tensor.strides.end());
+  }
+  tensor.storage = concatenated_storage(where, {{storage, header.bytes, storage->bytes() - header.bytes}});
+  if (type->big_endian) tensor.storage = swapped_storage(tensor.storage, swap_size(type->dtype));
+  validate(tensor, where);
+  check(tensor.nbytes() == tensor.storage->bytes(), "{}: {} needs {} bytes, {} are there", where, describe(tensor),
+        tensor.nbytes(), tensor.storage->bytes());
+  return tensor;
+}
+
+std::string what_it_holds(const Header& header) {
+  const bool objects = header.type.find('O') != std::string::npos && header.type != "a record";
+  return objects ? "Python objects" : printable(header.type, 40);
+}
+
 }  // namespace
 
 bool is_npz(const std::shared_ptr<const ByteSource>& source) {
@@ -191,29 +215,24 @@ std::shared_ptr<Document> read_npz(std::shared_ptr<const ByteSource> source) {
     const std::string where = fmt::format("{}: array '{}'", source->name(), printable(name));
     const auto storage = zip.open(entry);
     const Header header = read_header(*storage, where);
-    const auto type = element_type(header.type);
-    if (!type) {
-      const bool objects = header.type.find('O') != std::string::npos && header.type != "a record";
-      document->left_out.push_back(
-          fmt::format("array '{}' ({})", printable(name), objects ? "Python objects" : printable(header.type, 40)));
+    auto tensor = read_values(header, storage, where);
+    if (!tensor) {
+      document->left_out.push_back(fmt::format("array '{}' ({})", printable(name), what_it_holds(header)));
       continue;
     }
-    StoredTensor tensor{.dtype = type->dtype, .sizes = header.sizes};
-    tensor.strides = contiguous_strides(header.sizes, where);
-    if (header.fortran) {
-      tensor.strides = contiguous_strides({header.sizes.rbegin(), header.sizes.rend()}, where);
-      std::reverse(tensor.strides.begin(), tensor.strides.end());
-    }
-    tensor.storage = concatenated_storage(where, {{storage, header.bytes, storage->bytes() - header.bytes}});
-    if (type->big_endian) tensor.storage = swapped_storage(tensor.storage, swap_size(type->dtype));
-    validate(tensor, where);
-    check(tensor.nbytes() == tensor.storage->bytes(), "{}: {} needs {} bytes, {} are there", where, describe(tensor),
-          tensor.nbytes(), tensor.storage->bytes());
-    const NodeId id = document->make_tensor(std::move(tensor));
+    const NodeId id = document->make_tensor(*std::move(tensor));
     document->node(id).text = "numpy.ndarray";
     document->insert(document->root, name, id);
   }
   return document;
+}
+
+StoredTensor read_npy(const std::shared_ptr<const ByteSource>& source) {
+  const auto storage = range_storage(source->name(), source, 0, source->size());
+  const Header header = read_header(*storage, source->name());
+  auto tensor = read_values(header, storage, source->name());
+  check(tensor.has_value(), "{}: an array of {}, expected numbers", source->name(), what_it_holds(header));
+  return *std::move(tensor);
 }
 
 }  // namespace bevgrad

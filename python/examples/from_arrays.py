@@ -1,10 +1,11 @@
 """A rosbag-like set of arrays (topics with stamps of their own) becomes a dataset: python from_arrays.py OUT
+With FolderWriter instead of DatasetWriter it becomes a folder for bevgrad import-folder: python from_arrays.py OUT folder
 Afterwards: bevgrad data check --data OUT; bevgrad data draw --data OUT --out pictures"""
 import sys
 
 import numpy as np
 
-from bevgrad_data import Box, DatasetWriter, Frame, Shape
+from bevgrad_data import Box, DatasetWriter, FolderWriter, Frame, Shape
 
 
 def record(seconds=5.0):
@@ -28,12 +29,12 @@ def pose_at(topic, time):
     return pose
 
 
-def main(out):
+def main(out, kind="dataset"):
     bag = record()
     mount = np.array([[0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.4], [0, 0, 0, 1.0]])  # z forward, y down
     line = np.c_[np.arange(0, 60, 1.0), np.full(60, 1.8), np.zeros(60), np.ones(60)]  # a lane mark in the world
     car = np.array([30.0, 4.0, 0.8, 1.0])
-    with DatasetWriter(out) as dataset:
+    with (FolderWriter if kind == "folder" else DatasetWriter)(out) as dataset:
         for n, (time, points) in enumerate(bag["/lidar"]):
             ego = pose_at(bag["/odom"], time)
             to_ego = np.linalg.inv(ego)
@@ -49,4 +50,4 @@ def main(out):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """python -m pytest python/tests. With BEVGRAD=path/to/bevgrad what is written is checked by the program that reads it, and
 with protoc on the path the descriptor against data/record.proto."""
 import io
+import json
 import math
 import os
 import runpy
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from bevgrad_data import Box, DatasetWriter, Frame, Instance, Shape  # noqa: E402
+from bevgrad_data import Box, DatasetWriter, FolderWriter, Frame, Instance, Shape  # noqa: E402
 from bevgrad_data import messages  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -123,12 +124,54 @@ def test_the_map_grows(tmp_path, monkeypatch):
     assert len(records(tmp_path / "out")) == 200
 
 
-def test_the_example_is_a_sound_dataset(tmp_path):
-    sys_argv, sys.argv = sys.argv, ["from_arrays.py", str(tmp_path / "out")]
+def run_example(*arguments):
+    sys_argv, sys.argv = sys.argv, ["from_arrays.py", *map(str, arguments)]
     try:
         runpy.run_path(str(ROOT / "python/examples/from_arrays.py"), run_name="__main__")
     finally:
         sys.argv = sys_argv
+
+
+def test_the_example_has_fewer_than_60_lines():
+    assert len((ROOT / "python/examples/from_arrays.py").read_text().splitlines()) < 60
+
+
+def test_a_folder_says_what_the_records_say(tmp_path):
+    run_example(tmp_path / "records")
+    run_example(tmp_path / "folder", "folder")
+    sequence = json.loads((tmp_path / "folder/000000.json").read_text())
+    assert len(sequence["frames"]) == 49 and sequence["classes"] == {"lane": ["SolidLine", "DashedLine"], "boxes": ["car"]}
+    if "BEVGRAD" in os.environ:
+        done = subprocess.run([os.environ["BEVGRAD"], "import-folder", str(tmp_path / "folder"), "--out", str(tmp_path / "out")],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        expected, found = records(tmp_path / "records"), records(tmp_path / "out")
+        assert expected.keys() == found.keys()
+        for key, one in expected.items():
+            other = found[key]
+            assert one.points == other.points and one.ego_pose == other.ego_pose and one.timestamp == other.timestamp
+            assert one.labels == other.labels
+            assert np.allclose(one.cameras[0].sensor2ego, other.cameras[0].sensor2ego, atol=1e-12)
+
+
+def test_a_folder_fits_its_schema(tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    with FolderWriter(tmp_path / "out") as folder:
+        one = frame(1.5, true_pose=np.eye(4))
+        one.add_camera("left", MOUNT, (50, 50, 31.5, 23.5), rgb=np.zeros((48, 64, 3), np.uint8), model="fisheye", fov=3, group="side")
+        one.label_road(["Curb"], [Shape("Curb", [(0, 0), (1, 0), (1, 1)], closed=True)])
+        one.label_instances(["Column"], [Instance("Column", 1, 2, 0.5, 0.5, 0.1)])
+        one.label_boxes(["bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 0)])
+        folder.add("a", one, lists=["train"])
+        with pytest.raises(ValueError, match="the sequence's others"):
+            folder.add("b", frame(2), lists=["val"])
+    schema = json.loads((ROOT / "data/neutral/sequence.schema.json").read_text())
+    jsonschema.validate(json.loads((tmp_path / "out/000003.json").read_text()), schema)
+    jsonschema.Draft202012Validator.check_schema(json.loads((ROOT / "data/neutral/map.schema.json").read_text()))
+
+
+def test_the_example_is_a_sound_dataset(tmp_path):
+    run_example(tmp_path / "out")
     assert len(records(tmp_path / "out")) == 49
     if "BEVGRAD" in os.environ:
         check = subprocess.run([os.environ["BEVGRAD"], "data", "check", "--data", str(tmp_path / "out")],

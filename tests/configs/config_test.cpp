@@ -91,7 +91,10 @@ TEST_F(ConfigFiles, AnEmptyListEmptiesTheBases) {
   EXPECT_EQ(load({.config = write("over.prototxt", over)}).proto.data().train_size(), 0);
   const std::string full = over + "data { train { lists: \"a.txt\" } }\n";
   EXPECT_EQ(load({.config = write("full.prototxt", full)}).proto.data().train_size(), 1);
-  EXPECT_THAT(error_of("base: \"mini_step1\"\nsensors { groups: [] }\n"), HasSubstr("there is no camera group"));
+  EXPECT_THAT(error_of("base: \"mini_step1\"\nsensors { groups: [] }\ntasks { enable_lidar: false }\n"),
+              HasSubstr("there is no camera group"));
+  const std::string lidar_only = write("lidar.prototxt", "base: \"mini_step1\"\nsensors { groups: [] }\n");
+  EXPECT_EQ(load({.config = lidar_only}).proto.sensors().groups_size(), 0);
   EXPECT_THAT(
       error_of("base: \"mini_step1\"\nnetwork {\n  static_head { road_classes: [] }\n}\n"),
       AllOf(HasSubstr("c.prototxt:3"), HasSubstr("network.static_head.road_classes"), HasSubstr("cannot be empty")));
@@ -253,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
         Impossible{"grid.pc_range=[0,1]", "expected 6"},
         Impossible{"grid.pc_range=[5,-22.4,-3,-5,22.4,5]", "not above"},
-        Impossible{"sensors.groups=[]", "no camera group"}, Impossible{"sensors.groups[0].cameras=[]", "has no camera"},
+        Impossible{"sensors.groups[0].cameras=[]", "has no camera"},
         Impossible{"sensors.groups[0].height=100", "stride"}, Impossible{"sensors.groups[1].name=front", "twice"},
         Impossible{"sensors.groups[0].taps=[3,2]", "rising"}, Impossible{"sensors.groups[0].taps=[0]", "1 to 4"},
         Impossible{"sensors.groups[0].taps=[2,4]", "4 leaves a gap behind 2, expected 3"},

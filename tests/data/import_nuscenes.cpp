@@ -24,7 +24,7 @@ const std::string kMadeUp = testing::source_dir() + "/tests/golden/data/nuscenes
 /// Imports one of the made-up infos, whose frames have two cameras.
 ImportReport import_made_up(const std::string& out, const std::string& infos = "infos.pkl",
                             const std::string& in = kMadeUp) {
-  return import_nuscenes(out, {in + "/" + infos, in, {"CAM_FRONT", "CAM_BACK"}});
+  return import_nuscenes(out, {.info = in + "/" + infos, .images = in, .cameras = {"CAM_FRONT", "CAM_BACK"}});
 }
 
 std::string read_whole(const std::string& path) {
@@ -185,6 +185,43 @@ TEST(ImportNuscenes, OtherNamesPathsAndCategoriesOfForksAreTaken) {
   const Sample sample = open(folder / "out", options_of({"CAM_FRONT"}, 24, 32)).load(0);
   EXPECT_EQ(sample.labels.boxes[0].class_id, 0);
   EXPECT_NEAR(sample.cameras[0].camera.fx, 16, 1e-9);
+}
+
+TEST(ImportNuscenes, StreamMapNetsNamesSayTheSame) {
+  TemporaryFolder folder;
+  const ImportReport report = import_made_up(folder / "stream", "infos_v1_streammapnet.pkl");
+  import_made_up(folder / "plain", "infos_v1_bevfusion.pkl");
+  EXPECT_EQ(report.frames, 1);
+  const DatasetOptions options = options_of({"CAM_FRONT", "CAM_BACK"}, 24, 32);
+  const Sample a = open(folder / "stream", options).load(0), b = open(folder / "plain", options).load(0);
+  EXPECT_FALSE(a.labels.has_boxes);
+  EXPECT_EQ(a.points.to_vector(), b.points.to_vector());
+  for (size_t c = 0; c < 2; ++c)
+    for (size_t i = 0; i < 16; ++i)
+      EXPECT_NEAR(a.cameras[c].camera.sensor2ego.m[i], b.cameras[c].camera.sensor2ego.m[i], 1e-9);
+  EXPECT_NEAR(a.cameras[0].camera.fx, 16, 1e-9);
+}
+
+TEST(ImportNuscenes, MapTRsVectorsBecomeShapes) {
+  TemporaryFolder folder;
+  const ImportReport report =
+      import_nuscenes(folder / "out", {.info = kMadeUp + "/infos_v1_maptr.pkl",
+                                       .images = kMadeUp,
+                                       .cameras = {"CAM_FRONT", "CAM_BACK"},
+                                       .classes = {{"divider", "Divider"}, {"boundary", "Curb"}}});
+  EXPECT_EQ(report.shapes, 3) << "centre lines are no marks";
+  EXPECT_TRUE(report.remarks.empty());
+  DatasetOptions options = options_of({"CAM_FRONT"}, 24, 32);
+  options.labels.lane_classes = {"Divider"};
+  options.labels.road_classes = {"Crosswalk", "Curb"};
+  const Sample sample = open(folder / "out", options).load(0);
+  ASSERT_EQ(sample.labels.lane_shapes.size(), 1u);
+  const LabelShape& divider = sample.labels.lane_shapes[0];
+  EXPECT_NEAR(divider.points.front().x, 0, 1e-4);
+  EXPECT_NEAR(divider.points.back().x, 10, 1e-4);
+  EXPECT_NEAR(divider.points.back().y, 2, 1e-4);
+  ASSERT_EQ(sample.labels.road_shapes.size(), 2u);
+  EXPECT_TRUE(sample.labels.road_shapes[0].closed);
 }
 
 TEST(ImportNuscenes, OldBoxesAreKnownByThePointsThatTheyHold) {

@@ -54,6 +54,23 @@ TEST(Record, KeepsEverything) {
   EXPECT_EQ(back.labels.boxes[1].num_lidar_points, -1);
 }
 
+TEST(Record, APictureThatIsMissingIsSeenByNothing) {
+  records::Sample stored;
+  ASSERT_TRUE(stored.ParseFromString(small_bytes()));
+  stored.mutable_cameras()->DeleteSubrange(1, 1);
+  const Sample sample = decode(stored.SerializeAsString());
+  ASSERT_EQ(sample.cameras.size(), 3u);
+  EXPECT_EQ(sample.cameras[1].name, "left");
+  EXPECT_EQ(sample.cameras[1].image.sizes(), (Shape{3, 16, 16}));
+  const CameraProjector projector(sample.cameras[1].camera);
+  for (double x = -50; x <= 50; x += 5)
+    for (double y = -50; y <= 50; y += 5) EXPECT_FALSE(projector.project({x, y, 0}).has_value());
+  const auto pixels = sample.cameras[1].image.to_vector();
+  EXPECT_EQ(*std::max_element(pixels.begin(), pixels.end()), 0);
+  EXPECT_EQ(sample.cameras[2].name, "right");
+  EXPECT_EQ(sample.cameras[2].camera.fov, decode(small_bytes()).cameras[2].camera.fov);
+}
+
 TEST(Record, PointsAreExactAsFloatsAndWithinHalfAUnitQuantised) {
   Tensor points = small_sample("k", 0, 0).points;
   expect_same(decode(small_bytes({.quantise_points = false})).points, points);
@@ -156,8 +173,9 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"short_pose", [](auto& s) { s.mutable_ego_pose()->RemoveLast(); }, "ego_pose has 15", "expected 16"},
         Damage{"nan_pose", [](auto& s) { s.set_ego_pose(3, kNan); }, "ego_pose[3] is nan", "expected a finite"},
         Damage{"bent_pose", [](auto& s) { s.set_true_pose(0, 2); }, "true_pose", "rotation"},
-        Damage{"no_camera", [](auto& s) { s.mutable_cameras()->RemoveLast(); }, "no camera 'right'", "front, left"},
-        Damage{"two_cameras", [](auto& s) { s.mutable_cameras(1)->set_name("right"); }, "no camera 'left'", "expects"},
+        Damage{"no_camera", [](auto& s) { for (auto& c : *s.mutable_cameras()) c.set_name("x" + c.name()); },
+               "none of the cameras that the config expects", "xfront, xleft, xright"},
+        Damage{"two_cameras", [](auto& s) { s.mutable_cameras(1)->set_name("right"); }, "two cameras 'right'", "cameras"},
         Damage{"model", [](auto& s) { s.mutable_cameras(0)->set_model(records::Camera::MODEL_UNSPECIFIED); },
                "camera 'front': model", "expected PINHOLE"},
         Damage{"size", [](auto& s) { s.mutable_cameras(0)->set_width(4000000000u); }, "width x height", "16384"},

@@ -175,7 +175,12 @@ TEST(NetworkOptions, WhatCannotBeBuiltIsNamed) {
   };
   using Options = NetworkOptions;
   EXPECT_EQ(message([](Options&) {}), "accepted");
-  EXPECT_THAT(message([](Options& o) { o.groups.clear(); }), ::testing::HasSubstr("no camera group"));
+  EXPECT_EQ(message([](Options& o) { o.groups.clear(); }), "accepted");
+  EXPECT_THAT(message([](Options& o) {
+                o.groups.clear();
+                o.enable_lidar = false;
+              }),
+              ::testing::HasSubstr("no camera group and no LiDAR"));
   EXPECT_THAT(message([](Options& o) { o.groups[1].num_cameras = 0; }),
               ::testing::HasSubstr("group sides has 0 cameras"));
   EXPECT_THAT(message([](Options& o) { o.groups[0].taps = {2, 4}; }), ::testing::HasSubstr("taps must rise by one"));

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "internal/nuscenes/source_files.h"
+#include "internal/limited_file.h"
 
 namespace bevgrad {
 
@@ -38,7 +38,7 @@ void scale_intensities(std::vector<float>& rows, const std::string& path, CloudR
 Tensor read_cloud(const InfoFrame& frame, const std::string& path, CloudRemarks* remarks) {
   const int64_t features = frame.point_features;
   check(features >= 4 && features <= 64, "{}: {} numbers a LiDAR point, expected 4 to 64", frame.where, features);
-  const std::string bytes = read_source_file(path);
+  const std::string bytes = read_limited_file(path);
   const size_t stride = static_cast<size_t>(features) * sizeof(float);
   check(bytes.size() % stride == 0, "{}: {} bytes are not a whole number of points of {} float32 each", path,
         bytes.size(), features);

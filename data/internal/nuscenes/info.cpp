@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <numbers>
 
 #include "base/error.h"
 #include "formats/pickle/pickle_file.h"
@@ -20,9 +19,6 @@ Pose checked(const Pose& pose, const std::string& where) {
 
 /// Seconds between frames of one drive below which their unit must be another.
 constexpr double kTooClose = 1e-3;
-/// Of the z axis against upright, as a cosine: 60 degrees.
-constexpr double kMostTilt = 0.5;
-
 /// Brings frames that lie closer than any sensor takes them to seconds, or throws.
 void settle_times(InfoFrames& read, double own_unit) {
   std::map<std::string, std::vector<const InfoFrame*>> drives;
@@ -49,10 +45,11 @@ void settle_times(InfoFrames& read, double own_unit) {
   read.had_seconds = true;
 }
 
-/// What MapTR and others add to an info, which nothing here reads.
+/// What others add to an info, which nothing here reads.
 std::vector<std::string> unread_labels(const Value& frame) {
   std::vector<std::string> unread;
-  for (const char* name : {"annotation", "map_annos", "map_gt", "occ_path", "lidarseg"})
+  if (frame.is_mapping() && frame.contains("annotation") && !info_map(frame, {})) unread.push_back("annotation");
+  for (const char* name : {"map_annos", "map_gt", "occ_path", "lidarseg"})
     if (frame.is_mapping() && frame.contains(name)) unread.push_back(name);
   return unread;
 }
@@ -104,14 +101,6 @@ void read_timestamp(const Value& frame, double unit, InfoFrame* out) {
   const double size = std::abs(value);
   out->unit_is_assumed = size <= 1e11;
   out->timestamp = value * (size > 1e17 ? 1e-9 : size > 1e14 ? 1e-6 : size > 1e11 ? 1e-3 : unit);
-}
-
-void check_upright(const Pose& ego2global, const std::string& where) {
-  check(
-      ego2global.at(2, 2) >= kMostTilt,
-      "{}: the vehicle's z axis points {:.0f} degrees off upward: expected a frame with z up, and quaternions as w, x, "
-      "y, z",
-      where, std::acos(std::clamp(ego2global.at(2, 2), -1.0, 1.0)) * 180 / std::numbers::pi);
 }
 
 InfoFile info_file(const Value& name) {

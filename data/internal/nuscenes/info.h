@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/maps/vector_map.h"
 #include "data/sample.h"
 #include "geometry/camera.h"
 #include "geometry/pose.h"
@@ -45,6 +46,7 @@ struct InfoFrame {
   std::vector<InfoCamera> cameras;
   bool has_boxes = false;  ///< false: not annotated
   std::vector<InfoBox> boxes;
+  std::optional<VectorMap> map;  ///< the info's own map vectors, in the ego frame
 };
 
 struct InfoFrames {
@@ -54,6 +56,9 @@ struct InfoFrames {
   /// Entries with labels that are not read, by their names.
   std::vector<std::string> unread;
 };
+
+/// What MapTRv2's infos tell of the map.
+const std::vector<std::string>& maptr_kinds();
 
 /// Reads the pickle without executing anything in it. Throws in one line that names the entry that is missing or wrong.
 InfoFrames read_nuscenes_infos(const std::string& path);

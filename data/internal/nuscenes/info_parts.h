@@ -1,6 +1,7 @@
 // What both versions of mmdetection3d's infos are read with.
 #pragma once
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -18,8 +19,6 @@ Camera info_intrinsics(const Value& matrix);
 /// The entry 'timestamp' in seconds. Its size tells nanoseconds, microseconds and milliseconds since 1970; a smaller
 /// number is of the format's own `unit`, in seconds. Throws where it is not finite.
 void read_timestamp(const Value& frame, double unit, InfoFrame* out);
-/// Throws where the vehicle stands on its side or on its head: a quaternion in another order, or a frame with z down.
-void check_upright(const Pose& ego2global, const std::string& where);
 /// Separators of Windows become slashes.
 InfoFile info_file(const Value& name);
 /// The frame's token, or its number.
@@ -30,6 +29,9 @@ void find_drive(const Value& frame, InfoFrame* out);
 /// frame. Throws, naming `where`, for numbers that are not finite and sizes that are not positive.
 Box3d info_box(const Pose& lidar2ego, std::span<const double> numbers, std::span<const double> velocity,
                const std::string& where);
+
+/// MapTRv2's entry 'annotation': lists of points of the LiDAR's frame by kind. Nothing where it has another form.
+std::optional<VectorMap> info_map(const Value& frame, const Pose& lidar2ego);
 
 InfoFrame read_info_v1(const Value& info, size_t index);
 /// `names` are those of the label numbers, from info_v2_names.

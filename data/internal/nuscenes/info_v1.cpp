@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "internal/nuscenes/info_parts.h"
+#include "internal/poses.h"
 
 namespace bevgrad {
 namespace {
@@ -109,6 +110,21 @@ void read_boxes(const Value& info, InfoFrame* frame) {
   }
 }
 
+/// mmdetection3d's names, BEVFusion's for the intrinsics, or StreamMapNet's, whose extrinsics take the ego frame to the
+/// camera's.
+InfoCamera read_camera(const InfoFrame& frame, const Value& name, const Value& image) {
+  const bool is_stream = image.contains("img_fpath");
+  const char* intrinsics = is_stream                             ? "intrinsics"
+                           : image.contains("camera_intrinsics") ? "camera_intrinsics"
+                                                                 : "cam_intrinsic";
+  InfoCamera camera{name.as_string(), info_file(image.at(is_stream ? "img_fpath" : "data_path")),
+                    info_intrinsics(image.at(intrinsics))};
+  camera.camera.sensor2ego =
+      is_stream ? info_matrix(image.at("extrinsics")).inverse()
+                : frame.lidar2ego * info_pose(image.at("sensor2lidar_rotation"), image.at("sensor2lidar_translation"));
+  return camera;
+}
+
 }  // namespace
 
 InfoFrame read_info_v1(const Value& info, size_t index) {
@@ -119,19 +135,16 @@ InfoFrame read_info_v1(const Value& info, size_t index) {
   read_timestamp(info, 1e-6, &frame);
   frame.points = info_file(info.at("lidar_path"));
   frame.lidar2ego = info_pose(info.at("lidar2ego_rotation"), info.at("lidar2ego_translation"));
-  frame.ego_pose = info_pose(info.at("ego2global_rotation"), info.at("ego2global_translation"));
-  check_upright(frame.ego_pose, info.at("ego2global_rotation").where());
+  // StreamMapNet has other names.
+  const bool is_short = info.contains("e2g_rotation");
+  const Value rotation = info.at(is_short ? "e2g_rotation" : "ego2global_rotation");
+  frame.ego_pose = info_pose(rotation, info.at(is_short ? "e2g_translation" : "ego2global_translation"));
+  check_upright(frame.ego_pose, rotation.where());
   if (const auto features = info.find("num_features")) frame.point_features = features->as_int();
   find_drive(info, &frame);
-  for (const auto& [name, image] : info.at("cams").entries()) {
-    // BEVFusion's fork has another name.
-    const char* intrinsics = image.contains("camera_intrinsics") ? "camera_intrinsics" : "cam_intrinsic";
-    InfoCamera camera{name.as_string(), info_file(image.at("data_path")), info_intrinsics(image.at(intrinsics))};
-    camera.camera.sensor2ego =
-        frame.lidar2ego * info_pose(image.at("sensor2lidar_rotation"), image.at("sensor2lidar_translation"));
-    frame.cameras.push_back(std::move(camera));
-  }
+  for (const auto& [name, image] : info.at("cams").entries()) frame.cameras.push_back(read_camera(frame, name, image));
   read_boxes(info, &frame);
+  frame.map = info_map(info, frame.lidar2ego);
   return frame;
 }
 

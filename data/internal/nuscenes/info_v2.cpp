@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "internal/nuscenes/info_parts.h"
+#include "internal/poses.h"
 
 namespace bevgrad {
 namespace {
@@ -118,6 +119,7 @@ InfoFrame read_info_v2(const Value& info, size_t index, const std::map<int64_t, 
     frame.cameras.push_back(std::move(camera));
   }
   read_boxes(info, names, &frame);
+  frame.map = info_map(info, frame.lidar2ego);
   return frame;
 }
 

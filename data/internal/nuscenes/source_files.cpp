@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "base/text.h"
 #include "internal/record/number_checks.h"
@@ -10,12 +9,6 @@
 namespace bevgrad {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr uintmax_t kMaxFileBytes = uintmax_t{256} << 20;
-
-}  // namespace
 
 std::string find_source_file(const std::string& folder, const std::string& sensor, const InfoFile& file) {
   const fs::path named = file.name;
@@ -31,18 +24,6 @@ std::string find_source_file(const std::string& folder, const std::string& senso
     if (fs::is_regular_file(candidate, ignored)) return candidate.string();
   }
   fail("{}: {} holds no file '{}'", file.where, folder, printable(file.name));
-}
-
-std::string read_source_file(const std::string& path) {
-  std::error_code error;
-  const uintmax_t size = fs::file_size(path, error);
-  check(!error && size <= kMaxFileBytes, "{}: {}", path,
-        error ? error.message() : fmt::format("{} bytes, expected at most {}", size, kMaxFileBytes));
-  std::string bytes(size, '\0');
-  std::ifstream in(path, std::ios::binary);
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  check(in.gcount() == static_cast<std::streamsize>(size), "{}: cannot be read", path);
-  return bytes;
 }
 
 }  // namespace bevgrad

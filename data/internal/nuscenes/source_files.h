@@ -10,7 +10,4 @@ namespace bevgrad {
 /// `folder` is ever opened: of a path that leads out of it the file's name counts alone. Throws where there is none.
 std::string find_source_file(const std::string& folder, const std::string& sensor, const InfoFile& file);
 
-/// A whole file of at most 256 MB.
-std::string read_source_file(const std::string& path);
-
 }  // namespace bevgrad

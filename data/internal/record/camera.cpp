@@ -1,9 +1,11 @@
 #include "internal/record/camera.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
 #include "data/image_codec.h"
+#include "data/unseeing_camera.h"
 #include "internal/record/number_checks.h"
 
 namespace bevgrad {
@@ -103,6 +105,19 @@ Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
     fail("{}: {}", origin.at(field_of(stored, "calibration")), error.what());
   }
   return camera;
+}
+
+CameraImage missing_camera_image(const std::string& name, int64_t height, int64_t width, bool load_image) {
+  CameraImage out;
+  out.name = name;
+  out.camera.width = static_cast<int>(width);
+  out.camera.height = static_cast<int>(height);
+  out.camera = unseeing_camera(out.camera);
+  if (load_image) {
+    out.image = empty_image(height, width);
+    std::fill_n(out.image.data<uint8_t>(), 3 * height * width, uint8_t{0});
+  }
+  return out;
 }
 
 CameraImage load_camera_image(const records::Camera& stored, int64_t height, int64_t width, bool load_image,

@@ -18,4 +18,7 @@ Camera load_camera(const records::Camera& stored, const RecordOrigin& origin);
 CameraImage load_camera_image(const records::Camera& stored, int64_t height, int64_t width, bool load_image,
                               const RecordOrigin& origin);
 
+/// Of a picture that a record lacks: black, under a calibration that sees no point.
+CameraImage missing_camera_image(const std::string& name, int64_t height, int64_t width, bool load_image);
+
 }  // namespace bevgrad

@@ -169,3 +169,30 @@ walker = version1(frame(0, 1000.0))
 walker.update(lidar_path="pedestrian_LIDAR_TOP.pcd.bin", gt_names=np.array(["pedestrian"]), gt_velocity=np.zeros((1, 2)),
               num_lidar_pts=np.array([60]), gt_boxes=np.array([[*centre, size[1], size[0], size[2], -old_yaw - np.pi / 2]]))
 dump("infos_v1_old_pedestrian.pkl", dict(infos=[walker]), 4)
+
+# StreamMapNet's names: no boxes, extrinsics from the ego frame to the camera's.
+stream = version1(frame(0, 1000.0))
+lidar2ego = np.array(frame(0, 1000.0)["lidar_points"]["lidar2ego"])
+for camera in stream["cams"].values():
+    sensor2lidar = np.eye(4)
+    sensor2lidar[:3, :3], sensor2lidar[:3, 3] = camera["sensor2lidar_rotation"], camera["sensor2lidar_translation"]
+    made = dict(extrinsics=np.linalg.inv(lidar2ego @ sensor2lidar), intrinsics=camera["cam_intrinsic"], img_fpath=camera["data_path"])
+    camera.clear()
+    camera.update(made)
+stream.update(e2g_translation=stream.pop("ego2global_translation"), e2g_rotation=stream.pop("ego2global_rotation"),
+              location="singapore-onenorth", scene_name="scene-0001")
+for name in ("gt_boxes", "gt_names", "gt_velocity", "num_lidar_pts"):
+    del stream[name]
+dump("infos_v1_streammapnet.pkl", [stream], 4)
+
+# MapTRv2's map vectors, in the LiDAR's frame: a divider 2 m to the left, a crossing ahead, an edge, a centre line.
+
+
+def on_ground(*points):
+    return np.array([to_lidar(np.array([x, y, 0.0]))[:2] for x, y in points])
+
+
+maptr = dict(version1(frame(0, 1000.0)), annotation=dict(
+    divider=[on_ground((0, 2), (10, 2))], ped_crossing=[on_ground((5, -3), (8, -3), (8, 3), (5, 3))],
+    boundary=[on_ground((0, 6), (10, 6.5))], centerline=[on_ground((0, 0), (10, 0))]))
+dump("infos_v1_maptr.pkl", dict(infos=[maptr]), 4)
