@@ -87,8 +87,9 @@ class Import {
     const Sequence sequence = read_sequence(json, path);
     std::vector<std::string> lists = json.value("lists", std::vector<std::string>());
     for (const std::string& list : lists)
-      check(list != "lmdb" && list != "all" && list.find_first_of("/\\\n\r") == std::string::npos,
-            "{}: lists: '{}' cannot be the name of a list", path, printable(list));
+      check(list != "lmdb" && list != "all" && list.find_first_of("/\\\n\r") == std::string::npos &&
+                std::count(lists.begin(), lists.end(), list) == 1,
+            "{}: lists: '{}' cannot be the name of a list, or is there twice", path, printable(list));
     std::map<double, size_t> moments;
     const Json& frames = json.at("frames");
     std::vector<size_t> order(frames.size());  // of time: what is seen depends on what was
@@ -104,8 +105,9 @@ class Import {
       const auto [first, is_new] = moments.emplace(time, i);
       check(is_new, "{}.timestamp is {}, as frames[{}]'s is", where, time, first->second);
       const std::string key = frames[i].value("key", fmt::format("{}/{:06}", sequence.stem, i));
-      check(std::all_of(key.begin(), key.end(), [](unsigned char c) { return c > 32 && c != 127; }),
-            "{}.key is '{}', expected no blanks and control characters", where, printable(key));
+      check(std::all_of(key.begin(), key.end(), [](unsigned char c) { return c >= 32 && c != 127; }) &&
+                key.front() != ' ' && key.back() != ' ',
+            "{}.key is '{}', expected no control characters, and no blanks around it", where, printable(key));
       const auto [owner, is_own] = keys_.emplace(key, where);
       check(is_own, "{}: the key '{}' is {}'s already", where, printable(key), owner->second);
       records::Sample out;

@@ -38,9 +38,8 @@ FreezeSchedule::FreezeSchedule(Module& root, const std::vector<std::pair<std::st
 bool FreezeSchedule::apply(int64_t step) {
   std::vector<bool> active;
   for (const Entry& entry : entries_) active.push_back(step < entry.steps);
-  if (!active_.empty() && active == active_) return false;
-  const bool is_first = active_.empty();
-  if (entries_.empty() && !is_first) return false;
+  active.push_back(true);  // unlike before the first call, also where there is no entry
+  if (active == active_) return false;
   active_ = active;
   root_.set_frozen(false);
   for (size_t i = 0; i < entries_.size(); ++i) {

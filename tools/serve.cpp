@@ -1,4 +1,6 @@
 // bevgrad serve: trainings as a page for a browser.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>

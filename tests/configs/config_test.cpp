@@ -293,7 +293,7 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"train.skip_loss_factor=1", "0 or above 1"},
         Impossible{"feature_cache.shuffle=true", "needs feature_cache.enabled"},
         Impossible{"generator.timestamp_jitter=0.3", "half a frame"},
-        Impossible{"train.group_lr_scale[1].prefix=stage1_backbone", "twice"},
+        Impossible{"train.group_lr_scale[1].prefix=bev_static_head", "twice"},
         Impossible{"train.group_lr_scale[0].prefix=", "empty"},
         Impossible{"data.train[0]={ name: \"a\" lists: \"b\" static_task: false dynamic_task: false }", "no task"},
         Impossible{"train.ema_decay=1", "below 1"}, Impossible{"train.ema_decay=-0.1", "below 1"},

@@ -192,7 +192,7 @@ TEST(ImportFolder, WhatIsWrongIsNamedByFileAndPath) {
        {"boxes[0] lies 99999900 m from the vehicle"}},
       {[&](NeutralFolder& m) { frame(m)["labels"]["lane"][0]["points"][1] = {1}; },
        {"lane[0].points[1] has 1 entries, expected 2 to 3"}},
-      {[&](NeutralFolder& m) { frame(m)["key"] = "a b"; }, {"frames[0].key is 'a b'"}},
+      {[&](NeutralFolder& m) { frame(m)["key"] = " a"; }, {"frames[0].key is ' a'"}},
       {[&](NeutralFolder& m) { frame(m)["key"] = m.sequence["frames"][1]["key"] = "k"; },
        {"frames[1]: the key 'k' is", "frames[0]"}},
       {[](NeutralFolder& m) { m.sequence["lists"] = {"a/b"}; }, {"lists: 'a/b' cannot be the name"}},

@@ -67,7 +67,7 @@ TEST(Agent, EveryProcessIsToldItsPlace) {
   const Ended ended = launched(options);
   EXPECT_EQ(ended.status, 0);
   for (const std::string rank : {"0", "1", "2"}) {
-    for (const std::string variable :
+    for (const std::string& variable :
          {"RANK=" + rank, "LOCAL_RANK=" + rank, "ROLE_RANK=" + rank, std::string("WORLD_SIZE=3"),
           std::string("LOCAL_WORLD_SIZE=3"), std::string("ROLE_WORLD_SIZE=3"), std::string("ROLE_NAME=default"),
           std::string("GROUP_RANK=0"), std::string("GROUP_WORLD_SIZE=1"), std::string("MASTER_ADDR=127.0.0.1"),

@@ -9,6 +9,7 @@
 #include "drawing/example.h"
 #include "drawing/report/html_report.h"
 #include "internal/picture_file.h"
+#include "support/temporary_folder.h"
 #include "train/logging/event_file.h"
 
 namespace bevgrad {

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "formats/state_dict.h"
 #include "support/paths.h"
-#include "support/temporary_folder.h"
 
 namespace bevgrad::testing {
 
@@ -21,8 +20,11 @@ inline std::string golden(const std::string& name) {
 
 /// A path in a folder of this process, removed if it is there.
 inline std::string scratch(const std::string& name) {
-  static const TemporaryFolder folder;
-  const std::string path = folder / name;
+  static const std::filesystem::path folder = [] {
+    std::string pattern = (std::filesystem::temp_directory_path() / "bevgrad_formats_XXXXXX").string();
+    return std::filesystem::path(::mkdtemp(pattern.data()));
+  }();
+  const std::string path = (folder / name).string();
   std::filesystem::remove_all(path);
   return path;
 }

@@ -74,7 +74,7 @@ expect_error 'named.prototxt:5: unknown field "[lab.attentoin]" in Temporal, did
 
 say "step 1 with a task of its own, another optimizer and schedule"
 "$lab" run --config lab_step1.prototxt --work-dir "$work/step1" $data --set train.train_steps=3 \
-  --set train.val_interval=3 >"$work/step1.txt"
+  --set train.val_interval=3 --set train.log_interval=1 >"$work/step1.txt"
 "$lab" inspect "$work/step1/step1.ckpt" | grep -q "bev_covered_head.hidden.conv.weight" || die "the head is not saved"
 grep -q "covered/focal" "$work/step1/train.log" || die "the task's loss is not logged"
 grep -q '"covered_iou":' "$work/step1/val_00000003/metrics.json" || die "no headline of the task"

@@ -116,14 +116,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(TaskOptions, EachTaskSaysWhatOfItIsCountedAndDrawn) {
   const config::Config proto = configs::load({.config = "mini_step1",
                                               .sets = {"eval.eval_dynamic=false", "eval.instance_iou=0.4",
-                                                       "eval.ranges=[{ name: \"near\" y_min: -1 "
-                                                       "y_max: 1 x_min: 0 x_max: 9 }]",
-                                                       "drawing.stopline_threshold=0.2"}})
+                                                       "eval.ranges[0].name=near", "drawing.stopline_threshold=0.2"}})
                                    .proto;
   EvaluationOptions evaluation;
   static_map_task().add_to_evaluation(evaluation, proto);
   EXPECT_EQ(evaluation.instance_iou, 0.4);
-  ASSERT_EQ(evaluation.ranges.size(), 1u);
+  ASSERT_EQ(evaluation.ranges.size(), 5u);
   EXPECT_EQ(evaluation.ranges[0].name, "near");
   EXPECT_TRUE(evaluation.dynamic_ap);
   dynamic_boxes_task().add_to_evaluation(evaluation, proto);

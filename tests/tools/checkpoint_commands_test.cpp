@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "support/paths.h"
-#include "support/temporary_folder.h"
 
 namespace bevgrad {
 namespace {
@@ -23,6 +22,12 @@ namespace fs = std::filesystem;
 
 std::string golden(const std::string& name) {
   return testing::source_dir() + "/tests/golden/formats/" + name;
+}
+
+/// A folder of this test that is empty.
+std::string fresh_folder() {
+  std::string pattern = (fs::temp_directory_path() / "bevgrad_commands_XXXXXX").string();
+  return ::mkdtemp(pattern.data());
 }
 
 struct Outcome {
@@ -48,8 +53,7 @@ Outcome shell(std::string line) {
 }
 
 TEST(CheckpointCommands, WhatIsThereIsOverwrittenWithForceOnly) {
-  const testing::TemporaryFolder temporary;
-  const std::string& folder = temporary.path();
+  const std::string folder = fresh_folder();
   const std::string command = fmt::format("bevgrad convert {} {}/a.h5", golden("zip_views.pt"), folder);
   EXPECT_EQ(shell(command).status, 0);
   const Outcome again = shell(command);
@@ -64,8 +68,7 @@ TEST(CheckpointCommands, WhatIsThereIsOverwrittenWithForceOnly) {
 }
 
 TEST(CheckpointCommands, GlobalsHaveAnExitStatus) {
-  const testing::TemporaryFolder temporary;
-  const std::string& folder = temporary.path();
+  const std::string folder = fresh_folder();
   std::ofstream(folder + "/bad.pkl", std::ios::binary) << std::string("\x80\x02") + "cos\nsystem\nU\x02ls\x85R.";
   std::ofstream(folder + "/odd.pkl", std::ios::binary) << std::string("\x80\x02") + "cmylib\nThing\n)R.";
   EXPECT_EQ(shell("bevgrad inspect --globals " + golden("zip_lightning.ckpt")).status, 0);
@@ -77,8 +80,7 @@ TEST(CheckpointCommands, GlobalsHaveAnExitStatus) {
 }
 
 TEST(CheckpointCommands, ComparisonsHaveAnExitStatus) {
-  const testing::TemporaryFolder temporary;
-  const std::string& folder = temporary.path();
+  const std::string folder = fresh_folder();
   const std::string h5 = folder + "/a.h5";
   ASSERT_EQ(shell("bevgrad convert " + golden("zip_lightning.ckpt") + " " + h5).status, 0);
   const Outcome same = shell("bevgrad compare " + golden("zip_lightning.ckpt") + " " + h5);
@@ -113,8 +115,7 @@ TEST(CheckpointCommands, ControlCharactersDoNotReachTheTerminal) {
 }
 
 TEST(CheckpointCommands, AFileThatGrowsPastItsLimitLeavesNothing) {
-  const testing::TemporaryFolder temporary;
-  const std::string& folder = temporary.path();
+  const std::string folder = fresh_folder();
   const Outcome outcome =
       shell(fmt::format("ulimit -f 1; bevgrad convert {} {}/x.h5", golden("torch_2_15_zip.pt"), folder));
   EXPECT_EQ(outcome.status, 1) << outcome.text;
@@ -135,8 +136,7 @@ TEST(CheckpointCommands, AgainstNamesItsOwnFlag) {
 /// Nothing but reading and writing the named files: no process, no socket, no file that a checkpoint names.
 TEST(CheckpointCommands, ReadingActsOnNothing) {
   if (std::system("strace -V > /dev/null 2>&1") != 0) GTEST_SKIP() << "SKIPPED: strace is not there";
-  const testing::TemporaryFolder temporary;
-  const std::string& folder = temporary.path();
+  const std::string folder = fresh_folder();
   const std::string trace = folder + "/trace";
   for (const char* name : {"structure_circles.pt", "distributed", "zero3", "arrays.npz", "structure_attributes.h5"}) {
     const Outcome outcome =

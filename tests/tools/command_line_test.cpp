@@ -126,45 +126,6 @@ TEST(Mistakes, EndWithTwoAndOneLine) {
   expect_usage_error({"run", "--config", "mini_step1"}, "WORLD_SIZE", {{"RANK", "0"}});
 }
 
-TEST(SeveralRuns, SeedsAndSweepsAreRunsOfTheirOwn) {
-  const std::string work = TinyData::get().path("several");
-  const std::vector<std::string> sets = {"train.train_steps=2", "eval.max_samples=2", "eval.eval_with_visualize=false"};
-  const std::vector<std::string> several = {"--work-dir", work, "--seeds", "1,2", "--sweep", "train.base_lr=1e-3,2e-3"};
-  std::vector<std::string> train = tiny({"run"}, "mini_step1", sets),
-                           val = tiny({"run", "--state", "val"}, "mini_step1", sets);
-  train.insert(train.end(), several.begin(), several.end());
-  val.insert(val.end(), several.begin(), several.end());
-  const Outcome trained = bevgrad(train);
-  ASSERT_EQ(trained.status, 0) << trained.err;
-  for (const char* folder : {"train.base_lr=1e-3,seed=1", "train.base_lr=2e-3,seed=2"}) {
-    EXPECT_TRUE(std::filesystem::exists(work + "/" + folder + "/step1.ckpt")) << folder;
-    EXPECT_THAT(trained.out, HasSubstr(folder));
-  }
-  EXPECT_NE(read_file(work + "/train.base_lr=1e-3,seed=1/scalars.csv"),
-            read_file(work + "/train.base_lr=1e-3,seed=2/scalars.csv"));
-  EXPECT_THAT(read_file(work + "/train.base_lr=2e-3,seed=1/config.prototxt"), HasSubstr("base_lr: 0.002"));
-  ASSERT_EQ(bevgrad(val).status, 0);
-  // Both commands are kept, as a shell takes them.
-  const std::string commands = read_file(work + "/command.txt");
-  EXPECT_EQ(std::count(commands.begin(), commands.end(), '\n'), 2);
-  EXPECT_THAT(commands, AllOf(HasSubstr("--seeds 1,2 --sweep train.base_lr=1e-3,2e-3\n"), HasSubstr("--state val ")));
-  const Outcome report = bevgrad({"report", work, "--out", work + "/report.html", "--markdown", work + "/results.md"});
-  ASSERT_EQ(report.status, 0) << report.err;
-  EXPECT_THAT(report.out, HasSubstr("several train.base_lr=1e-3"));
-  EXPECT_THAT(report.out, Not(HasSubstr("seed=")));
-  EXPECT_THAT(read_file(work + "/report.html"), HasSubstr("\"spread\""));
-  EXPECT_THAT(read_file(work + "/results.md"),
-              AllOf(HasSubstr("| several train.base\\_lr=1e-3 | 2 |"), HasSubstr("    bevgrad run --state train")));
-}
-
-TEST(SeveralRuns, MistakesAreToldBeforeTheFirst) {
-  expect_usage_error(tiny({"run", "--sweep", "train.base_lr"}, "mini_step1"), "expected field=value,value");
-  expect_usage_error(tiny({"run", "--sweep", "train.base_lr=1e-3,"}, "mini_step1"), "a value is empty");
-  expect_usage_error(tiny({"run", "--sweep", "train.base_lr=1e-3,-1"}, "mini_step1"), "train.base_lr");
-  expect_usage_error(tiny({"run", "--seeds", "1,1"}, "mini_step1"), "seed=1 comes twice");
-  expect_usage_error(tiny({"run", "--seeds", "1,2", "--resume", "x.h5"}, "mini_step1"), "expected auto");
-}
-
 TEST(Failures, AtRunTimeEndWithOneAndOneLine) {
   const std::string path = TinyData::get().path("damaged.ckpt");
   std::ofstream(path) << "no checkpoint at all";

@@ -20,7 +20,7 @@
 namespace bevgrad {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 double value_of(const std::vector<Figure>& figures, const std::string& name) {
   for (const Figure& figure : figures)

@@ -17,7 +17,7 @@ namespace bevgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 std::unique_ptr<Trainer> make_trainer(const configs::Document& document, const std::string& work_dir,
                                       const std::string& resume = "") {
@@ -153,7 +153,7 @@ TEST(TemporalDebug, DrawsEveryIntervalIntoItsFolder) {
   for (int i = 0; i < 3; ++i) trainer->step();
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
-  EXPECT_THAT(names, ::testing::UnorderedElementsAre("step_00000000.png", "step_00000002.png"));
+  EXPECT_THAT(names, testing::UnorderedElementsAre("step_00000000.png", "step_00000002.png"));
 }
 
 }  // namespace

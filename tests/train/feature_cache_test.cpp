@@ -28,7 +28,7 @@ namespace bevgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 ProcessGroup& alone() {
   static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
@@ -347,7 +347,7 @@ TEST(FeatureFile, EveryDamageIsSeen) {
 }
 
 TEST(FeatureFile, AFullDiskIsAnErrorThatLeavesNothing) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "SKIPPED: there is no /dev/full";
+  if (!fs::exists("/dev/full")) GTEST_SKIP();
   // A folder that takes no file stands for a disk that takes none.
   const std::string path = TinyData::get().path("no_such_folder") + "/one.feat";
   EXPECT_THROW(write_feature_file(path, {{1, 2}, DType::Float32, {1, 1, 1}, 0, {}}, zeros({1, 1, 1})), Error);
@@ -399,7 +399,7 @@ TEST(CacheFolder, PruningSparesWhatIsInUse) {
   }
   EXPECT_EQ(list_cache(dir).size(), 2u);
   EXPECT_TRUE(prune_cache(dir, 30).second.empty());
-  EXPECT_THAT(prune_cache(dir, 0).second, ::testing::ElementsAre((CacheKey{3, 4}).hex() + "-bfloat16"));
+  EXPECT_THAT(prune_cache(dir, 0).second, testing::ElementsAre((CacheKey{3, 4}).hex() + "-bfloat16"));
   EXPECT_TRUE(used->contains({5, 6}));
   used.reset();
   EXPECT_EQ(prune_cache(dir, 0).second.size(), 1u);

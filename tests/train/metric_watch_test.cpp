@@ -11,7 +11,7 @@
 namespace bevgrad {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 TEST(MetricWatch, KeepsTheFirstOfTheBestAndCountsWhatFollows) {
   MetricWatch watch({"miou", false, 2}, headline_names());
@@ -72,7 +72,7 @@ TEST(MetricWatch, AnUnknownNumberListsTheNearOnes) {
     MetricWatch watch({"lane_mio", false, 0}, headline_names());
     FAIL();
   } catch (const UsageError& error) {
-    EXPECT_THAT(error.what(), ::testing::AllOf(HasSubstr("train.checkpoint_metric"), HasSubstr("\"lane_miou\"")));
+    EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("train.checkpoint_metric"), HasSubstr("\"lane_miou\"")));
   }
   EXPECT_THROW(MetricWatch({"", false, 1}, headline_names()), UsageError);
 }

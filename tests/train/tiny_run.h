@@ -9,7 +9,6 @@
 
 #include "configs/load.h"
 #include "data/generate.h"
-#include "support/temporary_folder.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
@@ -63,6 +62,7 @@ class TinyData {
     static const TinyData data;
     return data;
   }
+  ~TinyData() { std::filesystem::remove_all(folder_); }
 
   configs::Document document(const std::string& config, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> sets = tiny_settings();
@@ -70,12 +70,14 @@ class TinyData {
     sets.insert(sets.end(), more.begin(), more.end());
     return configs::load({.config = config, .sets = sets});
   }
-  std::string root() const { return folder_ / "data"; }
+  std::string root() const { return (folder_ / "data").string(); }
   /// A path for a test's own files.
-  std::string path(const std::string& name) const { return folder_ / name; }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
  private:
   TinyData() {
+    folder_ = std::filesystem::temp_directory_path() / ("bevgrad_tiny_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
     const configs::Document document = configs::load({.config = "mini_step1", .sets = tiny_settings()});
     GenerateOptions options;
     options.scene = configs::scene_options(document);
@@ -85,7 +87,7 @@ class TinyData {
     options.threads = 1;
     generate_dataset(root(), options);
   }
-  testing::TemporaryFolder folder_;
+  std::filesystem::path folder_;
 };
 
 }  // namespace bevgrad

@@ -26,7 +26,7 @@
 namespace bevgrad {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 std::unique_ptr<Trainer> make_trainer(const configs::Document& document, const std::string& work_dir,
                                       const std::string& resume = "", const std::string& pretrain = "",
@@ -83,7 +83,7 @@ TEST(Trainer, SameSeedSameBits) {
     auto a = make_trainer(step_one(), TinyData::get().path("same_a"), "", "", device);
     auto b = make_trainer(step_one({"train.num_workers=2"}), TinyData::get().path("same_b"), "", "", device);
     for (int i = 0; i < 4; ++i) EXPECT_EQ(a->step().loss, b->step().loss);
-    EXPECT_THAT(different_tensors(a->network().state_dict(), b->network().state_dict()), ::testing::IsEmpty());
+    EXPECT_THAT(different_tensors(a->network().state_dict(), b->network().state_dict()), testing::IsEmpty());
   }
   auto a = make_trainer(step_one(), TinyData::get().path("same_a"));
   for (int i = 0; i < 4; ++i) a->step();
@@ -108,12 +108,12 @@ void expect_resume_is_exact(const configs::Document& document, const std::string
     EXPECT_EQ(resumed->global_step(), cut);
     while (resumed->global_step() < total) resumed->step();
     EXPECT_THAT(different_tensors(unbroken->network().state_dict(), resumed->network().state_dict()),
-                ::testing::IsEmpty());
+                testing::IsEmpty());
     const auto a = unbroken->optimizer().state(), b = resumed->optimizer().state();
     ASSERT_EQ(a.size(), b.size());
     ASSERT_FALSE(a.empty());
     for (const auto& [kind, tensors] : a)
-      EXPECT_THAT(different_tensors(tensors, b.at(kind)), ::testing::IsEmpty()) << kind;
+      EXPECT_THAT(different_tensors(tensors, b.at(kind)), testing::IsEmpty()) << kind;
   }
 }
 
@@ -171,7 +171,7 @@ TEST(Devices, ACheckpointGoesFromOneToTheOther) {
     const StateDict saved = first->network().state_dict();
     first.reset();  // a work folder is one run's
     auto second = make_trainer(step_one(), work_dir, "auto");
-    EXPECT_THAT(different_tensors(saved, second->network().state_dict()), ::testing::IsEmpty());
+    EXPECT_THAT(different_tensors(saved, second->network().state_dict()), testing::IsEmpty());
     second->step();
     second->save();
     second.reset();
@@ -233,9 +233,9 @@ TEST(Resume, ADamagedCheckpointIsPassedOver) {
     file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(newest) / 2));
     file << std::string(512, 'x');
   }
-  ::testing::internal::CaptureStderr();
+  testing::internal::CaptureStderr();
   auto resumed = make_trainer(step_one(), work_dir, "auto");
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("step_00000002.h5"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("step_00000002.h5"));
   EXPECT_EQ(resumed->global_step(), 1);
   resumed.reset();  // one training at a time in a folder
   EXPECT_THROW(make_trainer(step_one(), work_dir, newest + ".damaged"), Error);
@@ -288,9 +288,9 @@ TEST(StepTwo, UntrainedItIsItsStepOne) {
   Network first(configs::network_options(one), generator, network_parts(one, standard_parts()));
   Network second(configs::network_options(two), generator, network_parts(two, standard_parts()));
   load_network(first, step_one_checkpoint(), log);
-  ::testing::internal::CaptureStderr();
+  testing::internal::CaptureStderr();
   load_network(second, step_one_checkpoint(), log);
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
               HasSubstr("it has no bev_static_temporal_fusion; untrained, it passes its input on"));
   first.set_training(false);
   second.set_training(false);
@@ -336,7 +336,7 @@ TEST(Interrupted, SavesAndGoesOn) {
     trainer.reset();  // a work folder is one run's
     auto resumed = make_trainer(document, work_dir, "auto");
     EXPECT_EQ(resumed->global_step(), stopped);
-    EXPECT_THAT(different_tensors(saved, resumed->network().state_dict()), ::testing::IsEmpty());
+    EXPECT_THAT(different_tensors(saved, resumed->network().state_dict()), testing::IsEmpty());
   }
 }
 
@@ -353,8 +353,7 @@ TEST(NotFinite, StopsWithTheStepAndTheCulprit) {
       trainer->step();
       FAIL();
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(),
-                  ::testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("step 1"), HasSubstr("fuser"), HasSubstr("step_00000001.h5")));
     }
   }
 }
@@ -405,9 +404,9 @@ TEST(Checkpoints, WrittenBesideTheTrainingAreThoseOfTheirStep) {
     ++compared;
     const Checkpoint expected = trainer->checkpoint(), written = load_checkpoint(path);
     EXPECT_EQ(written.global_step, step);
-    EXPECT_THAT(different_tensors(expected.state_dict, written.state_dict), ::testing::IsEmpty());
+    EXPECT_THAT(different_tensors(expected.state_dict, written.state_dict), testing::IsEmpty());
     for (const auto& [kind, tensors] : expected.optimizer)
-      EXPECT_THAT(different_tensors(tensors, written.optimizer.at(kind)), ::testing::IsEmpty());
+      EXPECT_THAT(different_tensors(tensors, written.optimizer.at(kind)), testing::IsEmpty());
   }
   EXPECT_GE(compared, 3);
 }

@@ -21,7 +21,7 @@ namespace bevgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 std::unique_ptr<Trainer> make_trainer(const std::vector<std::string>& sets, const std::string& work_dir,
                                       const std::string& resume = "") {

@@ -1,5 +1,6 @@
 #include "covered_cells/labels.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace lab {
