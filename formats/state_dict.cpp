@@ -135,7 +135,7 @@ std::optional<std::pair<std::string, FileFormat>> several_files(const std::strin
         "{}: a part of a PyTorch distributed checkpoint; give its folder, whose .metadata says how the parts fit",
         path));
   }
-  if (file.filename().string().find(".data-") != std::string::npos && matches_wildcard(path, "*.data-?????-of-?????")) {
+  if (matches_wildcard(file.filename().string(), "*.data-*-of-*")) {
     throw NotACheckpoint(path + ": the values of a TensorFlow checkpoint; give its .index, which says what they are");
   }
   return std::nullopt;

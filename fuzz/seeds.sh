@@ -9,7 +9,6 @@ cp "$golden"/formats/*.safetensors "$1/safetensors"
 cp "$golden"/formats/*.h5 "$1/hdf5"
 cp "$golden"/formats/*.npz "$1/npz"
 cp "$golden"/formats/*.gguf "$1/gguf"
-cp "$golden"/formats/*.index "$1/tensorflow"
 printf 'GGUF\003\000\000\000' >"$1/gguf/head"
 printf '\010\010\072\000' >"$1/onnx/empty"
 find "$golden/data" -name '*.jpg' -exec cp {} "$1/image" ';'

@@ -49,8 +49,8 @@ void edit(const Flags& flags) {
   check(!edited.dropped.empty() || !edited.renamed.empty(), "{}: nothing in it was to be changed", flags.in);
   const ConvertReport report = convert_checkpoint(file, flags.out, {.dry_run = flags.dry_run});
   for (const std::string& note : report.notes) print("note: " + printable(note, kWidth) + "\n");
-  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kWidth), printable(flags.out, kWidth), report.tensors,
-                    flags.dry_run ? "; nothing was written" : ""));
+  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kWidth), printable(flags.out, kWidth),
+                    report.tensors, flags.dry_run ? "; nothing was written" : ""));
 }
 
 }  // namespace
@@ -65,8 +65,7 @@ void add_edit(CLI::App& app) {
                    "places as inspect shows them, keys joined with dots: patterns of * and ? (optimizer_states, ema.*)")
       ->type_size(1)
       ->allow_extra_args(false);
-  command
-      ->add_option("--rename", flags->rename, "OLD=NEW: a place, and the same with another last key")
+  command->add_option("--rename", flags->rename, "OLD=NEW: a place, and the same with another last key")
       ->type_size(1)
       ->allow_extra_args(false);
   command->add_flag("--force", flags->force, "overwrite what is there already");

@@ -140,9 +140,10 @@ void add_inspect(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("inspect", "show a checkpoint's names, shapes, dtypes, storages and metadata");
   command
-      ->add_option("FILE", flags->file,
-                   "any checkpoint: a file, an index of shards, a folder that is one, or - for the standard input; or a "
-                   "folder of them")
+      ->add_option(
+          "FILE", flags->file,
+          "any checkpoint: a file, an index of shards, a folder that is one, or - for the standard input; or a "
+          "folder of them")
       ->required()
       ->check(existing_path_or_stdin());
   command->add_option("OTHER", flags->other, "a second checkpoint, shown beside the first")->check(CLI::ExistingPath);
@@ -159,8 +160,9 @@ void add_inspect(CLI::App& app) {
       "exit status 1 where tensors hold NaN or Inf, are all zero or denormal, or are copies of one another");
   command->add_flag("--hash", flags->hash,
                     "a hash of each tensor's dtype, shape and values: the same in every format and layout");
-  command->add_option("--html", flags->html,
-                      "write one page for a browser: tree, search, statistics, histograms; of two files their differences");
+  command->add_option(
+      "--html", flags->html,
+      "write one page for a browser: tree, search, statistics, histograms; of two files their differences");
   command->add_flag("--force", flags->force, "overwrite the page");
   command->callback([flags] { inspect(*flags); });
 }

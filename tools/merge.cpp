@@ -80,9 +80,10 @@ CheckpointFile extracted(const Flags& flags) {
   }
   const auto files = open_all({flags.base, flags.in[0]}, flags.out);
   ExtractedLora lora = extract_lora(files[0], files[1], flags.lora_rank);
-  print(fmt::format("factors of rank {} for {} weights leave out {:.3g} % of their change; in adapter_config.json they have "
-                    "\"r\": {}, \"lora_alpha\": {}\n",
-                    flags.lora_rank, lora.weights, 100 * lora.left_out, flags.lora_rank, flags.lora_rank));
+  print(fmt::format(
+      "factors of rank {} for {} weights leave out {:.3g} % of their change; in adapter_config.json they have "
+      "\"r\": {}, \"lora_alpha\": {}\n",
+      flags.lora_rank, lora.weights, 100 * lora.left_out, flags.lora_rank, flags.lora_rank));
   for (const std::string& name : lora.unfactored) {
     print(fmt::format("note: '{}' differs too, but is no matrix: left out\n", printable(name, 200)));
   }
@@ -112,17 +113,18 @@ void merge(const Flags& flags) {
   }();
   const ConvertReport report = convert_checkpoint(merged, flags.out, {});
   for (const std::string& note : report.notes) print("note: " + printable(note, 2000) + "\n");
-  print(fmt::format("{} -> {}: {} tensors\n", printable(flags.in[0], 2000), printable(flags.out, 2000), report.tensors));
+  print(
+      fmt::format("{} -> {}: {} tensors\n", printable(flags.in[0], 2000), printable(flags.out, 2000), report.tensors));
 }
 
 }  // namespace
 
 void add_merge(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand(
-      "merge",
-      "average checkpoints with the same parameters, add what several were trained to a base, join the parts of one that "
-      "was cut by tensors, add or extract a low-rank adapter");
+  CLI::App* command = app.add_subcommand("merge",
+                                         "average checkpoints with the same parameters, add what several were trained "
+                                         "to a base, join the parts of one that "
+                                         "was cut by tensors, add or extract a low-rank adapter");
   command->add_option("IN", flags->in, "checkpoints; what is beside the state dict comes from the first")
       ->required()
       ->check(CLI::ExistingPath);
@@ -136,9 +138,10 @@ void add_merge(CLI::App& app) {
   command->add_option("--base", flags->base, "add to this checkpoint --scale times what each file differs from it")
       ->check(CLI::ExistingPath);
   command->add_option("--scale", flags->scale, "of --base and --lora (default 1)");
-  command->add_option("--join", flags->join,
-                      "the files are parts of one model, in the order of their ranks (or a folder with mp_rank_00, ...): a "
-                      "file of rules 'PATTERN -> cat AXIS', or megatron, or fsdp (flat parameters)");
+  command->add_option(
+      "--join", flags->join,
+      "the files are parts of one model, in the order of their ranks (or a folder with mp_rank_00, ...): a "
+      "file of rules 'PATTERN -> cat AXIS', or megatron, or fsdp (flat parameters)");
   command->add_option("--lora", flags->lora, "add this low-rank adapter (PEFT) to the checkpoint")
       ->check(CLI::ExistingPath);
   command

@@ -9,8 +9,8 @@
 #include "c_api/internal/structure_json.h"
 #include "formats/reachable.h"
 #include "formats/state_dict.h"
-#include "internal/state_dict_node.h"
 #include "formats/torch/special_tensors.h"
+#include "internal/state_dict_node.h"
 
 struct bevgrad_checkpoint {
   bevgrad::CheckpointFile file;
@@ -154,7 +154,8 @@ int bevgrad_checkpoint_read_float32(const bevgrad_checkpoint* checkpoint, size_t
           "bevgrad_checkpoint_read_float32: {} values are no real numbers", name(tensor.dtype));
     const size_t step = item_size(tensor.dtype);
     for_each_piece(tensor, [&](std::span<const std::byte> piece) {
-      for (size_t i = 0; i < piece.size(); i += step) *values++ = static_cast<float>(to_double(tensor.dtype, &piece[i]));
+      for (size_t i = 0; i < piece.size(); i += step)
+        *values++ = static_cast<float>(to_double(tensor.dtype, &piece[i]));
     });
   });
   return done ? 0 : -1;

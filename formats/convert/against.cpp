@@ -99,7 +99,8 @@ std::vector<MapGuess> guess_maps(const std::vector<NamedTensor>& tensors, const 
   for (const ReadyMadeMap& map : ready_made_maps()) {
     if (const auto guess = try_map(map.name, stripped, expected, file)) out.push_back(*guess);
   }
-  std::stable_sort(out.begin(), out.end(), [](const MapGuess& a, const MapGuess& b) { return a.matching > b.matching; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const MapGuess& a, const MapGuess& b) { return a.matching > b.matching; });
   return out;
 }
 

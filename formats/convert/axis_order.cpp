@@ -10,8 +10,8 @@ namespace bevgrad {
 
 AxisOrder AxisOrder::parse(std::string_view text, const std::string& where) {
   const auto wrong = [&] {
-    return UsageError(fmt::format("{}: '{}' is no order of axes; expected as 3,2,0,1 or 2*3,+,0,1", where,
-                                  printable(text, 60)));
+    return UsageError(
+        fmt::format("{}: '{}' is no order of axes; expected as 3,2,0,1 or 2*3,+,0,1", where, printable(text, 60)));
   };
   AxisOrder out;
   std::vector<bool> seen(10, false);

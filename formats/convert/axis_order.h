@@ -24,8 +24,8 @@ class AxisOrder {
   size_t rank_ = 0;
 };
 
-/// Applies the order of the tensor's rank. Without orders, and of less than two dimensions, it stays as it is where there
-/// is none; otherwise throws Error, naming `name`.
+/// Applies the order of the tensor's rank. Without orders, and of less than two dimensions, it stays as it is where
+/// there is none; otherwise throws Error, naming `name`.
 StoredTensor reordered(const StoredTensor& tensor, const std::vector<AxisOrder>& orders, const std::string& name);
 
 }  // namespace bevgrad

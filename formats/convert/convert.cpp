@@ -10,12 +10,12 @@
 #include "formats/hdf5/document.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
+#include "formats/torch/special_tensors.h"
 #include "formats/torch/writer.h"
 #include "internal/file_metadata.h"
 #include "internal/state_dict_node.h"
 #include "internal/value_text.h"
 #include "sharded/internal/write_shards.h"
-#include "formats/torch/special_tensors.h"
 
 namespace bevgrad {
 

@@ -29,7 +29,8 @@ class Editor {
       if (!drop_used_[i]) report_.unused.push_back(fmt::format("--drop {}: no place matches", options_.drop[i]));
     }
     for (size_t i = 0; i < rename_used_.size(); ++i) {
-      if (!rename_used_[i]) report_.unused.push_back(fmt::format("--rename {}: no such place", options_.rename[i].first));
+      if (!rename_used_[i])
+        report_.unused.push_back(fmt::format("--rename {}: no such place", options_.rename[i].first));
     }
     return std::move(report_);
   }

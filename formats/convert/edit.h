@@ -11,7 +11,8 @@ namespace bevgrad {
 struct EditOptions {
   /// Patterns of * and ? for places as `inspect` shows them ("optimizer_states", "state_dict.head.*").
   std::vector<std::string> drop = {};
-  /// A place, and what it is to be: the same place but for its last key ("state_dict.fc.weight", "state_dict.head.weight").
+  /// A place, and what it is to be: the same place but for its last key ("state_dict.fc.weight",
+  /// "state_dict.head.weight").
   std::vector<std::pair<std::string, std::string>> rename = {};
 };
 

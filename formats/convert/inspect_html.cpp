@@ -95,7 +95,8 @@ std::string head_line(const CheckpointFile& file, const char* title) {
 
 std::string difference_json(const TensorDifference& difference) {
   return fmt::format(
-      "{{\"differing values\":\"{} of {}\",\"largest difference\":\"{:.6g}\",\"largest relative difference\":\"{:.6g}\","
+      "{{\"differing values\":\"{} of {}\",\"largest difference\":\"{:.6g}\",\"largest relative "
+      "difference\":\"{:.6g}\","
       "\"L2 norm\":\"{:.6g}\",\"L2 norm over that of B\":\"{:.6g}\",\"cosine\":\"{:.9g}\"}}",
       difference.differing, difference.numel, difference.largest, difference.largest_relative, difference.l2,
       difference.relative_l2, difference.cosine);

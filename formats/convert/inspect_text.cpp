@@ -5,8 +5,8 @@
 #include "convert/internal/stats.h"
 #include "convert/internal/tensor_totals.h"
 #include "formats/convert/inspect.h"
-#include "internal/value_text.h"
 #include "formats/torch/special_tensors.h"
+#include "internal/value_text.h"
 
 namespace bevgrad {
 

@@ -48,7 +48,8 @@ JoinRules::How how_in(std::string_view text, const std::string& where) {
   constexpr std::string_view kCat = "cat ";
   constexpr std::string_view kOf = " of ";
   if (!text.starts_with(kCat)) {
-    throw UsageError(fmt::format("{}: '{}': expected cat AXIS, cat AXIS of N, same or first", where, printable(text, 40)));
+    throw UsageError(
+        fmt::format("{}: '{}': expected cat AXIS, cat AXIS of N, same or first", where, printable(text, 40)));
   }
   text.remove_prefix(kCat.size());
   const size_t of = text.find(kOf);
@@ -144,7 +145,8 @@ CheckpointFile join_checkpoints(std::vector<CheckpointFile> parts, const JoinRul
       continue;
     }
     for (size_t i = 1; how.check_equal && i < all.size(); ++i) {
-      const bool same = all[i]->dtype == all[0]->dtype && all[i]->sizes == all[0]->sizes && equal_bytes(*all[0], *all[i]);
+      const bool same =
+          all[i]->dtype == all[0]->dtype && all[i]->sizes == all[0]->sizes && equal_bytes(*all[0], *all[i]);
       check(same, "{}: it differs in {}, and no rule says how to join it", where, parts[i].path);
     }
   }
@@ -161,7 +163,8 @@ namespace {
 /// Names as they were before FSDP wrapped modules.
 std::string unwrapped(std::string name) {
   for (const std::string_view wrapper : {"_fsdp_wrapped_module.", "_fpw_module.", "module."}) {
-    for (size_t at = name.find(wrapper); at != std::string::npos; at = name.find(wrapper)) name.erase(at, wrapper.size());
+    for (size_t at = name.find(wrapper); at != std::string::npos; at = name.find(wrapper))
+      name.erase(at, wrapper.size());
   }
   return name;
 }
@@ -224,7 +227,8 @@ class FlatParameters {
         check(part.is_contiguous() && (shard == 0 || part.dtype == dtype), "{}: '{}' is {}, or not contiguous",
               shards_[shard].path, printable(name), describe(part));
         dtype = part.dtype;
-        const Value own = metadata(shard).at("param_metadata").at(index).at("params").at(std::string_view(key.as_string()));
+        const Value own =
+            metadata(shard).at("param_metadata").at(index).at("params").at(std::string_view(key.as_string()));
         const int64_t padding = own.find("padding") ? own.at("padding").as_int() : 0;
         check(padding >= 0 && padding <= part.numel(), "{}: '{}' has a padding of {}", shards_[shard].path,
               printable(name), padding);
@@ -320,9 +324,11 @@ std::vector<std::string> tensor_parallel_parts(const std::string& path) {
     std::vector<std::string> files;
     for (const auto& entry : fs::directory_iterator(ranks[i], error)) {
       const std::string file = entry.path().filename().string();
-      if (file.ends_with(".pt") && file.find("distrib_optim") == std::string::npos) files.push_back(entry.path().string());
+      if (file.ends_with(".pt") && file.find("distrib_optim") == std::string::npos)
+        files.push_back(entry.path().string());
     }
-    if (files.size() != 1) throw UsageError(fmt::format("{}: {} files .pt, expected one", ranks[i].string(), files.size()));
+    if (files.size() != 1)
+      throw UsageError(fmt::format("{}: {} files .pt, expected one", ranks[i].string(), files.size()));
     out.push_back(files[0]);
   }
   if (out.empty()) throw UsageError(path + ": no mp_rank_00, mp_rank_01, ... are in it");

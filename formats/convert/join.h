@@ -13,9 +13,9 @@ namespace bevgrad {
 /// Rules `PATTERN -> HOW`, one a line, tried in order; the first whose pattern is found in a name counts (ECMAScript's
 /// regular expressions). HOW is one of
 ///   cat AXIS         one part behind the other along an axis
-///   cat AXIS of N    every part is N tensors behind one another, as gated layers are: the first ones, then the second, ...
-///   same             all parts are equal, which is checked
-///   first            the first part's, whatever the others are
+///   cat AXIS of N    every part is N tensors behind one another, as gated layers are: the first ones, then the second,
+///   ... same             all parts are equal, which is checked first            the first part's, whatever the others
+///   are
 /// Names that no rule matches are taken for `same`. '#' begins a comment.
 class JoinRules {
  public:
@@ -48,8 +48,8 @@ CheckpointFile join_checkpoints(std::vector<CheckpointFile> parts, const JoinRul
 /// lie one behind the other in them (fairscale, fairseq). The result's root is a dictionary of the parameters.
 CheckpointFile join_flat_parameters(std::vector<CheckpointFile> shards);
 
-/// The files of a folder of Megatron's (`mp_rank_00/...`, `mp_rank_01/...`), by rank; a file by itself is itself. Throws
-/// UsageError for a folder that is something else.
+/// The files of a folder of Megatron's (`mp_rank_00/...`, `mp_rank_01/...`), by rank; a file by itself is itself.
+/// Throws UsageError for a folder that is something else.
 std::vector<std::string> tensor_parallel_parts(const std::string& path);
 
 }  // namespace bevgrad

@@ -69,28 +69,28 @@ StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const St
   StoredTensor out = weight;
   out.offset = 0;
   out.strides = dense_strides(weight.sizes, MemoryFormat::Contiguous);
-  out.storage = computed_storage(
-      weight.storage->name(), weight.nbytes(), weight.storage, [weight, a, b, scale](std::span<std::byte> to) {
-        ValueReader(weight).read(to);
-        const std::vector<double> right = values_of(a);
-        const std::vector<double> left = values_of(b);
-        const auto rank = static_cast<size_t>(a.sizes[0]);
-        const auto rows = static_cast<size_t>(weight.sizes[0]);
-        const size_t columns = rows == 0 ? 0 : static_cast<size_t>(weight.numel()) / rows;
-        const size_t step = item_size(weight.dtype);
-        std::vector<double> line(columns);
-        for (size_t i = 0; i < rows; ++i) {
-          std::fill(line.begin(), line.end(), 0.0);
-          for (size_t k = 0; k < rank; ++k) {
-            const double factor = scale * left[i * rank + k];
-            for (size_t j = 0; j < columns; ++j) line[j] += factor * right[k * columns + j];
-          }
-          for (size_t j = 0; j < columns; ++j) {
-            std::byte* at = &to[(i * columns + j) * step];
-            from_double(weight.dtype, to_double(weight.dtype, at) + line[j], at);
-          }
-        }
-      });
+  out.storage = computed_storage(weight.storage->name(), weight.nbytes(), weight.storage,
+                                 [weight, a, b, scale](std::span<std::byte> to) {
+                                   ValueReader(weight).read(to);
+                                   const std::vector<double> right = values_of(a);
+                                   const std::vector<double> left = values_of(b);
+                                   const auto rank = static_cast<size_t>(a.sizes[0]);
+                                   const auto rows = static_cast<size_t>(weight.sizes[0]);
+                                   const size_t columns = rows == 0 ? 0 : static_cast<size_t>(weight.numel()) / rows;
+                                   const size_t step = item_size(weight.dtype);
+                                   std::vector<double> line(columns);
+                                   for (size_t i = 0; i < rows; ++i) {
+                                     std::fill(line.begin(), line.end(), 0.0);
+                                     for (size_t k = 0; k < rank; ++k) {
+                                       const double factor = scale * left[i * rank + k];
+                                       for (size_t j = 0; j < columns; ++j) line[j] += factor * right[k * columns + j];
+                                     }
+                                     for (size_t j = 0; j < columns; ++j) {
+                                       std::byte* at = &to[(i * columns + j) * step];
+                                       from_double(weight.dtype, to_double(weight.dtype, at) + line[j], at);
+                                     }
+                                   }
+                                 });
   return out;
 }
 
@@ -98,7 +98,8 @@ StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const St
 
 std::optional<double> lora_scale(const std::string& adapter_path) {
   std::error_code error;
-  const fs::path folder = fs::is_directory(adapter_path, error) ? fs::path(adapter_path) : fs::path(adapter_path).parent_path();
+  const fs::path folder =
+      fs::is_directory(adapter_path, error) ? fs::path(adapter_path) : fs::path(adapter_path).parent_path();
   const std::string path = (folder / "adapter_config.json").string();
   if (!fs::is_regular_file(path, error)) return std::nullopt;
   const auto source = open_file(path);

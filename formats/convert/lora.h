@@ -13,8 +13,8 @@ namespace bevgrad {
 std::optional<double> lora_scale(const std::string& adapter_path);
 
 /// Adds an adapter to its base: each weight becomes another one that is worked out as it is read. `scale` is what the
-/// adapter was made with, times how much of it is wanted. Returns the base. Throws Error naming file and tensor where an
-/// adapter's names or shapes do not fit.
+/// adapter was made with, times how much of it is wanted. Returns the base. Throws Error naming file and tensor where
+/// an adapter's names or shapes do not fit.
 CheckpointFile add_lora(CheckpointFile base, const CheckpointFile& adapter, double scale);
 
 /// Names of the adapter's weights that were extracted, and how much of the change they hold.
@@ -27,8 +27,8 @@ struct ExtractedLora {
   std::vector<std::string> unfactored;
 };
 
-/// Factors of the given rank of what `tuned` differs from `base`: of each weight of two or more dimensions that differs,
-/// the best ones there are (truncated singular values). Their scale is 1. One weight at a time is in memory.
+/// Factors of the given rank of what `tuned` differs from `base`: of each weight of two or more dimensions that
+/// differs, the best ones there are (truncated singular values). Their scale is 1. One weight at a time is in memory.
 ExtractedLora extract_lora(const CheckpointFile& base, const CheckpointFile& tuned, int64_t rank);
 
 }  // namespace bevgrad

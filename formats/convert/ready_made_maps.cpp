@@ -22,8 +22,8 @@ std::string timm_regnet() {
 ^stem\.bn\.(.*)$ -> stem.1.$1
 )";
   const std::pair<const char*, const char*> parts[] = {
-      {R"(conv1\.conv)", "f.a.0"}, {R"(conv1\.bn)", "f.a.1"},        {R"(conv2\.conv)", "f.b.0"},
-      {R"(conv2\.bn)", "f.b.1"},   {R"(conv3\.conv)", "f.c.0"},      {R"(conv3\.bn)", "f.c.1"},
+      {R"(conv1\.conv)", "f.a.0"}, {R"(conv1\.bn)", "f.a.1"},         {R"(conv2\.conv)", "f.b.0"},
+      {R"(conv2\.bn)", "f.b.1"},   {R"(conv3\.conv)", "f.c.0"},       {R"(conv3\.bn)", "f.c.1"},
       {R"(se\.(fc[12]))", "f.se"}, {R"(downsample\.conv)", "proj.0"}, {R"(downsample\.bn)", "proj.1"}};
   for (int block = 1; block <= kMaximumBlocks; ++block) {
     for (const auto& [from, to] : parts) {
@@ -43,10 +43,12 @@ std::string timm_convnext() {
   for (int stage = 0; stage < 4; ++stage) {
     const int list = 2 * stage + 1;
     for (const auto& [from, to] : parts) {
-      out += fmt::format(R"(^stages\.{}\.blocks\.(\d+)\.{}\.(.*)$ -> features.{}.$1.block.{}.$2)", stage, from, list, to);
+      out +=
+          fmt::format(R"(^stages\.{}\.blocks\.(\d+)\.{}\.(.*)$ -> features.{}.$1.block.{}.$2)", stage, from, list, to);
       out += "\n";
     }
-    out += fmt::format(R"(^stages\.{}\.blocks\.(\d+)\.gamma$ -> features.{}.$1.layer_scale permute 0,+,+)", stage, list);
+    out +=
+        fmt::format(R"(^stages\.{}\.blocks\.(\d+)\.gamma$ -> features.{}.$1.layer_scale permute 0,+,+)", stage, list);
     out += fmt::format("\n^stages\\.{}\\.downsample\\.([01])\\.(.*)$ -> features.{}.$1.$2\n", stage, list - 1);
   }
   return out;
@@ -60,12 +62,17 @@ std::string timm_efficientnet() {
 ^conv_head\.(.*)$ -> features.8.0.$1
 ^bn2\.(.*)$ -> features.8.1.$1
 )";
-  const std::pair<const char*, const char*> first[] = {{"conv_dw", "0.0"},          {"bn1", "0.1"},
-                                                       {R"(se\.conv_reduce)", "1.fc1"}, {R"(se\.conv_expand)", "1.fc2"},
-                                                       {"conv_pw", "2.0"},          {"bn2", "2.1"}};
-  const std::pair<const char*, const char*> others[] = {
-      {"conv_pw", "0.0"}, {"bn1", "0.1"}, {"conv_dw", "1.0"}, {"bn2", "1.1"}, {R"(se\.conv_reduce)", "2.fc1"},
-      {R"(se\.conv_expand)", "2.fc2"}, {"conv_pwl", "3.0"}, {"bn3", "3.1"}};
+  const std::pair<const char*, const char*> first[] = {
+      {"conv_dw", "0.0"}, {"bn1", "0.1"}, {R"(se\.conv_reduce)", "1.fc1"}, {R"(se\.conv_expand)", "1.fc2"},
+      {"conv_pw", "2.0"}, {"bn2", "2.1"}};
+  const std::pair<const char*, const char*> others[] = {{"conv_pw", "0.0"},
+                                                        {"bn1", "0.1"},
+                                                        {"conv_dw", "1.0"},
+                                                        {"bn2", "1.1"},
+                                                        {R"(se\.conv_reduce)", "2.fc1"},
+                                                        {R"(se\.conv_expand)", "2.fc2"},
+                                                        {"conv_pwl", "3.0"},
+                                                        {"bn3", "3.1"}};
   for (const auto& [from, to] : first) {
     out += fmt::format(R"(^blocks\.0\.(\d+)\.{}\.(.*)$ -> features.1.$1.block.{}.$2)", from, to) + "\n";
   }

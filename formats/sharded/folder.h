@@ -10,8 +10,8 @@
 namespace bevgrad {
 
 /// What lies in a folder, or nothing where it is no checkpoint as a whole: `.metadata` (a distributed checkpoint of
-/// PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one `*.index.json` (Hugging Face's shards), one `*.index` with its
-/// values (TensorFlow).
+/// PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one `*.index.json` (Hugging Face's shards), one
+/// `*.index` with its values (TensorFlow).
 std::optional<FileFormat> folder_format(const std::string& folder);
 /// The only `*.index.json` in a folder, or nothing.
 std::optional<std::string> index_file_in(const std::string& folder);

@@ -168,8 +168,9 @@ class TensorflowReader {
     }
     const std::string where = fmt::format("{}: '{}'", path_, printable(name));
     StoredTensor tensor{.dtype = *dtype, .sizes = entry.sizes, .strides = contiguous_strides(entry.sizes, where)};
-    check(tensor.nbytes() == entry.bytes && tensor.nbytes() / item_size(*dtype) == static_cast<uint64_t>(tensor.numel()),
-          "{}: {} has {} bytes", where, describe(tensor), entry.bytes);
+    check(
+        tensor.nbytes() == entry.bytes && tensor.nbytes() / item_size(*dtype) == static_cast<uint64_t>(tensor.numel()),
+        "{}: {} has {} bytes", where, describe(tensor), entry.bytes);
     const auto& values = shard(entry.shard);
     check(entry.offset <= values->size() && entry.bytes <= values->size() - entry.offset,
           "{}: its {} bytes at byte {} leave {}, which has {}", where, entry.bytes, entry.offset, values->name(),
@@ -243,10 +244,10 @@ class TensorflowReader {
     if (!source) {
       const std::filesystem::path whole(path_);
       const std::string name = whole.filename().string();
-      source = open_file(path_in_folder(whole.parent_path().string(),
-                                        fmt::format("{}.data-{:05}-of-{:05}",
-                                                    name.substr(0, name.size() - kExtension.size()), number, shards_),
-                                        path_));
+      source = open_file(path_in_folder(
+          whole.parent_path().string(),
+          fmt::format("{}.data-{:05}-of-{:05}", name.substr(0, name.size() - kExtension.size()), number, shards_),
+          path_));
     }
     return source;
   }

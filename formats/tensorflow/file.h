@@ -11,9 +11,9 @@ namespace bevgrad {
 /// By the mark at the file's end.
 bool is_tensorflow_index(const ByteSource& source);
 
-/// A dictionary of the tensors by name, without the "/.ATTRIBUTES/VARIABLE_VALUE" of TensorFlow 2. `path` is that of the
-/// index, whose folder has the values. Texts and variables that are cut into slices are left out by name; checksums are
-/// not looked at. Throws Error naming the file and the place.
+/// A dictionary of the tensors by name, without the "/.ATTRIBUTES/VARIABLE_VALUE" of TensorFlow 2. `path` is that of
+/// the index, whose folder has the values. Texts and variables that are cut into slices are left out by name; checksums
+/// are not looked at. Throws Error naming the file and the place.
 std::shared_ptr<Document> read_tensorflow(const std::string& path, const std::shared_ptr<const ByteSource>& index);
 
 }  // namespace bevgrad

@@ -1,5 +1,5 @@
-// Tensors of PyTorch that are no plain arrays: quantized, sparse and nested ones. They stay calls in the tree; this says
-// what such a call is, what it is made of, and which plain tensor has its values.
+// Tensors of PyTorch that are no plain arrays: quantized, sparse and nested ones. They stay calls in the tree; this
+// says what such a call is, what it is made of, and which plain tensor has its values.
 #pragma once
 #include <optional>
 #include <string>

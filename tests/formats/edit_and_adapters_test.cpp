@@ -26,7 +26,8 @@ using ::testing::Not;
 std::vector<double> numbers(const StoredTensor& tensor) {
   std::vector<double> out;
   for_each_piece(tensor, [&](std::span<const std::byte> piece) {
-    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype)) out.push_back(to_double(tensor.dtype, &piece[i]));
+    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype))
+      out.push_back(to_double(tensor.dtype, &piece[i]));
   });
   return out;
 }
@@ -110,7 +111,9 @@ TEST(Lora, AddsWhatItExtracts) {
     const auto b = numbers(want[t].tensor);
     for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << added[t].name;
   }
-  EXPECT_THAT(message_of([&] { add_lora(in_memory({{"x.weight", ones({2, 2})}}), lora.adapter, 1); }),
+  EXPECT_THAT(message_of([&] {
+                add_lora(in_memory({{"x.weight", ones({2, 2})}}), lora.adapter, 1);
+              }),
               HasSubstr("is not in it"));
   EXPECT_THAT(message_of([&] { add_lora(in_memory(model(0)), in_memory(model(0)), 1); }), HasSubstr("no factor"));
 }
@@ -145,8 +148,8 @@ TEST(Page, HoldsEverythingAndRunsNothingOfAFile) {
   const std::string page = inspect_html(a, &b);
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
   EXPECT_EQ(page.find("<b>a.pt"), std::string::npos);
-  EXPECT_THAT(page, AllOf(HasSubstr("\"bins\":["), HasSubstr("\"largest difference\":\"1\""), HasSubstr("id=\"search\""),
-                          HasSubstr("only what differs"), Not(HasSubstr("http://cdn"))));
+  EXPECT_THAT(page, AllOf(HasSubstr("\"bins\":["), HasSubstr("\"largest difference\":\"1\""),
+                          HasSubstr("id=\"search\""), HasSubstr("only what differs"), Not(HasSubstr("http://cdn"))));
   EXPECT_THAT(inspect_html(a, nullptr), Not(HasSubstr("only what differs")));
 }
 
@@ -158,7 +161,8 @@ TEST(Against, GuessesTheMap) {
       expected.push_back({fmt::format("stage1_backbone{}.layer1.{}.conv1.weight", i, block), {2, 2, 3, 3}});
     }
   }
-  for (int block = 0; block < 3; ++block) file.emplace_back(fmt::format("layer1.{}.conv1.weight", block), ones({2, 2, 3, 3}));
+  for (int block = 0; block < 3; ++block)
+    file.emplace_back(fmt::format("layer1.{}.conv1.weight", block), ones({2, 2, 3, 3}));
   file.emplace_back("fc.weight", ones({2, 2}));
   std::string prefix;
   const auto guesses = guess_maps(named_tensors(in_memory(file)), expected, "f", &prefix);
@@ -166,8 +170,9 @@ TEST(Against, GuessesTheMap) {
   EXPECT_THAT(guesses[0].map, HasSubstr("torchvision-resnet"));
   EXPECT_EQ(guesses[0].matching, 12u);
   EXPECT_THAT(guess_text(guesses, prefix, expected.size()), HasSubstr("sure (12 of 12 match"));
-  EXPECT_THAT(guess_text(guess_maps(named_tensors(in_memory({{"odd", ones({1})}})), expected, "f", &prefix), prefix, 12),
-              HasSubstr("no ready-made map"));
+  EXPECT_THAT(
+      guess_text(guess_maps(named_tensors(in_memory({{"odd", ones({1})}})), expected, "f", &prefix), prefix, 12),
+      HasSubstr("no ready-made map"));
 }
 
 TEST(CApi, ReadsWhatIsThere) {
@@ -207,7 +212,8 @@ TEST(CApi, ReadsWhatIsThere) {
 TEST(CApi, CirclesAreReferences) {
   bevgrad_checkpoint* file = bevgrad_checkpoint_open(golden("structure_circles.pt").c_str(), nullptr);
   ASSERT_NE(file, nullptr);
-  EXPECT_THAT(bevgrad_checkpoint_structure(file), AllOf(HasSubstr("{\"$\":\"shared\",\"id\":"), HasSubstr("{\"$\":\"ref\",\"to\":")));
+  EXPECT_THAT(bevgrad_checkpoint_structure(file),
+              AllOf(HasSubstr("{\"$\":\"shared\",\"id\":"), HasSubstr("{\"$\":\"ref\",\"to\":")));
   bevgrad_checkpoint_close(file);
 }
 

@@ -1,5 +1,5 @@
-// Files of other libraries (tests/golden/formats/make_special.py): ggml's quantized blocks, Keras's layers, TensorFlow's
-// bundles; parts of Megatron's and FSDP's models.
+// Files of other libraries (tests/golden/formats/make_special.py): ggml's quantized blocks, Keras's layers,
+// TensorFlow's bundles; parts of Megatron's and FSDP's models.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,7 +21,8 @@ using ::testing::HasSubstr;
 std::vector<double> numbers(const StoredTensor& tensor) {
   std::vector<double> out;
   for_each_piece(tensor, [&](std::span<const std::byte> piece) {
-    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype)) out.push_back(to_double(tensor.dtype, &piece[i]));
+    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype))
+      out.push_back(to_double(tensor.dtype, &piece[i]));
   });
   return out;
 }
@@ -92,7 +93,8 @@ TEST(Maps, BevfusionsMapsAreTurned) {
   options.map = NameMap::load("bevfusion");
   const StoredTensor kernel = stored_tensor(from_values({1, 2, 3, 4, 5, 6}, {1, 1, 2, 3}));
   const StoredTensor bias = stored_tensor(from_values({7}, {1}));
-  const auto out = rename_tensors({{"decoder.backbone.blocks.0.0.weight", kernel}, {"fuser.1.bias", bias}}, options, "f");
+  const auto out =
+      rename_tensors({{"decoder.backbone.blocks.0.0.weight", kernel}, {"fuser.1.bias", bias}}, options, "f");
   EXPECT_EQ(out[0].name, "lidar_bev_backbone.blocks.0.0.weight");
   EXPECT_EQ(out[0].tensor.sizes, (Shape{1, 1, 3, 2}));
   EXPECT_THAT(numbers(out[0].tensor), ElementsAre(1, 4, 2, 5, 3, 6));
@@ -134,8 +136,8 @@ std::string tensorflow_index(uint64_t bytes = 24, uint64_t offset = 8) {
                                         {"model/names/.ATTRIBUTES/VARIABLE_VALUE", texts}});
   const std::string meta = table_block({});
   const std::string index = table_block({{"n", varint(0) + varint(data.size() - 5)}});
-  std::string footer = varint(data.size()) + varint(meta.size() - 5) + varint(data.size() + meta.size()) +
-                       varint(index.size() - 5);
+  std::string footer =
+      varint(data.size()) + varint(meta.size() - 5) + varint(data.size() + meta.size()) + varint(index.size() - 5);
   footer.resize(40, '\0');
   return data + meta + index + footer + std::string("\x57\xfb\x80\x8b\x24\x75\x47\xdb", 8);
 }
@@ -198,7 +200,9 @@ TEST(Join, TensorsThatWereCutByRules) {
   EXPECT_THAT(numbers(tensors["norm.weight"]), ElementsAre(5));
   EXPECT_THAT(numbers(tensors["own.state"]), ElementsAre(1));
   EXPECT_EQ(joined.root().at("iteration").as_int(), 7);
-  EXPECT_THAT(message_of([&] { join_checkpoints({rank(1), rank(3)}, JoinRules::load("megatron")); }),
+  EXPECT_THAT(message_of([&] {
+                join_checkpoints({rank(1), rank(3)}, JoinRules::load("megatron"));
+              }),
               HasSubstr("no rule says how to join it"));
   EXPECT_THROW(JoinRules::parse("x -> glue 1", "rules"), UsageError);
   EXPECT_THROW(JoinRules::parse("x -> cat one", "rules"), UsageError);
@@ -240,10 +244,14 @@ TEST(Join, FlatParametersByTheirMetadata) {
   EXPECT_THAT(numbers(tensors["layer.bias"]), ElementsAre(5));
   EXPECT_THAT(numbers(tensors["layer.mean"]), ElementsAre(9));
   EXPECT_THAT(numbers(tensors["layer.tied"]), ElementsAre(1, 2, 3, 4));
-  EXPECT_THAT(message_of([] { join_flat_parameters({flat_shard({1, 2, 3}, 0), flat_shard({4, 5, 0}, 0)}); }),
+  EXPECT_THAT(message_of([] {
+                join_flat_parameters({flat_shard({1, 2, 3}, 0), flat_shard({4, 5, 0}, 0)});
+              }),
               HasSubstr("has 6 values, its parameters 5"));
   EXPECT_THAT(message_of([] { join_flat_parameters({flat_shard({1, 2, 3}, 0)}); }), HasSubstr("part"));
-  EXPECT_THAT(message_of([] { join_flat_parameters({part({{"w", from_values({1}, {1})}})}); }),
+  EXPECT_THAT(message_of([] {
+                join_flat_parameters({part({{"w", from_values({1}, {1})}})});
+              }),
               HasSubstr("shard_metadata"));
 }
 

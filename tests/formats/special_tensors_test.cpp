@@ -21,7 +21,8 @@ using ::testing::HasSubstr;
 std::vector<double> numbers(const StoredTensor& tensor) {
   std::vector<double> out;
   for_each_piece(tensor, [&](std::span<const std::byte> piece) {
-    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype)) out.push_back(to_double(tensor.dtype, &piece[i]));
+    for (size_t i = 0; i < piece.size(); i += item_size(tensor.dtype))
+      out.push_back(to_double(tensor.dtype, &piece[i]));
   });
   return out;
 }
@@ -84,13 +85,11 @@ NodeId sparse(Document& document, std::initializer_list<double> indices, int64_t
   const NodeId layout = document.add({.kind = ValueKind::Global, .text = "torch.serialization._get_layout"});
   const NodeId name = document.make_tuple({document.make_string("torch.sparse_coo")});
   const NodeId layout_call = document.add({.kind = ValueKind::Object, .items = {layout, name}});
-  const NodeId parts = document.make_tuple(
-      {document.make_tensor(from_values(indices, {1, 2}, {.dtype = DType::Int64})),
-       document.make_tensor(from_values({1, 2}, {2})), document.make_tuple({document.make_int(size)}),
-       document.make_bool(true)});
+  const NodeId parts = document.make_tuple({document.make_tensor(from_values(indices, {1, 2}, {.dtype = DType::Int64})),
+                                            document.make_tensor(from_values({1, 2}, {2})),
+                                            document.make_tuple({document.make_int(size)}), document.make_bool(true)});
   const NodeId callable = document.add({.kind = ValueKind::Global, .text = "torch._utils._rebuild_sparse_tensor"});
-  return document.add(
-      {.kind = ValueKind::Object, .items = {callable, document.make_tuple({layout_call, parts})}});
+  return document.add({.kind = ValueKind::Object, .items = {callable, document.make_tuple({layout_call, parts})}});
 }
 
 TEST(SpecialTensors, HostileOnesAreErrorsOrStayParts) {

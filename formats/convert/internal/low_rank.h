@@ -13,8 +13,8 @@ struct Matrix {
 };
 
 struct LowRank {
-  Matrix left;   // [rows, rank]
-  Matrix right;  // [rank, columns]
+  Matrix left;                  // [rows, rank]
+  Matrix right;                 // [rank, columns]
   double left_out_squares = 0;  // sum of squares of what the product lacks
 };
 

@@ -114,7 +114,9 @@ class ForeignReader {
   std::vector<std::string> in_stated_order(const std::string& at, std::vector<std::string> members) const {
     if (own_) return members;
     std::unordered_map<std::string, size_t> places;
-    const auto add = [&](const std::string& path) { places.try_emplace(path.substr(0, path.find('/')), places.size()); };
+    const auto add = [&](const std::string& path) {
+      places.try_emplace(path.substr(0, path.find('/')), places.size());
+    };
     for (const Hdf5Attribute& attribute : file_.attributes(at)) {
       const bool variables = attribute.name == "weight_names";
       if ((!variables && attribute.name != "layer_names") || attribute.kind != Hdf5Attribute::Kind::Texts) continue;
@@ -122,7 +124,8 @@ class ForeignReader {
       if (variables) orders_[at] = attribute.texts;
     }
     // Below a layer: what its list says of the groups on the way to its variables.
-    for (size_t end = at.rfind('/'); places.empty() && end != std::string::npos && end > 0; end = at.rfind('/', end - 1)) {
+    for (size_t end = at.rfind('/'); places.empty() && end != std::string::npos && end > 0;
+         end = at.rfind('/', end - 1)) {
       const auto list = orders_.find(at.substr(0, end));
       if (list == orders_.end()) continue;
       const std::string below = at.substr(end + 1) + "/";
