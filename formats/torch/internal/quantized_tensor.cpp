@@ -47,7 +47,7 @@ std::optional<StoredTensor> dequantized(const Document& document, const StoredTe
   const double one_scale = per_channel ? 0 : scale->real;
   const double one_zero = per_channel ? 0 : static_cast<double>(zero->integer);
   return computed_tensor(
-      document, StoredDType::Float32, codes.sizes, codes, codes.nbytes(), [=](std::span<std::byte> out) {
+      document, StoredDType::Float32, codes.sizes, codes, codes.storage->bytes(), [=](std::span<std::byte> out) {
         std::vector<double> all_scales{one_scale};
         std::vector<double> all_zeros{one_zero};
         int64_t inner = 1;

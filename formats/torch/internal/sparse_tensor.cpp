@@ -36,11 +36,13 @@ void scatter(const Scattered& from, std::span<std::byte> out, bool add,
       auto rest = static_cast<int64_t>(k);
       for (size_t d = from.sizes.size(); d > 0; --d) {
         int64_t index = at[d - 1];
+        int64_t within = 0;
         if (d > outer) {
-          index += rest % from.block[d - 1 - outer];
+          within = rest % from.block[d - 1 - outer];
           rest /= from.block[d - 1 - outer];
         }
-        check(index >= 0 && index < from.sizes[d - 1], "{}: an index {} of a sparse tensor {}",
+        const bool overflow = __builtin_add_overflow(index, within, &index);
+        check(!overflow && index >= 0 && index < from.sizes[d - 1], "{}: an index {} of a sparse tensor {}",
               from.values.storage->name(), index, to_string(from.sizes));
         to += index * strides[d - 1];
       }
@@ -73,14 +75,13 @@ std::optional<StoredTensor> coordinates(const Document& document, const StoredTe
     return std::nullopt;
   }
   if (!coalesced && values.dtype != StoredDType::Float32) return std::nullopt;
-  return computed_tensor(document, values.dtype, sizes, values, values.nbytes() + indices.nbytes(),
-                         [=](std::span<std::byte> out) {
-                           const std::vector<int64_t> places = values_of<int64_t>(indices);
-                           const auto count = static_cast<size_t>(indices.sizes[1]);
-                           scatter(from, out, !coalesced, [&](size_t i, Shape& at) {
-                             for (size_t d = 0; d < given; ++d) at[d] = places[d * count + i];
-                           });
-                         });
+  return computed_tensor(document, values.dtype, sizes, values, values.storage->bytes(), [=](std::span<std::byte> out) {
+    const std::vector<int64_t> places = values_of<int64_t>(indices);
+    const auto count = static_cast<size_t>(indices.sizes[1]);
+    scatter(from, out, !coalesced, [&](size_t i, Shape& at) {
+      for (size_t d = 0; d < given; ++d) at[d] = places[d * count + i];
+    });
+  });
 }
 
 std::optional<StoredTensor> compressed(const Document& document, const StoredTensor& pointers,
@@ -94,18 +95,18 @@ std::optional<StoredTensor> compressed(const Document& document, const StoredTen
   }
   Scattered from{.sizes = sizes, .block = {values.sizes.begin() + 1, values.sizes.end()}, .values = values};
   if (!blocks) from.block = {1, 1};
-  return computed_tensor(document, values.dtype, sizes, values, values.nbytes() + indices.nbytes() + pointers.nbytes(),
-                         [=](std::span<std::byte> out) {
-                           const std::vector<int64_t> begins = values_of<int64_t>(pointers);
-                           const std::vector<int64_t> others = values_of<int64_t>(indices);
-                           size_t line = 0;
-                           scatter(from, out, false, [&](size_t i, Shape& at) {
-                             while (line + 1 < begins.size() && begins[line + 1] <= static_cast<int64_t>(i)) ++line;
-                             const auto own = static_cast<int64_t>(line);
-                             at[0] = (columns ? others[i] : own) * from.block[0];
-                             at[1] = (columns ? own : others[i]) * from.block[1];
-                           });
-                         });
+  return computed_tensor(document, values.dtype, sizes, values, values.storage->bytes(), [=](std::span<std::byte> out) {
+    const std::vector<int64_t> begins = values_of<int64_t>(pointers);
+    const std::vector<int64_t> others = values_of<int64_t>(indices);
+    size_t line = 0;
+    scatter(from, out, false, [&](size_t i, Shape& at) {
+      while (line + 1 < begins.size() && begins[line + 1] <= static_cast<int64_t>(i)) ++line;
+      const auto own = static_cast<int64_t>(line);
+      const bool overflow = __builtin_mul_overflow(columns ? others[i] : own, from.block[0], &at[0]) ||
+                            __builtin_mul_overflow(columns ? own : others[i], from.block[1], &at[1]);
+      check(!overflow, "{}: an index {} of a sparse tensor", from.values.storage->name(), others[i]);
+    });
+  });
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace bevgrad {
 
-inline constexpr double kLargestIndex = 1099511627776.0;  // products with sizes of blocks stay in range
+inline constexpr double kLargestIndex = 0x1p62;
 
 /// The arguments of one call.
 class CallArguments {
@@ -60,7 +60,7 @@ class CallArguments {
 };
 
 /// A contiguous tensor whose values `fill` works out of what lies in `from`; nothing where `sizes` stand for too much
-/// beside the `has` bytes that the tensor's parts have.
+/// beside the `has` bytes that its storage has.
 std::optional<StoredTensor> computed_tensor(const Document& document, StoredDType dtype, const Shape& sizes,
                                             const StoredTensor& from, uint64_t has,
                                             std::function<void(std::span<std::byte>)> fill);
