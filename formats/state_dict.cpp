@@ -16,6 +16,7 @@
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
 #include "formats/sharded/folder.h"
+#include "formats/tensorflow/file.h"
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/nested_storages.h"
 #include "formats/torch/tar_file.h"
@@ -61,6 +62,8 @@ std::string_view name(FileFormat format) {
       return "GGUF";
     case FileFormat::Onnx:
       return "ONNX";
+    case FileFormat::Tensorflow:
+      return "TensorFlow";
     case FileFormat::Shards:
       return "Hugging Face (shards)";
     case FileFormat::Distributed:
@@ -83,6 +86,7 @@ FileFormat detect_format(const std::shared_ptr<const ByteSource>& source) {
   if (is_safetensors(*source)) return FileFormat::Safetensors;
   if (is_torch_legacy(source)) return FileFormat::TorchLegacy;
   if (begin.starts_with("GGUF")) return FileFormat::Gguf;
+  if (is_tensorflow_index(*source)) return FileFormat::Tensorflow;
   if (begin[0] == '\x80' || is_text_pickle(source)) return FileFormat::Pickle;
   if (is_onnx(source)) return FileFormat::Onnx;
   refuse_foreign_file(*source);
@@ -99,6 +103,7 @@ bool has_pickles(FileFormat format) {
     case FileFormat::Npz:
     case FileFormat::Gguf:
     case FileFormat::Onnx:
+    case FileFormat::Tensorflow:
       return false;
     default:
       return true;
@@ -113,7 +118,11 @@ std::optional<std::pair<std::string, FileFormat>> several_files(const std::strin
   std::error_code error;
   if (fs::is_directory(path, error)) {
     const auto format = folder_format(path);
+    if (const auto latest = format ? std::nullopt : latest_in(path); latest && folder_format(*latest)) {
+      return several_files(*latest);
+    }
     check(format.has_value(), "{}: a folder that is no checkpoint as a whole", path);
+    if (*format == FileFormat::Tensorflow) return std::nullopt;
     return std::make_pair(format == FileFormat::Shards ? *index_file_in(path) : path, *format);
   }
   if (path.ends_with(".index.json")) return std::make_pair(path, FileFormat::Shards);
@@ -125,6 +134,9 @@ std::optional<std::pair<std::string, FileFormat>> several_files(const std::strin
     throw NotACheckpoint(fmt::format(
         "{}: a part of a PyTorch distributed checkpoint; give its folder, whose .metadata says how the parts fit",
         path));
+  }
+  if (matches_wildcard(file.filename().string(), "*.data-*-of-*")) {
+    throw NotACheckpoint(path + ": the values of a TensorFlow checkpoint; give its .index, which says what they are");
   }
   return std::nullopt;
 }
@@ -148,6 +160,8 @@ std::shared_ptr<Document> read_document(FileFormat format, const std::string& pa
       return read_gguf(source);
     case FileFormat::Onnx:
       return read_onnx(source);
+    case FileFormat::Tensorflow:
+      return read_tensorflow(path, source);
     case FileFormat::Pickle: {
       auto document = read_pickle_document(source);
       name_globals_if_broken(*document, [&] { resolve_nested_storages(*document); });
@@ -171,9 +185,10 @@ CheckpointFile open_checkpoint(const std::string& path, Foreign foreign) {
     file.format = several->second;
     file.document = read_document(file.format, several->first, nullptr, foreign);
   } else {
-    const auto source = open_file_or_stream(path);
+    const std::string single = tensorflow_index_in(path).value_or(path);
+    const auto source = open_file_or_stream(single);
     file.format = detect_format(source);
-    file.document = read_document(file.format, path, source, foreign);
+    file.document = read_document(file.format, single, source, foreign);
   }
   lift_file_metadata(*file.document);
   // In HDF5 a name is a text that no program imports, and it becomes one again on the way back.

@@ -1,5 +1,6 @@
-// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz, GGUF, ONNX; and
-// those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints, DeepSpeed's ZeRO.
+// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz, GGUF, ONNX,
+// TensorFlow's; and those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints, DeepSpeed's
+// ZeRO.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,7 @@ enum class FileFormat {
   Npz,
   Gguf,
   Onnx,
+  Tensorflow,
   Shards,
   Distributed,
   DeepSpeed

@@ -11,6 +11,7 @@
 #include "formats/pickle/trust.h"
 #include "formats/reachable.h"
 #include "formats/state_dict.h"
+#include "formats/torch/special_tensors.h"
 
 namespace bevgrad::fuzz {
 
@@ -24,6 +25,7 @@ inline std::shared_ptr<const ByteSource> source_of(const uint8_t* data, size_t s
 inline void consume(const std::shared_ptr<Document>& document) {
   const CheckpointFile file{.path = "input", .format = FileFormat::Pickle, .document = document};
   list_globals(*document);
+  if (document->is_mapping(document->root)) make_special_tensors_plain(*document, document->root);
   for (const NodeId id : reachable_nodes(*document)) {
     const Node& node = document->node(id);
     if (node.kind != ValueKind::Tensor || node.tensor->nbytes() > kMaximumValues) continue;

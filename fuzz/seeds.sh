@@ -2,12 +2,13 @@
 # Fills FOLDER/<target> with seeds, the golden files and others: fuzz/seeds.sh FOLDER
 set -eu
 golden="$(dirname "$0")/../tests/golden"
-for kind in pickle torch safetensors hdf5 npz gguf onnx image record feather clouds png folder config python event store; do mkdir -p "$1/$kind"; done
+for kind in pickle torch safetensors hdf5 npz gguf onnx tensorflow image record feather clouds png folder config python event store; do mkdir -p "$1/$kind"; done
 cp "$golden"/formats/*.pkl "$1/pickle"
 cp "$golden"/formats/*.pt "$golden"/formats/*.ckpt "$golden"/formats/*.tar "$1/torch"
 cp "$golden"/formats/*.safetensors "$1/safetensors"
 cp "$golden"/formats/*.h5 "$1/hdf5"
 cp "$golden"/formats/*.npz "$1/npz"
+cp "$golden"/formats/*.gguf "$1/gguf"
 printf 'GGUF\003\000\000\000' >"$1/gguf/head"
 printf '\010\010\072\000' >"$1/onnx/empty"
 find "$golden/data" -name '*.jpg' -exec cp {} "$1/image" ';'

@@ -98,6 +98,7 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_inspect(app);
   add_compare(app);
   add_merge(app);
+  add_edit(app);
   add_report(app);
   add_runs(app);
   add_watch(app);

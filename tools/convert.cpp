@@ -116,8 +116,14 @@ void report_against(const Flags& flags, const CheckpointFile& file, const Conver
   const Network network(configs::network_options(config), generator, network_parts(config, *flags.parts));
   std::vector<ExpectedTensor> expected;
   for (const auto& [name, tensor] : network.state_dict()) expected.push_back({name, tensor.sizes()});
+  if (options.names.empty()) {
+    std::string prefix;
+    const auto guesses = guess_maps(named_tensors(file), expected, file.path, &prefix);
+    print(fmt::format("{} may be meant with\n", printable(flags.in, kWidth)) +
+          guess_text(guesses, prefix, expected.size()));
+  }
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);
-  fmt::print("{}", match_against(tensors, expected).text(flags.in, flags.against));
+  print(match_against(tensors, expected).text(flags.in, flags.against));
 }
 
 /// A line on a terminal, and the end where a signal came.
@@ -206,7 +212,7 @@ void convert_many(const Flags& flags, const ConvertOptions& options) {
 bool is_one(const Flags& flags) {
   if (!std::filesystem::is_directory(flags.in)) return true;
   const auto format = folder_format(flags.in);
-  if (!format) return false;
+  if (!format) return latest_in(flags.in).has_value();
   // Beside its index a folder may hold other checkpoints: one file is made where one is named.
   return *format != FileFormat::Shards || std::filesystem::path(flags.out).has_extension();
 }

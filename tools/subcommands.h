@@ -31,6 +31,7 @@ void add_convert(CLI::App& app, const Parts& parts);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_merge(CLI::App& app);
+void add_edit(CLI::App& app);
 void add_report(CLI::App& app);
 void add_runs(CLI::App& app);
 void add_watch(CLI::App& app);

@@ -1,10 +1,12 @@
 #include "formats/convert/against.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/convert/name_map.h"
 
 namespace bevgrad {
 
@@ -59,6 +61,76 @@ MatchReport match_against(const std::vector<NamedTensor>& tensors, const std::ve
     if (by_name.contains(tensor.name)) modules.of(tensor.name).unexpected.push_back(tensor.name);
   }
   return std::move(modules.report);
+}
+
+namespace {
+
+/// Maps that rename one library's names into another's, and know nothing of a model here, never match more than none.
+std::optional<MapGuess> try_map(const std::string& map, const std::vector<NamedTensor>& tensors,
+                                const std::vector<ExpectedTensor>& expected, const std::string& file) {
+  NameOptions options;
+  if (!map.empty()) options.map = NameMap::load(map);
+  MapGuess out{.map = map};
+  std::vector<NamedTensor> renamed;
+  try {
+    renamed = rename_tensors(tensors, options, file);
+  } catch (const Error&) {
+    return std::nullopt;  // two tensors would have one name, or kernels have other axes: it is not made for this file
+  }
+  for (const auto& [name, module] : match_against(renamed, expected).modules) {
+    out.matching += module.matching;
+    out.other_shape += module.other_shape.size();
+  }
+  if (out.matching == 0) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+std::vector<MapGuess> guess_maps(const std::vector<NamedTensor>& tensors, const std::vector<ExpectedTensor>& expected,
+                                 const std::string& file, std::string* prefix) {
+  std::vector<std::string> names;
+  for (const NamedTensor& tensor : tensors) names.push_back(tensor.name);
+  *prefix = strip_common_prefixes(names);
+  std::vector<NamedTensor> stripped;
+  for (size_t i = 0; i < names.size(); ++i) stripped.push_back({names[i], tensors[i].tensor});
+  std::vector<MapGuess> out;
+  if (const auto as_it_is = try_map("", stripped, expected, file)) out.push_back(*as_it_is);
+  for (const ReadyMadeMap& map : ready_made_maps()) {
+    if (const auto guess = try_map(map.name, stripped, expected, file)) out.push_back(*guess);
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const MapGuess& a, const MapGuess& b) { return a.matching > b.matching; });
+  return out;
+}
+
+std::string guess_text(const std::vector<MapGuess>& guesses, const std::string& prefix, size_t expected) {
+  if (guesses.empty()) return "  no ready-made map brings a parameter to its place\n";
+  const auto call = [&](const MapGuess& guess) {
+    std::string out = prefix.empty() ? "" : "--strip-prefix " + printable(prefix, 60) + " ";
+    out += guess.map.empty() ? "" : "--rename " + guess.map;
+    return out.empty() ? std::string("the names as they are") : out;
+  };
+  const auto figures = [&](const MapGuess& guess) {
+    return fmt::format("{} of {} match, {} have another shape", guess.matching, expected, guess.other_shape);
+  };
+  const MapGuess& best = guesses[0];
+  // Several maps may say the same of this file; one that says something else, and nearly as much, is a rival.
+  size_t rival = 0;
+  for (const MapGuess& guess : guesses) {
+    if (guess.matching != best.matching) rival = std::max(rival, guess.matching);
+  }
+  const char* sure = "sure";
+  if (best.other_shape > best.matching || best.matching * 20 < expected) {
+    sure = "a guess";
+  } else if (best.other_shape > 0 || rival * 10 > best.matching * 9) {
+    sure = "likely";
+  }
+  std::string out = fmt::format("  {}: {} ({})\n", call(best), sure, figures(best));
+  for (size_t i = 1; i < std::min<size_t>(guesses.size(), 4); ++i) {
+    out += fmt::format("    or {} ({})\n", call(guesses[i]), figures(guesses[i]));
+  }
+  return out;
 }
 
 std::string MatchReport::text(const std::string& file, const std::string& model) const {

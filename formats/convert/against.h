@@ -28,4 +28,17 @@ struct MatchReport {
 
 MatchReport match_against(const std::vector<NamedTensor>& tensors, const std::vector<ExpectedTensor>& expected);
 
+/// How well a ready-made map makes a file fit a model.
+struct MapGuess {
+  std::string map;  // empty: the names as they are
+  size_t matching = 0;
+  size_t other_shape = 0;
+};
+/// Of all ready-made maps that bring at least one parameter to its place, the best first; prefixes that all names share
+/// are cut before. `prefix` is told which.
+std::vector<MapGuess> guess_maps(const std::vector<NamedTensor>& tensors, const std::vector<ExpectedTensor>& expected,
+                                 const std::string& file, std::string* prefix);
+/// The same in words: which map, what it brings, and how sure that is.
+std::string guess_text(const std::vector<MapGuess>& guesses, const std::string& prefix, size_t expected);
+
 }  // namespace bevgrad

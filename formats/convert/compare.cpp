@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "convert/internal/equal_bytes.h"
 #include "convert/internal/leaves.h"
 #include "formats/convert/name_map.h"
 #include "safetensors/internal/json.h"
@@ -18,23 +19,6 @@ namespace {
 
 constexpr uint64_t kPieceElements = 1 << 20;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// Whether two tensors of one dtype and shape have the same bytes, up to the first piece that differs.
-bool same_bytes(const StoredTensor& a, const StoredTensor& b) {
-  ValueReader left(a);
-  ValueReader right(b);
-  const size_t step = item_size(a.dtype);
-  std::vector<std::byte> left_piece;
-  std::vector<std::byte> right_piece;
-  while (left.remaining() > 0) {
-    left_piece.resize(std::min<uint64_t>(left.remaining(), kPieceElements * step));
-    right_piece.resize(left_piece.size());
-    left.read(left_piece);
-    right.read(right_piece);
-    if (std::memcmp(left_piece.data(), right_piece.data(), left_piece.size()) != 0) return false;
-  }
-  return true;
-}
 
 /// The type of what is compared: the parts of complex numbers.
 StoredDType part_type(StoredDType dtype) {
@@ -124,7 +108,7 @@ class Difference {
 TensorDifference difference(const std::string& name, const StoredTensor& a, const StoredTensor& b,
                             const CompareOptions& options) {
   TensorDifference out{.name = name, .numel = a.numel()};
-  if (same_bytes(a, b)) return out;
+  if (equal_bytes(a, b)) return out;
   Difference sum(part_type(a.dtype), options);
   ValueReader left(a);
   ValueReader right(b);

@@ -10,6 +10,7 @@
 #include "formats/hdf5/document.h"
 #include "formats/reachable.h"
 #include "formats/safetensors/file.h"
+#include "formats/torch/special_tensors.h"
 #include "formats/torch/writer.h"
 #include "internal/file_metadata.h"
 #include "internal/state_dict_node.h"
@@ -97,6 +98,16 @@ void change(std::vector<NamedTensor>& tensors, const ConvertOptions& options, co
   }
 }
 
+/// Lists of tensors have plain ones only.
+void note_plain(Document& document, std::vector<std::string>& notes) {
+  const auto state_dict = find_state_dict(document);
+  if (!state_dict) return;
+  const std::vector<std::string> done = make_special_tensors_plain(document, *state_dict);
+  if (done.empty()) return;
+  notes.push_back("written as plain tensors (quantized as float32, sparse with their zeros, nested as their parts): " +
+                  listed(done));
+}
+
 void note_overflows(const TensorConverter& converter, ConvertReport& report) {
   std::vector<std::string> lines;
   for (const auto& [name, count] : converter.overflows())
@@ -144,6 +155,7 @@ ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& 
   if (!document.left_out.empty()) report.notes.push_back("not read: " + listed(document.left_out));
   const bool only_tensors = format == OutputFormat::Safetensors || options.max_shard > 0;
   const bool changed = options.changes() || only_tensors;
+  if (changed) note_plain(document, report.notes);
   std::vector<NamedTensor> tensors;
   if (changed || holds_tensors(document)) tensors = named_tensors(file);
   TensorConverter converter;
@@ -162,7 +174,10 @@ ConvertReport convert_checkpoint(const CheckpointFile& file, const std::string& 
       write_safetensors(out, tensors, metadata);
     }
   } else {
-    if (changed) replace_state_dict(document, tensors);
+    if (changed) {
+      note_lost_entries(document, report.notes);
+      replace_state_dict(document, tensors);
+    }
     counter.watch(document);
     write_structure(document, format, out, options.dry_run, report);
   }

@@ -18,15 +18,6 @@ namespace {
 
 constexpr size_t kMaximumFiles = 1'000'000;
 
-/// Whether a file is called like a checkpoint, so that it is a failure where it is none.
-bool is_called_a_checkpoint(const fs::path& path) {
-  static constexpr std::array<std::string_view, 12> kExtensions{
-      ".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".hdf5", ".pkl", ".npz", ".gguf", ".onnx", ".distcp"};
-  const std::string extension = path.extension().string();
-  return path.filename().string().ends_with(".index.json") ||
-         std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
-}
-
 /// Finds checkpoints: files, indexes of shards, and folders that are one.
 class Finder {
  public:
@@ -83,6 +74,19 @@ fs::path target_of(const fs::path& out, const fs::path& relative, const std::str
 
 }  // namespace
 
+bool is_called_a_checkpoint(const std::string& path) {
+  static constexpr std::array<std::string_view, 12> kExtensions{
+      ".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".hdf5", ".pkl", ".npz", ".gguf", ".onnx", ".distcp"};
+  return path.ends_with(".index.json") ||
+         std::find(kExtensions.begin(), kExtensions.end(), fs::path(path).extension().string()) != kExtensions.end();
+}
+
+std::vector<std::string> files_in_folder(const std::string& folder, const std::string& leave_out) {
+  Finder finder(leave_out);
+  finder.look_through(folder);
+  return {finder.found.begin(), finder.found.end()};
+}
+
 std::vector<FolderResult> convert_folder(const std::string& folder, const std::string& out,
                                          const FolderOptions& options,
                                          const std::function<void(const FolderResult&)>& done,
@@ -91,18 +95,16 @@ std::vector<FolderResult> convert_folder(const std::string& folder, const std::s
   fs::create_directories(out, error);
   check(fs::is_directory(out), "{}: cannot make the folder: {}", out, error.message());
   check(!fs::equivalent(folder, out, error), "{}: the folder that is read cannot be the one that is written", out);
-  Finder finder(out);
-  finder.look_through(folder);
   std::vector<FolderResult> results;
   std::set<std::string> taken;
-  for (const fs::path& path : finder.found) {
-    FolderResult result{.from = path.string(), .to = {}, .error = {}};
+  for (const std::string& path : files_in_folder(folder, out)) {
+    FolderResult result{.from = path, .to = {}, .error = {}};
     try {
       const CheckpointFile file = open_checkpoint(result.from);
       const std::string extension = !options.extension.empty()        ? options.extension
                                     : file.format == FileFormat::Hdf5 ? ".ckpt"
                                                                       : ".h5";
-      const fs::path relative = path.lexically_relative(folder);
+      const fs::path relative = fs::path(path).lexically_relative(folder);
       result.to = target_of(out, relative, extension).string();
       // model.pt and model.safetensors: the second keeps its own extension too.
       if (taken.contains(result.to)) result.to = (fs::path(out) / relative).string() + extension;

@@ -8,6 +8,13 @@
 
 namespace bevgrad {
 
+/// Files in a folder and its subfolders that may be checkpoints, sorted. Links to files are followed, links to folders
+/// are not. What one checkpoint is cut into is one entry: its index or folder. `leave_out` is a folder that is not
+/// looked at. Throws Error for a folder that cannot be listed.
+std::vector<std::string> files_in_folder(const std::string& folder, const std::string& leave_out = "");
+/// Whether a file is called like a checkpoint, so that it is a failure where it is none.
+bool is_called_a_checkpoint(const std::string& path);
+
 struct FolderResult {
   std::string from;
   std::string to;

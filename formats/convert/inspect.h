@@ -19,6 +19,8 @@ struct InspectOptions {
 /// object with `format`, `tensors`, `totals`, `metadata` and `file_metadata`. Without `stats` no tensor data is read. A
 /// value that holds itself is shown as a reference back.
 std::string inspect_checkpoint(const CheckpointFile& file, const InspectOptions& options);
+/// "model.ckpt: PyTorch (zip), 217 tensors, 21284672 values, 85.1 MB" and a newline.
+std::string checkpoint_summary(const CheckpointFile& file);
 std::string inspect_as_text(const CheckpointFile& file, const InspectOptions& options);
 std::string inspect_as_json(const CheckpointFile& file, const InspectOptions& options);
 

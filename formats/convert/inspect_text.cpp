@@ -5,6 +5,7 @@
 #include "convert/internal/stats.h"
 #include "convert/internal/tensor_totals.h"
 #include "formats/convert/inspect.h"
+#include "formats/torch/special_tensors.h"
 #include "internal/value_text.h"
 
 namespace bevgrad {
@@ -67,6 +68,7 @@ class TextInspector {
     if (tensor.is_parameter) out += " parameter";
     if (tensor.requires_grad && !tensor.is_parameter) out += " requires_grad";
     if (of.text == "numpy.ndarray") out += " numpy";
+    if (of.text.ends_with(".DTensor")) out += " DTensor";
     if (options_.stats) out += "  " + stats_text(stats_of(tensor));
     return out;
   }
@@ -166,6 +168,11 @@ class TextInspector {
 
   void tree_object(NodeId id, const std::string& label, int depth) {
     const Node& of = node(id);
+    if (const auto special = special_tensor(document_, id)) {
+      line(depth, label, special->text);
+      for (const auto& [role, part] : special->parts) tree(part, role, depth + 1);
+      return;
+    }
     const std::string type = printable(document_.type_name(id), kTextWidth);
     const size_t entries = of.object ? of.object->entries.size() / 2 : 0;
     line(depth, label, entries != 0 ? fmt::format("{} of {}", type, entries) : type);
@@ -194,6 +201,15 @@ std::string bytes_text(uint64_t bytes) {
   if (bytes < 10'000'000) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
   if (bytes < 10'000'000'000) return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
   return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9);
+}
+
+std::string checkpoint_summary(const CheckpointFile& file) {
+  TensorTotals totals(*file.document);
+  for (const NodeId id : reachable_nodes(*file.document)) {
+    if (file.document->node(id).kind == ValueKind::Tensor) totals.add(*file.document->node(id).tensor);
+  }
+  return fmt::format("{}: {}, {} tensors, {} values, {}\n", printable(file.path, 1000), name(file.format),
+                     totals.tensors, totals.values, bytes_text(totals.bytes));
 }
 
 std::string inspect_as_text(const CheckpointFile& file, const InspectOptions& options) {

@@ -1,25 +1,30 @@
 #include "formats/convert/name_map.h"
 
 #include <algorithm>
-#include <cstring>
-#include <filesystem>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "convert/internal/rule_lines.h"
 
 namespace bevgrad {
 
 namespace {
 
 constexpr size_t kMaximumName = 4096;  // std::regex recurses with the length of what it matches
-constexpr uint64_t kMaximumFile = 16 << 20;
 constexpr size_t kMaximumCopies = 64;
 
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+constexpr std::string_view kPermute = " permute ";
+
+/// "1,0; 3,2,0,1"
+std::vector<AxisOrder> orders_in(std::string_view text, const std::string& where) {
+  std::vector<AxisOrder> out;
+  while (true) {
+    const size_t end = std::min(text.find(';'), text.size());
+    out.push_back(AxisOrder::parse(text.substr(0, end), where));
+    if (end == text.size()) return out;
+    text.remove_prefix(end + 1);
+  }
 }
 
 /// "a{0,1}.b" -> "a0.b", "a1.b".
@@ -44,30 +49,16 @@ std::vector<std::string> expand_braces(const std::string& text) {
 
 NameMap NameMap::parse(std::string_view text, const std::string& source) {
   NameMap out;
-  size_t line_number = 0;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(text.size(), end + 1));
-    ++line_number;
-    if (const std::string_view bare = trim(line); bare.empty() || bare.front() == '#') continue;
-    const size_t arrow = line.find("->");
-    if (arrow == std::string_view::npos) {
-      throw UsageError(fmt::format("{}: line {}: expected PATTERN -> REPLACEMENT", source, line_number));
-    }
-    const std::string pattern(trim(line.substr(0, arrow)));
-    const std::string replacement(trim(line.substr(arrow + 2)));
-    Rule rule{
-        .source = fmt::format("{}: line {}", source, line_number), .text = pattern, .pattern = {}, .replacements = {}};
-    try {
-      rule.pattern = std::regex(pattern, std::regex::ECMAScript);
-    } catch (const std::regex_error& error) {
-      throw UsageError(fmt::format("{}: line {}: '{}' is no regular expression: {}", source, line_number,
-                                   printable(pattern), error.what()));
+  for (const RuleLine& line : rule_lines(text, source)) {
+    Rule rule{.source = line.where, .text = line.pattern, .pattern = line.expression()};
+    std::string replacement = line.replacement;
+    if (const size_t permute = replacement.rfind(kPermute); permute != std::string::npos) {
+      rule.orders = orders_in(std::string_view(replacement).substr(permute + kPermute.size()), line.where);
+      replacement.erase(replacement.find_last_not_of(' ', permute) + 1);
     }
     if (!replacement.empty()) rule.replacements = expand_braces(replacement);
     if (rule.replacements.size() > kMaximumCopies) {
-      throw UsageError(fmt::format("{}: line {}: more than {} copies", source, line_number, kMaximumCopies));
+      throw UsageError(fmt::format("{}: more than {} copies", line.where, kMaximumCopies));
     }
     out.rules_.push_back(std::move(rule));
   }
@@ -75,7 +66,9 @@ NameMap NameMap::parse(std::string_view text, const std::string& source) {
 }
 
 NameMap NameMap::load(const std::string& file_or_name) {
+  std::string known;
   for (const ReadyMadeMap& map : ready_made_maps()) {
+    known += (known.empty() ? "" : ", ") + std::string(map.name);
     if (file_or_name != map.name) continue;
     NameMap out = parse(map.rules, map.name);
     for (Rule& rule : out.rules_) {
@@ -84,18 +77,7 @@ NameMap NameMap::load(const std::string& file_or_name) {
     }
     return out;
   }
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file_or_name, error)) {
-    std::string known;
-    for (const ReadyMadeMap& map : ready_made_maps()) known += (known.empty() ? "" : ", ") + std::string(map.name);
-    throw UsageError(
-        fmt::format("--rename {}: no such file, and no ready-made map (there are {})", file_or_name, known));
-  }
-  const auto source = open_file(file_or_name);
-  check(source->size() <= kMaximumFile, "{}: {} bytes are too many for a list of rules", file_or_name, source->size());
-  std::string text(source->size(), '\0');
-  source->read(0, std::as_writable_bytes(std::span(text)));
-  return parse(text, file_or_name);
+  return parse(rules_file("--rename", file_or_name, known), file_or_name);
 }
 
 void NameMap::append(NameMap other) {
@@ -135,6 +117,11 @@ std::vector<std::string> NameMap::apply(const std::string& name, std::optional<s
   return {name};
 }
 
+StoredTensor NameMap::permuted(const NamedTensor& tensor, size_t rule, const std::string& file) const {
+  const Rule& of = rules_[rule];
+  return reordered(tensor.tensor, of.orders, fmt::format("{}: {}: {}", file, of.source, printable(tensor.name)));
+}
+
 std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors, const NameOptions& options,
                                         const std::string& file, RenameReport* report) {
   std::vector<NamedTensor> out;
@@ -164,7 +151,7 @@ std::vector<NamedTensor> rename_tensors(const std::vector<NamedTensor>& tensors,
       if (!added)
         fail("{}: '{}' and '{}' would both be called '{}'", file, printable(origins[at->second]),
              printable(tensor.name), printable(renamed));
-      out.push_back({std::move(renamed), tensor.tensor});
+      out.push_back({std::move(renamed), rule ? options.map.permuted(tensor, *rule, file) : tensor.tensor});
       origins.push_back(tensor.name);
     }
     if (rule) rule_used[*rule] = true;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/convert/axis_order.h"
 #include "formats/state_dict.h"
 
 namespace bevgrad {
@@ -13,7 +14,8 @@ namespace bevgrad {
 /// Rules of the form `PATTERN -> REPLACEMENT`, one a line, tried in order; the first whose pattern is found in a name
 /// gives the new name. The patterns are ECMAScript's, the replacement may use $1, $2, ... An empty replacement drops
 /// the tensor. {a,b,c} in a replacement gives one copy of the tensor for each. Names that no rule matches stay as they
-/// are. '#' begins a comment.
+/// are. '#' begins a comment. `-> REPLACEMENT permute 1,0; 3,2,0,1` also gives tensors of two and of four dimensions
+/// their axes in that order (see AxisOrder).
 class NameMap {
  public:
   NameMap() = default;
@@ -26,6 +28,9 @@ class NameMap {
   void append(NameMap other);
   /// The new names of one: none where it is dropped. `rule` is told the number of the rule that matched.
   std::vector<std::string> apply(const std::string& name, std::optional<size_t>* rule = nullptr) const;
+  /// The tensor with its axes as a rule wants them. Throws Error naming `file` and the tensor where the rule has no
+  /// order for its rank.
+  StoredTensor permuted(const NamedTensor& tensor, size_t rule, const std::string& file) const;
   bool empty() const { return rules_.empty(); }
   /// What is worth saying of rules that matched no name: those of a file one by one, a ready-made map where none of its
   /// rules matched. `used` has an entry a rule.
@@ -37,8 +42,9 @@ class NameMap {
     std::string source;  // "rules.txt: line 3", or the name of a ready-made map
     std::string text;    // of the pattern
     bool ready_made = false;
-    std::regex pattern;
-    std::vector<std::string> replacements;
+    std::regex pattern = {};
+    std::vector<std::string> replacements = {};
+    std::vector<AxisOrder> orders = {};
   };
   std::vector<Rule> rules_;
 };
@@ -46,9 +52,9 @@ class NameMap {
 struct ReadyMadeMap {
   const char* name;
   const char* description;
-  const char* rules;
+  std::string rules;
 };
-/// torchvision-resnet34, mmdet-fpn, mmdet3d.
+/// Sorted by what they come from: `bevgrad convert --help` lists the names, docs/file_formats.md what each does.
 const std::vector<ReadyMadeMap>& ready_made_maps();
 
 struct NameOptions {

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <map>
 #include <optional>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/stored_tensor.h"
+#include "gguf/internal/blocks.h"
 
 namespace bevgrad {
 
@@ -46,13 +48,6 @@ std::optional<StoredDType> plain_type(uint32_t type) {
   }
 }
 
-std::string quantized_name(uint32_t type) {
-  static constexpr std::string_view kNames[] = {"F32",  "F16",  "Q4_0", "Q4_1", "",     "",     "Q5_0", "Q5_1",
-                                                "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K"};
-  if (type < std::size(kNames) && !kNames[type].empty()) return std::string(kNames[type]);
-  return fmt::format("type {}", type);
-}
-
 class GgufReader {
  public:
   explicit GgufReader(std::shared_ptr<const ByteSource> source)
@@ -78,6 +73,7 @@ class GgufReader {
   struct Described {
     std::string name;
     std::optional<StoredDType> dtype;
+    const BlockFormat* blocks = nullptr;  // of a quantized one
     Shape sizes;
     uint64_t offset = 0;
   };
@@ -177,16 +173,23 @@ class GgufReader {
       std::reverse(tensor.sizes.begin(), tensor.sizes.end());
       const uint32_t type = cursor_.u32();
       tensor.dtype = plain_type(type);
+      tensor.blocks = block_format(type);
       tensor.offset = cursor_.u64();
-      if (!tensor.dtype) {
-        document_->left_out.push_back(
-            fmt::format("quantized tensor '{}' ({})", printable(tensor.name), quantized_name(type)));
+      if (tensor.blocks != nullptr) {
+        tensor.dtype = StoredDType::Float32;
+        ++decoded_[tensor.blocks->name];
+      } else if (!tensor.dtype) {
+        document_->left_out.push_back(fmt::format("tensor '{}' of ggml's type {}", printable(tensor.name), type));
       }
       tensors.push_back(std::move(tensor));
     }
     const uint64_t data = (cursor_.position() + alignment_ - 1) / alignment_ * alignment_;
     for (Described& tensor : tensors) {
       if (tensor.dtype) add_tensor(std::move(tensor), data);
+    }
+    for (const auto& [format, count] : decoded_) {
+      document_->left_out.push_back(
+          fmt::format("the codes of {} tensors of {}: their values are float32", count, format));
     }
   }
 
@@ -195,11 +198,20 @@ class GgufReader {
     StoredTensor tensor{.dtype = *described.dtype, .sizes = described.sizes};
     tensor.strides = contiguous_strides(tensor.sizes, where);
     uint64_t bytes = 0;
+    const auto values = static_cast<uint64_t>(tensor.numel());
+    const BlockFormat* blocks = described.blocks;
+    if (blocks != nullptr) {
+      check(!tensor.sizes.empty() && tensor.sizes.back() % blocks->values == 0,
+            "{}: {} {} is no whole number of blocks of {} values", where, blocks->name, to_string(tensor.sizes),
+            blocks->values);
+    }
+    const uint64_t items = blocks != nullptr ? values / blocks->values : values;
+    const uint64_t item = blocks != nullptr ? blocks->bytes : item_size(tensor.dtype);
     const bool overflow =
-        __builtin_mul_overflow(static_cast<uint64_t>(tensor.numel()), item_size(tensor.dtype), &bytes) ||
-        __builtin_add_overflow(data, described.offset, &data);
+        __builtin_mul_overflow(items, item, &bytes) || __builtin_add_overflow(data, described.offset, &data);
     check(!overflow, "{}: its sizes overflow", where);
     tensor.storage = range_storage(where, source_, data, bytes);
+    if (blocks != nullptr) tensor.storage = decoded_storage(tensor.storage, *blocks);
     validate(tensor, where);
     document_->insert(document_->root, described.name, document_->make_tensor(std::move(tensor)));
   }
@@ -207,6 +219,7 @@ class GgufReader {
   std::shared_ptr<const ByteSource> source_;
   ByteCursor cursor_;
   std::shared_ptr<Document> document_;
+  std::map<std::string_view, size_t> decoded_;  // quantized tensors by format
   uint64_t alignment_ = kDefaultAlignment;
   uint64_t counted_ = 0;
 };

@@ -37,7 +37,7 @@ bool holds_tensor(const Document& document, NodeId mapping) {
   return false;
 }
 
-constexpr int kMaximumNesting = 64;
+constexpr int kMaximumNesting = 200;
 constexpr size_t kMaximumNames = 4'000'000;
 
 class Collector {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/stored_tensor.h"
+#include "internal/protobuf_message.h"
 
 namespace bevgrad {
 
@@ -17,65 +18,6 @@ constexpr uint64_t kMaximumText = 16 << 20;
 constexpr uint64_t kMaximumNumbers = 64 << 20;  // that are written one by one, as numbers of changing length
 constexpr size_t kMaximumTensors = 1'000'000;
 constexpr size_t kMaximumRank = 64;
-
-/// One field of a message: a number, or a run of bytes of the file.
-struct Field {
-  uint64_t number = 0;
-  bool is_bytes = false;
-  uint64_t value = 0;
-  uint64_t begin = 0;
-  uint64_t end = 0;
-};
-
-/// The fields of a message that lies at [begin, end) of a file.
-class Message {
- public:
-  Message(std::shared_ptr<const ByteSource> source, uint64_t begin, uint64_t end)
-      : cursor_(std::move(source), begin, end) {}
-
-  std::optional<Field> next() {
-    if (cursor_.remaining() == 0) return std::nullopt;
-    const uint64_t key = varint();
-    Field out{.number = key >> 3};
-    switch (key & 7) {
-      case 0:
-        out.value = varint();
-        return out;
-      case 1:
-        out.value = cursor_.u64();
-        return out;
-      case 5:
-        out.value = cursor_.u32();
-        return out;
-      case 2: {
-        const uint64_t length = varint();
-        check(length <= cursor_.remaining(), "{}: byte {}: a field of {} bytes leaves its message",
-              cursor_.source().name(), cursor_.position(), length);
-        out.is_bytes = true;
-        out.begin = cursor_.position();
-        out.end = out.begin + length;
-        cursor_.skip(length);
-        return out;
-      }
-      default:
-        fail("{}: byte {}: no field of a message", cursor_.source().name(), cursor_.position());
-    }
-  }
-  bool at_end() const { return cursor_.remaining() == 0; }
-
-  uint64_t varint() {
-    uint64_t out = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const uint8_t byte = cursor_.u8();
-      out |= static_cast<uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) return out;
-    }
-    fail("{}: byte {}: a number of more than 64 bits", cursor_.source().name(), cursor_.position());
-  }
-
- private:
-  ByteCursor cursor_;
-};
 
 struct ElementType {
   StoredDType dtype;
@@ -121,7 +63,7 @@ class OnnxReader {
   std::shared_ptr<Document> read() {
     document_->root = document_->make_dict();
     document_->metadata = document_->make_dict();
-    Message model(source_, 0, source_->size());
+    ProtobufMessage model(source_, 0, source_->size());
     while (const auto field = model.next()) {
       switch (field->number) {
         case 1:
@@ -147,7 +89,7 @@ class OnnxReader {
   }
 
  private:
-  std::string text(const Field& field) const {
+  std::string text(const ProtobufField& field) const {
     check(field.is_bytes && field.end - field.begin <= kMaximumText, "{}: byte {}: no text", source_->name(),
           field.begin);
     std::string out(field.end - field.begin, '\0');
@@ -155,7 +97,7 @@ class OnnxReader {
     return out;
   }
 
-  Message message(const Field& field) const {
+  ProtobufMessage message(const ProtobufField& field) const {
     check(field.is_bytes, "{}: byte {}: a number where a message is expected", source_->name(), field.begin);
     return {source_, field.begin, field.end};
   }
@@ -166,10 +108,10 @@ class OnnxReader {
   }
 
   /// StringStringEntryProto
-  void read_property(const Field& field) {
+  void read_property(const ProtobufField& field) {
     std::string key;
     std::string value;
-    Message entry = message(field);
+    ProtobufMessage entry = message(field);
     while (const auto part = entry.next()) {
       if (part->number == 1) key = text(*part);
       if (part->number == 2) value = text(*part);
@@ -177,9 +119,9 @@ class OnnxReader {
     put_metadata(key, document_->make_string(value));
   }
 
-  void read_graph(const Field& field) {
+  void read_graph(const ProtobufField& field) {
     constexpr uint64_t kInitializer = 5;
-    Message graph = message(field);
+    ProtobufMessage graph = message(field);
     while (const auto part = graph.next()) {
       if (part->number == kInitializer) read_tensor(*part);
     }
@@ -190,8 +132,8 @@ class OnnxReader {
     std::string name;
     uint64_t type = 0;
     Shape sizes;
-    std::optional<Field> raw;
-    std::vector<Field> lists;
+    std::optional<ProtobufField> raw;
+    std::vector<ProtobufField> lists;
     bool external = false;
   };
 
@@ -200,16 +142,16 @@ class OnnxReader {
     tensor.sizes.push_back(static_cast<int64_t>(size));
   }
 
-  Described describe_tensor(const Field& field) const {
+  Described describe_tensor(const ProtobufField& field) const {
     Described out;
-    Message tensor = message(field);
+    ProtobufMessage tensor = message(field);
     while (const auto part = tensor.next()) {
       switch (part->number) {
         case 1:
           if (!part->is_bytes) {
             add_size(out, part->value);
           } else {
-            for (Message sizes = message(*part); !sizes.at_end();) add_size(out, sizes.varint());
+            for (ProtobufMessage sizes = message(*part); !sizes.at_end();) add_size(out, sizes.varint());
           }
           break;
         case 2:
@@ -240,7 +182,7 @@ class OnnxReader {
     return out;
   }
 
-  void read_tensor(const Field& field) {
+  void read_tensor(const ProtobufField& field) {
     const Described described = describe_tensor(field);
     const std::string where = fmt::format("{}: initialiser '{}'", source_->name(), printable(described.name));
     check(names_.size() < kMaximumTensors, "{}: more than {} initialisers", source_->name(), kMaximumTensors);
@@ -284,7 +226,7 @@ class OnnxReader {
       check(held_ <= kMaximumNumbers && out.size() + width <= bytes, "{}: more values than its sizes need", where);
       for (size_t i = 0; i < width; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
     };
-    for (const Field& field : tensor.lists) {
+    for (const ProtobufField& field : tensor.lists) {
       check(field.number == type.list, "{}: values of another type", where);
       const size_t width = type.list == 4 ? 4 : type.list == 10 ? 8 : step;
       if (!field.is_bytes) {
@@ -293,7 +235,7 @@ class OnnxReader {
         ByteCursor cursor(source_, field.begin, field.end);
         while (cursor.remaining() > 0) add(width == 4 ? cursor.u32() : cursor.u64(), width);
       } else {
-        for (Message values = message(field); !values.at_end();) add(values.varint(), width);
+        for (ProtobufMessage values = message(field); !values.at_end();) add(values.varint(), width);
       }
     }
     check(out.size() == bytes, "{}: {} bytes of values, {} are needed", where, out.size(), bytes);
@@ -315,7 +257,7 @@ bool is_onnx(const std::shared_ptr<const ByteSource>& source) {
   try {
     bool version = false;
     bool graph = false;
-    Message model(source, 0, source->size());
+    ProtobufMessage model(source, 0, source->size());
     while (const auto field = model.next()) {
       if (field->number == 0 || field->number > kHighestField) return false;
       version |= field->number == 1 && !field->is_bytes && field->value > 0 && field->value < 1000;

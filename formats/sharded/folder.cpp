@@ -12,6 +12,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr uint64_t kMaximumPointer = 4096;
+
 class PartSource : public ByteSource {
  public:
   PartSource(std::shared_ptr<const ByteSource> source, std::string name, uint64_t offset, uint64_t bytes)
@@ -45,12 +47,36 @@ std::optional<std::string> index_file_in(const std::string& folder) {
   return (fs::path(folder) / found[0]).string();
 }
 
+std::optional<std::string> tensorflow_index_in(const std::string& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return std::nullopt;
+  const auto found = files_like(folder, "*.index");
+  if (found.size() != 1) return std::nullopt;
+  const std::string name = found[0].substr(0, found[0].size() - std::string_view(".index").size());
+  if (files_like(folder, name + ".data-00000-of-*").empty()) return std::nullopt;
+  return (fs::path(folder) / found[0]).string();
+}
+
 std::optional<FileFormat> folder_format(const std::string& folder) {
   std::error_code error;
   if (fs::is_regular_file(fs::path(folder) / ".metadata", error)) return FileFormat::Distributed;
   if (!files_like(folder, "*zero_pp_rank_*_optim_states.pt").empty()) return FileFormat::DeepSpeed;
   if (index_file_in(folder)) return FileFormat::Shards;
+  if (tensorflow_index_in(folder)) return FileFormat::Tensorflow;
   return std::nullopt;
+}
+
+std::optional<std::string> latest_in(const std::string& folder) {
+  const std::string pointer = (fs::path(folder) / "latest").string();
+  std::error_code error;
+  if (!fs::is_regular_file(pointer, error) || fs::file_size(pointer, error) > kMaximumPointer || error) {
+    return std::nullopt;
+  }
+  const auto source = open_file(pointer);
+  std::string name(source->size(), '\0');
+  source->read(0, std::as_writable_bytes(std::span(name)));
+  while (!name.empty() && (name.back() == '\n' || name.back() == '\r' || name.back() == ' ')) name.pop_back();
+  return path_in_folder(folder, name, pointer);
 }
 
 std::string path_in_folder(const std::string& folder, const std::string& name, const std::string& where) {

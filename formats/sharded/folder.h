@@ -10,10 +10,18 @@
 namespace bevgrad {
 
 /// What lies in a folder, or nothing where it is no checkpoint as a whole: `.metadata` (a distributed checkpoint of
-/// PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one `*.index.json` (Hugging Face's shards).
+/// PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one `*.index.json` (Hugging Face's shards), one
+/// `*.index` with its values (TensorFlow).
 std::optional<FileFormat> folder_format(const std::string& folder);
 /// The only `*.index.json` in a folder, or nothing.
 std::optional<std::string> index_file_in(const std::string& folder);
+
+/// The only TensorFlow index in a folder that has its values too, or nothing.
+std::optional<std::string> tensorflow_index_in(const std::string& folder);
+
+/// The folder of the last checkpoint, where a file `latest` names it as DeepSpeed's does. Throws Error for a name that
+/// leads out of `folder`.
+std::optional<std::string> latest_in(const std::string& folder);
 
 /// A file beside others, named by one of them: a plain name that cannot lead out of the folder. Throws Error naming
 /// `where` for another.

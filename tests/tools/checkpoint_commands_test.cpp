@@ -133,12 +133,56 @@ TEST(CheckpointCommands, AgainstNamesItsOwnFlag) {
   EXPECT_THAT(outcome.text, HasSubstr("--against"));
 }
 
+TEST(CheckpointCommands, EditMergeAndTheOtherViews) {
+  const std::string folder = fresh_folder();
+  const std::string file = golden("zip_lightning.ckpt");
+  const Outcome edited =
+      shell(fmt::format("bevgrad edit {} {}/e.pt --drop optimizer_states --drop nothing", file, folder));
+  EXPECT_EQ(edited.status, 0) << edited.text;
+  EXPECT_THAT(edited.text,
+              AllOf(HasSubstr("dropped: optimizer_states"), HasSubstr("--drop nothing: no place matches")));
+  EXPECT_EQ(shell(fmt::format("bevgrad edit {} {}/f.pt --drop nothing", file, folder)).status, 1);
+  EXPECT_FALSE(fs::exists(folder + "/f.pt"));
+  const Outcome beside = shell(fmt::format("bevgrad inspect {} {}/e.pt", file, folder));
+  EXPECT_EQ(beside.status, 0) << beside.text;
+  EXPECT_THAT(beside.text, HasSubstr("< optimizer_states"));
+  const Outcome page = shell(fmt::format("bevgrad inspect {} {}/e.pt --html {}/page.html", file, folder, folder));
+  EXPECT_EQ(page.status, 0) << page.text;
+  EXPECT_GT(fs::file_size(folder + "/page.html"), 4000u);
+  EXPECT_EQ(shell(fmt::format("bevgrad inspect {} --html {}/page.html", file, folder)).status, 2) << "it is there";
+  const Outcome lora = shell(fmt::format("bevgrad merge {0}/e.pt --lora {0}/e.pt -o {0}/l.pt", folder));
+  EXPECT_EQ(lora.status, 1);
+  EXPECT_THAT(lora.text, HasSubstr("no factor of a low-rank adapter"));
+  EXPECT_EQ(shell(fmt::format("bevgrad merge {0}/e.pt --join megatron --weights 1 -o {0}/l.pt", folder)).status, 2);
+  const Outcome one = shell(fmt::format("bevgrad merge {0}/e.pt {0}/e.pt --join megatron -o {0}/j.pt", folder));
+  EXPECT_EQ(one.status, 0) << one.text;
+}
+
+TEST(CheckpointCommands, AFolderHasOneVerdict) {
+  const std::string folder = fresh_folder();
+  fs::create_directories(folder + "/below");
+  fs::copy_file(golden("zip_lightning.ckpt"), folder + "/below/a.ckpt");
+  std::ofstream(folder + "/README.md") << "# Words\n";
+  const Outcome summary = shell("bevgrad inspect " + folder);
+  EXPECT_EQ(summary.status, 0) << summary.text;
+  EXPECT_THAT(summary.text, HasSubstr("below/a.ckpt: PyTorch (zip)"));
+  EXPECT_EQ(summary.text.find("README"), std::string::npos);
+  EXPECT_EQ(shell("bevgrad inspect --globals " + folder).status, 0);
+  std::ofstream(folder + "/odd.pkl", std::ios::binary) << std::string("\x80\x02") + "cmylib\nThing\n)R.";
+  EXPECT_EQ(shell("bevgrad inspect --globals " + folder).status, 2);
+  std::ofstream(folder + "/bad.pkl", std::ios::binary) << std::string("\x80\x02") + "cos\nsystem\nU\x02ls\x85R.";
+  EXPECT_EQ(shell("bevgrad inspect --globals " + folder).status, 1);
+  EXPECT_EQ(shell("bevgrad inspect --check " + folder + "/below").status, 0);
+  EXPECT_EQ(shell("bevgrad inspect --hash " + folder).status, 2);
+}
+
 /// Nothing but reading and writing the named files: no process, no socket, no file that a checkpoint names.
 TEST(CheckpointCommands, ReadingActsOnNothing) {
   if (std::system("strace -V > /dev/null 2>&1") != 0) GTEST_SKIP() << "SKIPPED: strace is not there";
   const std::string folder = fresh_folder();
   const std::string trace = folder + "/trace";
-  for (const char* name : {"structure_circles.pt", "distributed", "zero3", "arrays.npz", "structure_attributes.h5"}) {
+  for (const char* name : {"structure_circles.pt", "distributed", "zero3", "arrays.npz", "structure_attributes.h5",
+                           "special.pt", "quantized.gguf", "keras.h5"}) {
     const Outcome outcome =
         shell(fmt::format("GOMP_SPINCOUNT=0 strace -f -o {} -e trace=execve,fork,vfork,socket,connect,unlink,rename "
                           "bevgrad convert {} {}/{}.pt",

@@ -26,8 +26,8 @@ class Losses {
   Losses(const Document& document, const std::unordered_set<NodeId>& kept, const std::unordered_set<std::string>& texts)
       : document_(document), kept_(kept), texts_(texts) {}
 
-  std::vector<std::string> run() {
-    if (walk(document_.root, "", 0) == State::Lost) paths_.emplace_back("everything");
+  std::vector<std::string> below(NodeId id) {
+    if (walk(id, "", 0) == State::Lost) paths_.emplace_back("everything");
     return std::move(paths_);
   }
 
@@ -135,10 +135,19 @@ MetadataTexts tensors_metadata(const Document& document, std::string_view target
       kept_texts.insert(key.text);
     }
   }
-  for (std::string& path : Losses(document, kept, kept_texts).run()) lost.push_back(std::move(path));
+  for (std::string& path : Losses(document, kept, kept_texts).below(document.root)) lost.push_back(std::move(path));
   if (!lost.empty())
     notes.push_back(fmt::format("{} keeps tensors and texts only; left out: {}", target, listed(lost)));
   return out;
+}
+
+void note_lost_entries(const Document& document, std::vector<std::string>& notes) {
+  const auto state_dict = find_state_dict(document);
+  if (!state_dict) return;
+  std::unordered_set<NodeId> kept;
+  for (const auto& [name, id] : parameter_nodes(document, *state_dict)) kept.insert(id);
+  std::vector<std::string> lost = Losses(document, kept, {}).below(*state_dict);
+  if (!lost.empty()) notes.push_back("no tensors, so not in the new state dict: " + listed(lost));
 }
 
 void note_objects(const Document& document, std::vector<std::string>& notes) {

@@ -1,6 +1,7 @@
 #include "hdf5/internal/dataset_values.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "base/text.h"
 #include "formats/hdf5/document_layout.h"
@@ -70,23 +71,28 @@ std::vector<NodeId> DatasetValues::numbers(const std::string& at) {
   const StoredTensor stored = file_.stored(at);
   if (stored.numel() > kMaximumBytes / 8) wrong(at, "{} numbers", stored.numel());
   count(static_cast<uint64_t>(stored.numel()), at);
-  const Tensor values = to_tensor(stored, at);
   std::vector<NodeId> out;
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    switch (values.dtype()) {
-      case DType::Bool:
-        out.push_back(document_.make_bool(values.data<const bool>()[i]));
-        break;
-      case DType::Int64:
-        out.push_back(document_.make_int(values.data<const int64_t>()[i]));
-        break;
-      case DType::Float64:
-        out.push_back(document_.make_float(values.data<const double>()[i]));
-        break;
-      default:
-        wrong(at, "a list of {}", name(values.dtype()));
+  const size_t step = item_size(stored.dtype);
+  for_each_piece(stored, [&](std::span<const std::byte> piece) {
+    for (size_t i = 0; i < piece.size(); i += step) {
+      switch (stored.dtype) {
+        case StoredDType::Bool:
+          out.push_back(document_.make_bool(piece[i] != std::byte{0}));
+          break;
+        case StoredDType::Int64: {
+          int64_t value = 0;
+          std::memcpy(&value, &piece[i], sizeof value);
+          out.push_back(document_.make_int(value));
+          break;
+        }
+        case StoredDType::Float64:
+          out.push_back(document_.make_float(to_double(stored.dtype, &piece[i])));
+          break;
+        default:
+          wrong(at, "a list of {}", name(stored.dtype));
+      }
     }
-  }
+  });
   return out;
 }
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "hdf5/internal/document_parts.h"
@@ -25,7 +27,7 @@ class ForeignReader {
     } else {
       put_attributes("");
     }
-    for (const std::string& member : file_.members()) {
+    for (const std::string& member : in_stated_order("", file_.members())) {
       if (!file_.is_group(member) && !file_.is_dataset(member)) continue;
       document_.insert(root, unescape_link(member), read(member, member == "state_dict", 1));
     }
@@ -98,7 +100,7 @@ class ForeignReader {
     }
     walk_.enter(at, depth);
     const NodeId dict = ordered ? document_.make_ordered_dict() : document_.make_dict();
-    for (const std::string& member : file_.members(at)) {
+    for (const std::string& member : in_stated_order(at, file_.members(at))) {
       const std::string inner = at + "/" + member;
       // What is neither, is a datatype with a name.
       if (!file_.is_group(inner) && !file_.is_dataset(inner)) continue;
@@ -107,11 +109,47 @@ class ForeignReader {
     return dict;
   }
 
+  /// Keras lists a model's layers, and a layer's variables ("conv1/kernel:0"), in attributes; groups by themselves are
+  /// sorted by name. Members that no list names come last.
+  std::vector<std::string> in_stated_order(const std::string& at, std::vector<std::string> members) const {
+    if (own_) return members;
+    std::unordered_map<std::string, size_t> places;
+    const auto add = [&](const std::string& path) {
+      places.try_emplace(path.substr(0, path.find('/')), places.size());
+    };
+    for (const Hdf5Attribute& attribute : file_.attributes(at)) {
+      const bool variables = attribute.name == "weight_names";
+      if ((!variables && attribute.name != "layer_names") || attribute.kind != Hdf5Attribute::Kind::Texts) continue;
+      for (const std::string& text : attribute.texts) add(text);
+      if (variables) orders_[at] = attribute.texts;
+    }
+    // Below a layer: what its list says of the groups on the way to its variables.
+    for (size_t end = at.rfind('/'); places.empty() && end != std::string::npos && end > 0;
+         end = at.rfind('/', end - 1)) {
+      const auto list = orders_.find(at.substr(0, end));
+      if (list == orders_.end()) continue;
+      const std::string below = at.substr(end + 1) + "/";
+      for (const std::string& text : list->second) {
+        if (text.starts_with(below)) add(text.substr(below.size()));
+      }
+    }
+    if (places.empty()) return members;
+    std::stable_sort(members.begin(), members.end(), [&](const std::string& a, const std::string& b) {
+      const auto place = [&](const std::string& name) {
+        const auto found = places.find(name);
+        return found == places.end() ? places.size() : found->second;
+      };
+      return place(a) < place(b);
+    });
+    return members;
+  }
+
   DatasetValues& values_;
   const Hdf5Reader& file_;
   Document& document_;
   GroupWalk walk_;
   bool own_;
+  mutable std::unordered_map<std::string, std::vector<std::string>> orders_;  // weight_names by group
 };
 
 }  // namespace

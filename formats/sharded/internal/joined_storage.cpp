@@ -1,11 +1,9 @@
 #include "sharded/internal/joined_storage.h"
 
 #include <algorithm>
-#include <cstring>
-#include <mutex>
-#include <numeric>
 
 #include "base/error.h"
+#include "internal/computed_storage.h"
 
 namespace bevgrad {
 
@@ -38,28 +36,6 @@ class ConcatenatedStorage : public StoredStorage {
 
   std::vector<Segment> segments_;
   std::vector<uint64_t> ends_;
-};
-
-class LogicalStorage : public StoredStorage {
- public:
-  explicit LogicalStorage(const StoredTensor& tensor)
-      : StoredStorage(tensor.storage->name(), tensor.nbytes()), tensor_(tensor) {}
-  void verify() const override { tensor_.storage->verify(); }
-
- private:
-  void read_checked(uint64_t offset, std::span<std::byte> out) const override {
-    const std::scoped_lock lock(mutex_);
-    if (bytes_.empty()) {
-      bytes_.resize(bytes());
-      ValueReader(tensor_).read(bytes_);
-    }
-    std::memcpy(out.data(), bytes_.data() + offset, out.size());
-    if (offset + out.size() == bytes()) std::vector<std::byte>().swap(bytes_);
-  }
-
-  const StoredTensor tensor_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::byte> bytes_;
 };
 
 /// A chunk as runs of elements that lie together in the whole tensor, in the order in which they lie there.
@@ -177,7 +153,8 @@ std::shared_ptr<const StoredStorage> concatenated_storage(std::string name, std:
 }
 
 std::shared_ptr<const StoredStorage> logical_storage(const StoredTensor& tensor) {
-  return std::make_shared<LogicalStorage>(tensor);
+  return computed_storage(tensor.storage->name(), tensor.nbytes(), tensor.storage,
+                          [tensor](std::span<std::byte> out) { ValueReader(tensor).read(out); });
 }
 
 StoredTensor chunked_tensor(std::string name, StoredDType dtype, const Shape& sizes, std::vector<Chunk> chunks) {

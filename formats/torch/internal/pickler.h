@@ -39,7 +39,8 @@ class TorchPickler {
   void save(NodeId id, int depth);
   void save_tensor(const Node& node);
   void save_storage(const StoredTensor& tensor, const char* type);
-  void save_arguments(NodeId tuple, int depth);
+  void save_arguments(NodeId tuple, bool quantized, int depth);
+  const char* quantized_storage(const Node& storage, const std::vector<NodeId>& arguments) const;
   void save_tuple(NodeId id, int depth);
   void save_set(NodeId id, int depth);
   UniqueNames texts_among(const std::vector<NodeId>& ids, size_t step) const;

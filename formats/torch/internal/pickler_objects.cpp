@@ -140,7 +140,7 @@ void TorchPickler::save_object(NodeId id, int depth) {
   } else if ((type == "torch.Size" || type == "torch.device" || is_kept_call(type)) && is_bare_call(node)) {
     const size_t dot = type.rfind('.');
     global(std::string(type.substr(0, dot)), std::string(type.substr(dot + 1)));
-    save_arguments(node.items[1], depth + 1);
+    save_arguments(node.items[1], type == "torch._utils._rebuild_qtensor", depth + 1);
     byte(opcode::Reduce);
     put(id);
   } else if (type.starts_with("pathlib.") && node.items.size() == 2) {
@@ -155,20 +155,37 @@ void TorchPickler::save_object(NodeId id, int depth) {
   }
 }
 
-/// The arguments of a call that is kept: storages among them, as quantized tensors have, stay storages.
-void TorchPickler::save_arguments(NodeId tuple, int depth) {
+/// The arguments of a call that is kept. The first one of a quantized tensor is its storage, of the class that says how
+/// its bytes are packed.
+void TorchPickler::save_arguments(NodeId tuple, bool quantized, int depth) {
   byte(opcode::Mark);
-  for (const NodeId item : document_.node(tuple).items) {
-    const Node& node = document_.node(item);
-    const bool storage = node.kind == ValueKind::Tensor && node.text.starts_with("torch.Q") &&
-                         node.text.ends_with("Storage") && node.tensor->is_contiguous() && storage_dtype(node.text);
-    if (storage) {
-      save_storage(*node.tensor, node.text.c_str() + std::string_view("torch.").size());
+  const std::vector<NodeId>& items = document_.node(tuple).items;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Node& node = document_.node(items[i]);
+    if (quantized && i == 0 && node.kind == ValueKind::Tensor && node.tensor->is_contiguous()) {
+      save_storage(*node.tensor, quantized_storage(node, items));
     } else {
-      save(item, depth + 1);
+      save(items[i], depth + 1);
     }
   }
   byte(opcode::TupleFromMark);
+}
+
+/// As the file called it; other formats keep the bytes alone, of which the shape tells how many share one.
+const char* TorchPickler::quantized_storage(const Node& storage, const std::vector<NodeId>& arguments) const {
+  constexpr std::string_view kModule = "torch.";
+  if (storage.text.starts_with("torch.Q") && storage_dtype(storage.text)) return storage.text.c_str() + kModule.size();
+  if (storage.tensor->dtype == StoredDType::Int8) return "QInt8Storage";
+  if (storage.tensor->dtype == StoredDType::Int32) return "QInt32Storage";
+  double values = 1;
+  if (arguments.size() > 2) {
+    for (const NodeId size : document_.node(arguments[2]).items) {
+      values *= static_cast<double>(document_.node(size).integer);
+    }
+  }
+  const auto bytes = static_cast<double>(storage.tensor->numel());
+  if (values > 2 * bytes) return "QUInt2x4Storage";
+  return values > bytes ? "QUInt4x2Storage" : "QUInt8Storage";
 }
 
 }  // namespace bevgrad

@@ -77,6 +77,7 @@ class Rebuilder {
   void rebuild(NodeId id);
   void rebuild_from_storage(NodeId id, bool with_dtype);
   void rebuild_parameter(NodeId id);
+  void apply_state(NodeId id, const std::string& type, NodeId state);
   void become_tensor(NodeId id, StoredTensor tensor, std::string type);
   void become_flat_tensor(NodeId id);
   /// Conjugated and negated views: PyTorch saves the values as they lie and a bit beside them.
@@ -244,6 +245,42 @@ void Rebuilder::rebuild_parameter(NodeId id) {
   become_tensor(id, std::move(tensor), "torch.nn.parameter.Parameter");
 }
 
+/// What a subclass of Tensor keeps in attributes: (None, attributes), or the attributes alone. That of a DTensor is
+/// the part of its values that its rank had.
+void Rebuilder::apply_state(NodeId id, const std::string& type, NodeId state) {
+  NodeId attributes = state;
+  if (node(state).kind == ValueKind::Tuple && node(state).items.size() == 2) {
+    attributes = node(state).items[document_.is_mapping(node(state).items[1]) ? 1 : 0];
+  }
+  const bool wrapper = document_.type_name(id) == "torch._utils._rebuild_wrapper_subclass";
+  if (wrapper && type.ends_with(".DTensor") && document_.is_mapping(attributes)) {
+    const auto local = document_.find(attributes, "_local_tensor");
+    if (local && node(*local).kind == ValueKind::Tensor) {
+      const Shape whole = shape(argument(id, 2), id, "size");
+      StoredTensor tensor = *node(*local).tensor;
+      tensor.requires_grad = argument_count(id) > 7 && node(argument(id, 7)).integer != 0;
+      if (tensor.sizes != whole) {
+        document_.left_out.push_back(fmt::format("other ranks' parts of a DTensor {}, of which this file has {}",
+                                                 to_string(whole), to_string(tensor.sizes)));
+      }
+      return become_tensor(id, std::move(tensor), type);
+    }
+  }
+  Node& target = document_.node(id);
+  if (target.kind != ValueKind::Tensor) {
+    if (node(state).kind == ValueKind::None) return;
+    if (!target.object) target.object = std::make_unique<ObjectParts>();
+    target.object->states.push_back(state);
+    return;
+  }
+  std::string names;
+  const auto& entries = document_.entries(attributes);
+  for (size_t i = 0; i + 1 < entries.size(); i += 2) {
+    names += (names.empty() ? "" : ", ") + printable(node(entries[i]).text, 40);
+  }
+  if (!names.empty()) document_.left_out.push_back(fmt::format("attributes of a {}: {}", printable(type, 80), names));
+}
+
 void Rebuilder::rebuild(NodeId id) {
   const Node& call = node(id);
   if (node(call.items[0]).kind != ValueKind::Global || node(call.items[1]).kind != ValueKind::Tuple) return;
@@ -264,9 +301,11 @@ void Rebuilder::rebuild(NodeId id) {
         node(function).text.find("_rebuild_from_type") != std::string::npos) {
       return;
     }
+    const NodeId state = argument_count(id) > 3 ? argument(id, 3) : 0;
     document_.node(id).items = {function, arguments};
     rebuild(id);
     if (node(id).kind == ValueKind::Tensor) document_.node(id).text = type;
+    apply_state(id, type, state);
   } else if (name == "torch._utils._rebuild_device_tensor_from_numpy" ||
              name == "torch._utils._rebuild_device_tensor_from_cpu_tensor" ||
              name == "torch._utils._rebuild_xla_tensor") {
