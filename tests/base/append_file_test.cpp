@@ -60,7 +60,7 @@ TEST(AppendFile, ARecordThatDoesNotFitLeavesNothing) {
       file.append("abcdefgh");
       FAIL() << "expected an Error";
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(path), testing::HasSubstr("disk full?")));
+      EXPECT_THAT(error.what(), ::testing::AllOf(::testing::HasSubstr(path), ::testing::HasSubstr("disk full?")));
     }
     EXPECT_EQ(read_file(path), "12345678");
     file.append("90");
