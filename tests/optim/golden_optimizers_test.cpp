@@ -17,12 +17,12 @@ namespace {
 
 const std::vector<std::pair<std::string, Shape>> kSizes = {{"weight", {6, 4}}, {"bias", {5}}};
 
-struct Run {
+struct Steps {
   std::vector<Tensor> values;
   std::unique_ptr<Optimizer> optimizer;
   Device device;
 
-  Run(std::unique_ptr<Optimizer> made, Device where) : optimizer(std::move(made)), device(where) {
+  Steps(std::unique_ptr<Optimizer> made, Device where) : optimizer(std::move(made)), device(where) {
     StateDict parameters;
     for (const auto& [name, sizes] : kSizes) {
       values.push_back(ops::to(golden_tensor("optim." + name, sizes), device));
@@ -46,7 +46,7 @@ void expect_golden(const std::string& name, double lr, const Make& make, double 
   static const auto golden = load_golden("train/optimizers.golden");
   for (const Device device : test_devices()) {
     SCOPED_TRACE(name + " on " + to_string(device));
-    Run run(make(), device), resumed(make(), device);
+    Steps run(make(), device), resumed(make(), device);
     for (int step = 1; step <= 100; ++step) {
       run.step(step, lr);
       if (step == 10) {
@@ -63,7 +63,9 @@ void expect_golden(const std::string& name, double lr, const Make& make, double 
         EXPECT_LT(relative_error(detach(run.values[i]), golden.at(fmt::format("{}.{}.{}", name, kSizes[i].first, step))),
                   tolerance)
             << kSizes[i].first << " after " << step;
-        if (step == 100) EXPECT_EQ(resumed.values[i].to_vector(), run.values[i].to_vector());
+        if (step == 100) {
+          EXPECT_EQ(resumed.values[i].to_vector(), run.values[i].to_vector());
+        }
       }
     }
     EXPECT_GT(run.optimizer->state_bytes(), 0u);
@@ -94,7 +96,7 @@ TEST(GoldenOptimizers, FollowPyTorchFor100Steps) {
 }
 
 TEST(GoldenOptimizers, StateOfAnotherShapeIsRefused) {
-  Run run(std::make_unique<Adafactor>(), Device{});
+  Steps run(std::make_unique<Adafactor>(), Device{});
   run.step(1, 0.1);
   auto state = run.optimizer->state();
   EXPECT_EQ(state.at("row_var")[0].second.sizes(), (Shape{6, 1}));
@@ -130,7 +132,9 @@ TEST(GoldenSchedules, PlateauFallsWhenPyTorchs) {
   for (size_t i = 0; i < values.size(); ++i) {
     EXPECT_NEAR(plateau.step(values[i] + 2), expected[i], 1e-7) << i;
     if (i == 20) resumed.load(plateau.state());
-    if (i > 20) EXPECT_EQ(resumed.step(values[i] + 2), plateau.lr());
+    if (i > 20) {
+      EXPECT_EQ(resumed.step(values[i] + 2), plateau.lr());
+    }
   }
   EXPECT_LT(plateau.lr(), 0.1);
 }

@@ -105,7 +105,7 @@ std::vector<OpCase> attention_cases() {
       {[] {
          scaled_dot_product_attention(zeros({2, 3}), zeros({2, 3}), zeros({2, 3}), {.attn_mask = zeros({3, 2})});
        },
-       "attn_mask"},
+       "scaled_dot_product_attention: shapes [3,2] and [2,2] do not broadcast"},
       {[] {
          scaled_dot_product_attention(zeros({2, 3}), zeros({2, 3}), zeros({2, 3}), {.dropout_p = 0.1});
        },
