@@ -28,6 +28,13 @@ using Clock = std::chrono::steady_clock;
 /// The most batches that wait for evaluation: they are held in memory beside the one that is being evaluated.
 constexpr size_t kMostWaiting = 4;
 
+/// A signal that any rank got, so that all of them go on or end.
+int signal_of_any(ProcessGroup& group, int signal) {
+  for (const std::string& text : gather_texts(group, std::to_string(signal)))
+    signal = std::max(signal, std::atoi(text.c_str()));
+  return signal;
+}
+
 }  // namespace
 
 struct Validator::Impl {
@@ -162,7 +169,7 @@ std::vector<PerturbedFigures> Validator::Impl::play_perturbed(Network& network) 
     worker.push([&results, this] { results.finish(group); });
     worker.finish();
     all.push_back({perturbation, results.summary().headline.figures});
-    if (played.signal != 0) break;
+    if (signal_of_any(group, played.signal) != 0) break;
   }
   return all;
 }
@@ -182,8 +189,9 @@ std::map<std::string, double> Validator::run(Network& network) {
   // Metrics and pictures are made beside the network's next batches, in the order of the batches.
   BackgroundWorker worker(kMostWaiting);
   const Impl::Played played = impl_->play(network, proto, results, worker, nullptr);
-  const std::vector<PerturbedFigures> perturbed =
-      played.signal == 0 ? impl_->play_perturbed(network) : std::vector<PerturbedFigures>();
+  std::vector<PerturbedFigures> perturbed;
+  if (proto.eval().has_perturb() && signal_of_any(group, played.signal) == 0)
+    perturbed = impl_->play_perturbed(network);
   worker.push([&] { results.finish(group, perturbed); });
   worker.finish();
   impl_->first_pictures = results.first_pictures();

@@ -51,7 +51,13 @@ TEST(Lens, KnownCasesOfEachFormula) {
 }
 
 TEST(Lens, TheRationalModelHoldsOpenCvsFiveCoefficients) {
-  Camera camera{.width = 640, .height = 480, .fx = 300, .fy = 310, .cx = 319.5, .cy = 239.5};
+  Camera camera;
+  camera.width = 640;
+  camera.height = 480;
+  camera.fx = 300;
+  camera.fy = 310;
+  camera.cx = 319.5;
+  camera.cy = 239.5;
   camera.distortion = {-0.2, 0.05, 0.002, -0.001, 0.01};
   const Lens same = lens(LensModel::Rational, {-0.2, 0.05, 0.002, -0.001, 0.01, 0, 0, 0}, 300, 310);
   const CameraProjector projector(camera);
