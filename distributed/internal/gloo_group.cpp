@@ -187,7 +187,7 @@ class GlooGroup final : public ProcessGroup {
   WorkHandle send(const Tensor& tensor, int to) override {
     check_dense("send", tensor);
     check_peer("send", to, false);
-    return enqueue("send", tensor, [=, this](uint32_t) {
+    return enqueue("send", tensor, true, [=, this](uint32_t) {
       const auto buffer = context_->createUnboundBuffer(tensor.raw_data(), tensor.nbytes());
       buffer->send(to, kMessageSlot);
       buffer->waitSend();
@@ -197,7 +197,7 @@ class GlooGroup final : public ProcessGroup {
   WorkHandle receive(const Tensor& tensor, int from) override {
     check_dense("receive", tensor);
     check_peer("receive", from, false);
-    return enqueue("receive", tensor, [=, this](uint32_t) {
+    return enqueue("receive", tensor, true, [=, this](uint32_t) {
       const auto buffer = context_->createUnboundBuffer(tensor.raw_data(), tensor.nbytes());
       buffer->recv(from, kMessageSlot);
       buffer->waitRecv();
@@ -240,6 +240,7 @@ class GlooGroup final : public ProcessGroup {
     Clock::time_point asked = Clock::now();
     std::promise<Clock::time_point> done;  // when it ended
     int64_t flight = 0;                    // its number in the flight record
+    bool is_message = false;               // between two ranks: the others know nothing of it
   };
 
   class Handle final : public Work {
@@ -266,7 +267,12 @@ class GlooGroup final : public ProcessGroup {
   }
 
   WorkHandle enqueue(const char* call, const Tensor& tensor, std::function<void(uint32_t)> run) {
+    return enqueue(call, tensor, false, std::move(run));
+  }
+
+  WorkHandle enqueue(const char* call, const Tensor& tensor, bool is_message, std::function<void(uint32_t)> run) {
     Job job;
+    job.is_message = is_message;
     job.call = tensor.defined() ? fmt::format("{} of {}", call, describe(tensor)) : call;
     job.run = std::move(run);
     job.flight = meeting_->flight().ask(name_, job.call, meeting_->place());
@@ -304,7 +310,8 @@ class GlooGroup final : public ProcessGroup {
       try {
         if (failure_) std::rethrow_exception(failure_);
         meeting_->flight().begin(job.flight);
-        job.run(tag++);
+        // Tags count collectives: what two ranks send one another must not set them apart from a third.
+        job.run(job.is_message ? 0 : tag++);
         meeting_->flight().end(job.flight);
         lock.lock();
         const auto end = Clock::now();

@@ -96,6 +96,20 @@ TEST_P(Sizes, TheOthers) {
   }));
 }
 
+// Messages that a rank has no part in do not set it apart from the others.
+TEST(GlooMessages, TwoRanksOfThreeTalkBetweenCollectives) {
+  const std::vector<std::string> errors = run_ranks({3, DeviceKind::CPU}, [](ProcessGroup& group, Device) {
+    const Tensor values = full({5}, group.rank());
+    for (int i = 0; i < 3; ++i) {
+      if (group.rank() == 0) group.receive(values, 2)->wait();
+      if (group.rank() == 2) group.send(values, 0)->wait();
+      group.all_reduce(values, ReduceOp::Max)->wait();
+      EXPECT_EQ(values.to_vector(), std::vector<double>(5, 2));
+    }
+  });
+  EXPECT_THAT(errors, ::testing::Each(""));
+}
+
 TEST_P(Sizes, EveryType) {
   expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
     for (const DType dtype :
