@@ -46,7 +46,8 @@ void Optimizer::set_parameters(std::vector<OptimizedParameter> parameters) {
   parameters_ = std::move(parameters);
 }
 
-void Optimizer::step(double lr) {
+void Optimizer::step(double lr, double gradient_factor) {
+  std::vector<Update> updates;
   for (const OptimizedParameter& parameter : parameters_) {
     Tensor gradient = grad(parameter.value);
     if (!gradient.defined()) continue;
@@ -58,8 +59,13 @@ void Optimizer::step(double lr) {
     ParameterState& state = states_[parameter.name];
     state.tensors.resize(tensor_names_.size());
     ++state.step;
-    update(parameter, gradient, lr * parameter.lr_scale, state);
+    updates.push_back({&parameter, gradient, lr * parameter.lr_scale, &state});
     ++parameter.value.storage()->version;
+  }
+  if (updates.empty() || update_at_once(updates, gradient_factor)) return;
+  for (const Update& one : updates) {
+    if (gradient_factor != 1) ops::mul_(one.gradient, gradient_factor);
+    update(*one.parameter, one.gradient, one.lr, *one.state);
   }
 }
 

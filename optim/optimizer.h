@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -42,8 +43,8 @@ class Optimizer {
   const std::vector<OptimizedParameter>& parameters() const { return parameters_; }
 
   /// One update with learning rate `lr` from the gradients of the parameters; one without a gradient stays as it is
-  /// (and does not decay).
-  void step(double lr);
+  /// (and does not decay). The gradients count times `gradient_factor` (clip_factor), and may then be multiplied by it.
+  void step(double lr, double gradient_factor = 1);
   /// Forgets the gradients.
   void zero_grad();
 
@@ -76,6 +77,18 @@ class Optimizer {
   /// scale in it already.
   virtual void update(const OptimizedParameter& parameter, const Tensor& gradient, double lr,
                       ParameterState& state) = 0;
+
+  /// One call of update().
+  struct Update {
+    const OptimizedParameter* parameter;
+    Tensor gradient;
+    double lr;
+    ParameterState* state;
+  };
+
+  /// All updates of a step in fewer launches than one each, the gradients counted times `gradient_factor`. Returns
+  /// whether it did, else they are done one by one.
+  virtual bool update_at_once(std::span<const Update> /*updates*/, double /*gradient_factor*/) { return false; }
 
  private:
   std::string name_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "autograd/functions.h"
 #include "base/files.h"
@@ -14,6 +15,8 @@
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
+#include "tensor/build_info.h"
+#include "tensor/read_scalars.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
@@ -94,6 +97,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   if (proto.train().lr_scaling() == config::Train::sqrt) lr_factor_ = std::sqrt(group.size() / 8.0);
   log_.info(fmt::format("config {}, work folder {}, {} rank(s), batch {} x {}", document.source, work_dir_.path(),
                         group.size(), group.size(), proto.train().batch_size()));
+  if (!options_.device.is_cpu())
+    log_.info(fmt::format("{}: {} (train.allow_tf32)", to_string(options_.device), arithmetic(options_.device)));
   for (const std::string& remark : data_.remarks()) log_.info(remark);
   data_.require_same(group_);
   if (parallel_.is_first()) work_dir_.write_text("config.prototxt", configs::to_text(proto));
@@ -217,14 +222,32 @@ NetworkOutput Trainer::next_output(size_t source, Batch& batch) {
   return output;
 }
 
-double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
-  const config::Config& proto = document_.proto;
+void Trainer::train_batch(size_t source, StepReport& report, bool is_last, std::optional<QueuedBatch>& last) {
+  if (last) take_losses(*last, read_scalars(last->losses.numbers), report);
+  last = {};  // the maps of one batch alone are kept
   Batch batch;
   NetworkOutput output = next_output(source, batch);
   batch.images.clear();  // only the labels are needed from here on
   if (batch.on_device) batch.on_device->drop_images();
-  Losses losses = compute_losses(output, batch, sources_[source].tasks());
+  const QueuedLosses losses = queue_losses(output, batch, sources_[source].tasks());
   profile::phase_done("loss");
+  QueuedBatch queued{std::move(output), losses, std::move(batch.keys)};
+  if (options_.device.is_cpu()) {
+    take_losses(queued, read_scalars(losses.numbers), report);
+  } else {
+    // On a GPU they are read with the norm of the gradient, when the whole step is queued.
+    last = std::move(queued);
+  }
+  queued = {};  // what the tape does not need goes before backward
+  const double share = 1.0 / document_.proto.train().accumulate_grad_batches();
+  const Tensor total = share == 1.0 ? losses.total : mul(losses.total, share);
+  if (is_last) parallel_.begin_backward(total);
+  backward(total);
+  if (is_last) parallel_.end_backward();
+}
+
+void Trainer::take_losses(const QueuedBatch& queued, std::span<const double> values, StepReport& report) {
+  Losses losses = queued.losses.read(values);
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
@@ -233,26 +256,26 @@ double Trainer::train_batch(size_t source, StepReport& report, bool is_last) {
     // The sum over the ranks is not finite on any of them: each says what it knows and ends.
     const bool is_here = !std::isfinite(losses.value);
     fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
-         global_step_, loss, is_here ? find_not_finite(*network_, output, losses) : "on another rank",
-         batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
+         global_step_, loss, is_here ? find_not_finite(*network_, queued.output, losses) : "on another rank",
+         queued.keys.empty() ? "" : queued.keys[0], saved.empty() ? "none" : saved[0]);
   }
-  report.samples.insert(report.samples.end(), batch.keys.begin(), batch.keys.end());
-  const double share = 1.0 / proto.train().accumulate_grad_batches();
+  report.samples.insert(report.samples.end(), queued.keys.begin(), queued.keys.end());
+  const double share = 1.0 / document_.proto.train().accumulate_grad_batches();
   for (const auto& [name, value] : losses.terms) {
     const auto found = std::find_if(report.terms.begin(), report.terms.end(),
                                     [&name = name](const auto& term) { return term.first == name; });
-    if (found == report.terms.end()) {
-      report.terms.emplace_back(name, value * share);
-    } else {
-      found->second += value * share;
-    }
+    auto& total = found == report.terms.end() ? report.terms.emplace_back(name, 0) : *found;
+    total.second += value * share;
   }
-  output = {};  // what the tape does not need goes before backward
-  const Tensor total = share == 1.0 ? losses.total : mul(losses.total, share);
-  if (is_last) parallel_.begin_backward(total);
-  backward(total);
-  if (is_last) parallel_.end_backward();
-  return loss * share;
+  report.loss += loss * share;
+}
+
+double Trainer::read_step(const std::optional<QueuedBatch>& last, StepReport& report) {
+  std::vector<Tensor> numbers = last ? last->losses.numbers : std::vector<Tensor>();
+  numbers.push_back(squared_grad_norm(optimizer_->parameters()));
+  const std::vector<double> values = read_scalars(numbers);
+  if (last) take_losses(*last, values, report);
+  return std::sqrt(values.back());
 }
 
 bool Trainer::skips(StepReport& report) {
@@ -276,22 +299,23 @@ StepReport Trainer::step() {
   StepReport report;
   report.step = global_step_;
   report.lr = lr_at(global_step_);
+  std::optional<QueuedBatch> last;
   for (int i = 0; i < train.accumulate_grad_batches(); ++i) {
     const bool is_last = i + 1 == train.accumulate_grad_batches();
     for (size_t source = 0; source < sources_.size(); ++source)
-      report.loss += train_batch(source, report, is_last && source + 1 == sources_.size());
-  }
-  if (skips(report)) {
-    optimizer_->zero_grad();
-    ++global_step_;
-    return report;
+      train_batch(source, report, is_last && source + 1 == sources_.size(), last);
   }
   if (train.grad_clip_value() > 0) {
     std::vector<Tensor> values;
     for (const OptimizedParameter& parameter : optimizer_->parameters()) values.push_back(parameter.value);
     clip_grad_value(values, train.grad_clip_value());
   }
-  report.grad_norm = clip_grad_norm(optimizer_->parameters(), train.grad_clip_norm());
+  report.grad_norm = read_step(last, report);
+  if (skips(report)) {
+    optimizer_->zero_grad();
+    ++global_step_;
+    return report;
+  }
   if (!std::isfinite(report.grad_norm)) {
     for (const OptimizedParameter& parameter : optimizer_->parameters()) {
       const Tensor gradient = grad(parameter.value);
@@ -300,9 +324,12 @@ StepReport Trainer::step() {
     }
     fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
   }
-  optimizer_->step(report.lr);
+  const bool draws_histograms = train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0;
+  double factor = clip_factor(report.grad_norm, train.grad_clip_norm());
+  if (draws_histograms) scale_gradients(optimizer_->parameters(), std::exchange(factor, 1));
+  optimizer_->step(report.lr, factor);
   // Weights as a checkpoint of this step has them, beside the gradients that made them.
-  if (train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0) log_histograms();
+  if (draws_histograms) log_histograms();
   optimizer_->zero_grad();
   if (average_) average_->update(network_->state_dict());
   profile::phase_done("optimizer");

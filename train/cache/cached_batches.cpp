@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include "tensor/ops.h"
 #include "train/network_state.h"
 
 namespace bevgrad {
@@ -34,7 +35,9 @@ CachedBatches::Ahead CachedBatches::prepare(Generator generator) {
       .batch = source_.next(), .bev_fused = {}, .history = {}, .generator = generator, .sampler = {}};
   prepared.sampler = source_.state();
   const std::vector<int64_t>& entries = prepared.batch.entries;
-  prepared.bev_fused = copies->add(features_.features(entries, DType::Float32));
+  // A GPU gets them as they are stored, which may be half as many bytes.
+  prepared.bev_fused =
+      copies->add(features_.features(entries, features_.device().is_cpu() ? DType::Float32 : features_.stored_as()));
   if (source_.has_history()) {
     if (!source_.is_shuffled()) count_runs(prepared.batch);
     prepared.history = features_.history(entries, history_, &prepared.generator,
@@ -54,6 +57,7 @@ PreparedBatch CachedBatches::next(const Generator& generator) {
   copies_->wait();
   state_ = ahead.batch.sampler;
   launch(ahead.batch.generator);
+  ahead.batch.bev_fused = ops::to(ahead.batch.bev_fused, DType::Float32);
   return std::move(ahead.batch);
 }
 
