@@ -102,7 +102,7 @@ endif()
 
 # Headers whose functors run on either device: what includes one is compiled for the device that there is.
 set(BEVGRAD_LAUNCHES
-  "#include \"(tensor/(launch|walk|pointwise)|autograd/functions/sample_at|internal/sums|losses/internal/class_rows)\\.h\"")
+  "#include \"(tensor/(launch|launch_teams|walk|pointwise)|autograd/functions/sample_at|internal/(sums|tensor_list)|losses/internal/class_(rows|sums))\\.h\"")
 
 # Sorts a room's sources. Those that need CUDA's libraries leave `list` unless there is CUDA; those that launch functors
 # are marked for nvcc where there is. `emulated`: those of both kinds, which are compiled once more for an emulated device.

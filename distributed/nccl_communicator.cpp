@@ -39,7 +39,9 @@ std::string describe_nccl(ncclResult_t result, ncclComm_t communicator) {
   for (char& c : last)
     if (c == '\n') c = ' ';
   last.erase(last.find_last_not_of(' ') + 1);
-  return last.empty() ? text : text + "; " + last;
+  if (!last.empty()) text += "; " + last;
+  if (result == ncclSystemError) text += "; in a container: is /dev/shm large enough (--shm-size=1g, --ipc=host)?";
+  return text;
 }
 
 void check_nccl(ncclResult_t result, const char* call, ncclComm_t communicator) {

@@ -50,7 +50,7 @@ History HistoryFeatureManager::sample(const std::vector<FrameMoment>& moments, G
       const Tensor& feature = queue.frames[static_cast<size_t>(matches[k].frame)].feature;
       const Pose& then = queue.frames[static_cast<size_t>(matches[k].posed)].moment.ego_pose;
       ops::copy_(place_history(history, n, static_cast<int64_t>(k), now.ego_pose, then, feature.sizes(),
-                               options_.storage, options_, feature.device()),
+                               {.dtype = options_.storage, .device = feature.device()}, options_),
                  feature);
     }
   }

@@ -120,14 +120,15 @@ History blank_history(int64_t samples, const HistoryOptions& options) {
 }
 
 Tensor place_history(History& history, int64_t n, int64_t k, const Pose& now, const Pose& then, const Shape& feature,
-                     DType dtype, const HistoryOptions& options, Device device) {
+                     TensorOptions layout, const HistoryOptions& options) {
   const int64_t samples = history.valid.size(0), count = history.valid.size(1);
   history.valid.data<bool>()[n * count + k] = true;
   if (!options.identity_warp) write_warp(history, n, k, ground_warp(now, then));
   Tensor& features = history.prev_feat_list[static_cast<size_t>(k)];
-  if (!features.defined())
-    features = zeros({samples, feature[0], feature[1], feature[2]},
-                     {.dtype = dtype, .format = MemoryFormat::ChannelsLast, .device = device});
+  if (!features.defined()) {
+    layout.format = MemoryFormat::ChannelsLast;
+    features = zeros({samples, feature[0], feature[1], feature[2]}, layout);
+  }
   return ops::select(features, 0, n);
 }
 

@@ -71,8 +71,9 @@ std::vector<HistoryMatch> match_history(std::span<const double> past, double now
 /// A history of `samples` in which nothing is valid yet.
 History blank_history(int64_t samples, const HistoryOptions& options);
 /// Marks interval k of sample n as taken from a frame whose pose is `then`, and returns the place [C,H,W] of its
-/// feature in prev_feat_list, which begins as zeros [samples,C,H,W] of `dtype` on `device`.
+/// feature in prev_feat_list, which begins as zeros [samples,C,H,W], channels-last, of the dtype and where `layout`
+/// says.
 Tensor place_history(History& history, int64_t n, int64_t k, const Pose& now, const Pose& then, const Shape& feature,
-                     DType dtype, const HistoryOptions& options, Device device = {});
+                     TensorOptions layout, const HistoryOptions& options);
 
 }  // namespace bevgrad

@@ -18,6 +18,8 @@ namespace {
 
 // Samples whose LiDAR maps are computed together where no gradient is wanted.
 constexpr int64_t kLidarChunk = 4;
+// A GPU has no cache that a chunk should stay in, and many multiprocessors to fill: it takes so many times as much.
+constexpr int64_t kGpuChunks = 8;
 
 constexpr const char* kTemporalFusion = "bev_static_temporal_fusion";
 
@@ -166,7 +168,7 @@ int64_t Network::graph_replays() const {
 
 Tensor Network::camera_trunk_in_chunks(size_t group, const Tensor& images) {
   const int64_t count = images.size(0), pixels = images.size(2) * images.size(3);
-  const int64_t limit = options_.trunk_chunk_pixels;
+  const int64_t limit = options_.trunk_chunk_pixels * (images.device().is_cpu() ? 1 : kGpuChunks);
   const int64_t chunk = limit == 0 ? count : std::clamp<int64_t>(limit / pixels, 1, count);
   return in_chunks(count, chunk, [&](int64_t begin, int64_t end) {
     return camera_trunk(group, ops::narrow(images, 0, begin, end - begin));
@@ -183,7 +185,8 @@ Tensor Network::lidar_trunk(const std::vector<Tensor>& points) {
 
 Tensor Network::lidar_features(const std::vector<Tensor>& points) {
   if (!runs_without_gradient({lidar_vfe_.get(), lidar_bev_backbone_.get()})) return lidar_trunk(points);
-  return in_chunks(static_cast<int64_t>(points.size()), kLidarChunk, [&](int64_t begin, int64_t end) {
+  const int64_t chunk = kLidarChunk * (device().is_cpu() ? 1 : kGpuChunks);
+  return in_chunks(static_cast<int64_t>(points.size()), chunk, [&](int64_t begin, int64_t end) {
     return lidar_trunk({points.begin() + begin, points.begin() + end});
   });
 }

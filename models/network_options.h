@@ -87,7 +87,7 @@ struct NetworkOptions {
   bool use_head_amp = false;     ///< bfloat16 in temporal fusion and heads too; their outputs are float32
   bool cuda_graphs = false;      ///< on a GPU: camera trunks that need no gradient are recorded once and replayed
   /// Pixels that a camera trunk takes at once where no gradient is wanted (whole images, at least one): bounds the
-  /// memory of a frozen trunk, whatever the batch. 0: all at once.
+  /// memory of a frozen trunk, whatever the batch. Eight times as many on a GPU. 0: all at once.
   int64_t trunk_chunk_pixels = 4 * 512 * 960;
 
   int64_t num_cameras() const;

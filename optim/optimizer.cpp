@@ -63,7 +63,8 @@ void Optimizer::drop_state_of_others() {
     if (!steps(i)) states_.erase(parameters_[i].name);
 }
 
-void Optimizer::step(double lr) {
+void Optimizer::step(double lr, double gradient_factor) {
+  std::vector<Update> updates;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const OptimizedParameter& parameter = parameters_[i];
     Tensor gradient = grad(parameter.value);
@@ -76,8 +77,13 @@ void Optimizer::step(double lr) {
     ParameterState& state = states_[parameter.name];
     state.tensors.resize(tensor_names_.size());
     ++state.step;
-    update(parameter, gradient, lr * parameter.lr_scale, state);
+    updates.push_back({&parameter, gradient, lr * parameter.lr_scale, &state});
     ++parameter.value.storage()->version;
+  }
+  if (updates.empty() || update_at_once(updates, gradient_factor)) return;
+  for (const Update& one : updates) {
+    if (gradient_factor != 1) ops::mul_(one.gradient, gradient_factor);
+    update(*one.parameter, one.gradient, one.lr, *one.state);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -47,8 +48,8 @@ class Optimizer {
   void set_share(const std::vector<bool>& share);
 
   /// One update with learning rate `lr` from the gradients of the parameters; one without a gradient stays as it is
-  /// (and does not decay).
-  void step(double lr);
+  /// (and does not decay). The gradients count times `gradient_factor` (clip_factor), and may then be multiplied by it.
+  void step(double lr, double gradient_factor = 1);
   /// Forgets the gradients.
   void zero_grad();
 
@@ -84,6 +85,18 @@ class Optimizer {
 
   /// Sizes of the state tensor number `tensor` of a parameter; nothing where that parameter does without it.
   virtual std::optional<Shape> state_sizes(const OptimizedParameter& parameter, size_t tensor) const;
+
+  /// One call of update().
+  struct Update {
+    const OptimizedParameter* parameter;
+    Tensor gradient;
+    double lr;
+    ParameterState* state;
+  };
+
+  /// All updates of a step in fewer launches than one each, the gradients counted times `gradient_factor`. Returns
+  /// whether it did, else they are done one by one.
+  virtual bool update_at_once(std::span<const Update> /*updates*/, double /*gradient_factor*/) { return false; }
 
  private:
   std::string name_;

@@ -36,9 +36,8 @@ double straight(double from, double to, double done) {
 
 LrSchedule step_lr(std::vector<LrPhase> phases, int64_t step_size, double gamma) {
   check(step_size > 0, "step_lr: a step size of {}", step_size);
-  return by_phase(std::move(phases), [=](int64_t step, int64_t) {
-    return std::pow(gamma, static_cast<double>(step / step_size));
-  });
+  return by_phase(std::move(phases),
+                  [=](int64_t step, int64_t) { return std::pow(gamma, static_cast<double>(step / step_size)); });
 }
 
 LrSchedule exponential_lr(std::vector<LrPhase> phases, double gamma) {

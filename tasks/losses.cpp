@@ -1,6 +1,8 @@
 #include "tasks/losses.h"
 
 #include "autograd/functions.h"
+#include "internal/weighted_total.h"
+#include "tensor/read_scalars.h"
 
 namespace bevgrad {
 namespace {
@@ -13,24 +15,51 @@ Tensor plus(const Tensor& sum, const Tensor& term, double weight) {
 
 }  // namespace
 
-Losses compute_losses(const NetworkOutput& output, const Batch& batch, std::span<const ActiveTask> tasks) {
-  Losses losses;
-  std::vector<Tensor> values;  // read at once: on a GPU every reading waits for all that came before it
+QueuedLosses queue_losses(const NetworkOutput& output, const Batch& batch, std::span<const ActiveTask> tasks) {
+  QueuedLosses queued;
+  const DeferredLabelChecks labels;
+  std::vector<std::pair<double, std::vector<LossTerm>>> of_tasks;
+  std::vector<Tensor> learned;
+  std::vector<double> weights;
   for (const ActiveTask& active : tasks) {
-    Tensor sum;
-    for (const LossTerm& term : active.task->losses(output, batch)) {
-      losses.terms.emplace_back(active.name + "/" + term.name, 0);
-      values.push_back(detach(term.value));
-      if (term.weight != 0) sum = plus(sum, term.value, term.weight);
+    const double weight = active.task->weight();
+    of_tasks.emplace_back(weight, active.task->losses(output, batch));
+    for (const LossTerm& term : of_tasks.back().second) {
+      queued.names.push_back(active.name + "/" + term.name);
+      queued.numbers.push_back(detach(term.value));
+      if (term.weight == 0) continue;
+      learned.push_back(term.value);
+      weights.push_back(weight * term.weight);
     }
-    if (sum.defined()) losses.total = plus(losses.total, sum, active.task->weight());
   }
-  check(losses.total.defined(), "loss: nothing to learn, every weight is 0 or no task is on");
-  values.push_back(detach(losses.total));
-  const std::vector<double> numbers = ops::stack(values, 0).to_vector();
-  for (size_t i = 0; i < losses.terms.size(); ++i) losses.terms[i].second = numbers[i];
-  losses.value = numbers.back();
+  queued.total = weighted_total_on_device(learned, weights);
+  if (!queued.total.defined()) {
+    for (const auto& [weight, terms] : of_tasks) {
+      Tensor sum;
+      for (const LossTerm& term : terms)
+        if (term.weight != 0) sum = plus(sum, term.value, term.weight);
+      if (sum.defined()) queued.total = plus(queued.total, sum, weight);
+    }
+  }
+  check(queued.total.defined(), "loss: nothing to learn, every weight is 0 or no task is on");
+  queued.numbers.push_back(detach(queued.total));
+  queued.labels = labels.entries();
+  for (const DeferredLabelChecks::Entry& entry : queued.labels) queued.numbers.push_back(entry.count);
+  return queued;
+}
+
+Losses QueuedLosses::read(std::span<const double> values) const {
+  Losses losses;
+  losses.total = total;
+  for (size_t i = 0; i < names.size(); ++i) losses.terms.emplace_back(names[i], values[i]);
+  losses.value = values[names.size()];
+  for (size_t i = 0; i < labels.size(); ++i) DeferredLabelChecks::check(labels[i], values[names.size() + 1 + i]);
   return losses;
+}
+
+Losses compute_losses(const NetworkOutput& output, const Batch& batch, std::span<const ActiveTask> tasks) {
+  const QueuedLosses queued = queue_losses(output, batch, tasks);
+  return queued.read(read_scalars(queued.numbers));
 }
 
 }  // namespace bevgrad

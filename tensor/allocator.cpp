@@ -185,6 +185,9 @@ std::shared_ptr<void> allocate_pinned(size_t bytes) {
 
 #ifdef BEVGRAD_CUDA
 
+void set_device_caching(bool on) {
+  cuda::set_caching(on);
+}
 MemoryStats memory_stats(Device device) {
   return device.is_cpu() ? host_cache().stats() : cuda::memory_stats(device.index);
 }
@@ -197,6 +200,7 @@ void empty_cache(Device device) {
 
 #else
 
+void set_device_caching(bool) {}
 MemoryStats memory_stats(Device) {
   return host_cache().stats();
 }

@@ -22,6 +22,10 @@ std::shared_ptr<void> allocate(size_t bytes, Device device);
 /// device. Whoever copies from it keeps it as it is until the copy is done.
 std::shared_ptr<void> allocate_pinned(size_t bytes);
 
+/// Whether blocks of GPUs that are given back are kept and handed out again without asking the driver. On, unless the
+/// environment has BEVGRAD_DEVICE_CACHE=0: a tool that watches memory (compute-sanitizer) sees more without.
+void set_device_caching(bool on);
+
 MemoryStats memory_stats(Device device = {});
 void reset_peak_memory(Device device = {});
 /// Gives cached blocks back to the system.

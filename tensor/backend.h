@@ -52,6 +52,16 @@ struct ChannelGradient {
   Tensor a = {}, b = {}, d = {};
 };
 
+/// A batch normalisation that trains, and what it keeps of the batch: mean and 1 / sqrt(variance + eps), float64 [C],
+/// and the normalisation as x * scale + shift. The running statistics may be undefined: they are left alone.
+struct NormParameters {
+  Tensor gamma = {}, beta = {}, running_mean = {}, running_var = {};
+  double momentum = 0.1, eps = 1e-5;
+};
+struct NormState {
+  Tensor mean = {}, inv_std = {}, scale = {}, shift = {};
+};
+
 /// Where a ReLU let values through, for the gradient: where y > 0 or is NaN; without y, where x * scale[c] + shift[c]
 /// is, which is its input again where channel_affine made it of x; without either, everywhere.
 struct ReluMask {
@@ -92,6 +102,15 @@ using ChannelSums = void(const Tensor& sum_dz, const Tensor& sum_dz_x, const Ten
 using ChannelAffineBackward = void(const Tensor& dx, const Tensor& dy, const ReluMask& mask, const Tensor& x,
                                    const ChannelGradient& gradient);
 
+/// Optional, where fewer and larger steps pay: channel_statistics and all that follows it of a channel, for a batch
+/// that is all here and has rows.
+using NormForward = void(const NormState& state, const Tensor& x, const NormParameters& norm);
+/// Optional: channel_sums, and of them the parameters' gradients (undefined: not wanted) and the coefficients of
+/// channel_affine_backward (undefined: not wanted), for a batch as above.
+using NormBackward = void(const ChannelGradient& gradient, const Tensor& dgamma, const Tensor& dbeta, const Tensor& dz,
+                          const Tensor& dy, const ReluMask& mask, const Tensor& x, const Tensor& gamma,
+                          const NormState& state);
+
 /// c [m,n] = relu?(op(a) x op(b) + shift[n]), 2-D, contiguous. a and b share a dtype; c has it too, or is float32.
 using Matmul = void(const Tensor& c, const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b,
                     const MatmulEpilogue& epilogue);
@@ -109,6 +128,8 @@ struct Backend {
   kernels::ChannelAffine* channel_affine;
   kernels::ChannelSums* channel_sums;
   kernels::ChannelAffineBackward* channel_affine_backward;
+  kernels::NormForward* norm_forward;
+  kernels::NormBackward* norm_backward;
   kernels::Matmul* matmul;
 };
 

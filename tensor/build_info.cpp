@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "cpu/winograd.h"
+#include "tensor/determinism.h"
 #include "tensor/device.h"
 
 #ifdef BEVGRAD_CUDA
@@ -72,8 +73,9 @@ std::string describe_device(int index) {
 std::string cuda_arithmetic(int index) {
   cudaDeviceProp properties{};
   cuda::check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
-  return fmt::format("cuDNN {}, cuBLASLt {}, compute capability {}.{}", library_version(cudnnGetVersion()),
-                     library_version(cublasLtGetVersion()), properties.major, properties.minor);
+  return fmt::format("cuDNN {}, cuBLASLt {}, compute capability {}.{}, float32 {}", library_version(cudnnGetVersion()),
+                     library_version(cublasLtGetVersion()), properties.major, properties.minor,
+                     allow_tf32() ? "in TF32" : "as it is");
 }
 
 void add_cuda_lines(Lines& lines) {
@@ -84,6 +86,7 @@ void add_cuda_lines(Lines& lines) {
   lines.emplace_back("cuBLASLt", library_version(cublasLtGetVersion()));
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
     lines.emplace_back("NVIDIA driver", fmt::format("for CUDA {}", cuda_version(driver)));
+  lines.emplace_back("float32 on GPUs", "in TF32 unless a config has train.allow_tf32 false");
   for (int i = 0; i < cuda_device_count(); ++i) lines.emplace_back(fmt::format("cuda:{}", i), describe_device(i));
 }
 

@@ -3,6 +3,7 @@
 
 #include "tensor/element.h"
 #include "tensor/ops.h"
+#include "tensor/pack.h"
 #include "tensor/tape.h"
 #include "tensor/walk.h"
 
@@ -87,9 +88,35 @@ struct CopyElement {
   BEVGRAD_HD void operator()(const std::array<int64_t, 2>& offsets) const { convert(to, offsets[0], from, offsets[1]); }
 };
 
+// The same without gaps, several elements at once.
+template <class To, class From>
+struct CopyPacks {
+  static constexpr int kLanes = 16 / (sizeof(To) > sizeof(From) ? sizeof(To) : sizeof(From));
+  To* to;
+  const From* from;
+  int64_t count;
+  BEVGRAD_HD void operator()(int64_t i) const {
+    int64_t at = i * kLanes;
+    if (at + kLanes > count) {
+      for (; at < count; ++at) convert(to, at, from, at);
+      return;
+    }
+    const auto in = *reinterpret_cast<const Pack<From, kLanes>*>(from + at);
+    Pack<To, kLanes> out;
+    for (int k = 0; k < kLanes; ++k) convert(out.lanes, k, in.lanes, k);
+    *reinterpret_cast<Pack<To, kLanes>*>(to + at) = out;
+  }
+  bool fits() const { return (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % 16 == 0; }
+};
+
 template <class To, class From>
 void copy_elements(Device device, const Walk& walk, To* to, const From* from) {
-  if (!device.is_cpu()) return launch(device, walk.count, WalkElement<2, CopyElement<To, From>>{walk, {to, from}});
+  if (!device.is_cpu()) {
+    const CopyPacks<To, From> packs{to, from, walk.count};
+    if (walk.rank == 1 && walk.inner(0) == 1 && walk.inner(1) == 1 && packs.fits())
+      return launch(device, (walk.count + packs.kLanes - 1) / packs.kLanes, packs);
+    return launch(device, walk.count, WalkElement<2, CopyElement<To, From>>{walk, {to, from}});
+  }
   if (const int dense = transposed_dimension(walk); dense >= 0) {
     copy_transposed(walk, dense, to, from);
     return;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "tensor/cuda_stream.h"
+#include "tensor/device_counts.h"
 
 namespace bevgrad::cuda {
 
@@ -25,6 +26,7 @@ void launch(int device, int64_t count, const F& functor) {
   static_assert(std::is_trivially_copyable_v<F>, "a functor reaches the device bit by bit");
   if (count == 0) return;
   const DeviceGuard guard(device);
+  cuda::count(DeviceWork::Launch);
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(std::min(kMaxBlocks, (count + kThreads - 1) / kThreads)));
   config.blockDim = dim3(static_cast<unsigned>(kThreads));

@@ -1,5 +1,7 @@
 #include "tensor/device.h"
 
+#include <fmt/core.h>
+
 #ifdef BEVGRAD_CUDA
 #include "tensor/cuda_stream.h"
 #endif
@@ -22,7 +24,12 @@ Found look() {
   static_cast<void>(cudaGetLastError());
   found.count = 0;
   std::string reason = cudaGetErrorString(status);
-  if (status == cudaErrorInsufficientDriver) reason = "no NVIDIA driver";
+  int driver = 0;
+  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
+    reason = fmt::format("the NVIDIA driver is for CUDA {}.{}, this build needs one for {}.{} or newer", driver / 1000,
+                         driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+  else if (status == cudaErrorInsufficientDriver)
+    reason = "no NVIDIA driver";
   if (status == cudaErrorNoDevice || status == cudaSuccess) reason = "no NVIDIA GPU";
   found.problem = reason;
   if (status != cudaSuccess) found.problem += " (CUDA error " + std::to_string(static_cast<int>(status)) + ")";

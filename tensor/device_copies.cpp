@@ -6,6 +6,7 @@
 
 #ifdef BEVGRAD_CUDA
 #include "tensor/cuda_stream.h"
+#include "tensor/device_counts.h"
 #endif
 
 namespace bevgrad {
@@ -53,6 +54,8 @@ Tensor DeviceCopies::add(const Tensor& host) {
   impl_->allocated.record(cuda::compute_stream(impl_->device));
   const cudaStream_t stream = cuda::copy_stream(impl_->device);
   impl_->allocated.wait(stream);
+  cuda::count(DeviceWork::CopyToDevice);
+  cuda::count(DeviceWork::BytesToDevice, static_cast<int64_t>(host.nbytes()));
   cuda::check(cudaMemcpyAsync(copy.raw_data(), host.raw_data(), host.nbytes(), cudaMemcpyHostToDevice, stream),
               "cudaMemcpyAsync");
   impl_->copied.record(stream);

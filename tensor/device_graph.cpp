@@ -6,6 +6,7 @@
 
 #ifdef BEVGRAD_CUDA
 #include "internal/cuda_capture.h"
+#include "tensor/device_counts.h"
 #endif
 
 namespace bevgrad {
@@ -49,6 +50,7 @@ class Recording {
   Tensor replay(const Tensor& input) {
     const cuda::DeviceGuard guard(input.device().index);
     ops::copy_(input_, input);
+    cuda::count(DeviceWork::GraphLaunch);
     cuda::check(cudaGraphLaunch(graph_, cuda::compute_stream(input.device().index)), "cudaGraphLaunch");
     // The next replay writes over the output.
     return ops::clone(output_);

@@ -50,6 +50,12 @@ size_t bytes_of(const MatmulEpilogue& epilogue) {
 size_t bytes_of(const ReluMask& mask) {
   return bytes_of(mask.y, mask.scale, mask.shift);
 }
+size_t bytes_of(const NormParameters& norm) {
+  return bytes_of(norm.gamma, norm.beta, norm.running_mean, norm.running_var);
+}
+size_t bytes_of(const NormState& state) {
+  return bytes_of(state.mean, state.inv_std, state.scale, state.shift);
+}
 size_t bytes_of(const ChannelGradient& gradient) {
   return bytes_of(gradient.a, gradient.b, gradient.d);
 }
@@ -65,7 +71,6 @@ template <size_t I, class... Parameters>
 void timed(Parameters... arguments) {
   constexpr ProfiledKernel<Parameters...> kernel = std::get<I>(kProfiledKernels);
   const auto call = inner->*kernel.entry;
-  check(call != nullptr, "{}: {} has no kernel for it", kernel.name, inner->name);
   if (!recording) return call(arguments...);
   Event event{.kind = Kind::Kernel, .name = kernel.name, .module = recording->module(), .start = recording->now()};
   event.bytes = (bytes_of(arguments) + ...);
@@ -185,8 +190,16 @@ BackwardScope::~BackwardScope() {
 }
 
 const Backend& instrumented(const Backend& backend) {
+  thread_local Backend table;
   inner = &backend;
-  return kInstrumented;
+  table = kInstrumented;
+  // What the device lacks the profile lacks too.
+  std::apply(
+      [&](const auto&... kernel) {
+        ((table.*kernel.entry = backend.*kernel.entry ? table.*kernel.entry : nullptr), ...);
+      },
+      kProfiledKernels);
+  return table;
 }
 
 }  // namespace bevgrad::profile

@@ -20,10 +20,16 @@ struct BenchFlags {
   BenchOptions options;
   std::string json;
   bool no_cache = false;
+  std::string gpu = "h200";
 };
 
 std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags, const MachineLimits& limits) {
   if (which == "machine") return bench_machine(limits, flags.config.compute_device());
+  if (which == "kernels") {
+    BenchOptions options = flags.options;
+    options.device = flags.config.compute_device();
+    return bench_kernels(options, limits);
+  }
   ConfigFlags config = flags.config;
   if (config.config.empty()) config.config = which == "step1" ? "hpa_step1" : "hpa_step2_static";
   const configs::Document document = config.load();
@@ -33,6 +39,8 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   options.device = flags.config.compute_device();
   if (which == "ops") return bench_ops(document, options, limits);
   if (which == "modules") return bench_modules(document, options);
+  if (which == "launches") return bench_launches(document, options);
+  if (which == "model") return bench_model(document, options, flags.gpu);
   if (which == "inference") return bench_inference(document, options, limits);
   if (which == "loading") return bench_loading(document, options);
   if (which == "checkpoint")
@@ -44,7 +52,7 @@ void run(const std::string& which, const BenchFlags& flags) {
   const int threads = flags.config.prepare_device();
   const Device device = flags.config.compute_device();
   MachineLimits limits{.threads = threads};
-  if (which != "loading" && which != "checkpoint")
+  if (which != "loading" && which != "checkpoint" && which != "launches" && which != "model")
     limits = device.is_cpu() ? measure_machine() : measure_device(device);
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
@@ -67,6 +75,9 @@ void add_bench(CLI::App& app, const Parts& parts) {
       {"modules", "forward and backward of every outermost module in a training step"},
       {"step1", "whole training steps of step 1 (hpa_step1 unless --config says otherwise) on synthetic inputs"},
       {"step2", "whole training steps of step 2 (hpa_step2_static), features given as by a warm cache"},
+      {"kernels", "what is bound by memory (normalisation, casts, sums, losses, optimizer), as bytes a second"},
+      {"launches", "what a training step (hpa_step2_static) asks of a GPU: launches, waits, copies, allocations"},
+      {"model", "the least time of a training step (hpa_step2_static) on a GPU that need not be here"},
       {"inference", "the whole network without gradients"},
       {"loading", "batches of the config's training lists (needs data)"},
       {"checkpoint", "writing and reading a checkpoint"}};
@@ -79,8 +90,11 @@ void add_bench(CLI::App& app, const Parts& parts) {
     sub->add_option("--json", flags->json, "also as JSON in this file; -: instead of the table");
     sub->add_option("--profile", flags->options.trace,
                     "print a profile of one more run and write its Chrome trace to this file");
-    if (std::string(name) == "step2" || std::string(name) == "modules")
+    if (std::string(name) == "step2" || std::string(name) == "modules" || std::string(name) == "launches" ||
+        std::string(name) == "model")
       sub->add_flag("--no-cache", flags->no_cache, "compute the features in every step");
+    if (std::string(name) == "model")
+      sub->add_option("--gpu", flags->gpu, "whose published rates are taken")->check(CLI::IsMember(modelled_gpus()));
     sub->callback([flags, which = std::string(name)] { run(which, *flags); });
   }
 }

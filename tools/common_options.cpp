@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "distributed/environment.h"
 #include "distributed/rank_device.h"
+#include "tensor/determinism.h"
 
 namespace bevgrad {
 
@@ -34,6 +35,7 @@ configs::Document ConfigFlags::load() const {
                                                 if (is_first) fmt::print(stderr, "{}\n", line);
                                               }});
   judge_parts(document, *parts);
+  set_allow_tf32(document.proto.train().allow_tf32());
   return document;
 }
 

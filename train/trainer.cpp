@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "autograd/functions.h"
 #include "base/files.h"
@@ -15,7 +16,9 @@
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
 #include "tensor/allocator.h"
+#include "tensor/build_info.h"
 #include "tensor/profile.h"
+#include "tensor/read_scalars.h"
 #include "train/class_balance.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
@@ -66,6 +69,8 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   if (proto.train().lr_scaling() == config::Train::sqrt) lr_factor_ = std::sqrt(group.size() / 8.0);
   log_.info(fmt::format("config {}, work folder {}, {} rank(s), batch {} x {}", document.source, work_dir_.path(),
                         group.size(), group.size(), proto.train().batch_size()));
+  if (!options_.device.is_cpu())
+    log_.info(fmt::format("{}: {} (train.allow_tf32)", to_string(options_.device), arithmetic(options_.device)));
   for (const std::string& remark : data_.remarks()) log_.info(remark);
   data_.require_same(group_);
   if (parallel_.is_first()) write_config();
@@ -174,8 +179,10 @@ void Trainer::phase_done(const char* name, StepPart part) {
   pace_->clock.done(part);
 }
 
-double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last) {
-  const config::Config& proto = document_.proto;
+void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last,
+                          std::optional<QueuedBatch>& last) {
+  if (last) take_losses(*last, read_scalars(last->losses.numbers), report);
+  last = {};  // the maps of one batch alone are kept
   const BatchSync giving = sums ? sums->giving() : BatchSync();
   const BatchSyncGuard sync(sums ? &giving : parallel_.sync());
   NetworkOutput output = run_network(source, prepared);
@@ -184,8 +191,27 @@ double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* s
   prepared.history.reset();
   batch.images.clear();  // only the labels are needed from here on
   if (batch.on_device) batch.on_device->drop_images();
-  Losses losses = compute_losses(output, batch, sources_[source].tasks());
+  const QueuedLosses losses = queue_losses(output, batch, sources_[source].tasks());
   phase_done("loss", StepPart::Forward);
+  // With the sums of the whole step a batch's loss is its part of the step's.
+  const double share = sums ? 1.0 : 1.0 / document_.proto.train().accumulate_grad_batches();
+  QueuedBatch queued{std::move(output), losses, std::move(batch.keys), share};
+  if (options_.device.is_cpu()) {
+    take_losses(queued, read_scalars(losses.numbers), report);
+  } else {
+    // On a GPU they are read with the norm of the gradient, when the whole step is queued.
+    last = std::move(queued);
+  }
+  queued = {};  // what the tape does not need goes before backward
+  const Tensor total = share == 1.0 ? losses.total : mul(losses.total, share);
+  if (is_last) parallel_.begin_backward(total);
+  backward(total);
+  if (is_last) parallel_.end_backward();
+  pace_->clock.done(StepPart::Backward);
+}
+
+void Trainer::take_losses(const QueuedBatch& queued, std::span<const double> values, StepReport& report) {
+  Losses losses = queued.losses.read(values);
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
@@ -194,28 +220,25 @@ double Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* s
     // The sum over the ranks is not finite on any of them: each says what it knows and ends.
     const bool is_here = !std::isfinite(losses.value);
     fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
-         global_step_, loss, is_here ? find_not_finite(*network_, output, losses) : "on another rank",
-         batch.keys.empty() ? "" : batch.keys[0], saved.empty() ? "none" : saved[0]);
+         global_step_, loss, is_here ? find_not_finite(*network_, queued.output, losses) : "on another rank",
+         queued.keys.empty() ? "" : queued.keys[0], saved.empty() ? "none" : saved[0]);
   }
-  report.samples.insert(report.samples.end(), batch.keys.begin(), batch.keys.end());
-  // With the sums of the whole step a batch's loss is its part of the step's.
-  const double share = sums ? 1.0 : 1.0 / proto.train().accumulate_grad_batches();
+  report.samples.insert(report.samples.end(), queued.keys.begin(), queued.keys.end());
   for (const auto& [name, value] : losses.terms) {
     const auto found = std::find_if(report.terms.begin(), report.terms.end(),
                                     [&name = name](const auto& term) { return term.first == name; });
-    if (found == report.terms.end()) {
-      report.terms.emplace_back(name, value * share);
-    } else {
-      found->second += value * share;
-    }
+    auto& total = found == report.terms.end() ? report.terms.emplace_back(name, 0) : *found;
+    total.second += value * queued.share;
   }
-  output = {};  // what the tape does not need goes before backward
-  const Tensor total = share == 1.0 ? losses.total : mul(losses.total, share);
-  if (is_last) parallel_.begin_backward(total);
-  backward(total);
-  if (is_last) parallel_.end_backward();
-  pace_->clock.done(StepPart::Backward);
-  return loss * share;
+  report.loss += loss * queued.share;
+}
+
+double Trainer::read_step(const std::optional<QueuedBatch>& last, StepReport& report) {
+  std::vector<Tensor> numbers = last ? last->losses.numbers : std::vector<Tensor>();
+  numbers.push_back(squared_grad_norm(optimizer_->parameters()));
+  const std::vector<double> values = read_scalars(numbers);
+  if (last) take_losses(*last, values, report);
+  return std::sqrt(values.back());
 }
 
 bool Trainer::skips(StepReport& report) {
@@ -239,6 +262,7 @@ StepReport Trainer::step() {
   StepReport report;
   report.step = global_step_;
   report.lr = lr_at(global_step_);
+  std::optional<QueuedBatch> last;
   const size_t batches = static_cast<size_t>(train.accumulate_grad_batches()) * sources_.size();
   const bool has_two_passes = train.accumulate_grad_batches() > 1 && document_.proto.distributed().sync_losses();
   std::vector<Prepared> ahead;
@@ -249,20 +273,20 @@ StepReport Trainer::step() {
   }
   for (size_t i = 0; i < batches; ++i) {
     const size_t source = i % sources_.size();
-    report.loss += train_batch(source, has_two_passes ? std::move(ahead[i]) : prepare(source),
-                               has_two_passes ? &sums[source] : nullptr, report, i + 1 == batches);
-  }
-  if (skips(report)) {
-    optimizer_->zero_grad();
-    ++global_step_;
-    return report;
+    train_batch(source, has_two_passes ? std::move(ahead[i]) : prepare(source),
+                has_two_passes ? &sums[source] : nullptr, report, i + 1 == batches, last);
   }
   if (train.grad_clip_value() > 0) {
     std::vector<Tensor> values;
     for (const OptimizedParameter& parameter : optimizer_->parameters()) values.push_back(parameter.value);
     clip_grad_value(values, train.grad_clip_value());
   }
-  report.grad_norm = clip_grad_norm(optimizer_->parameters(), train.grad_clip_norm());
+  report.grad_norm = read_step(last, report);
+  if (skips(report)) {
+    optimizer_->zero_grad();
+    ++global_step_;
+    return report;
+  }
   if (!std::isfinite(report.grad_norm)) {
     for (const OptimizedParameter& parameter : optimizer_->parameters()) {
       const Tensor gradient = grad(parameter.value);
@@ -271,10 +295,12 @@ StepReport Trainer::step() {
     }
     fail("step {}: the norm of the gradient is {}", global_step_, report.grad_norm);
   }
-  optimizer_->step(report.lr);
+  const bool draws_histograms = train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0;
+  double factor = clip_factor(report.grad_norm, train.grad_clip_norm());
+  if (draws_histograms) scale_gradients(optimizer_->parameters(), std::exchange(factor, 1));
+  optimizer_->step(report.lr, factor);
   // Weights as a checkpoint of this step has them, beside the gradients that made them.
-  if (records_ && train.histogram_interval() > 0 && (global_step_ + 1) % train.histogram_interval() == 0)
-    records_->add_histograms(global_step_ + 1, optimizer_->parameters());
+  if (records_ && draws_histograms) records_->add_histograms(global_step_ + 1, optimizer_->parameters());
   optimizer_->zero_grad();
   parallel_.end_step();
   if (average_) average_->update(network_->state_dict());

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
 #include "optim/weight_average.h"
+#include "tasks/losses.h"
 #include "tasks/task_list.h"
 #include "tensor/random.h"
 #include "train/batch_source.h"
@@ -117,9 +119,22 @@ class Trainer {
   void refill_history(const std::map<std::string, std::vector<int64_t>>& sampler);
   void warn_of_change(const BatchSource& source);
   void apply_freezing();
+  /// A batch whose losses are not read yet.
+  struct QueuedBatch {
+    NetworkOutput output;
+    QueuedLosses losses;
+    std::vector<std::string> keys;
+    double share = 1;  ///< of the loss in that of the step
+  };
   /// `sums`: over the step's batches; null: this batch's losses know no other. `is_last`: no other batch of this step
-  /// follows, so that gradients can be exchanged as they are completed.
-  double train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last);
+  /// follows, so that gradients can be exchanged as they are completed. On a GPU the losses of the batch are not taken
+  /// yet: it is `last`, whose own are taken before.
+  void train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last,
+                   std::optional<QueuedBatch>& last);
+  /// Adds the losses to the report; throws where they are not finite.
+  void take_losses(const QueuedBatch& queued, std::span<const double> values, StepReport& report);
+  /// Takes the losses of `last`, if there is one; returns the norm of the gradient. The host waits once.
+  double read_step(const std::optional<QueuedBatch>& last, StepReport& report);
   /// The next batch of a source.
   Prepared prepare(size_t source);
   /// Finds the history first, where it has not been found yet.

@@ -7,58 +7,15 @@
 #include "autograd/constant.h"
 #include "functions/internal/conv_support.h"
 #include "tensor/launch.h"
+#include "tensor/norm_functors.h"
 
 namespace bevgrad {
 namespace {
 
+using namespace norm;
+
 // What is known of every channel stays on the device, float64 [C]; one index of the functors below is one channel.
 // P: the parameters' type.
-
-// running = (1 - momentum) running + momentum batch, the variance made unbiased.
-template <class P>
-struct UpdateRunning {
-  P* running_mean;
-  P* running_var;
-  const double* mean;
-  const double* variance;
-  const double* global_count;  // null: `count`
-  double count, momentum;
-
-  BEVGRAD_HD void operator()(int64_t c) const {
-    const double n = global_count ? *global_count : count;
-    if (n == 0) return;
-    const double factor = n / (n - 1);
-    running_mean[c] = static_cast<P>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * mean[c]);
-    running_var[c] =
-        static_cast<P>((1 - momentum) * static_cast<double>(running_var[c]) + momentum * factor * variance[c]);
-  }
-};
-
-template <class V>
-struct InverseDeviation {
-  const V* variance;
-  double* inv_std;
-  double eps;
-
-  BEVGRAD_HD void operator()(int64_t c) const { inv_std[c] = 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps); }
-};
-
-// The normalisation as a factor and a summand.
-template <class P>
-struct Affine {
-  const P* gamma;
-  const P* beta;
-  const double* mean;
-  const double* inv_std;
-  P* scale;
-  P* shift;
-
-  BEVGRAD_HD void operator()(int64_t c) const {
-    const double factor = static_cast<double>(gamma[c]) * inv_std[c];
-    scale[c] = static_cast<P>(factor);
-    shift[c] = static_cast<P>(static_cast<double>(beta[c]) - mean[c] * factor);
-  }
-};
 
 template <class P>
 struct Fold {
@@ -74,31 +31,6 @@ struct Fold {
     const double factor = static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(running_var[c]) + eps);
     scale[c] = static_cast<P>(factor);
     shift[c] = static_cast<P>(static_cast<double>(beta[c]) - static_cast<double>(running_mean[c]) * factor);
-  }
-};
-
-// dx = gamma inv_std (dz - sum_dz / n - (x - mean) inv_std^2 sum_dz_x / n), as coefficients of dz, x and 1.
-template <class P>
-struct Coefficients {
-  const P* gamma;
-  const double* mean;
-  const double* inv_std;
-  const double* sum_dz;
-  const double* sum_dz_x;
-  const double* global_count;  // null: `count`
-  double count, row_count;
-  P* a;
-  P* b;  // null: the statistics are constants
-  P* d;
-
-  BEVGRAD_HD void operator()(int64_t c) const {
-    const double factor = static_cast<double>(gamma[c]) * inv_std[c];
-    a[c] = static_cast<P>(factor);
-    if (!b) return;
-    const double n = global_count ? *global_count : count;
-    const double of_x = -factor * inv_std[c] * inv_std[c] * sum_dz_x[c] / n * row_count;
-    b[c] = static_cast<P>(of_x);
-    d[c] = static_cast<P>(-factor * sum_dz[c] / n * row_count - of_x * mean[c]);
   }
 };
 
@@ -252,9 +184,6 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
   const Backend& device = backend(dy.device());
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
   const int64_t channels = dy.size(1);
-  // Side by side, so that processes add them up at once.
-  const Tensor sums = zeros({2 * channels}, {DType::Float64, {}, dy.device()});
-  const Tensor sum_dz = ops::narrow(sums, 0, 0, channels), sum_dz_x = ops::narrow(sums, 0, channels, channels);
   Grads grads(4);  // x, gamma, beta, residual
   Tensor dz = gradient;
   ReluMask mask = relu;
@@ -264,6 +193,23 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
     mask = {};
   }
   const bool batch = s.of_batch();
+  if (device.norm_backward && batch && !s.global_count.defined() && last_row_count == 1 && dy.numel() > 0) {
+    if (needs[1]) grads[1] = empty_like(gamma);
+    if (needs[2]) grads[2] = empty_like(gamma);
+    if (needs[3]) grads[3] = dz;
+    const ChannelGradient coefficients =
+        needs[0] ? ChannelGradient{empty_like(gamma), empty_like(gamma), empty_like(gamma)} : ChannelGradient();
+    run_kernel(device.norm_backward, "batch_norm backward", dy.device(), coefficients, grads[1], grads[2],
+               masked_for_residual ? dz : Tensor(), gradient, relu, x, gamma,
+               NormState{.mean = s.mean, .inv_std = s.inv_std});
+    if (!needs[0]) return grads;
+    grads[0] = rows_like(dy);
+    run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), grads[0], dz, mask, x, coefficients);
+    return grads;
+  }
+  // Side by side, so that processes add them up at once.
+  const Tensor sums = zeros({2 * channels}, {DType::Float64, {}, dy.device()});
+  const Tensor sum_dz = ops::narrow(sums, 0, 0, channels), sum_dz_x = ops::narrow(sums, 0, channels, channels);
   if (dy.numel() > 0 && (batch || needs[1] || needs[2] || needs[3])) {
     run_kernel(device.channel_sums, "batch_norm backward", dy.device(), sum_dz, x.defined() ? sum_dz_x : Tensor(),
                masked_for_residual ? dz : Tensor(), gradient, relu, x, x.defined() ? s.mean : Tensor());
@@ -288,6 +234,10 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
   return grads;
 }
 
+void check_rows(double rows, const Tensor& x) {
+  check(rows != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
+}
+
 Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                             const BatchNormOptions& options) {
   const int64_t channels = x.size(1);
@@ -308,7 +258,7 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
   if (is_distributed()) merge_over_processes(s, variance, running_mean);
   // If this rank has more than one row, so has the global batch: no device synchronisation is needed to know it.
   const double least = s.global_count.defined() && rows <= 1 ? s.global_count.item() : rows;
-  check(least != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
+  check_rows(least, x);
   if (!is_recomputing()) {
     dispatch_parameters(running_mean, [&]<class P>() {
       launch(x.device(), channels,
@@ -351,19 +301,35 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();
   const Tensor factors = ops::contiguous(detach(gamma)), offsets = ops::contiguous(detach(beta));
   const bool on_batch = options.training && (x.numel() > 0 || is_distributed());
+  const Tensor scale = empty_like(factors), shift = empty_like(factors);
   Statistics s;
-  if (on_batch) {
+  const bool fused = on_batch && backend(x.device()).norm_forward && !is_distributed() && options.last_row_count == 1;
+  if (fused) {
+    s = {empty_per_channel(x.size(1), x.device()), empty_per_channel(x.size(1), x.device()),
+         static_cast<double>(x.numel() / x.size(1))};
+    check_rows(s.count, x);
+    NormParameters norm{factors, offsets, {}, {}, options.momentum, options.eps};
+    if (!is_recomputing()) {
+      norm.running_mean = running_mean;
+      norm.running_var = running_var;
+      running_mean.note_write();
+      running_var.note_write();
+    }
+    run_kernel(backend(x.device()).norm_forward, "batch_norm", x.device(), NormState{s.mean, s.inv_std, scale, shift},
+               input, norm);
+  } else if (on_batch) {
     s = batch_statistics(input, running_mean, running_var, options);
   } else {
     s = {empty_per_channel(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
     ops::copy_(s.mean, running_mean);
   }
-  const Tensor scale = empty_like(factors), shift = empty_like(factors);
-  dispatch_parameters(factors, [&]<class P>() {
-    launch(x.device(), factors.numel(),
-           Affine<P>{factors.data<P>(), offsets.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
-                     scale.data<P>(), shift.data<P>()});
-  });
+  if (!fused) {
+    dispatch_parameters(factors, [&]<class P>() {
+      launch(x.device(), factors.numel(),
+             Affine<P>{factors.data<P>(), offsets.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
+                       scale.data<P>(), shift.data<P>()});
+    });
+  }
   Tensor y = rows_like(x);
   run_kernel(backend(x.device()).channel_affine, "batch_norm", x.device(), y, input, scale, shift, residual,
              options.relu);

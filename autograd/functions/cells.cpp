@@ -1,5 +1,7 @@
 #include "autograd/functions/cells.h"
 
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "tensor/launch.h"
@@ -61,20 +63,47 @@ Tensor cells_to_rows(const Tensor& x, const Tensor& cells) {
   return y;
 }
 
-// Rows that share a cell are added in their order: one index is one channel.
+// The rows of each cell that has some: cells [groups], where each one's rows begin in `rows` [groups + 1], rows in
+// their order. One tensor, so that it is copied at once.
+struct RowsOfCells {
+  Tensor numbers;
+  int64_t groups = 0;
+
+  explicit RowsOfCells(const Tensor& cells) {
+    const int64_t* cell = cells.data<int64_t>();
+    std::vector<int64_t> rows(static_cast<size_t>(cells.numel()));
+    std::iota(rows.begin(), rows.end(), 0);
+    std::ranges::stable_sort(rows, {}, [&](int64_t row) { return cell[row]; });
+    std::vector<int64_t> found, begins;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!found.empty() && found.back() == cell[rows[i]]) continue;
+      found.push_back(cell[rows[i]]);
+      begins.push_back(static_cast<int64_t>(i));
+    }
+    begins.push_back(static_cast<int64_t>(rows.size()));
+    groups = static_cast<int64_t>(found.size());
+    numbers = empty({2 * groups + 1 + cells.numel()}, {.dtype = DType::Int64});
+    int64_t* next = numbers.data<int64_t>();
+    for (const auto* list : {&found, &begins, &rows}) next = std::copy(list->begin(), list->end(), next);
+  }
+};
+
+// Rows that share a cell are added in their order: one index is one channel of one cell.
 template <class T>
 struct AddRows {
   const T* from;
   T* to;
-  const int64_t* cells;
-  int64_t count, channels;
+  const int64_t* numbers;  // of RowsOfCells
+  int64_t groups, channels;
 
-  BEVGRAD_HD void operator()(int64_t c) const {
+  BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
-    for (int64_t i = 0; i < count; ++i) {
-      T& target = to[cells[i] * channels + c];
-      target = static_cast<T>(static_cast<R>(target) + static_cast<R>(from[i * channels + c]));
-    }
+    const int64_t group = i / channels, c = i - group * channels;
+    const int64_t* begins = numbers + groups;
+    const int64_t* rows = begins + groups + 1;
+    T& target = to[numbers[group] * channels + c];
+    for (int64_t k = begins[group]; k < begins[group + 1]; ++k)
+      target = static_cast<T>(static_cast<R>(target) + static_cast<R>(from[rows[k] * channels + c]));
   }
 };
 
@@ -98,18 +127,20 @@ Tensor gather_cells(const Tensor& x, const Tensor& cells) {
   const Tensor on_host = ops::contiguous(cells);
   check_cells("gather_cells", on_host, x.size(0) * x.size(2) * x.size(3), false);
   const Tensor index = ops::to(on_host, x.device());
-  return record("gather_cells", cells_to_rows(x, index), {x},
-                [index_ = Saved(index), sizes = x.sizes()](const Tensor& dy, const NeedsGrad&) {
-                  const Tensor gradient = ops::contiguous(dy);
-                  Tensor dx = zeros(sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
-                  const Tensor& index = index_.get();
-                  dispatch_floating("gather_cells", dy.dtype(), [&]<class T>() {
-                    launch(dy.device(), sizes[1],
-                           AddRows<T>{gradient.data<T>(), dx.data<T>(), index.data<int64_t>(), index.numel(), sizes[1]},
-                           index.numel());
-                  });
-                  return Grads{dx};
-                });
+  const Tensor y = cells_to_rows(x, index);
+  if (!will_record({x})) return record("gather_cells", y, {x}, nullptr);
+  RowsOfCells rows(on_host);
+  rows.numbers = ops::to(rows.numbers, x.device());
+  return record("gather_cells", y, {x}, [rows, sizes = x.sizes()](const Tensor& dy, const NeedsGrad&) {
+    const Tensor gradient = ops::contiguous(dy);
+    Tensor dx = zeros(sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
+    dispatch_floating("gather_cells", dy.dtype(), [&]<class T>() {
+      launch(dy.device(), rows.groups * sizes[1],
+             AddRows<T>{gradient.data<T>(), dx.data<T>(), rows.numbers.data<int64_t>(), rows.groups, sizes[1]},
+             gradient.size(0) / std::max<int64_t>(1, rows.groups));
+    });
+    return Grads{dx};
+  });
 }
 
 }  // namespace bevgrad

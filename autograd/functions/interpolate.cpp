@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "autograd/functions/channel_blocks.h"
+#include "functions/internal/doubling.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"
 
@@ -200,11 +202,18 @@ struct Backward {
   }
 };
 
+// What doubling.h has kernels for.
+bool is_doubling(const Shape& from, const Shape& to, Device device) {
+  return !device.is_cpu() && to[2] == 2 * from[2] && to[3] == 2 * from[3];
+}
+
 template <class Rule>
 Tensor resize_backward(const char* op, const Tensor& dy, const Shape& x_sizes) {
   const Tensor dx = empty(x_sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
   const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
   dispatch_floating(op, dy.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<Rule, Bilinear>)
+      if (is_doubling(x_sizes, dy.sizes(), dy.device()) && doubling::backward<T>(dx, gradient)) return;
     with_channel_block(dy.device(), [&]<int64_t kBlock>() {
       const Runs runs(dx, kBlock);
       const Backward<T, Rule, kBlock> kernel{
@@ -225,6 +234,8 @@ Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, co
   const Tensor add = addend.defined() ? ops::contiguous(addend, MemoryFormat::ChannelsLast) : Tensor();
   const Tensor y = empty({x.size(0), x.size(1), height, width}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   dispatch_floating(op, x.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<Rule, Bilinear>)
+      if (!add.defined() && is_doubling(x.sizes(), y.sizes(), x.device()) && doubling::forward<T>(y, input)) return;
     with_channel_block(x.device(), [&]<int64_t kBlock>() {
       const Runs runs(y, kBlock);
       const bool streamed = x.device().is_cpu() && simd::streams(y.data<T>(), x.size(0) * height * width, x.size(1));

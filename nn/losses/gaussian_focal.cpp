@@ -58,12 +58,12 @@ struct GaussianSlope {
   using R = compute_t<T>;
   const T* x;
   const T* t;
-  const double* scale;
+  CountedScale<loss_t<T>> scale;
   T* dx;
   R alpha, beta;
 
   BEVGRAD_HD void operator()(int64_t i) const {
-    store(dx, i, static_cast<R>(*scale) * gaussian_focal_term<kUsual>(load(x, i), load(t, i), alpha, beta).slope);
+    store(dx, i, static_cast<R>(scale()) * gaussian_focal_term<kUsual>(load(x, i), load(t, i), alpha, beta).slope);
   }
 };
 
@@ -71,11 +71,6 @@ template <class T, bool kUsual>
 std::pair<double, double> forward(const Tensor& logits, const Tensor& targets, const GaussianFocalOptions& options) {
   using R = compute_t<T>;
   const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta);
-  if (!logits.device().is_cpu()) {
-    const GaussianTerms<T, kUsual> terms{logits.data<T>(), targets.data<T>(), alpha, beta};
-    const std::vector<double> sums = class_sums<2, R>(logits, terms);
-    return {total_of(sums, 0, logits.size(1)), total_of(sums, 1, logits.size(1))};
-  }
   const ClassRows rows(logits);
   std::vector<double> sums(static_cast<size_t>(rows.chunks()), 0.0), counts(sums);
   const T *x = logits.data<T>(), *t = targets.data<T>();
@@ -92,10 +87,6 @@ void backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, con
   const T *x = logits.data<T>(), *t = targets.data<T>();
   T* out = dx.data<T>();
   const R alpha = static_cast<R>(options.alpha), beta = static_cast<R>(options.beta);
-  if (!logits.device().is_cpu()) {
-    launch(logits.device(), logits.numel(), GaussianSlope<T, kUsual>{x, t, scale.data<double>(), out, alpha, beta});
-    return;
-  }
   const ClassRows rows(logits);
   const R factor = static_cast<R>(scale.item());
   rows.for_each_block([&](int64_t, int64_t begin, int64_t length) {
@@ -104,6 +95,48 @@ void backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, con
       store(out, begin + i,
             factor * gaussian_focal_term<kUsual>(load(x, begin + i), load(t, begin + i), alpha, beta).slope);
   });
+}
+
+template <class T, bool kUsual>
+Tensor sums_on_device(const Tensor& x, const Tensor& t, const GaussianFocalOptions& options) {
+  using R = compute_t<T>;
+  return class_sums<2, R>(x, GaussianTerms<T, kUsual>{x.data<T>(), t.data<T>(), static_cast<R>(options.alpha),
+                                                      static_cast<R>(options.beta)});
+}
+
+template <class T, bool kUsual>
+void slopes_on_device(const Tensor& dx, const Tensor& x, const Tensor& t, const GaussianFocalOptions& options,
+                      const Tensor& dy, const Tensor& totals) {
+  using R = compute_t<T>;
+  launch(x.device(), x.numel(),
+         GaussianSlope<T, kUsual>{x.data<T>(),
+                                  t.data<T>(),
+                                  {dy.data<loss_t<T>>(), totals.data<double>() + 1},
+                                  dx.data<T>(),
+                                  static_cast<R>(options.alpha),
+                                  static_cast<R>(options.beta)});
+}
+
+/// The whole loss where the logits lie on a GPU: the host waits for nothing.
+Tensor gaussian_on_device(const Tensor& logits, const Tensor& x, const Tensor& t, const GaussianFocalOptions& options,
+                          bool usual) {
+  const CountedLoss loss = counted_loss(dispatch_floating("gaussian_focal_loss", x.dtype(),
+                                                          [&]<class T>() {
+                                                            return usual ? sums_on_device<T, true>(x, t, options)
+                                                                         : sums_on_device<T, false>(x, t, options);
+                                                          }),
+                                        x);
+  return record(
+      "gaussian_focal_loss", loss.value, {logits},
+      [x_ = Saved(x), t_ = Saved(t), options, totals = loss.totals, usual](const Tensor& dy, const NeedsGrad&) {
+        const Tensor& x = x_.get();
+        const Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+        dispatch_floating("gaussian_focal_loss", x.dtype(), [&]<class T>() {
+          usual ? slopes_on_device<T, true>(dx, x, t_.get(), options, dy, totals)
+                : slopes_on_device<T, false>(dx, x, t_.get(), options, dy, totals);
+        });
+        return Grads{dx};
+      });
 }
 
 }  // namespace
@@ -118,6 +151,7 @@ Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const Ga
   const Tensor t =
       ops::contiguous(ops::to(ops::to(detach(targets), logits.device()), logits.dtype()), MemoryFormat::ChannelsLast);
   const bool usual = options.alpha == 2.0 && options.beta == 4.0;
+  if (!x.device().is_cpu()) return gaussian_on_device(logits, x, t, options, usual);
   const auto [total, peaks] = dispatch_floating("gaussian_focal_loss", logits.dtype(), [&]<class T>() {
     return usual ? forward<T, true>(x, t, options) : forward<T, false>(x, t, options);
   });

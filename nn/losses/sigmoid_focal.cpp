@@ -6,6 +6,7 @@
 #include "losses/internal/focal_term.h"
 #include "losses/internal/raster_targets.h"
 #include "losses/internal/whole_batch.h"
+#include "nn/label_checks.h"
 #include "tensor/element.h"
 
 namespace bevgrad {
@@ -55,46 +56,67 @@ struct FocalSlope {
   const T* x;
   const uint8_t* t;
   const double* weights;
-  const double* scale;
+  CountedScale<loss_t<T>> scale;
   T* dx;
   R alpha, gamma;
   int64_t classes;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     const R weight = static_cast<R>(weights[i % classes]);
-    store(dx, i, static_cast<R>(*scale) * weight * label_focal_term<kSquared>(load(x, i), t[i], alpha, gamma).slope);
+    store(dx, i, static_cast<R>(scale()) * weight * label_focal_term<kSquared>(load(x, i), t[i], alpha, gamma).slope);
   }
 };
 
 template <class T, bool kSquared>
-void focal_forward_on_device(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
-                             const std::vector<double>& weights, double& total, double& positives) {
+Tensor focal_sums(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
+                  const std::vector<double>& weights) {
   using R = compute_t<T>;
-  const Tensor numbers = class_numbers(weights, logits);
-  const FocalTerms<T, kSquared> terms{logits.data<T>(), targets.data<uint8_t>(), numbers.data<double>(),
+  const FocalTerms<T, kSquared> terms{logits.data<T>(), targets.data<uint8_t>(),
+                                      class_numbers(weights, logits.device()).data<double>(),
                                       static_cast<R>(options.alpha), static_cast<R>(options.gamma)};
-  const std::vector<double> sums = class_sums<3, R>(logits, terms);
-  total = total_of(sums, 0, logits.size(1));
-  positives = total_of(sums, 1, logits.size(1));
-  if (total_of(sums, 2, logits.size(1)) > 0) fail_on_labels("sigmoid_focal_loss", targets);
+  return class_sums<3, R>(logits, terms);
 }
 
 template <class T, bool kSquared>
-void focal_backward_on_device(const Tensor& dx, const Tensor& logits, const Tensor& targets,
-                              const FocalOptions& options, const std::vector<double>& weights, const Tensor& scale) {
+void focal_slopes(const Tensor& dx, const Tensor& logits, const Tensor& targets, const FocalOptions& options,
+                  const std::vector<double>& weights, const Tensor& dy, const Tensor& totals) {
   using R = compute_t<T>;
-  const Tensor numbers = class_numbers(weights, logits);
   launch(logits.device(), logits.numel(),
-         FocalSlope<T, kSquared>{logits.data<T>(), targets.data<uint8_t>(), numbers.data<double>(),
-                                 scale.data<double>(), dx.data<T>(), static_cast<R>(options.alpha),
-                                 static_cast<R>(options.gamma), logits.size(1)});
+         FocalSlope<T, kSquared>{logits.data<T>(),
+                                 targets.data<uint8_t>(),
+                                 class_numbers(weights, logits.device()).data<double>(),
+                                 {dy.data<loss_t<T>>(), totals.data<double>() + 1},
+                                 dx.data<T>(),
+                                 static_cast<R>(options.alpha),
+                                 static_cast<R>(options.gamma),
+                                 logits.size(1)});
+}
+
+/// The whole loss where the logits lie on a GPU: the host waits for nothing.
+Tensor focal_on_device(const Tensor& logits, const Tensor& x, const Tensor& t, const FocalOptions& options,
+                       const std::vector<double>& weights) {
+  const bool squared = options.gamma == 2.0;
+  const Tensor sums = dispatch_floating("sigmoid_focal_loss", x.dtype(), [&]<class T>() {
+    return squared ? focal_sums<T, true>(x, t, options, weights) : focal_sums<T, false>(x, t, options, weights);
+  });
+  const CountedLoss loss = counted_loss(sums, x);
+  DeferredLabelChecks::add({"sigmoid_focal_loss", t, ops::select(loss.totals, 0, 2)});
+  return record("sigmoid_focal_loss", loss.value, {logits},
+                [x_ = Saved(x), t_ = Saved(t), options, weights, totals = loss.totals, squared](const Tensor& dy,
+                                                                                                const NeedsGrad&) {
+                  const Tensor& x = x_.get();
+                  const Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+                  dispatch_floating("sigmoid_focal_loss", x.dtype(), [&]<class T>() {
+                    squared ? focal_slopes<T, true>(dx, x, t_.get(), options, weights, dy, totals)
+                            : focal_slopes<T, false>(dx, x, t_.get(), options, weights, dy, totals);
+                  });
+                  return Grads{dx};
+                });
 }
 
 template <class T, bool kSquared>
 void focal_forward(const Tensor& logits, const Tensor& targets, const FocalOptions& options,
                    const std::vector<double>& weights, double& total, double& positives) {
-  if (!logits.device().is_cpu())
-    return focal_forward_on_device<T, kSquared>(logits, targets, options, weights, total, positives);
   using R = compute_t<T>;
   const ClassRows rows(logits);
   const std::vector<R> pattern = rows.repeated<R>(weights);
@@ -112,8 +134,6 @@ void focal_forward(const Tensor& logits, const Tensor& targets, const FocalOptio
 template <class T, bool kSquared>
 void focal_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, const FocalOptions& options,
                     const std::vector<double>& weights, const Tensor& scale) {
-  if (!logits.device().is_cpu())
-    return focal_backward_on_device<T, kSquared>(dx, logits, targets, options, weights, scale);
   using R = compute_t<T>;
   const ClassRows rows(logits);
   const std::vector<R> pattern = rows.repeated<R>(weights);
@@ -138,6 +158,7 @@ Tensor sigmoid_focal_loss(const Tensor& logits, const Tensor& targets, const Foc
   const Tensor t = checked_targets("sigmoid_focal_loss", logits, targets);
   const auto weights = weights_or_ones("sigmoid_focal_loss", options.class_weights, logits.size(1));
   const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);
+  if (!x.device().is_cpu()) return focal_on_device(logits, x, t, options, weights);
   const bool squared = options.gamma == 2.0;
   double total = 0, positives = 0;
   dispatch_floating("sigmoid_focal_loss", logits.dtype(), [&]<class T>() {

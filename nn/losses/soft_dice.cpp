@@ -5,6 +5,7 @@
 #include "losses/internal/class_sums.h"
 #include "losses/internal/raster_targets.h"
 #include "losses/internal/whole_batch.h"
+#include "nn/label_checks.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 
@@ -33,16 +34,31 @@ struct OverlapTerms {
   }
 };
 
-template <class T>
-std::vector<Overlap> overlaps_on_device(const Tensor& logits, const Tensor& targets) {
-  const OverlapTerms<T> terms{logits.data<T>(), targets.data<uint8_t>()};
-  const std::vector<double> sums = class_sums<4, compute_t<T>>(logits, terms);
-  const auto classes = static_cast<size_t>(logits.size(1));
-  if (total_of(sums, 3, logits.size(1)) > 0) fail_on_labels("soft_dice_loss", targets);
-  std::vector<Overlap> result;
-  for (size_t c = 0; c < classes; ++c) result.push_back({sums[c], sums[classes + c], sums[2 * classes + c]});
-  return result;
-}
+// Of the classes' sums: the loss, and what the gradient needs of each class.
+template <class V>
+struct DiceOfSums {
+  const double* sums;     // [4, classes], in the order of OverlapTerms
+  const double* weights;  // add up to 1
+  double* base;
+  double* with_target;
+  double* wrong;
+  V* value;
+  double smooth, share;
+  int64_t classes;
+
+  BEVGRAD_HD void operator()(int64_t) const {
+    double loss = 0, labels = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      const double above = 2 * sums[c] + smooth, below = sums[classes + c] + sums[2 * classes + c] + smooth;
+      loss += weights[c] * (1 - above / below);
+      base[c] = weights[c] * above / (below * below);
+      with_target[c] = -2 * weights[c] / below;
+      labels += sums[3 * classes + c];
+    }
+    *value = static_cast<V>(loss * share);
+    *wrong = labels;
+  }
+};
 
 // The gradient of one element.
 template <class T>
@@ -52,19 +68,21 @@ struct DiceSlope {
   const uint8_t* t;
   const double* base;
   const double* with_target;
+  const loss_t<T>* dy;
   T* dx;
   int64_t classes;
 
   BEVGRAD_HD void operator()(int64_t i) const {
+    const double scale = static_cast<double>(*dy);
+    const int64_t c = i % classes;
     const R p = elementary::sigmoid(load(x, i));
-    const R slope = static_cast<R>(base[i % classes]) + (t[i] == 1 ? static_cast<R>(with_target[i % classes]) : R(0));
+    const R slope = static_cast<R>(base[c] * scale) + (t[i] == 1 ? static_cast<R>(with_target[c] * scale) : R(0));
     store(dx, i, t[i] == kIgnoredTarget ? R(0) : p * (R(1) - p) * slope);
   }
 };
 
 template <class T>
 std::vector<Overlap> overlaps(const Tensor& logits, const Tensor& targets) {
-  if (!logits.device().is_cpu()) return overlaps_on_device<T>(logits, targets);
   using R = compute_t<T>;
   const ClassRows rows(logits);
   std::vector<Overlap> partial(static_cast<size_t>(rows.chunks() * rows.classes));
@@ -113,12 +131,6 @@ std::vector<Overlap> overlaps(const Tensor& logits, const Tensor& targets) {
 template <class T>
 void dice_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets, const Tensor& base,
                    const Tensor& with_target) {
-  if (!logits.device().is_cpu()) {
-    launch(logits.device(), logits.numel(),
-           DiceSlope<T>{logits.data<T>(), targets.data<uint8_t>(), base.data<double>(), with_target.data<double>(),
-                        dx.data<T>(), logits.size(1)});
-    return;
-  }
   using R = compute_t<T>;
   const ClassRows rows(logits);
   const std::vector<R> base_pattern = rows.repeated<R>(base.to_vector());
@@ -137,6 +149,38 @@ void dice_backward(const Tensor& dx, const Tensor& logits, const Tensor& targets
   });
 }
 
+/// The whole loss where the logits lie on a GPU: the host waits for nothing. `weights` add up to 1.
+Tensor dice_on_device(const Tensor& logits, const Tensor& x, const Tensor& t, double smooth,
+                      const std::vector<double>& weights) {
+  const Device device = x.device();
+  const int64_t classes = x.size(1);
+  const Tensor sums = dispatch_floating("soft_dice_loss", x.dtype(), [&]<class T>() {
+    return class_sums<4, compute_t<T>>(x, OverlapTerms<T>{x.data<T>(), t.data<uint8_t>()});
+  });
+  if (batch_is_spread()) batch_sync()->sum_tensor(ops::narrow(sums, 0, 0, 3));
+  const Tensor found = empty({2 * classes + 1}, {DType::Float64, {}, device});  // base, with_target, wrong labels
+  const Tensor value = empty({}, {x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32, {}, device});
+  dispatch_floating("soft_dice_loss", value.dtype(), [&]<class V>() {
+    double* base = found.data<double>();
+    launch(device, 1,
+           DiceOfSums<V>{sums.data<double>(), class_numbers(weights, device).data<double>(), base, base + classes,
+                         base + 2 * classes, value.data<V>(), smooth, whole_batch_share(), classes});
+  });
+  DeferredLabelChecks::add({"soft_dice_loss", t, ops::select(found, 0, 2 * classes)});
+  return record("soft_dice_loss", value, {logits},
+                [x_ = Saved(x), t_ = Saved(t), found](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor& x = x_.get();
+                  const Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+                  dispatch_floating("soft_dice_loss", x.dtype(), [&]<class T>() {
+                    const double* base = found.data<double>();
+                    launch(x.device(), x.numel(),
+                           DiceSlope<T>{x.data<T>(), t_.get().template data<uint8_t>(), base, base + x.size(1),
+                                        dy.data<loss_t<T>>(), dx.data<T>(), x.size(1)});
+                  });
+                  return Grads{dx};
+                });
+}
+
 }  // namespace
 
 Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOptions& options) {
@@ -147,6 +191,7 @@ Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOpt
   check(weight_sum > 0, "soft_dice_loss: the class weights add up to {}", weight_sum);
   for (double& weight : weights) weight /= weight_sum;
   const Tensor x = ops::contiguous(detach(logits), MemoryFormat::ChannelsLast);
+  if (!x.device().is_cpu()) return dice_on_device(logits, x, t, options.smooth, weights);
   auto sums = dispatch_floating("soft_dice_loss", logits.dtype(), [&]<class T>() { return overlaps<T>(x, t); });
   static_assert(sizeof(Overlap) == 3 * sizeof(double));
   whole_batch_sums({&sums.data()->both, 3 * sums.size()});
@@ -164,8 +209,10 @@ Tensor soft_dice_loss(const Tensor& logits, const Tensor& targets, const DiceOpt
                   const Tensor& x = x_.get();
                   Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
                   const Tensor scale = gradient_scale(dy, 1);
-                  const Tensor a = ops::mul(class_numbers(base, x), scale);
-                  const Tensor b = ops::mul(class_numbers(with_target, x), scale);
+                  const auto numbers = [&](const std::vector<double>& values) {
+                    return from_values(values, {static_cast<int64_t>(values.size())}, {.dtype = DType::Float64});
+                  };
+                  const Tensor a = ops::mul(numbers(base), scale), b = ops::mul(numbers(with_target), scale);
                   dispatch_floating("soft_dice_loss", x.dtype(),
                                     [&]<class T>() { dice_backward<T>(dx, x, t_.get(), a, b); });
                   return Grads{dx};

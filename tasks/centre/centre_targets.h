@@ -39,14 +39,21 @@ class CentreTargetBuilder {
   /// An object of `width` x `height` metres, and what is regressed at its cell.
   void add(int64_t sample, int64_t class_id, int64_t row, int64_t column, double width, double height,
            std::initializer_list<double> values);
-  /// `channels`: values of each object.
-  CentreTargets finish(int64_t channels) const;
+  /// `channels`: values of each object. The heat map is drawn on `device`, the rest lies on the CPU.
+  CentreTargets finish(int64_t channels, Device device = {}) const;
 
  private:
-  void draw(int64_t sample, int64_t class_id, int64_t row, int64_t column, int64_t radius);
+  struct Peak {
+    int64_t sample, class_id, row, column, radius;
+  };
+
+  Tensor drawn() const;
+  Tensor drawn_on(Device device) const;
 
   CentreGrid grid_;
-  Tensor heatmap_;
+  int64_t classes_;
+  std::vector<int64_t> ignored_;  // 1 for samples without labels
+  std::vector<Peak> peaks_;
   std::vector<int64_t> cells_;
   std::vector<float> values_;
 };

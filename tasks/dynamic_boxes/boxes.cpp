@@ -27,7 +27,8 @@ double size_of(float log_size) {
 
 }  // namespace
 
-CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range) {
+CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range,
+                          Device device) {
   constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   CentreTargetBuilder builder(batch.size(), classes, grid);
   for (int64_t n = 0; n < batch.size(); ++n) {
@@ -50,7 +51,7 @@ CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t cl
                    std::cos(box.yaw), box.has_velocity ? box.vx : kUnknown, box.has_velocity ? box.vy : kUnknown});
     }
   }
-  return builder.finish(10);
+  return builder.finish(10, device);
 }
 
 Tensor decode_boxes(const std::map<std::string, Tensor>& maps, const BoxDecodeOptions& options) {

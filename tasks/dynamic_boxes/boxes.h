@@ -35,7 +35,8 @@ inline constexpr DynamicMap kDynamicMaps[] = {
 /// What the head learns of a batch, on its cells: a heat map, and per box the channels of kDynamicMaps: reg (cells from
 /// the peak's cell corner), height (centre z), dim (log l, w, h), rot (sin, cos), vel (NaN where the box has none).
 /// Boxes that are no true boxes of `range` (evaluation/true_boxes.h) are left out. Throws as instance_targets does.
-CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range);
+CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range,
+                          Device device = {});
 
 /// The inverse. Decodes CenterPoint's maps (Yin et al., "Center-based 3D Object Detection and Tracking", 2021; channels
 /// as mmdetection3d's CenterHead): "heatmap" logits [N,K,H,W], "reg" [N,2,H,W] (x, y in cells from the peak's cell

@@ -44,7 +44,7 @@ class DynamicBoxes final : public Task {
                              .cell = coding_.cell,
                              .rows = heatmap.size(2),
                              .columns = heatmap.size(3)};
-    const CentreTargets targets = box_targets(batch, grid, heatmap.size(1), range_);
+    const CentreTargets targets = box_targets(batch, grid, heatmap.size(1), range_, heatmap.device());
     std::vector<LossTerm> terms = {{"heatmap", loss_.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)}};
     for (const DynamicMap& map : kDynamicMaps) {
       const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));

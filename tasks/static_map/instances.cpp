@@ -18,7 +18,7 @@ double size_of(float log_size) {
 }  // namespace
 
 CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64_t classes,
-                               const std::vector<bool>& symmetric) {
+                               const std::vector<bool>& symmetric, Device device) {
   CentreTargetBuilder builder(batch.size(), classes, grid);
   for (int64_t n = 0; n < batch.size(); ++n) {
     const auto sample = static_cast<size_t>(n);
@@ -41,7 +41,7 @@ CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64
                   {dx, dy, std::log(instance.w), std::log(instance.h), std::sin(angle), std::cos(angle)});
     }
   }
-  return builder.finish(6);
+  return builder.finish(6, device);
 }
 
 DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& box_map,

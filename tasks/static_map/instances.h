@@ -22,9 +22,9 @@ struct InstanceDecodeOptions {
 
 /// What the head learns of a batch, on its cells: a heat map, and per instance dx, dy (cells from the centre of the
 /// peak's cell), log w, log h, sin, cos. Throws for a class at or past `classes` or a size that is not positive, naming
-/// the sample's key.
+/// the sample's key. The heat map lies on `device`.
 CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64_t classes,
-                               const std::vector<bool>& symmetric);
+                               const std::vector<bool>& symmetric, Device device = {});
 
 /// What is decoded, `max_instances` rows a sample; unused rows are NaN with class -1.
 struct DecodedInstances {

@@ -44,7 +44,7 @@ class StaticMap final : public Task {
                              .cell = coding_.cell,
                              .rows = heatmap.size(2),
                              .columns = heatmap.size(3)};
-    const CentreTargets targets = instance_targets(batch, grid, heatmap.size(1), coding_.symmetric);
+    const CentreTargets targets = instance_targets(batch, grid, heatmap.size(1), coding_.symmetric, heatmap.device());
     terms.push_back({"instance_heatmap", loss_.instance_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)});
     terms.push_back({"instance_box", loss_.instance_box(),
                      indexed_l1_loss(output.at(kInstanceBox), targets.cells, targets.values)});

@@ -31,6 +31,8 @@ inline constexpr Backend kBackend{
     .channel_affine = channel_affine,
     .channel_sums = channel_sums,
     .channel_affine_backward = channel_affine_backward,
+    .norm_forward = nullptr,
+    .norm_backward = nullptr,
     .matmul = matmul,
 };
 

@@ -16,6 +16,8 @@ kernels::ChannelStatistics channel_statistics;
 kernels::ChannelAffine channel_affine;
 kernels::ChannelSums channel_sums;
 kernels::ChannelAffineBackward channel_affine_backward;
+kernels::NormForward norm_forward;
+kernels::NormBackward norm_backward;
 kernels::Matmul matmul;
 
 inline constexpr Backend kBackend{
@@ -29,6 +31,8 @@ inline constexpr Backend kBackend{
     .channel_affine = channel_affine,
     .channel_sums = channel_sums,
     .channel_affine_backward = channel_affine_backward,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
     .matmul = matmul,
 };
 

@@ -52,12 +52,12 @@ bool run_fused(const ConvTensors& tensors, bool relu, ConvOptions options) {
 
 bool forward_by_cudnn(const ConvTensors& tensors, bool relu, ConvOptions options) {
   const auto& [x, weight, y, shift, residual] = tensors;
-  // Engines that are compiled when they are asked for take the shift as it is; cuDNN's ready-made ones want it in the
-  // type of the activations.
+  // cuDNN's ready-made engines want the shift in the type of the activations, which loses less than the result's own
+  // rounding; those that take it as it is are compiled when they are asked for, half a second each.
   const bool other_shift = shift.defined() && shift.dtype() != x.dtype();
-  if (run_fused(tensors, relu, options) ||
-      (other_shift &&
-       run_fused({x, weight, y, prepare_shift(shift, x.dtype(), options.keep_weight), residual}, relu, options))) {
+  if ((other_shift &&
+       run_fused({x, weight, y, prepare_shift(shift, x.dtype(), options.keep_weight), residual}, relu, options)) ||
+      run_fused(tensors, relu, options)) {
     ++fused_count;
     return true;
   }
@@ -74,7 +74,8 @@ Tensor as(const Tensor& result, DType dtype) {
 }
 
 bool backward_input_by_cudnn(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
-  const Tensor prepared = prepare_weight(weight, {}, dy.dtype(), options.keep_weight);
+  // The forward pass has prepared it already.
+  const Tensor prepared = prepare_weight(weight, {}, dy.dtype(), true);
   const ConvTensors tensors{dx, prepared, dy, {}, {}};
   if (run(problem_of(ConvPass::BackwardInput, tensors, options), tensors)) return true;
   if (dx.dtype() == dy.dtype()) return false;
@@ -121,7 +122,8 @@ void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, cons
                     ConvOptions options) {
   if (y.numel() == 0) return;
   if (x.dtype() != DType::Float64 && x.numel() > 0) {
-    const Tensor prepared = prepare_weight(weight, epilogue.scale, x.dtype(), options.keep_weight);
+    // Kept also where it is trained: the gradient of the input takes it again, before it is written.
+    const Tensor prepared = prepare_weight(weight, epilogue.scale, x.dtype(), true);
     if (forward_by_cudnn({x, prepared, y, epilogue.shift, epilogue.residual}, epilogue.relu, options)) return;
   }
   ++direct_count;

@@ -1,11 +1,12 @@
 #include "cuda/conv_plan.h"
 
-#include <algorithm>
 #include <optional>
 
+#include "cuda/conv_engines.h"
 #include "cuda/handles.h"
 #include "tensor/cuda_stream.h"
 #include "tensor/determinism.h"
+#include "tensor/device_counts.h"
 
 namespace bevgrad::cuda {
 namespace {
@@ -20,84 +21,15 @@ Recent<std::vector<int64_t>, Cached, NumbersHash>& plans() {
   return cache;
 }
 
-struct Policy {
-  bool deterministic;
-  bool tensor_cores;
-
-  explicit Policy(const ConvProblem& problem)
-      : deterministic(bevgrad::deterministic()),
-        tensor_cores(problem.input_dtype() != DType::Float32 || allow_tf32()) {}
-
-  bool forbids(cudnnBackendNumericalNote_t note) const {
-    switch (note) {
-      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-        return deterministic;
-      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-        return !tensor_cores;
-      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
-      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
-      case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
-      case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13:
-        return true;  // larger errors than the types of the operands call for
-      default:
-        return false;
-    }
-  }
-};
-
-bool is_allowed(const Descriptor& config, const Policy& policy) {
-  Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-  cudnnBackendDescriptor_t raw = engine.raw();
-  config.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
-  std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
-  const int64_t count =
-      engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, notes.size(), notes.data());
-  return std::none_of(notes.begin(), notes.begin() + std::min<int64_t>(count, notes.size()),
-                      [&](auto note) { return policy.forbids(note); });
-}
-
-// What the heuristics propose, best first; none where they fail in `mode`. The fallback must not fail, but may refuse.
-std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
-  Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-  heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
-  heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
-  const cudnnStatus_t status = heuristics.try_finalize();
-  if (is_refusal(status) || (status != CUDNN_STATUS_SUCCESS && mode != CUDNN_HEUR_MODE_FALLBACK)) return {};
-  check(status, "cudnnBackendFinalize of the heuristics");
-  const int64_t count = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
-  std::vector<Descriptor> configs;
-  std::vector<cudnnBackendDescriptor_t> raw;
-  for (int64_t i = 0; i < count; ++i) raw.push_back(configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).raw());
-  const int64_t found = heuristics.get(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, raw.data());
-  configs.erase(configs.begin() + std::min(found, count), configs.end());
-  return configs;
-}
-
-// A plan of this engine, or nothing where it cannot be built here or wants too much memory.
-std::optional<Descriptor> build(const Descriptor& config, cudnnHandle_t handle) {
-  Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
-  if (plan.try_finalize() != CUDNN_STATUS_SUCCESS) return {};
-  if (plan.get_int64(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE) > kMaxWorkspace) return {};
-  return plan;
-}
-
 Cached make(const ConvProblem& problem, cudnnHandle_t handle) {
   ConvGraph graph = make_conv_graph(problem, handle);
   const cudnnStatus_t status = graph.graph.try_finalize();
   if (is_refusal(status)) return nullptr;
   check(status, "cudnnBackendFinalize of a convolution");
-  const Policy policy(problem);
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-    for (Descriptor& config : engine_configs(graph.graph, mode)) {
-      if (!is_allowed(config, policy)) continue;
-      std::optional<Descriptor> plan = build(config, handle);
-      if (!plan) continue;
-      const int64_t bytes = plan->get_int64(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
-      return std::make_shared<ConvPlan>(ConvPlan{std::move(graph), std::move(config), *std::move(plan), bytes});
-    }
-  return nullptr;
+  std::optional<EngineChoice> choice = choose_engine(graph.graph, problem, {.handle = handle});
+  if (!choice) return nullptr;
+  return std::make_shared<ConvPlan>(
+      ConvPlan{std::move(graph), std::move(choice->config), std::move(choice->plan), choice->workspace_bytes});
 }
 
 }  // namespace
@@ -138,6 +70,8 @@ void run_conv_plan(const ConvPlan& plan, const ConvTensors& tensors) {
            pointers.data());
   pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, workspace.defined() ? workspace.raw_data() : nullptr);
   pack.finalize();
+  count(DeviceWork::LibraryCall);
+  count(DeviceWork::WorkspaceBytes, plan.workspace_bytes);
   check(cudnnBackendExecute(cudnn_handle(device.index), plan.plan.raw(), pack.raw()), "cudnnBackendExecute");
 }
 

@@ -1,5 +1,4 @@
-// From a convolution to a plan that cuDNN can run: engines are asked for by its heuristics, those that the switches
-// forbid are dropped, and the first that can be built within the workspace's cap is kept.
+// From a convolution to a plan that cuDNN can run, found once and kept.
 #pragma once
 #include <memory>
 
@@ -7,9 +6,6 @@
 #include "tensor/tensor.h"
 
 namespace bevgrad::cuda {
-
-/// Bytes of scratch memory that a plan may want.
-inline constexpr int64_t kMaxWorkspace = int64_t{1} << 30;
 
 struct ConvPlan {
   ConvGraph graph;

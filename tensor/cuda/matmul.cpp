@@ -10,6 +10,7 @@
 #include "cuda/handles.h"
 #include "tensor/cuda_stream.h"
 #include "tensor/determinism.h"
+#include "tensor/device_counts.h"
 #include "tensor/ops.h"
 
 namespace bevgrad::cuda {
@@ -170,6 +171,8 @@ bool by_cublaslt(const Problem& p) {
   Tensor workspace;
   if (plan->workspace_bytes > 0)
     workspace = empty({static_cast<int64_t>(plan->workspace_bytes)}, {DType::UInt8, {}, device});
+  count(DeviceWork::LibraryCall);
+  count(DeviceWork::WorkspaceBytes, static_cast<int64_t>(plan->workspace_bytes));
   const auto multiply = [&]<class Scalar>(Scalar one, Scalar zero) {
     check(cublasLtMatmul(handle, what.get(), &one, p.b.raw_data(), layouts.b.get(), p.a.raw_data(), layouts.a.get(),
                          &zero, p.c.raw_data(), layouts.c.get(), p.c.raw_data(), layouts.c.get(), &plan->algorithm,

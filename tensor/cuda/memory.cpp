@@ -1,13 +1,19 @@
 #include "cuda/memory.h"
 
-#include <array>
+#include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "internal/cuda_capture.h"
 #include "tensor/cuda_stream.h"
+#include "tensor/device_counts.h"
 
 namespace bevgrad::cuda {
 namespace {
@@ -18,52 +24,85 @@ size_t rounded(size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-// What is handed out of a device's default pool; the pool itself keeps freed blocks.
+/// What a block of the cache holds: eight sizes from one power of two to the next.
+size_t cached_size(size_t bytes) {
+  const size_t step = std::max(kAlignment, std::bit_floor(bytes) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+bool caches_at_first() {
+  const char* setting = std::getenv("BEVGRAD_DEVICE_CACHE");
+#ifdef BEVGRAD_CUDA_EMULATED
+  // The emulated device finds uses of freed and of unwritten memory, where it sees the life of every tensor.
+  return setting && std::string_view(setting) == "1";
+#else
+  return !setting || std::string_view(setting) != "0";
+#endif
+}
+
+std::atomic<bool> caches{caches_at_first()};
+
+// Memory of a device, from the driver's pool. Blocks that are given back are kept and handed out again, without asking
+// the driver: all work is queued on one stream in program order, so what still uses a block comes before what will.
 class DevicePool {
  public:
   explicit DevicePool(int device) : device_(device) {
     const DeviceGuard guard(device);
+    int supported = 0;
+    check(cudaDeviceGetAttribute(&supported, cudaDevAttrMemoryPoolsSupported, device), "cudaDeviceGetAttribute");
+    bevgrad::check(supported != 0, "cuda:{} has no memory pools, which this backend needs (an old driver or vGPU)",
+                   device);
     check(cudaDeviceGetDefaultMemPool(&pool_, device), "cudaDeviceGetDefaultMemPool");
     uint64_t keep_everything = UINT64_MAX;
     check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep_everything), "cudaMemPoolSetAttribute");
   }
 
-  void* take(size_t bytes) {
+  struct Block {
+    void* memory;
+    size_t bytes;  // as the driver gave them
+    size_t wanted;
+    bool recorded;  // part of a graph, which takes and gives it back itself
+  };
+
+  Block take(size_t bytes) {
     const DeviceGuard guard(device_);
-    void* block = nullptr;
-    cudaError_t status = cudaMallocAsync(&block, bytes, compute_stream(device_));
-    if (status == cudaErrorMemoryAllocation) {
-      // What is queued may still give memory back.
-      static_cast<void>(cudaGetLastError());
-      trim();
-      status = cudaMallocAsync(&block, bytes, compute_stream(device_));
+    Block block{nullptr, bytes, bytes, is_recording(device_)};
+    if (!block.recorded && caches) {
+      block.bytes = cached_size(bytes);
+      block.memory = take_kept(block.bytes);
     }
+    if (!block.memory) block.memory = ask_driver(block);
     std::lock_guard lock(mutex_);
-    if (status == cudaErrorMemoryAllocation) {
-      static_cast<void>(cudaGetLastError());
-      fail("out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use", device_, bytes, stats_.in_use);
-    }
-    check(status, "cudaMallocAsync");
     stats_.in_use += bytes;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
     return block;
   }
 
-  void give(void* block, size_t bytes) {
+  void give(const Block& block) {
     {
       std::lock_guard lock(mutex_);
-      stats_.in_use -= bytes;
+      stats_.in_use -= block.wanted;
+      if (!block.recorded && caches) {
+        kept_[block.bytes].push_back(block.memory);
+        return;
+      }
     }
     // Called from destructors, at the end of the process too, when the runtime may be gone.
     try {
       const DeviceGuard guard(device_);
-      static_cast<void>(cudaFreeAsync(block, compute_stream(device_)));
+      free(block.memory);
     } catch (const Error&) {
     }
   }
 
   void trim() {
     const DeviceGuard guard(device_);
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [bytes, blocks] : kept_)
+        for (void* block : blocks) free(block);
+      kept_.clear();
+    }
     check(cudaStreamSynchronize(compute_stream(device_)), "cudaStreamSynchronize");
     check(cudaMemPoolTrimTo(pool_, 0), "cudaMemPoolTrimTo");
   }
@@ -83,9 +122,55 @@ class DevicePool {
   }
 
  private:
+  void* take_kept(size_t bytes) {
+    std::lock_guard lock(mutex_);
+    const auto found = kept_.find(bytes);
+    if (found == kept_.end() || found->second.empty()) return nullptr;
+    void* block = found->second.back();
+    found->second.pop_back();
+    return block;
+  }
+
+  cudaError_t allocate(void** block, size_t bytes) {
+    count(DeviceWork::DriverAllocation);
+    return cudaMallocAsync(block, bytes, compute_stream(device_));
+  }
+
+  void free(void* block) {
+    count(DeviceWork::DriverAllocation);
+    static_cast<void>(cudaFreeAsync(block, compute_stream(device_)));
+  }
+
+  void* ask_driver(const Block& block) {
+    void* memory = nullptr;
+    cudaError_t status = allocate(&memory, block.bytes);
+    if (status == cudaErrorMemoryAllocation && !block.recorded) {
+      // What is kept, and what is queued, may give memory back.
+      static_cast<void>(cudaGetLastError());
+      trim();
+      status = allocate(&memory, block.bytes);
+    }
+    if (status == cudaErrorMemoryAllocation) fail_full(block.wanted);
+    check(status, "cudaMallocAsync");
+    return memory;
+  }
+
+  [[noreturn]] void fail_full(size_t wanted) {
+    static_cast<void>(cudaGetLastError());
+    size_t free_bytes = 0, total = 0;
+    check(cudaMemGetInfo(&free_bytes, &total), "cudaMemGetInfo");
+    const size_t used = total - free_bytes;
+    std::lock_guard lock(mutex_);
+    fail(
+        "out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use; {} of the device's {} bytes are "
+        "taken by this and other processes: a smaller batch needs less",
+        device_, wanted, stats_.in_use, used, total);
+  }
+
   int device_;
   cudaMemPool_t pool_ = nullptr;
   std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> kept_;
   MemoryStats stats_;
 };
 
@@ -110,6 +195,7 @@ class PinnedCache {
     }
     const DeviceGuard guard(home_device());
     void* block = nullptr;
+    count(DeviceWork::DriverAllocation);
     check(cudaMallocHost(&block, bytes), "cudaMallocHost");
     return block;
   }
@@ -131,20 +217,34 @@ PinnedCache& pinned_cache() {
 void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, int device) {
   if (bytes == 0) return;
   const DeviceGuard guard(device);
+  const auto amount = static_cast<int64_t>(bytes);
+  if (kind == cudaMemcpyHostToDevice) {
+    count(DeviceWork::CopyToDevice);
+    count(DeviceWork::BytesToDevice, amount);
+  } else if (kind == cudaMemcpyDeviceToHost) {
+    count(DeviceWork::CopyToHost);
+    count(DeviceWork::BytesToHost, amount);
+  } else {
+    count(DeviceWork::CopyOnDevice);
+  }
   check(cudaMemcpyAsync(to, from, bytes, kind, compute_stream(device)), "cudaMemcpyAsync");
 }
 
 }  // namespace
 
 std::shared_ptr<void> allocate(size_t bytes, int device) {
-  const size_t size = rounded(bytes);
   DevicePool& from = pool(device);
-  return {from.take(size), [&from, size](void* block) { from.give(block, size); }};
+  const DevicePool::Block block = from.take(rounded(bytes));
+  return {block.memory, [&from, block](void*) { from.give(block); }};
 }
 
 std::shared_ptr<void> allocate_pinned(size_t bytes) {
   const size_t size = rounded(bytes);
   return {pinned_cache().take(size), [size](void* block) { pinned_cache().give(block, size); }};
+}
+
+void set_caching(bool on) {
+  caches = on;
 }
 
 MemoryStats memory_stats(int device) {
@@ -160,6 +260,7 @@ void empty_cache(int device) {
 void set_zero(void* to, size_t bytes, int device) {
   if (bytes == 0) return;
   const DeviceGuard guard(device);
+  count(DeviceWork::Fill);
   check(cudaMemsetAsync(to, 0, bytes, compute_stream(device)), "cudaMemsetAsync");
 }
 

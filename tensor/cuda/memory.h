@@ -1,4 +1,4 @@
-// Device memory from the driver's stream-ordered pool, page-locked host memory, and copies between the two. Private to
+// Device memory from a cache over the driver's stream-ordered pool, page-locked host memory, and copies between the two. Private to
 // tensor/.
 #pragma once
 #include <cstddef>
@@ -8,11 +8,13 @@
 
 namespace bevgrad::cuda {
 
-/// A block that is given back in the order of the compute stream, so that work that is queued may still use it.
+/// A block that may be let go while work that is queued on the compute stream still uses it: whoever gets it next
+/// queues after that.
 std::shared_ptr<void> allocate(size_t bytes, int device);
 /// Page-locked host memory. Freed blocks are kept and handed out again: locking pages is slow.
 std::shared_ptr<void> allocate_pinned(size_t bytes);
 
+void set_caching(bool on);
 MemoryStats memory_stats(int device);
 void reset_peak_memory(int device);
 void empty_cache(int device);

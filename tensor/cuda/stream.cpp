@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "internal/cuda_capture.h"
 #include "tensor/cuda_stream.h"
+#include "tensor/device_counts.h"
 
 namespace bevgrad::cuda {
 namespace {
@@ -49,6 +50,24 @@ thread_local int current_device = -1;
 // The device that this process used first, for what belongs to no device.
 std::atomic<int> home{-1};
 
+// What the user can do about an error, by its number.
+const char* advice(int error) {
+  switch (error) {
+    case 209:  // cudaErrorNoKernelImageForDevice
+    case 222:  // cudaErrorUnsupportedPtxVersion
+      return ": this build has no code for this GPU and driver; configure it with -DCMAKE_CUDA_ARCHITECTURES=native";
+    case 214:  // cudaErrorECCUncorrectable
+    case 700:  // cudaErrorIllegalAddress
+    case 714:  // cudaErrorHardwareStackError
+    case 719:  // cudaErrorLaunchFailure
+      return ": what this process had on the GPU is lost; a training goes on from its last checkpoint (--resume auto)";
+    case 802:  // cudaErrorSystemNotReady
+      return ": is the fabric manager (nvidia-fabricmanager) running?";
+    default:
+      return "";
+  }
+}
+
 // Where this thread's work goes while it is recorded.
 thread_local int recorded_device = -1;
 thread_local cudaStream_t recording_stream = nullptr;
@@ -57,7 +76,8 @@ thread_local cudaStream_t recording_stream = nullptr;
 
 void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  fail("{}: {} (CUDA error {})", call, cudaGetErrorString(status), static_cast<int>(status));
+  const int number = static_cast<int>(status);
+  fail("{}: {} (CUDA error {}){}", call, cudaGetErrorString(status), number, advice(number));
 }
 
 DeviceGuard::DeviceGuard(int device) : previous_(current_device) {
@@ -80,7 +100,7 @@ int home_device() {
 }
 
 cudaStream_t compute_stream(int device) {
-  return device == recorded_device ? recording_stream : streams(device).compute;
+  return is_recording(device) ? recording_stream : streams(device).compute;
 }
 cudaStream_t copy_stream(int device) {
   return streams(device).copy;
@@ -88,6 +108,7 @@ cudaStream_t copy_stream(int device) {
 
 void finish(int device) {
   const DeviceGuard guard(device);
+  count(DeviceWork::Wait);
   check(cudaStreamSynchronize(compute_stream(device)), "cudaStreamSynchronize");
   check_trust(device);
 }
@@ -127,6 +148,10 @@ cudaGraph_t Capture::end() {
   return graph;
 }
 
+bool is_recording(int device) {
+  return device == recorded_device;
+}
+
 Event::Event(int device) : device_(device) {
   const DeviceGuard guard(device);
   check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -150,6 +175,7 @@ void Event::wait(cudaStream_t stream) const {
 
 void Event::synchronize() const {
   const DeviceGuard guard(device_);
+  count(DeviceWork::Wait);
   check(cudaEventSynchronize(event_), "cudaEventSynchronize");
   check_trust(device_);
 }

@@ -25,4 +25,7 @@ class Capture {
   bool is_open_ = false;
 };
 
+/// Whether the calling thread records its work on the device.
+bool is_recording(int device);
+
 }  // namespace bevgrad::cuda

@@ -42,6 +42,8 @@ inline constexpr std::tuple kProfiledKernels{
     ProfiledKernel{&Backend::channel_affine, "channel affine"},
     ProfiledKernel{&Backend::channel_sums, "channel sums"},
     ProfiledKernel{&Backend::channel_affine_backward, "channel affine backward"},
+    ProfiledKernel{&Backend::norm_forward, "norm forward"},
+    ProfiledKernel{&Backend::norm_backward, "norm backward"},
     ProfiledKernel{&Backend::matmul, "matmul",
                    +[](const Tensor& c, const Tensor& a, const Tensor&, bool transpose_a, bool, const MatmulEpilogue&) {
                      return 2.0 * static_cast<double>(c.numel() * a.size(transpose_a ? 0 : 1));

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "nn/losses.h"
+#include "support/devices.h"
 #include "tasks/dynamic_boxes/boxes.h"
 #include "tasks/static_map/instances.h"
 #include "tensor/ops.h"
@@ -70,6 +71,25 @@ TEST(InstanceTargets, WhatIsLearnedDecodesToTheSame) {
   EXPECT_NEAR(row[3], 2.5, 1e-4);
   EXPECT_NEAR(row[4], -2.0, 1e-4);
   EXPECT_EQ(row[5], 1);
+}
+
+TEST(InstanceTargets, EveryDeviceDrawsTheSame) {
+  Batch batch;
+  batch.timestamps = {0, 0, 0};
+  batch.has_instances = {true, false, true};
+  batch.instances.resize(3);
+  // Two that overlap, one cut off by the border, another class in the same place.
+  for (const double x : {10.3, 11.5})
+    batch.instances[0].push_back({.x = x, .y = -5.05, .w = 5, .h = 2.5, .angle = 0.3, .class_id = 2});
+  batch.instances[0].push_back({.x = 10.3, .y = -5.05, .w = 3, .h = 3, .angle = 0, .class_id = 0});
+  batch.instances[2].push_back({.x = -20.7, .y = -22.3, .w = 8, .h = 8, .angle = 0, .class_id = 3});
+  const Tensor expected = instance_targets(batch, kGrid, 4, {true, false, true, true}).heatmap;
+  for (const Device device : test_devices()) {
+    const Tensor heatmap = instance_targets(batch, kGrid, 4, {true, false, true, true}, device).heatmap;
+    EXPECT_EQ(heatmap.device(), device);
+    const std::vector<double> a = heatmap.to_vector(), b = expected.to_vector();
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-6) << i;
+  }
 }
 
 TEST(BoxTargets, WhatIsLearnedDecodesToTheSame) {

@@ -35,6 +35,14 @@ std::vector<Figure> bench_modules(const configs::Document& document, const Bench
 /// Whole training steps of the config on synthetic inputs: forward, loss, backward, optimizer.
 std::vector<Figure> bench_training(const configs::Document& document, const BenchOptions& options,
                                    const MachineLimits& limits);
+/// Kernels that are bound by memory, each as bytes a second beside the rate of a copy.
+std::vector<Figure> bench_kernels(const BenchOptions& options, const MachineLimits& limits);
+/// What one training step asks of a GPU, part by part: launches, waits, copies, allocations. The same on every GPU.
+std::vector<Figure> bench_launches(const configs::Document& document, const BenchOptions& options);
+/// The least time that a training step can take on a GPU of this name (modelled_gpus()), by its published rates; with a
+/// device, also what the host's work for the counted launches leaves of it.
+std::vector<Figure> bench_model(const configs::Document& document, const BenchOptions& options, const std::string& gpu);
+std::vector<std::string> modelled_gpus();
 /// The whole network without gradients.
 std::vector<Figure> bench_inference(const configs::Document& document, const BenchOptions& options,
                                     const MachineLimits& limits);

@@ -3,16 +3,13 @@
 
 #include <fstream>
 #include <map>
-#include <optional>
 
 #include "autograd/autograd.h"
 #include "base/files.h"
 #include "bench/internal/profile_report.h"
 #include "bench/internal/stopwatch.h"
 #include "bench/internal/synthetic.h"
-#include "optim/clip_grad_norm.h"
-#include "optim/freezing.h"
-#include "tasks/losses.h"
+#include "bench/internal/synthetic_training.h"
 #include "tensor/allocator.h"
 #include "train/bench/benches.h"
 #include "train/network_state.h"
@@ -23,105 +20,17 @@
 namespace bevgrad {
 namespace {
 
-/// A network with all that a training step of its config needs but a dataset.
-class SyntheticTraining {
- public:
-  SyntheticTraining(const configs::Document& document, const BenchOptions& options)
-      : proto_(document.proto),
-        generator_(proto_.seed()),
-        tasks_(options.parts.tasks, document),
-        network_(configs::network_options(document), generator_, network_parts(document, options.parts)),
-        optimizer_(make_optimizer(document, options.parts)),
-        cached_(options.cached && proto_.tasks().enable_static_temporal()) {
-    network_.move_to(options.device);
-    network_.set_training(true);
-    std::vector<std::pair<std::string, int64_t>> frozen;
-    for (const config::FreezeModule& entry : proto_.train().freeze_module_schedules())
-      frozen.emplace_back(entry.module(), entry.steps());
-    FreezeSchedule(network_, frozen, network_.switched_off()).apply(0);
-    optimizer_->set_parameters(optimized_parameters(trainable_parameters(network_), {}));
-    const int64_t count = options.batch > 0 ? options.batch : proto_.train().batch_size();
-    batch_ = synthetic_batch(document, count, !cached_, generator_);
-    const BevGrid& grid = network_.options().grid;
-    const Shape feature{count, proto_.network().bev_channels(), grid.rows(), grid.columns()};
-    if (cached_) feature_ = ops::contiguous(generator_.uniform(feature), MemoryFormat::ChannelsLast);
-    if (proto_.tasks().enable_static_temporal())
-      history_ = synthetic_history(proto_, feature, DType::BFloat16, generator_);
-    if (options.device.is_cpu()) return;
-    batch_.on_device = std::make_shared<BatchCopies>(batch_, options.device);
-    if (cached_) feature_ = ops::to(feature_, options.device);
-    for (Tensor& past : history_.prev_feat_list) past = past.defined() ? ops::to(past, options.device) : past;
-  }
-
-  /// Seconds of forward, loss, backward and optimizer.
-  std::vector<double> step() {
-    const Device device = network_.device();
-    synchronize(device);
-    Stopwatch watch;
-    std::vector<double> seconds;
-    const auto lap = [&] {
-      synchronize(device);
-      seconds.push_back(watch.lap());
-    };
-    NetworkOutput output;
-    if (cached_) {
-      output.set(kBevFused, feature_);
-    } else {
-      output = network_.encode(network_input(batch_));
-    }
-    network_.decode(output, history_);
-    lap();
-    const Losses losses = compute_losses(output, batch_, tasks_.active());
-    profile::phase_done("loss");
-    output = {};
-    lap();
-    backward(losses.total);
-    lap();
-    gradient_bytes_ = 0;
-    for (const OptimizedParameter& parameter : optimizer_->parameters())
-      if (const Tensor gradient = grad(parameter.value); gradient.defined()) gradient_bytes_ += gradient.nbytes();
-    clip_grad_norm(optimizer_->parameters(), 5);
-    optimizer_->step(1e-6);
-    optimizer_->zero_grad();
-    profile::phase_done("optimizer");
-    lap();
-    return seconds;
-  }
-
-  Network& network() { return network_; }
-  int64_t batch() const { return batch_.size(); }
-
-  std::vector<Figure> memory(size_t peak) const {
-    size_t parameters = 0;
-    for (const auto& [name, tensor] : network_.state_dict()) parameters += tensor.nbytes();
-    size_t inputs = batch_.lane.nbytes() + batch_.road.nbytes() + (cached_ ? feature_.nbytes() : 0);
-    for (const Tensor& image : batch_.images) inputs += image.nbytes();
-    for (const Tensor& feature : history_.prev_feat_list) inputs += feature.defined() ? feature.nbytes() : 0;
-    const size_t fixed = parameters + gradient_bytes_ + optimizer_->state_bytes() + inputs;
-    const auto figure = [](const char* name, size_t bytes, const char* remark) {
-      return Figure{name, static_cast<double>(bytes) / 1e6, "MB", 0, remark};
-    };
-    return {figure("memory, parameters and buffers", parameters, ""),
-            figure("memory, gradients", gradient_bytes_, ""),
-            figure("memory, optimizer", optimizer_->state_bytes(), ""),
-            figure("memory, one batch with its history", inputs, "the loader makes as much again ahead"),
-            figure("memory, activations", peak > fixed ? peak - fixed : 0, "peak of all tensors less the rest"),
-            figure("memory, peak of all tensors", peak, ""),
-            figure("memory, peak resident", static_cast<size_t>(peak_resident_bytes()), "")};
-  }
-
- private:
-  config::Config proto_;
-  Generator generator_;
-  TaskList tasks_;
-  Network network_;
-  std::unique_ptr<Optimizer> optimizer_;
-  bool cached_;
-  Batch batch_;
-  Tensor feature_;
-  History history_;
-  size_t gradient_bytes_ = 0;
-};
+/// Seconds of forward, loss, backward and optimizer.
+std::vector<double> timed_step(SyntheticTraining& training) {
+  synchronize(training.device());
+  Stopwatch watch;
+  std::vector<double> seconds;
+  training.step([&] {
+    synchronize(training.device());
+    seconds.push_back(watch.lap());
+  });
+  return seconds;
+}
 
 double limit_of(const MachineLimits& limits, bool amp) {
   return amp && limits.bfloat16 > 0 ? limits.bfloat16 : limits.float32;
@@ -147,11 +56,11 @@ void write_trace(const BenchOptions& options, const std::vector<profile::Event>&
 std::vector<Figure> bench_training(const configs::Document& document, const BenchOptions& options,
                                    const MachineLimits& limits) {
   SyntheticTraining training(document, options);
-  training.step();
+  training.step([] {});
   reset_peak_memory(options.device);
   std::vector<double> best;
   for (int i = 0; i < options.repeats; ++i) {
-    const std::vector<double> seconds = training.step();
+    const std::vector<double> seconds = timed_step(training);
     const auto total = [](const std::vector<double>& parts) {
       double sum = 0;
       for (const double part : parts) sum += part;
@@ -161,7 +70,7 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
   }
   const size_t peak = memory_stats(options.device).peak;
   profile::start(options.device);
-  training.step();
+  training.step([] {});
   const std::vector<profile::Event> events = profile::stop();
   const double total = best[0] + best[1] + best[2] + best[3];
   std::vector<Figure> figures = {
@@ -179,9 +88,9 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
 
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options) {
   SyntheticTraining training(document, options);
-  training.step();
+  training.step([] {});
   profile::start(options.device);
-  training.step();
+  training.step([] {});
   const std::vector<profile::Event> events = profile::stop();
   std::map<const void*, std::string> names;
   training.network().visit([&](const std::string& path, Module& module) { names[&module] = path; });

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include "tensor/ops.h"
 #include "train/cache/changed_features.h"
 #include "train/network_state.h"
 
@@ -35,7 +36,9 @@ CachedBatches::Ahead CachedBatches::prepare(Generator generator) {
       .batch = source_.next(), .bev_fused = {}, .history = {}, .generator = generator, .sampler = {}};
   prepared.sampler = source_.state();
   const std::vector<int64_t>& entries = prepared.batch.entries;
-  const Tensor current = features_.features(entries, DType::Float32);
+  // A GPU gets them as they are stored, which may be half as many bytes.
+  const bool as_stored = !features_.device().is_cpu() && prepared.batch.ego_changes.empty();
+  const Tensor current = features_.features(entries, as_stored ? features_.stored_as() : DType::Float32);
   if (source_.has_history()) {
     if (!source_.is_shuffled()) count_runs(prepared.batch);
     prepared.history = features_.history(entries, history_, &prepared.generator,
@@ -59,6 +62,7 @@ PreparedBatch CachedBatches::next(const Generator& generator) {
   copies_->wait();
   state_ = ahead.batch.sampler;
   launch(ahead.batch.generator);
+  ahead.batch.bev_fused = ops::to(ahead.batch.bev_fused, DType::Float32);
   return std::move(ahead.batch);
 }
 

@@ -1,12 +1,16 @@
 #include "train/cache/feature_source.h"
 
+#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "autograd/autograd.h"
 #include "base/signals.h"
@@ -118,6 +122,33 @@ struct FeatureSource::Impl {
     return dataset.load(entry, headers_only()).ego_pose;
   }
 
+  /// Many at once, on as many threads as the loader has. Where features are missing it is one: computing them takes
+  /// all.
+  void load_all(const std::vector<std::pair<int64_t, Tensor>>& wanted) {
+    std::atomic<size_t> next{0};
+    std::mutex mutex;
+    std::exception_ptr error;
+    const auto work = [&] {
+      try {
+        for (size_t i = next++; i < wanted.size(); i = next++) load(wanted[i].first, wanted[i].second);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+        next = wanted.size();
+      }
+    };
+    std::vector<std::thread> others;
+    const size_t threads = omp_get_max_threads() > 1 ? 1 : std::min(wanted.size(), static_cast<size_t>(workers));
+    for (size_t i = 1; i < threads; ++i)
+      others.emplace_back([&] {
+        omp_set_num_threads(1);
+        work();
+      });
+    work();
+    for (std::thread& other : others) other.join();
+    if (error) std::rethrow_exception(error);
+  }
+
   const Pose& pose(int64_t entry) {
     std::optional<Pose>& known = poses.at(static_cast<size_t>(entry));
     if (!known) {
@@ -168,6 +199,10 @@ int64_t FeatureSource::size() const {
 
 int64_t FeatureSource::missing() const {
   return static_cast<int64_t>(impl_->missing_entries().size());
+}
+
+DType FeatureSource::stored_as() const {
+  return impl_->cache->options().dtype;
 }
 
 Device FeatureSource::device() const {
@@ -249,7 +284,10 @@ Tensor FeatureSource::features(const std::vector<int64_t>& entries, DType dtype)
   const Shape all{static_cast<int64_t>(entries.size()), sizes[0], sizes[1], sizes[2]};
   const TensorOptions layout{.dtype = dtype, .format = MemoryFormat::ChannelsLast};
   const Tensor batch = device().is_cpu() ? empty(all, layout) : empty_pinned(all, layout);
-  for (size_t n = 0; n < entries.size(); ++n) impl_->load(entries[n], ops::select(batch, 0, static_cast<int64_t>(n)));
+  std::vector<std::pair<int64_t, Tensor>> wanted;
+  for (size_t n = 0; n < entries.size(); ++n)
+    wanted.emplace_back(entries[n], ops::select(batch, 0, static_cast<int64_t>(n)));
+  impl_->load_all(wanted);
   return batch;
 }
 
@@ -259,6 +297,7 @@ History FeatureSource::history(const std::vector<int64_t>& entries, const Histor
   // Features stored as bfloat16 are exact in bfloat16, whatever dtype the history queue has without a cache.
   const DType dtype = impl_->cache->options().dtype == DType::BFloat16 ? DType::BFloat16 : options.storage;
   History history = blank_history(static_cast<int64_t>(entries.size()), options);
+  std::vector<std::pair<int64_t, Tensor>> wanted;
   for (size_t n = 0; n < entries.size(); ++n) {
     const Place place = impl_->places.at(static_cast<size_t>(entries[n]));
     const std::vector<int64_t>& frames = impl_->dataset.streams()[static_cast<size_t>(place.stream)].frames;
@@ -285,11 +324,12 @@ History FeatureSource::history(const std::vector<int64_t>& entries, const Histor
       if (matches[k].frame < 0) continue;
       const auto entry_of = [&](int64_t match) { return before[gone + static_cast<size_t>(match)]; };
       const Pose then = impl_->pose(entry_of(matches[k].posed));
-      const Tensor into =
-          place_history(history, static_cast<int64_t>(n), static_cast<int64_t>(k), now, then, sizes, dtype, options);
-      impl_->load(entry_of(matches[k].frame), into);
+      wanted.emplace_back(entry_of(matches[k].frame),
+                          place_history(history, static_cast<int64_t>(n), static_cast<int64_t>(k), now, then, sizes,
+                                        {.dtype = dtype, .pinned = !device().is_cpu()}, options));
     }
   }
+  impl_->load_all(wanted);
   return history;
 }
 

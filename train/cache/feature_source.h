@@ -34,6 +34,8 @@ class FeatureSource {
   /// Interrupted after a signal: what is done stays, and the next call goes on from there.
   void fill(ProcessGroup& group);
 
+  /// The dtype on disk.
+  DType stored_as() const;
   /// Where the network is, and what a feature covers.
   Device device() const;
   const BevGrid& grid() const;
@@ -41,7 +43,7 @@ class FeatureSource {
   /// memory).
   Tensor features(const std::vector<int64_t>& entries, DType dtype);
   /// The history that streaming would give to these entries. `first` is per sample how many frames of its stream count
-  /// at most (a run that began that many frames ago); empty: all.
+  /// at most (a run that began that many frames ago); empty: all. Features lie where features() puts them.
   History history(const std::vector<int64_t>& entries, const HistoryOptions& options, Generator* generator = nullptr,
                   const std::vector<int64_t>& first = {});
   /// The place of an entry in its stream.

@@ -1,5 +1,9 @@
 #include "losses/internal/raster_targets.h"
 
+#include <map>
+#include <mutex>
+#include <utility>
+
 #include "tensor/launch.h"
 
 namespace bevgrad {
@@ -41,8 +45,17 @@ Tensor gradient_scale(const Tensor& dy, double normaliser) {
   return ops::div(ops::to(dy, DType::Float64), normaliser);
 }
 
-Tensor class_numbers(const std::vector<double>& numbers, const Tensor& like) {
-  return from_values(numbers, {static_cast<int64_t>(numbers.size())}, {DType::Float64, {}, like.device()});
+Tensor class_numbers(const std::vector<double>& numbers, Device device) {
+  constexpr size_t kMost = 256;
+  // Never destroyed: it holds tensors, whose allocator may go first.
+  static auto& kept = *new std::map<std::pair<int, std::vector<double>>, Tensor>;
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (kept.size() >= kMost) kept.clear();
+  Tensor& found = kept[{device.index, numbers}];
+  if (!found.defined())
+    found = from_values(numbers, {static_cast<int64_t>(numbers.size())}, {DType::Float64, {}, device});
+  return found;
 }
 
 }  // namespace bevgrad

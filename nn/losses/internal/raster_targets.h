@@ -1,5 +1,6 @@
 // What the losses of label rasters have in common.
 #pragma once
+#include <type_traits>
 #include <vector>
 
 #include "nn/losses.h"
@@ -24,7 +25,11 @@ BEVGRAD_HD inline bool is_wrong_label(uint8_t label) {
 Tensor loss_value(double value, const Tensor& logits);
 /// dy / normaliser as float64 on dy's device.
 Tensor gradient_scale(const Tensor& dy, double normaliser);
-/// Numbers, one a class, on the device of `like`, float64.
-Tensor class_numbers(const std::vector<double>& numbers, const Tensor& like);
+/// Numbers, one a class, on a device, float64. Kept for the next call.
+Tensor class_numbers(const std::vector<double>& numbers, Device device);
+
+/// The type of a loss of such logits.
+template <class T>
+using loss_t = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 }  // namespace bevgrad

@@ -120,6 +120,15 @@ int64_t get_attribute(const Node& node, cudnnBackendAttributeName_t name, cudnnB
     engine->finalized = true;
     return 1;
   }
+  if (node.type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX && wanted == 1) {
+    expect(CUDNN_TYPE_INT64);
+    *static_cast<int64_t*>(values) = static_cast<int64_t>(node.engine);
+    return 1;
+  }
+  if (node.type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE) {
+    expect(CUDNN_TYPE_BEHAVIOR_NOTE);
+    return 0;  // nothing here is compiled
+  }
   if (node.type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE) {
     expect(CUDNN_TYPE_NUMERICAL_NOTE);
     const auto found = notes(node.engine);

@@ -64,7 +64,10 @@ struct cudaDeviceProp {
   int l2CacheSize;
 };
 
+enum cudaDeviceAttr : int { cudaDevAttrMemoryPoolsSupported = 115 };
+
 cudaError_t cudaGetDeviceCount(int* count);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);

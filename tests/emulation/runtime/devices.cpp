@@ -1,4 +1,5 @@
 // The calls about devices and versions.
+#include <cstdlib>
 #include <cstring>
 
 #include "emulation/control.h"
@@ -46,6 +47,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return call.result();
 }
 
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  Call call("cudaDeviceGetAttribute");
+  if (call.refused()) return call.result();
+  if (device < 0 || device >= static_cast<int>(machine().devices.size())) return call.result(cudaErrorInvalidDevice);
+  if (attribute != cudaDevAttrMemoryPoolsSupported) return call.result(cudaErrorInvalidValue);
+  *value = 1;
+  return call.result();
+}
+
 cudaError_t cudaRuntimeGetVersion(int* version) {
   Call call("cudaRuntimeGetVersion");
   *version = CUDART_VERSION;
@@ -55,7 +65,9 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 // 0 where there is no driver.
 cudaError_t cudaDriverGetVersion(int* version) {
   Call call("cudaDriverGetVersion");
-  *version = machine().problem == cudaErrorInsufficientDriver ? 0 : CUDART_VERSION;
+  const char* devices = std::getenv("BEVGRAD_EMULATED_DEVICES");
+  const bool old = devices && std::strcmp(devices, "olddriver") == 0;
+  *version = machine().problem != cudaErrorInsufficientDriver ? CUDART_VERSION : (old ? 12020 : 0);
   return call.result();
 }
 

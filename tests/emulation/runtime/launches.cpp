@@ -1,4 +1,6 @@
 // Launches of kernels.
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "runtime/fault.h"
@@ -45,6 +47,12 @@ std::vector<Access> pointers_of(const Kernel& kernel) {
   return found;
 }
 
+// BEVGRAD_EMULATION_TRACE: the kernels of all launches, in the order of the calls.
+std::FILE* trace_file() {
+  const char* path = std::getenv("BEVGRAD_EMULATION_TRACE");
+  return path ? std::fopen(path, "w") : nullptr;
+}
+
 Order draw_order(uint64_t blocks) {
   Random& random = machine().random;
   if (random.one_in(4)) return {};
@@ -82,6 +90,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, std::shared_ptr<const Kerne
   }
   if (!within_limits(config)) return call.result(cudaErrorInvalidConfiguration);
   if (config.numAttrs != 0) fault("{}: launch attributes are not emulated", readable(kernel->name()));
+  static std::FILE* const trace = trace_file();
+  if (trace) std::fprintf(trace, "%s\n", readable(kernel->name()).c_str());
   Operation operation{kernel->name(), pointers_of(*kernel), {}, {}};
   const uint64_t blocks = uint64_t{config.gridDim.x} * config.gridDim.y * config.gridDim.z;
   operation.run = [kernel = std::move(kernel), grid = config.gridDim, block = config.blockDim,

@@ -48,7 +48,8 @@ bool needs_device(const char* function) {
 
 // Whether the call makes a context on the thread's current device, if that has none yet: nearly every one does.
 bool makes_context(const char* function) {
-  for (const char* free : {"cudaGetDevice", "cudaSetDevice", "cudaGetDeviceProperties", "device_of"}) {
+  for (const char* free :
+       {"cudaGetDevice", "cudaSetDevice", "cudaGetDeviceProperties", "cudaDeviceGetAttribute", "device_of"}) {
     if (std::strcmp(function, free) == 0) return false;
   }
   return needs_device(function);
@@ -62,7 +63,7 @@ DeviceState::DeviceState(size_t memory) : arena(4 * memory + (size_t{1} << 30)),
 Machine::Machine() : next_handle(kFirstHandle), random(setting("BEVGRAD_EMULATION_SEED", 1)) {
   const char* text = std::getenv("BEVGRAD_EMULATED_DEVICES");
   const uint64_t count = setting("BEVGRAD_EMULATED_DEVICES", 1);
-  if (text && std::strcmp(text, "nodriver") == 0) {
+  if (text && (std::strcmp(text, "nodriver") == 0 || std::strcmp(text, "olddriver") == 0)) {
     problem = cudaErrorInsufficientDriver;
   } else if (count == 0) {
     problem = cudaErrorNoDevice;
@@ -119,6 +120,10 @@ Call::Call(const char* function) : function_(function) {
   lock_ = std::unique_lock(all.mutex);
   inside_call = true;
   ++all.calls;
+  const std::string_view name(function);
+  auto counted = all.calls_of.find(name);
+  if (counted == all.calls_of.end()) counted = all.calls_of.emplace(name, 0).first;
+  ++counted->second;
   if (all.problem != cudaSuccess && needs_device(function)) error_ = all.problem;
   if (error_ == cudaSuccess && makes_context(function))
     all.devices[static_cast<size_t>(current_device())]->has_context = true;
@@ -167,6 +172,13 @@ void fail_call(const char* function, cudaError_t error, int successes) {
   Machine& all = machine();
   std::lock_guard lock(all.mutex);
   all.injected[function] = {error, successes};
+}
+
+int64_t calls_of(const char* function) {
+  Machine& all = machine();
+  std::lock_guard lock(all.mutex);
+  const auto found = all.calls_of.find(std::string_view(function));
+  return found == all.calls_of.end() ? 0 : found->second;
 }
 
 size_t queued_operations() {

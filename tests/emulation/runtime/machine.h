@@ -53,6 +53,7 @@ struct Machine {
   size_t queued = 0;
   size_t bytes_to_free = 0;  // freed by calls whose turn has not come
   uint64_t calls = 0;
+  std::map<std::string, int64_t, std::less<>> calls_of;
 
   DeviceState* device_at(uintptr_t address);
   int device_number(uintptr_t address) const;

@@ -101,7 +101,7 @@ History synthetic_history(const config::Config& proto, const Shape& feature, DTy
       const Pose now = Pose::from_yaw(100, 20, 0, 0.2);
       const Pose then = Pose::from_yaw(100 - 5 * options.intervals[k], 19.5, 0, 0.15);
       const Tensor into = place_history(history, n, static_cast<int64_t>(k), now, then,
-                                        {feature[1], feature[2], feature[3]}, dtype, options);
+                                        {feature[1], feature[2], feature[3]}, {.dtype = dtype}, options);
       ops::copy_(into, generator.uniform({feature[1], feature[2], feature[3]}));
     }
   }

@@ -12,6 +12,8 @@ namespace bevgrad::emulation {
 void reseed(uint64_t seed);
 /// The next call of the function of this name, after `successes` good ones, does nothing and returns `error`.
 void fail_call(const char* function, cudaError_t error, int successes = 0);
+/// Calls so far of the function of this name; "cudnnBackendExecute" and "cublasLtMatmul" are counted as well.
+int64_t calls_of(const char* function);
 /// Operations that wait in the streams of all devices.
 size_t queued_operations();
 /// The devices on which this process has made a context, by whatever call.

@@ -6,7 +6,7 @@
 #include "tensor/host_device.h"
 #include "tensor/tensor.h"
 
-namespace bevgrad::cuda {
+namespace bevgrad {
 
 template <class T, int kLanes>
 struct alignas(sizeof(T) * kLanes) Pack {
@@ -37,4 +37,4 @@ bool fits_packs(int64_t channels, const Tensors&... tensors) {
          ((!tensors.defined() || reinterpret_cast<uintptr_t>(tensors.raw_data()) % 16 == 0) && ...);
 }
 
-}  // namespace bevgrad::cuda
+}  // namespace bevgrad

@@ -1,0 +1,41 @@
+// A network with all that a training step of its config needs but a dataset.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "models/network.h"
+#include "optim/optimizer.h"
+#include "tasks/task_list.h"
+#include "tensor/random.h"
+#include "train/bench/benches.h"
+
+namespace bevgrad {
+
+class SyntheticTraining {
+ public:
+  SyntheticTraining(const configs::Document& document, const BenchOptions& options);
+
+  /// Calls `lap` after forward, loss, backward and optimizer.
+  void step(const std::function<void()>& lap);
+
+  Network& network() { return network_; }
+  Device device() const { return network_.device(); }
+  int64_t batch() const { return batch_.size(); }
+  /// What takes part in a peak of `peak` bytes of tensors.
+  std::vector<Figure> memory(size_t peak) const;
+
+ private:
+  config::Config proto_;
+  Generator generator_;
+  TaskList tasks_;
+  Network network_;
+  std::unique_ptr<Optimizer> optimizer_;
+  bool cached_;
+  Batch batch_;
+  Tensor feature_;
+  History history_;
+  size_t gradient_bytes_ = 0;
+};
+
+}  // namespace bevgrad
