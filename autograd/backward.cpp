@@ -150,8 +150,8 @@ class Targets {
         if (edge.node && seen.insert(edge.node.get()).second) found.push_back(edge.node.get());
     std::sort(found.begin(), found.end(), [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
     for (const Node* node : found)
-      if (sums_.contains(node) || std::any_of(node->inputs.begin(), node->inputs.end(),
-                                              [this](const Edge& edge) { return leads_there(edge); }))
+      if (sums_.contains(node) ||
+          std::any_of(node->inputs.begin(), node->inputs.end(), [this](const Edge& edge) { return leads_there(edge); }))
         on_the_way_.insert(node);
   }
 
@@ -206,10 +206,11 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
                        [&](const Edge& edge) { return targets->leads_there(edge); }))
         continue;
     }
-    check(node->rule || node->view,
-          "backward of {}: its tape has been used by an earlier backward pass; to go back twice, add the outputs or pass "
-          "retain_graph",
-          node->op);
+    check(
+        node->rule || node->view,
+        "backward of {}: its tape has been used by an earlier backward pass; to go back twice, add the outputs or pass "
+        "retain_graph",
+        node->op);
     if (const auto result = node->output.lock())
       check(result->version == node->output_version,
             "backward of {}: its result has been written in place since it was computed, of which the gradient knows "
@@ -332,8 +333,8 @@ Grads autograd::grad(const std::vector<Tensor>& outputs, const std::vector<Tenso
   Roots roots;
   const NoGradGuard no_grad;
   for (size_t i = 0; i < outputs.size(); ++i) {
-    Tensor first = first_gradient("autograd::grad", outputs[i],
-                                  options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]);
+    Tensor first =
+        first_gradient("autograd::grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]);
     const auto meta = meta_of(outputs[i]);
     if (meta->node) {
       targets.mark_way(meta->node);

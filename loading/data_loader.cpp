@@ -17,9 +17,10 @@ Sample stacked(const Dataset& dataset, const std::vector<int64_t>& numbers) {
     check(sample.size() == fields.size(), "DataLoader: sample {} has {} fields, the one before it {}", number,
           sample.size(), fields.size());
     for (size_t i = 0; i < sample.size(); ++i) {
-      check(fields[i].empty() || (sample[i].sizes() == fields[i][0].sizes() && sample[i].dtype() == fields[i][0].dtype()),
-            "DataLoader: field {} of sample {} is {}, of the batch's first {}", i, number, describe(sample[i]),
-            describe(fields[i].empty() ? Tensor() : fields[i][0]));
+      check(
+          fields[i].empty() || (sample[i].sizes() == fields[i][0].sizes() && sample[i].dtype() == fields[i][0].dtype()),
+          "DataLoader: field {} of sample {} is {}, of the batch's first {}", i, number, describe(sample[i]),
+          describe(fields[i].empty() ? Tensor() : fields[i][0]));
       fields[i].push_back(sample[i]);
     }
   }
@@ -60,9 +61,8 @@ std::vector<int64_t> DataLoader::chosen(int64_t epoch, int64_t batch) {
 void DataLoader::look_ahead() {
   while (std::ssize(ahead_) < options_.num_workers && state_.batch + std::ssize(ahead_) < batches_) {
     std::vector<int64_t> numbers = chosen(state_.epoch, state_.batch + std::ssize(ahead_));
-    ahead_.push_back(std::async(std::launch::async, [&dataset = dataset_, numbers = std::move(numbers)] {
-      return stacked(dataset, numbers);
-    }));
+    ahead_.push_back(std::async(
+        std::launch::async, [&dataset = dataset_, numbers = std::move(numbers)] { return stacked(dataset, numbers); }));
   }
 }
 
@@ -84,8 +84,8 @@ std::optional<Sample> DataLoader::next() {
 }
 
 void DataLoader::load(const DataLoaderState& state) {
-  check(state.epoch >= 0 && state.batch >= 0 && state.batch <= batches_, "DataLoader: batch {} of epoch {}, an epoch has {}",
-        state.batch, state.epoch, batches_);
+  check(state.epoch >= 0 && state.batch >= 0 && state.batch <= batches_,
+        "DataLoader: batch {} of epoch {}, an epoch has {}", state.batch, state.epoch, batches_);
   ahead_.clear();
   state_ = state;
 }

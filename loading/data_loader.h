@@ -30,8 +30,8 @@ class DataLoader {
   /// The dataset must outlive the loader.
   explicit DataLoader(const Dataset& dataset, const DataLoaderOptions& options = {});
 
-  /// The next batch of the epoch: every field stacked along a new first dimension. Nothing at the end of an epoch; the call
-  /// after that begins the next one. What a worker throws is thrown here, in its batch's turn.
+  /// The next batch of the epoch: every field stacked along a new first dimension. Nothing at the end of an epoch; the
+  /// call after that begins the next one. What a worker throws is thrown here, in its batch's turn.
   ///   while (auto batch = loader.next()) step(batch->at(0), batch->at(1));
   std::optional<Sample> next();
   /// Batches of one epoch.

@@ -1,5 +1,5 @@
-// Room `loading`: samples of any kind, and batches of them in an order that a seed gives. Not here: what a sample means;
-// the records of drives and their samplers (data/).
+// Room `loading`: samples of any kind, and batches of them in an order that a seed gives. Not here: what a sample
+// means; the records of drives and their samplers (data/).
 #pragma once
 #include <string>
 #include <vector>
@@ -35,8 +35,8 @@ class TensorDataset : public Dataset {
   std::vector<Tensor> fields_;
 };
 
-/// A file in MNIST's IDX format, of any rank and any of its types: two zero bytes, the type (0x08 uint8, 0x09 int8, 0x0B
-/// int16, 0x0C int32, 0x0D float32, 0x0E float64), the rank, the sizes as big-endian 32-bit numbers, the elements,
+/// A file in MNIST's IDX format, of any rank and any of its types: two zero bytes, the type (0x08 uint8, 0x09 int8,
+/// 0x0B int16, 0x0C int32, 0x0D float32, 0x0E float64), the rank, the sizes as big-endian 32-bit numbers, the elements,
 /// big-endian (http://yann.lecun.com/exdb/mnist). Throws Error naming the file.
 Tensor read_idx(const std::string& path);
 

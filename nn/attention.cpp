@@ -3,11 +3,11 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/functions/dropout.h"
 #include "autograd/functions/linear.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
-#include "autograd/functions/dropout.h"
 #include "autograd/functions/softmax.h"
 #include "autograd/functions/where.h"
 
@@ -33,8 +33,8 @@ Tensor summand(const Tensor& mask, const Tensor& like) {
   return where(mask, full_like(none, -std::numeric_limits<double>::infinity()), none);
 }
 
-// Both masks as scaled_dot_product_attention takes them: what broadcasts to [N,heads,L,S], or undefined. A causal one is
-// written out only where there is another.
+// Both masks as scaled_dot_product_attention takes them: what broadcasts to [N,heads,L,S], or undefined. A causal one
+// is written out only where there is another.
 Tensor combined_mask(const MultiheadAttentionOptions& options, const Tensor& q, const Tensor& k) {
   const int64_t n = q.size(0), heads = q.size(1), length = q.size(2), keys = k.size(2);
   Tensor mask;
@@ -49,8 +49,9 @@ Tensor combined_mask(const MultiheadAttentionOptions& options, const Tensor& q, 
   };
   if (const Tensor& given = options.attn_mask; given.defined()) {
     const bool each = given.sizes() == Shape{n * heads, length, keys};
-    check(each || given.sizes() == Shape{length, keys}, "MultiheadAttention: attn_mask is {}, expected [{},{}] or [{},{},{}]",
-          to_string(given.sizes()), length, keys, n * heads, length, keys);
+    check(each || given.sizes() == Shape{length, keys},
+          "MultiheadAttention: attn_mask is {}, expected [{},{}] or [{},{},{}]", to_string(given.sizes()), length, keys,
+          n * heads, length, keys);
     combine(each ? reshape(given, {n, heads, length, keys}) : given);
   }
   if (const Tensor& given = options.key_padding_mask; given.defined()) {
@@ -145,9 +146,8 @@ MultiheadAttentionResult MultiheadAttention::forward(const Tensor& query, const 
   } else {
     heads = scaled_dot_product_attention(q, k, v, attention);
   }
-  const Tensor joined = reshape(permute(heads, spec_.batch_first ? std::vector<int>{0, 2, 1, 3}
-                                                                 : std::vector<int>{2, 0, 1, 3}),
-                                query.sizes());
+  const Tensor joined = reshape(
+      permute(heads, spec_.batch_first ? std::vector<int>{0, 2, 1, 3} : std::vector<int>{2, 0, 1, 3}), query.sizes());
   result.output = out_proj_.forward(joined);
   return result;
 }

@@ -18,8 +18,8 @@ struct MultiheadAttentionOptions {
   /// [N,S]: bool, true for keys that are ignored; or added to the scores.
   Tensor key_padding_mask = {};
   bool need_weights = false;
-  /// [L,S] or [N * heads,L,S]: bool, true where a query may not see a key (scaled_dot_product_attention has it the other
-  /// way round); or added to the scores.
+  /// [L,S] or [N * heads,L,S]: bool, true where a query may not see a key (scaled_dot_product_attention has it the
+  /// other way round); or added to the scores.
   Tensor attn_mask = {};
   bool average_attn_weights = true;
   /// Query i sees the keys up to i only.
@@ -32,8 +32,8 @@ struct MultiheadAttentionResult {
 };
 
 /// `in_proj_weight` [3 E,E] (with kdim or vdim of their own `q_proj_weight`, `k_proj_weight`, `v_proj_weight`),
-/// `in_proj_bias` [3 E], `out_proj.weight`, `out_proj.bias`. query [L,N,E], key [S,N,kdim], value [S,N,vdim]; [N,L,E] and
-/// so on with batch_first; without N one sequence. Memory grows with the length unless the weights are asked for.
+/// `in_proj_bias` [3 E], `out_proj.weight`, `out_proj.bias`. query [L,N,E], key [S,N,kdim], value [S,N,vdim]; [N,L,E]
+/// and so on with batch_first; without N one sequence. Memory grows with the length unless the weights are asked for.
 class MultiheadAttention : public Module {
  public:
   explicit MultiheadAttention(const MultiheadAttentionSpec& spec);

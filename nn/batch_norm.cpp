@@ -59,8 +59,7 @@ Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const No
   if (bn.uses_batch_statistics() || recorded) return bn.forward(conv.forward(x), fusion);
   const ModuleScope scope(conv);
   const FoldedNorm& norm = bn.folded(conv.bias);
-  return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu},
-                       conv.spec().options());
+  return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu}, conv.spec().options());
 }
 
 Tensor conv_bn_relu(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {

@@ -144,8 +144,8 @@ Tensor iou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduct
 Tensor giou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduction) {
   check_boxes("giou_loss", predicted, targets, 4);
   const auto [iou, joint] = overlap(predicted, targets);
-  const Tensor hull = area(minimum(corner(predicted, 0), corner(targets, 0)),
-                           maximum(corner(predicted, 2), corner(targets, 2)));
+  const Tensor hull =
+      area(minimum(corner(predicted, 0), corner(targets, 0)), maximum(corner(predicted, 2), corner(targets, 2)));
   return reduced(add(sub(share(sub(hull, joint), hull), iou), 1.0), reduction);
 }
 

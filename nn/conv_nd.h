@@ -9,7 +9,8 @@
 
 namespace bevgrad {
 
-/// What the layers below have in common: `weight` and `bias` [out] or none, drawn as Conv2d's. Parameters start as zeros.
+/// What the layers below have in common: `weight` and `bias` [out] or none, drawn as Conv2d's. Parameters start as
+/// zeros.
 class ConvNd : public Module {
  public:
   void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }

@@ -56,8 +56,8 @@ class GroupNorm : public Module {
   double eps_;
 };
 
-/// `weight` (ones) and `bias` (zeros) [channels] if affine (PyTorch's default is not); x is [N,channels,..], each sample
-/// normalised by its own statistics, in training and in evaluation.
+/// `weight` (ones) and `bias` (zeros) [channels] if affine (PyTorch's default is not); x is [N,channels,..], each
+/// sample normalised by its own statistics, in training and in evaluation.
 class InstanceNorm : public Module {
  public:
   explicit InstanceNorm(int64_t channels, double eps = 1e-5, bool affine = false)

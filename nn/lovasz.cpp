@@ -17,8 +17,7 @@ Tensor jaccard_slopes(const Tensor& truth) {
   const Tensor loss = ops::add(ops::neg(ops::div(ops::sub(found, seen), ops::add(found, others))), 1.0);
   const int64_t count = truth.numel();
   const Tensor slopes = ops::clone(loss);
-  if (count > 1)
-    ops::add_(ops::narrow(slopes, 0, 1, count - 1), ops::narrow(loss, 0, 0, count - 1), -1.0);
+  if (count > 1) ops::add_(ops::narrow(slopes, 0, 1, count - 1), ops::narrow(loss, 0, 0, count - 1), -1.0);
   return slopes;
 }
 
@@ -72,8 +71,8 @@ Tensor lovasz_softmax(const Tensor& probabilities, const Tensor& targets, const 
         to_string(sizes), describe(probabilities));
   const Places places = counted(targets, options.ignore_index);
   for (const double target : places.targets)
-    check(target >= 0 && target < static_cast<double>(classes), "lovasz_softmax: a target is {}, expected 0 to {} or {}",
-          target, classes - 1, options.ignore_index);
+    check(target >= 0 && target < static_cast<double>(classes),
+          "lovasz_softmax: a target is {}, expected 0 to {} or {}", target, classes - 1, options.ignore_index);
   const Tensor by_class = reshape(transpose(probabilities, 0, 1), {classes, -1});
   const Tensor kept = index_select(by_class, 1, places.index);
   Tensor total;

@@ -26,8 +26,8 @@ Tensor gru_step(const Tensor& input, const Tensor& hidden, const Tensor& h, int 
 Recurrent::Recurrent(const char* name, const RecurrentSpec& spec, int gates, int states)
     : name_(name), spec_(spec), states_(states), generator_(spec.seed) {
   check(spec.input_size > 0 && spec.hidden_size > 0 && spec.num_layers > 0,
-        "{}: input_size {}, hidden_size {} and num_layers {} must be positive", name, spec.input_size,
-        spec.hidden_size, spec.num_layers);
+        "{}: input_size {}, hidden_size {} and num_layers {} must be positive", name, spec.input_size, spec.hidden_size,
+        spec.num_layers);
   const int directions = spec.bidirectional ? 2 : 1;
   const int64_t rows = gates * spec.hidden_size;
   for (int layer = 0; layer < spec.num_layers; ++layer)
@@ -86,9 +86,8 @@ Recurrent::Run Recurrent::run(const Tensor& x, const State& initial) {
       const size_t at = layer * ways + way;
       State state;
       for (const Tensor& given : initial)
-        state.push_back(given.defined()
-                            ? select(given, 0, static_cast<int64_t>(at))
-                            : zeros({sequence.size(1), spec_.hidden_size}, {x.dtype(), {}, x.device()}));
+        state.push_back(given.defined() ? select(given, 0, static_cast<int64_t>(at))
+                                        : zeros({sequence.size(1), spec_.hidden_size}, {x.dtype(), {}, x.device()}));
       outputs.push_back(direction(sequence, weights_[at], state, way == 1));
       for (size_t s = 0; s < last.size(); ++s) last[s].push_back(state[s]);
     }

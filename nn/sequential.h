@@ -90,9 +90,7 @@ class Sequential<void> : public Module {
     return made;
   }
   /// A function has a number as modules do, so that those behind it are called as in PyTorch's Sequential.
-  void append(std::function<Tensor(const Tensor&)> function) {
-    add(std::make_unique<Module>(), std::move(function));
-  }
+  void append(std::function<Tensor(const Tensor&)> function) { add(std::make_unique<Module>(), std::move(function)); }
   size_t size() const { return modules_.size(); }
 
   Tensor forward(Tensor x) {

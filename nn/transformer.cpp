@@ -31,8 +31,7 @@ TransformerFeedForward::TransformerFeedForward(const TransformerLayerSpec& spec)
 
 Tensor TransformerFeedForward::run(const Tensor& x) {
   const Tensor hidden = linear1.forward(x);
-  return linear2.forward(
-      dropout.forward(activation_ == TransformerActivation::Relu ? relu(hidden) : gelu(hidden)));
+  return linear2.forward(dropout.forward(activation_ == TransformerActivation::Relu ? relu(hidden) : gelu(hidden)));
 }
 
 TransformerEncoderLayer::TransformerEncoderLayer(const TransformerLayerSpec& spec)

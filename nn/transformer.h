@@ -62,7 +62,8 @@ struct DecoderMasks {
   bool tgt_is_causal = false;
 };
 
-/// Children `self_attn`, `multihead_attn` (to the encoder's output, `memory`), `linear1`, `linear2`, `norm1` to `norm3`.
+/// Children `self_attn`, `multihead_attn` (to the encoder's output, `memory`), `linear1`, `linear2`, `norm1` to
+/// `norm3`.
 class TransformerDecoderLayer : public Module {
  public:
   explicit TransformerDecoderLayer(const TransformerLayerSpec& spec);

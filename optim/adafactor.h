@@ -1,6 +1,6 @@
-// Adafactor (Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018), step by step
-// as PyTorch's torch.optim.Adafactor computes it: of a matrix's squared gradients only the means of rows and columns are
-// kept.
+// Adafactor (Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost", ICML 2018), step by
+// step as PyTorch's torch.optim.Adafactor computes it: of a matrix's squared gradients only the means of rows and
+// columns are kept.
 #pragma once
 #include "optim/optimizer.h"
 

@@ -6,8 +6,8 @@
 namespace bevgrad {
 
 struct LionOptions {
-  double beta1 = 0.9;   ///< the momentum's share in the direction
-  double beta2 = 0.99;  ///< what the momentum keeps a step
+  double beta1 = 0.9;       ///< the momentum's share in the direction
+  double beta2 = 0.99;      ///< what the momentum keeps a step
   double weight_decay = 0;  ///< decoupled, as AdamW's
 };
 

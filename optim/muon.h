@@ -11,8 +11,8 @@ struct MuonOptions {
   double weight_decay = 0.1;  ///< decoupled
   int ns_steps = 5;           ///< of the Newton-Schulz iteration
   double eps = 1e-7;          ///< least norm that the iteration divides by
-  /// Whether steps are scaled to the size of AdamW's (0.2 sqrt(larger side), Liu et al. 2025), so that its learning rate
-  /// and decay fit, or by sqrt(max(1, rows / columns)).
+  /// Whether steps are scaled to the size of AdamW's (0.2 sqrt(larger side), Liu et al. 2025), so that its learning
+  /// rate and decay fit, or by sqrt(max(1, rows / columns)).
   bool match_adamw = true;
   /// For what is no matrix: parameters of one dimension or none. Kernels count as matrices [out, the rest].
   AdamWOptions adamw = {};

@@ -68,8 +68,8 @@ class Optimizer {
 
  protected:
   struct ParameterState {
-    /// In the order of the constructor's `tensors`; undefined until update() defines them, float32 of state_sizes(), and
-    /// of the parameter's memory format where those are its sizes.
+    /// In the order of the constructor's `tensors`; undefined until update() defines them, float32 of state_sizes(),
+    /// and of the parameter's memory format where those are its sizes.
     std::vector<Tensor> tensors;
     int64_t step = 0;  ///< updates of this parameter, this one counted
   };

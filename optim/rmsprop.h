@@ -1,4 +1,5 @@
-// RMSprop (Hinton's lecture 6e, 2012; centred: Graves, 2013), step by step as PyTorch's torch.optim.RMSprop computes it.
+// RMSprop (Hinton's lecture 6e, 2012; centred: Graves, 2013), step by step as PyTorch's torch.optim.RMSprop computes
+// it.
 #pragma once
 #include "optim/optimizer.h"
 

@@ -1,6 +1,6 @@
-// Learning-rate schedules beyond multistep and cosine, as torch.optim.lr_scheduler has them. Each starts anew with every
-// phase of a run; one without steps leaves no trace, and a step past the last phase has the rate that one step after it
-// would have. Warm-up (warmup_factor) comes before any.
+// Learning-rate schedules beyond multistep and cosine, as torch.optim.lr_scheduler has them. Each starts anew with
+// every phase of a run; one without steps leaves no trace, and a step past the last phase has the rate that one step
+// after it would have. Warm-up (warmup_factor) comes before any.
 #pragma once
 #include <vector>
 
@@ -14,13 +14,13 @@ LrSchedule step_lr(std::vector<LrPhase> phases, int64_t step_size, double gamma)
 /// ExponentialLR: times gamma every step.
 LrSchedule exponential_lr(std::vector<LrPhase> phases, double gamma);
 
-/// CosineAnnealingWarmRestarts (Loshchilov and Hutter, "SGDR", ICLR 2017): half a cosine to `min_share` of the rate over
-/// `period` steps, then again from the top, each time over `multiplier` times as many steps.
+/// CosineAnnealingWarmRestarts (Loshchilov and Hutter, "SGDR", ICLR 2017): half a cosine to `min_share` of the rate
+/// over `period` steps, then again from the top, each time over `multiplier` times as many steps.
 LrSchedule cosine_restarts_lr(std::vector<LrPhase> phases, int64_t period, int64_t multiplier, double min_share);
 
 struct OneCycleOptions {
-  double pct_start = 0.3;  ///< share of the steps in which the rate rises
-  double div_factor = 25;  ///< the phase's rate, the highest, over the first one
+  double pct_start = 0.3;         ///< share of the steps in which the rate rises
+  double div_factor = 25;         ///< the phase's rate, the highest, over the first one
   double final_div_factor = 1e4;  ///< the first rate over the last one
   bool linear = false;            ///< straight lines instead of halves of a cosine
 };

@@ -58,8 +58,7 @@ Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
   pointwise::check_same(op, a, b);
   const Shape sizes = broadcast_shapes(std::string(op).c_str(), a.sizes(), b.sizes());
   const Tensor result = pointwise::result_for(sizes, {&a, &b});
-  const Walk walk =
-      plan_walk(sizes, {{sizes, result.strides()}, {a.sizes(), a.strides()}, {b.sizes(), b.strides()}});
+  const Walk walk = plan_walk(sizes, {{sizes, result.strides()}, {a.sizes(), a.strides()}, {b.sizes(), b.strides()}});
   dispatch(op, a.dtype(), [&]<class T>() {
     launch_elements<3>(a.device(), walk, Element<T, F>{result.data<T>(), a.data<const T>(), b.data<const T>(), f});
   });

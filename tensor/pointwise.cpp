@@ -129,7 +129,8 @@ Tensor clamp(const Tensor& x, double low, double high) {
 }
 
 void add_(const Tensor& target, const Tensor& source, double alpha) {
-  if (integers::are(target)) return update_integers("add_", target, add(target, alpha == 1 ? source : mul(source, alpha)));
+  if (integers::are(target))
+    return update_integers("add_", target, add(target, alpha == 1 ? source : mul(source, alpha)));
   if (alpha == 1.0) {
     pointwise::update("add_", target, source, Add{});
   } else {

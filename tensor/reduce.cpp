@@ -168,8 +168,8 @@ void sum_on_device(Device device, T* out, const T* in, int64_t outer, int64_t n,
   launch(device, outer * inner, CombineSums<T>{out, partial.data<double>(), inner, parts});
 }
 
-// Sum over the marked dimensions; sizes of 1 stay in their place. float16 is summed in float32, integers in float64 (exact
-// below 2^53) to int64.
+// Sum over the marked dimensions; sizes of 1 stay in their place. float16 is summed in float32, integers in float64
+// (exact below 2^53) to int64.
 Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
   if (x.dtype() == DType::Float16) return to(sum_masked(to(x, DType::Float32), mask), DType::Float16);
   if (!is_floating_point(x.dtype())) return to(sum_masked(to(x, DType::Float64), mask), DType::Int64);

@@ -21,9 +21,10 @@ Shape output_sizes(std::string_view op, const Tensor& x, const Tensor& weight, c
   const auto size = [&](int dim, int stride, int padding, int dilation) {
     const int64_t kernel = weight.size(dim), padded = x.size(dim) + 2 * padding;
     check(kernel >= 1, "{}: the kernel of weight {} is empty", op, to_string(weight.sizes()));
-    check(padded >= dilation * (kernel - 1) + 1, "{}: the kernel of weight {}{} is larger than input {} with padding {}",
-          op, to_string(weight.sizes()), dilation == 1 ? "" : fmt::format(" with dilation {}", dilation),
-          to_string(x.sizes()), to_string(options.padding));
+    check(padded >= dilation * (kernel - 1) + 1,
+          "{}: the kernel of weight {}{} is larger than input {} with padding {}", op, to_string(weight.sizes()),
+          dilation == 1 ? "" : fmt::format(" with dilation {}", dilation), to_string(x.sizes()),
+          to_string(options.padding));
     return conv_size(x.size(dim), kernel, stride, padding, dilation);
   };
   return {x.size(0), weight.size(0), size(2, options.stride.h, options.padding.h, options.dilation.h),

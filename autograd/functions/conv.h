@@ -1,6 +1,7 @@
-// Convolution, two-dimensional; one and three dimensions are in conv_nd.h. Activations [N,C,H,W] are channels-last in memory (others are copied first), float32,
-// bfloat16 or float64. Weights and biases are float32 (float64 with float64 activations), also for bfloat16
-// activations. Under autocast float32 activations are computed in bfloat16 and the result is bfloat16.
+// Convolution, two-dimensional; one and three dimensions are in conv_nd.h. Activations [N,C,H,W] are channels-last in
+// memory (others are copied first), float32, bfloat16 or float64. Weights and biases are float32 (float64 with float64
+// activations), also for bfloat16 activations. Under autocast float32 activations are computed in bfloat16 and the
+// result is bfloat16.
 #pragma once
 #include "autograd/autograd.h"
 #include "tensor/backend.h"
@@ -17,9 +18,9 @@ struct Conv2dOptions {
 };
 
 /// y = x * weight + bias, cross-correlation with zero padding as in PyTorch. weight [K,C/groups,kh,kw], bias [K] or
-/// undefined -> [N,K,OH,OW] with OH = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1, rounded down. Output channel
-/// k sees the input channels of its group, k / (K / groups); groups = C is a depthwise convolution. Throws Error where
-/// the channels do not fit or the kernel is larger than the padded input.
+/// undefined -> [N,K,OH,OW] with OH = (H + 2 padding - dilation (kh - 1) - 1) / stride + 1, rounded down. Output
+/// channel k sees the input channels of its group, k / (K / groups); groups = C is a depthwise convolution. Throws
+/// Error where the channels do not fit or the kernel is larger than the padded input.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
 
 /// relu?(conv2d(x, weight) * scale[k] + shift[k] + residual) as one primitive, for inference: throws Error where a

@@ -38,9 +38,9 @@ Tensor volumes(const Tensor& planes, int64_t n, int64_t depth) {
 
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& o) {
   check_ranks("conv1d", x, weight, 3);
-  return squeeze(conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias,
-                        {{1, o.stride}, {0, o.padding}, {1, o.dilation}, o.groups}),
-                 2);
+  return squeeze(
+      conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, {{1, o.stride}, {0, o.padding}, {1, o.dilation}, o.groups}),
+      2);
 }
 
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose1dOptions& o) {
@@ -54,9 +54,8 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   check_ranks("conv3d", x, weight, 5);
   check_depth("conv3d", x, weight, o.stride, o.padding, o.dilation);
   const int64_t taps = weight.size(2), reach = o.dilation.d * (taps - 1) + 1;
-  check(x.size(2) + 2 * o.padding.d >= reach,
-        "conv3d: the kernel of weight {} is deeper than input {} with padding {}", to_string(weight.sizes()),
-        to_string(x.sizes()), o.padding.d);
+  check(x.size(2) + 2 * o.padding.d >= reach, "conv3d: the kernel of weight {} is deeper than input {} with padding {}",
+        to_string(weight.sizes()), to_string(x.sizes()), o.padding.d);
   const int64_t depth = conv_size(x.size(2), taps, o.stride.d, o.padding.d, o.dilation.d);
   const Tensor bordered = pad(swap_depth(x), {0, 0, 0, 0, 0, 0, o.padding.d, o.padding.d});
   Tensor sum;
@@ -84,13 +83,13 @@ Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Tensor inputs = planes(swap_depth(x));
   Tensor sum;
   for (int64_t tap = 0; tap < taps; ++tap) {
-    const Tensor part = conv_transpose2d(
-        inputs, select(weight, 2, tap), {},
-        {o.stride.plane(), o.padding.plane(), o.output_padding.plane(), o.groups, o.dilation.plane()});
+    const Tensor part =
+        conv_transpose2d(inputs, select(weight, 2, tap), {},
+                         {o.stride.plane(), o.padding.plane(), o.output_padding.plane(), o.groups, o.dilation.plane()});
     // Planes of one input depth each, brought `stride` apart and to where this tap throws them.
     const Tensor apart = pad(unsqueeze(volumes(part, n, depth), 2), {0, 0, 0, 0, 0, 0, 0, o.stride.d - 1});
-    const Tensor line = narrow(
-        reshape(apart, {n, depth * o.stride.d, part.size(1), part.size(2), part.size(3)}), 1, 0, spread);
+    const Tensor line =
+        narrow(reshape(apart, {n, depth * o.stride.d, part.size(1), part.size(2), part.size(3)}), 1, 0, spread);
     const int64_t first = tap * o.dilation.d;
     const Tensor placed = pad(line, {0, 0, 0, 0, 0, 0, first, last - first + o.output_padding.d});
     sum = tap == 0 ? placed : add(sum, placed);

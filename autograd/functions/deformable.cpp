@@ -22,15 +22,16 @@ Tensor multi_scale_deformable_attention(const Tensor& value, const std::vector<P
   const int64_t n = value.size(0), heads = value.size(2), width = value.size(3);
   check(locations.dim() == 6 && locations.size(0) == n && locations.size(2) == heads && locations.size(3) == levels &&
             locations.size(5) == 2,
-        "{}: sampling_locations {}, expected [{},L,{},{},points,2]", op, to_string(locations.sizes()), n, heads, levels);
+        "{}: sampling_locations {}, expected [{},L,{},{},points,2]", op, to_string(locations.sizes()), n, heads,
+        levels);
   const int64_t length = locations.size(1), points = locations.size(4);
   check(weights.sizes() == Shape{n, length, heads, levels, points} && weights.dtype() == value.dtype(),
         "{}: attention_weights are {}, expected {} [{},{},{},{},{}]", op, describe(weights), name(value.dtype()), n,
         length, heads, levels, points);
   // Heads become a part of the batch.
-  const Tensor by_head = permute(value, {0, 2, 3, 1});                                 // [N,heads,D,S]
-  const Tensor grids = permute(sub(mul(locations, 2.0), 1.0), {3, 0, 2, 1, 4, 5});     // [levels,N,heads,L,points,2]
-  const Tensor factors = permute(weights, {3, 0, 2, 1, 4});                            // [levels,N,heads,L,points]
+  const Tensor by_head = permute(value, {0, 2, 3, 1});                              // [N,heads,D,S]
+  const Tensor grids = permute(sub(mul(locations, 2.0), 1.0), {3, 0, 2, 1, 4, 5});  // [levels,N,heads,L,points,2]
+  const Tensor factors = permute(weights, {3, 0, 2, 1, 4});                         // [levels,N,heads,L,points]
   Tensor total;
   int64_t first = 0;
   for (int64_t level = 0; level < levels; ++level) {
@@ -51,8 +52,9 @@ Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& weight
   tape::check_defined(op, {{"x", x}, {"offset", offset}, {"weight", weight}});
   conv_support::check_dtypes(op, x, weight);
   conv_support::check_window(op, o.stride, o.padding, o.dilation);
-  check(x.dim() == 4 && offset.dim() == 4 && weight.dim() == 4, "{}: input {}, offset {}, weight {}, expected 4 dimensions each",
-        op, to_string(x.sizes()), to_string(offset.sizes()), to_string(weight.sizes()));
+  check(x.dim() == 4 && offset.dim() == 4 && weight.dim() == 4,
+        "{}: input {}, offset {}, weight {}, expected 4 dimensions each", op, to_string(x.sizes()),
+        to_string(offset.sizes()), to_string(weight.sizes()));
   const int64_t n = x.size(0), channels = x.size(1), h = x.size(2), w = x.size(3);
   const int64_t kh = weight.size(2), kw = weight.size(3), taps = kh * kw, in = weight.size(1);
   check(h + 2 * o.padding.h > o.dilation.h * (kh - 1) && w + 2 * o.padding.w > o.dilation.w * (kw - 1) && taps > 0,

@@ -24,8 +24,8 @@ struct DeformConv2dOptions {
   Tensor mask = {};
 };
 
-/// torchvision.ops.deform_conv2d (Dai et al., 2017): x [N,C,H,W], offset [N, 2 * groups * kh * kw, OH,OW] as pairs (down,
-/// right) in pixels for each place of the kernel, weight [K,C/weight groups,kh,kw], bias [K] or undefined ->
+/// torchvision.ops.deform_conv2d (Dai et al., 2017): x [N,C,H,W], offset [N, 2 * groups * kh * kw, OH,OW] as pairs
+/// (down, right) in pixels for each place of the kernel, weight [K,C/weight groups,kh,kw], bias [K] or undefined ->
 /// [N,K,OH,OW]. Each offset group moves its own part of the input channels. The samples of all kernel places are in
 /// memory together.
 Tensor deform_conv2d(const Tensor& x, const Tensor& offset, const Tensor& weight, const Tensor& bias = {},

@@ -84,8 +84,8 @@ Equation parsed(const std::string& equation, const std::vector<Tensor>& operands
       if (times == 1 && std::isalpha(static_cast<unsigned char>(label)) != 0) result.result += label;
   }
   for (const char label : result.result) {
-    check(std::count(result.result.begin(), result.result.end(), label) == 1, "einsum: '{}' occurs twice in the result of {}",
-          label, equation);
+    check(std::count(result.result.begin(), result.result.end(), label) == 1,
+          "einsum: '{}' occurs twice in the result of {}", label, equation);
     check(std::any_of(result.operands.begin(), result.operands.end(),
                       [&](const std::string& labels) { return labels.find(label) != std::string::npos; }),
           "einsum: '{}' of the result of {} is in no operand", label, equation);

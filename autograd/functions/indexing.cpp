@@ -74,11 +74,11 @@ void scatter_(Scatter how, const Tensor& target, int axis, const Tensor& index, 
   const Walk walk =
       plan_walk(i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
   dispatch_floating("scatter", target.dtype(), [&]<class T>() {
-    launch_elements<3>(target.device(), walk,
-                       ScatterLine<T>{how == Scatter::Add, t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(),
-                                      index.size(axis), target.strides()[axis], index.strides()[axis],
-                                      source.strides()[axis]},
-                       2 * index.size(axis));
+    launch_elements<3>(
+        target.device(), walk,
+        ScatterLine<T>{how == Scatter::Add, t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(),
+                       index.size(axis), target.strides()[axis], index.strides()[axis], source.strides()[axis]},
+        2 * index.size(axis));
   });
 }
 
@@ -162,7 +162,8 @@ Tensor scatter(const Tensor& x, int dim, const Tensor& index, const Tensor& sour
       scatter_(Scatter::Write, grads[0], axis, index_.get(),
                zeros(index_.get().sizes(), {dy.dtype(), {}, dy.device()}));
     }
-    if (needs[1]) grads[1] = masked_fill(gathered(dy, axis, index_.get()), overwritten(index_.get(), axis, dy.sizes()), 0);
+    if (needs[1])
+      grads[1] = masked_fill(gathered(dy, axis, index_.get()), overwritten(index_.get(), axis, dy.sizes()), 0);
     return grads;
   });
 }

@@ -14,8 +14,8 @@ Tensor gather(const Tensor& x, int dim, const Tensor& index);
 /// x plus source[i][j][k] at [i][index[i][j][k]][k] for dim 1, in the order of the source along `dim`. index and source
 /// have one shape, no larger than x but along `dim`.
 Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source);
-/// x with source[i][j][k] written to [i][index[i][j][k]][k] for dim 1, shapes as scatter_add's. Of several for one place
-/// the last along `dim` stays; the others get no gradient.
+/// x with source[i][j][k] written to [i][index[i][j][k]][k] for dim 1, shapes as scatter_add's. Of several for one
+/// place the last along `dim` stays; the others get no gradient.
 Tensor scatter(const Tensor& x, int dim, const Tensor& index, const Tensor& source);
 /// x plus the entries of the source along `dim` at the places that index [n] names; the source has x's sizes but along
 /// `dim`, n.

@@ -150,16 +150,17 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
   tape::check_defined("rms_norm", {{"x", x}});
   const auto rank = static_cast<int>(normalized_shape.size());
-  check(rank >= 1 && rank <= x.dim() && std::equal(normalized_shape.begin(), normalized_shape.end(), x.sizes().end() - rank),
+  check(rank >= 1 && rank <= x.dim() &&
+            std::equal(normalized_shape.begin(), normalized_shape.end(), x.sizes().end() - rank),
         "rms_norm: input {} does not end in {}", to_string(x.sizes()), to_string(normalized_shape));
   const bool narrow = x.dtype() == DType::BFloat16;
   const DType compute = narrow ? DType::Float32 : x.dtype();
-  check(!weight.defined() || (weight.sizes() == normalized_shape &&
-                              (weight.dtype() == compute || weight.dtype() == x.dtype())),
+  check(!weight.defined() ||
+            (weight.sizes() == normalized_shape && (weight.dtype() == compute || weight.dtype() == x.dtype())),
         "rms_norm: weight is {}, expected {} {}", weight.defined() ? describe(weight) : "", name(compute),
         to_string(normalized_shape));
-  const double smallest = compute == DType::Float64 ? std::numeric_limits<double>::epsilon()
-                                                    : std::numeric_limits<float>::epsilon();
+  const double smallest =
+      compute == DType::Float64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
   std::vector<int> dims;
   for (int d = x.dim() - rank; d < x.dim(); ++d) dims.push_back(d);
   const Tensor wide = narrow ? to(x, compute) : x;

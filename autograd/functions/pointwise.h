@@ -2,9 +2,9 @@
 // float64, bfloat16 or float16, which is computed in float32) and device, otherwise Error names the function, what came
 // and what was expected.
 //
-// add, sub, mul, neg, abs and sum also take integers and bools, without a gradient: they wrap around; add of bools is "or",
-// mul "and"; a number that is whole leaves the dtype as it is (bools become int64), another makes float32; div of integers
-// is float32; a sum is int64 (exact below 2^53).
+// add, sub, mul, neg, abs and sum also take integers and bools, without a gradient: they wrap around; add of bools is
+// "or", mul "and"; a number that is whole leaves the dtype as it is (bools become int64), another makes float32; div of
+// integers is float32; a sum is int64 (exact below 2^53).
 #pragma once
 #include "autograd/autograd.h"
 

@@ -54,8 +54,7 @@ std::vector<double> counted_places(int64_t outputs, int64_t size, int kernel, in
   std::vector<double> counts;
   for (int64_t o = 0; o < outputs; ++o) {
     const int64_t begin = o * stride - padding, end = std::min<int64_t>(begin + kernel, size + padding);
-    counts.push_back(static_cast<double>(
-        with_pad ? end - begin : std::min(end, size) - std::max<int64_t>(begin, 0)));
+    counts.push_back(static_cast<double>(with_pad ? end - begin : std::min(end, size) - std::max<int64_t>(begin, 0)));
   }
   return counts;
 }
@@ -98,10 +97,10 @@ Tensor max_of_windows(const Tensor& x, int dim, int64_t outputs) {
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& o) {
   check_input("max_pool2d", x);
   const Pair stride = o.stride.value_or(o.kernel);
-  const int64_t rows = output_size("max_pool2d", x.sizes(), x.size(2), o.kernel.h, stride.h, o.padding.h, o.dilation.h,
-                                   o.ceil_mode);
-  const int64_t columns = output_size("max_pool2d", x.sizes(), x.size(3), o.kernel.w, stride.w, o.padding.w,
-                                      o.dilation.w, o.ceil_mode);
+  const int64_t rows =
+      output_size("max_pool2d", x.sizes(), x.size(2), o.kernel.h, stride.h, o.padding.h, o.dilation.h, o.ceil_mode);
+  const int64_t columns =
+      output_size("max_pool2d", x.sizes(), x.size(3), o.kernel.w, stride.w, o.padding.w, o.dilation.w, o.ceil_mode);
   if (o.kernel.h * o.kernel.w > 255) return max_over_many(x, o, stride, rows, columns);
   const OpScope scope("max_pool2d");
   const Shape sizes{x.size(0), x.size(1), rows, columns};
@@ -141,10 +140,10 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& o) {
   const int64_t right = overhang(columns, w, o.kernel.w, stride.w, o.padding.w, 1);
   const Tensor bordered = below + right > 0 ? pad(x, {0, right, 0, below}) : x;
   const DType parameters = x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
-  const Tensor weight = full({x.size(1), 1, o.kernel.h, o.kernel.w}, same ? 1 / count : 1.0,
-                             {parameters, {}, x.device()});
-  const Tensor sums = conv2d(bordered, weight, {},
-                             {.stride = stride, .padding = o.padding, .groups = static_cast<int>(x.size(1))});
+  const Tensor weight =
+      full({x.size(1), 1, o.kernel.h, o.kernel.w}, same ? 1 / count : 1.0, {parameters, {}, x.device()});
+  const Tensor sums =
+      conv2d(bordered, weight, {}, {.stride = stride, .padding = o.padding, .groups = static_cast<int>(x.size(1))});
   if (same) return sums;
   std::vector<double> reciprocals;
   for (const double r : down)

@@ -123,8 +123,8 @@ struct SampleBackward {
   }
 };
 
-/// What the positions were made of, where a gradient for it is wanted: a tensor and its gradient from the output's and x,
-/// channels-last.
+/// What the positions were made of, where a gradient for it is wanted: a tensor and its gradient from the output's and
+/// x, channels-last.
 struct PositionSource {
   Tensor tensor;
   std::function<Tensor(const Tensor& dy, const Tensor& x)> gradient;

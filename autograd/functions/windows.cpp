@@ -20,7 +20,14 @@ Sliding sliding(const char* op, Pair kernel, Pair dilation, Pair padding, Pair s
   check(h + 2 * padding.h > dilation.h * (kernel.h - 1) && w + 2 * padding.w > dilation.w * (kernel.w - 1),
         "{}: kernel {} with dilation {} is larger than a map of {}x{} with padding {}", op, to_string(kernel),
         to_string(dilation), h, w, to_string(padding));
-  return {kernel, dilation, padding, stride, channels, h, w, conv_size(h, kernel.h, stride.h, padding.h, dilation.h),
+  return {kernel,
+          dilation,
+          padding,
+          stride,
+          channels,
+          h,
+          w,
+          conv_size(h, kernel.h, stride.h, padding.h, dilation.h),
           conv_size(w, kernel.w, stride.w, padding.w, dilation.w)};
 }
 
@@ -48,8 +55,8 @@ void for_each_place(const Sliding& s, const F& f) {
 
 // [N, C kh kw, L] seen as one [N,C,rows,columns] for each place of the kernel.
 Tensor columns_at(const Tensor& columns, const Sliding& s, int r, int q) {
-  const Tensor apart = ops::view(
-      columns, {columns.size(0), s.channels, int64_t{s.kernel.h} * s.kernel.w, s.rows, s.columns});
+  const Tensor apart =
+      ops::view(columns, {columns.size(0), s.channels, int64_t{s.kernel.h} * s.kernel.w, s.rows, s.columns});
   return ops::select(apart, 2, int64_t{r} * s.kernel.w + q);
 }
 
@@ -89,8 +96,7 @@ Tensor fold(const Tensor& x, Pair size, Pair kernel, Pair dilation, Pair padding
   const Sliding s = sliding("fold", kernel, dilation, padding, stride, x.size(1) / places, size.h, size.w);
   check(x.size(2) == s.rows * s.columns, "fold: a map of {} has {} windows, input {} has {}", to_string(size),
         s.rows * s.columns, to_string(x.sizes()), x.size(2));
-  return record("fold", folded(x, s), {x},
-                [s](const Tensor& dy, const NeedsGrad&) { return Grads{unfolded(dy, s)}; });
+  return record("fold", folded(x, s), {x}, [s](const Tensor& dy, const NeedsGrad&) { return Grads{unfolded(dy, s)}; });
 }
 
 }  // namespace bevgrad

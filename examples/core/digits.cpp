@@ -6,11 +6,11 @@
 using namespace bevgrad;
 
 // 0 to 9 in five columns and seven rows.
-const char* const kDigits[10] = {
-    " ### #   ##  ### # ###  ##   # ### ", "  #   ##    #    #    #    #   ### ", " ### #   #    #   #   #   #   #####",
-    "#####   #   #     #     ##   # ### ", "   #   ##  # # #  # #####   #    # ", "######    ####     #    ##   # ### ",
-    "  ##  #   #    #### #   ##   # ### ", "#####    #   #   #   #    #    #   ", " ### #   ##   # ### #   ##   # ### ",
-    " ### #   ##   # ####    #   #  ##  "};
+const char* const kDigits[10] = {" ### #   ##  ### # ###  ##   # ### ", "  #   ##    #    #    #    #   ### ",
+                                 " ### #   #    #   #   #   #   #####", "#####   #   #     #     ##   # ### ",
+                                 "   #   ##  # # #  # #####   #    # ", "######    ####     #    ##   # ### ",
+                                 "  ##  #   #    #### #   ##   # ### ", "#####    #   #   #   #    #    #   ",
+                                 " ### #   ##   # ### #   ##   # ### ", " ### #   ##   # ####    #   #  ##  "};
 
 // Sample i is always the same picture: a digit at a place of its own, dimmed, with noise.
 class Digits : public Dataset {
@@ -20,7 +20,8 @@ class Digits : public Dataset {
   Sample get(int64_t index) const override {
     Generator generator(seed_, static_cast<uint64_t>(index) << 32);
     const auto digit = static_cast<int64_t>(generator.next_below(10));
-    const auto top = static_cast<int64_t>(generator.next_below(5)), left = static_cast<int64_t>(generator.next_below(7));
+    const auto top = static_cast<int64_t>(generator.next_below(5)),
+               left = static_cast<int64_t>(generator.next_below(7));
     const double light = 0.5 + 0.5 * generator.next_uniform();
     const Tensor picture = generator.normal({1, 12, 12}, 0, 0.2);
     for (int64_t row = 0; row < 7; ++row)
@@ -64,8 +65,7 @@ int main() {
   const NoGradGuard no_grad;
   double right = 0;
   DataLoader test(unseen, {.batch_size = 100});
-  while (const auto batch = test.next())
-    right += sum(eq(argmax(model.forward(batch->at(0)), 1), batch->at(1))).item();
+  while (const auto batch = test.next()) right += sum(eq(argmax(model.forward(batch->at(0)), 1), batch->at(1))).item();
   std::printf("%.1f %% of %lld digits right\n", 100 * right / 1000, static_cast<long long>(unseen.size()));
   return right > 900 ? 0 : 1;
 }

@@ -13,9 +13,13 @@ constexpr int64_t kLetters = 128, kWidth = 64, kLength = 64;  // ASCII, features
 
 struct LanguageModel : Module {
   Embedding letters{kLetters, kWidth}, places{kLength, kWidth};
-  TransformerEncoder layers{
-      {.d_model = kWidth, .nhead = 4, .dim_feedforward = 4 * kWidth, .dropout = 0, .batch_first = true, .norm_first = true},
-      2};
+  TransformerEncoder layers{{.d_model = kWidth,
+                             .nhead = 4,
+                             .dim_feedforward = 4 * kWidth,
+                             .dropout = 0,
+                             .batch_first = true,
+                             .norm_first = true},
+                            2};
   LayerNorm norm{{kWidth}};
   Linear out{kWidth, kLetters};
 

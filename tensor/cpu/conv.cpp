@@ -90,8 +90,8 @@ Primitive make_forward(const Tensor& y, const Tensor& x, const Tensor& weight, c
   memory::desc bias;
   if (epilogue.shift.defined()) bias = {{weight.size(0)}, memory::data_type::f32, memory::format_tag::x};
   const dnnl::convolution_forward::primitive_desc description(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, g.x, w, bias, g.y, g.strides, g.dilation,
-       g.padding, g.padding},
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, g.x, w, bias, g.y, g.strides,
+       g.dilation, g.padding, g.padding},
       attributes, engine());
   return {true, dnnl::convolution_forward(description), description.weights_desc(), description.scratchpad_desc()};
 }
@@ -104,8 +104,8 @@ Primitive make_backward_input(const Tensor& dx, const Tensor& dy, const Tensor& 
                ? g.x
                : memory::desc(dx.sizes(), data_type(dy.dtype()), memory::format_tag::nhwc);
   const dnnl::convolution_backward_data::primitive_desc description(
-      {dnnl::algorithm::convolution_direct, g.x, w, g.y, g.strides, g.dilation, g.padding, g.padding}, user_scratchpad(), engine(),
-      forward_hint(hint, w));
+      {dnnl::algorithm::convolution_direct, g.x, w, g.y, g.strides, g.dilation, g.padding, g.padding},
+      user_scratchpad(), engine(), forward_hint(hint, w));
   return {true, dnnl::convolution_backward_data(description), description.weights_desc(),
           description.scratchpad_desc()};
 }

@@ -18,7 +18,7 @@ struct ConvShape {
 };
 
 inline ConvShape conv_shape(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
-  return {x.size(0), x.size(1),      x.size(2),       x.size(3),        weight.size(0), weight.size(2), weight.size(3),
+  return {x.size(0), x.size(1), x.size(2),      x.size(3),       weight.size(0),   weight.size(2), weight.size(3),
           y.size(2), y.size(3), options.stride, options.padding, options.dilation, options.groups};
 }
 

@@ -4,8 +4,8 @@
 
 namespace bevgrad::cpu {
 
-/// `weight` [out,in/groups,kh,kw] float32, times scale[out] where that is defined, converted to `wanted`. With `keep` the
-/// result stays in a cache bounded in bytes, found again by the storages of weight and scale and their versions; a
+/// `weight` [out,in/groups,kh,kw] float32, times scale[out] where that is defined, converted to `wanted`. With `keep`
+/// the result stays in a cache bounded in bytes, found again by the storages of weight and scale and their versions; a
 /// written or freed storage never matches.
 Tensor prepare_weight(const Tensor& weight, const Tensor& scale, const dnnl::memory::desc& wanted, bool keep);
 

@@ -212,9 +212,9 @@ bool winograd_is_on() {
 
 bool winograd_pays(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
   constexpr int64_t kMinChannels = 32, kMinPixels = 96, kMinPixelsUnkept = 256;
-  const bool fits =
-      winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 &&
-      options.dilation == 1 && options.groups == 1 && options.padding.h == options.padding.w && options.padding.h <= 2;
+  const bool fits = winograd_is_on() && weight.size(2) == 3 && weight.size(3) == 3 && options.stride == 1 &&
+                    options.dilation == 1 && options.groups == 1 && options.padding.h == options.padding.w &&
+                    options.padding.h <= 2;
   // Of one image: the batch must not decide, or a sample's bits would depend on those beside it.
   const int64_t pixels = y.size(2) * y.size(3);
   return fits && std::min(weight.size(0), weight.size(1)) >= kMinChannels &&

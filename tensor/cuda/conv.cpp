@@ -28,7 +28,8 @@ ConvOperand operand(const Tensor& tensor) {
 }
 
 ConvProblem problem_of(ConvPass pass, const ConvTensors& tensors, ConvOptions options) {
-  return {pass, operand(tensors.x), operand(tensors.weight), operand(tensors.y), options.stride, options.padding, options.dilation};
+  return {pass,           operand(tensors.x), operand(tensors.weight), operand(tensors.y),
+          options.stride, options.padding,    options.dilation};
 }
 
 /// Runs the problem where cuDNN has a plan for it.

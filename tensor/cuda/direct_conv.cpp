@@ -22,9 +22,13 @@ struct ConvShape {
 };
 
 ConvShape conv_shape(const Tensor& x, const Tensor& y, const Tensor& weight, ConvOptions options) {
-  return {x.size(0),      x.size(1),       x.size(2),        x.size(3),      weight.size(0),
-          weight.size(2), weight.size(3),  y.size(2),        y.size(3),      options.stride,
-          options.padding, options.dilation, weight.size(1), weight.size(0) / options.groups};
+  return {x.size(0),       x.size(1),
+          x.size(2),       x.size(3),
+          weight.size(0),  weight.size(2),
+          weight.size(3),  y.size(2),
+          y.size(3),       options.stride,
+          options.padding, options.dilation,
+          weight.size(1),  weight.size(0) / options.groups};
 }
 
 template <class T>

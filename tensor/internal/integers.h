@@ -1,5 +1,5 @@
-// Arithmetic of integers and bools: same dtype in and out, wrapping around as two's complement does; of bools, add is "or"
-// and mul "and".
+// Arithmetic of integers and bools: same dtype in and out, wrapping around as two's complement does; of bools, add is
+// "or" and mul "and".
 #pragma once
 #include <string_view>
 

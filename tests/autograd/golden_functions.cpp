@@ -76,10 +76,7 @@ TEST(GoldenFunctions, PoolsAndWindows) {
 TEST(GoldenFunctions, Attention) {
   expect_golden(
       "attention_causal", {{"q", {2, 4, 8}}, {"k", {2, 6, 8}}, {"v", {2, 6, 5}}},
-      [](const Tensors& t) {
-        return scaled_dot_product_attention(t[0], t[1], t[2], {.is_causal = true});
-      },
-      2);
+      [](const Tensors& t) { return scaled_dot_product_attention(t[0], t[1], t[2], {.is_causal = true}); }, 2);
   expect_golden(
       "attention_mask", {{"q", {2, 3, 4, 8}}, {"k", {2, 3, 6, 8}}, {"v", {2, 3, 6, 5}}, {"mask", {2, 1, 4, 6}}},
       [](const Tensors& t) {
@@ -106,17 +103,14 @@ TEST(GoldenFunctions, Interpolate) {
     for (const bool corners : {false, true})
       for (const bool smooth : {false, true})
         for (const Pair size : {Pair(3, 7), Pair(9, 2)})
-          expect_golden(
-              fmt::format("{}_{}{}_{}", word, static_cast<int>(corners), static_cast<int>(smooth), size.h), map,
-              [&](const Tensors& t) {
-                return interpolate(t[0], size, {mode, corners, smooth});
-              });
+          expect_golden(fmt::format("{}_{}{}_{}", word, static_cast<int>(corners), static_cast<int>(smooth), size.h),
+                        map, [&](const Tensors& t) {
+                          return interpolate(t[0], size, {mode, corners, smooth});
+                        });
   expect_golden("nearest_exact", map, [](const Tensors& t) {
     return interpolate(t[0], {3, 8}, {InterpolateMode::NearestExact});
   });
-  expect_golden("area", map, [](const Tensors& t) {
-    return interpolate(t[0], {3, 8}, {InterpolateMode::Area});
-  });
+  expect_golden("area", map, [](const Tensors& t) { return interpolate(t[0], {3, 8}, {InterpolateMode::Area}); });
 }
 
 TEST(GoldenFunctions, Norms) {

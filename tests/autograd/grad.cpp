@@ -11,8 +11,8 @@ namespace bevgrad {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 Tensor leaf(std::initializer_list<double> values) {
   const Tensor x = from_values(values, {static_cast<int64_t>(values.size())});
@@ -78,7 +78,8 @@ TEST(Grad, SaysWhatIsWrong) {
   EXPECT_THAT(error_of([&] { autograd::grad({sum(x)}, {other}); }),
               HasSubstr("autograd::grad: no output depends on input 0 (float32 [2] on cpu)"));
   EXPECT_FALSE(autograd::grad({sum(x)}, {other}, {.allow_unused = true})[0].defined());
-  EXPECT_THAT(error_of([&] { autograd::grad({sum(x)}, {ones({2})}); }), HasSubstr("input 0 does not require a gradient"));
+  EXPECT_THAT(error_of([&] { autograd::grad({sum(x)}, {ones({2})}); }),
+              HasSubstr("input 0 does not require a gradient"));
   EXPECT_THAT(error_of([&] { autograd::grad({x}, {x}); }), HasSubstr("is no scalar, give its gradient"));
   EXPECT_THAT(error_of([&] { autograd::grad({sum(mul(x, x))}, {x}, {.create_graph = true}); }),
               HasSubstr("there is no double backward"));

@@ -15,8 +15,8 @@ namespace bevgrad {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 /// Sample i is ([i, i], i).
 class Numbers : public Dataset {

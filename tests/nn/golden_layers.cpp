@@ -94,17 +94,16 @@ TEST(GoldenLayers, Transformer) {
   using Encoder = std::function<Tensors(TransformerEncoderLayer&, const Tensors&)>;
   using Decoder = std::function<Tensors(TransformerDecoderLayer&, const Tensors&)>;
   TransformerEncoderLayer encoder(post), encoder_first(bare);
-  expect_golden("encoder", encoder, {{"src", {4, 2, 8}}}, Encoder([](auto& m, const Tensors& t) {
-                  return Tensors{m.forward(t[0], {.is_causal = true})};
-                }));
+  expect_golden("encoder", encoder, {{"src", {4, 2, 8}}},
+                Encoder([](auto& m, const Tensors& t) { return Tensors{m.forward(t[0], {.is_causal = true})}; }));
   expect_golden("encoder_first", encoder_first, {{"src", {2, 5, 8}}}, Encoder([](auto& m, const Tensors& t) {
                   return Tensors{m.forward(t[0], {.src_key_padding_mask = padding(t[0])})};
                 }));
   TransformerDecoderLayer decoder(post), decoder_first(first);
-  expect_golden("decoder", decoder, {{"tgt", {4, 2, 8}}, {"memory", {5, 2, 8}}}, Decoder([](auto& m, const Tensors& t) {
-                  return Tensors{
-                      m.forward(t[0], t[1], {.memory_key_padding_mask = padding(t[0]), .tgt_is_causal = true})};
-                }));
+  expect_golden(
+      "decoder", decoder, {{"tgt", {4, 2, 8}}, {"memory", {5, 2, 8}}}, Decoder([](auto& m, const Tensors& t) {
+        return Tensors{m.forward(t[0], t[1], {.memory_key_padding_mask = padding(t[0]), .tgt_is_causal = true})};
+      }));
   expect_golden("decoder_first", decoder_first, {{"tgt", {2, 4, 8}}, {"memory", {2, 5, 8}}},
                 Decoder([](auto& m, const Tensors& t) {
                   return Tensors{m.forward(t[0], t[1], {.memory_mask = blocked(t[0])})};
@@ -114,7 +113,8 @@ TEST(GoldenLayers, Transformer) {
 TEST(GoldenLayers, Recurrent) {
   using Lstm = std::function<Tensors(LSTM&, const Tensors&)>;
   using Gru = std::function<Tensors(GRU&, const Tensors&)>;
-  const RecurrentSpec deep{.input_size = 3, .hidden_size = 4, .num_layers = 2, .batch_first = true, .bidirectional = true};
+  const RecurrentSpec deep{
+      .input_size = 3, .hidden_size = 4, .num_layers = 2, .batch_first = true, .bidirectional = true};
   LSTM lstm({.input_size = 3, .hidden_size = 4}), deep_lstm(deep);
   expect_golden("lstm", lstm, {{"x", {5, 2, 3}}}, Lstm([](auto& m, const Tensors& t) {
                   const auto [y, h, c] = m.forward(t[0]);

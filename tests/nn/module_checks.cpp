@@ -174,22 +174,21 @@ TEST(CheckModule, TheLayersPass) {
         random({1, 4, 6, 3}, 1));
   check("conv1d", Conv1d(4, 2, {.kernel = 3, .padding = 1, .groups = 2}), random({2, 4, 5}, 1));
   check("conv3d", Conv3d(2, 3, {.kernel = {2, 3, 1}, .padding = {0, 1, 0}}), random({1, 2, 3, 4, 2}, 1));
-  check("conv_transpose1d", ConvTranspose1d(2, 4, {.kernel = 3, .stride = 2, .output_padding = 1}), random({1, 2, 4}, 1));
+  check("conv_transpose1d", ConvTranspose1d(2, 4, {.kernel = 3, .stride = 2, .output_padding = 1}),
+        random({1, 2, 4}, 1));
   check("conv_transpose3d", ConvTranspose3d(2, 3, {.kernel = 2, .stride = 2}), random({1, 2, 2, 2, 2}, 1));
   check("instance_norm", InstanceNorm(3, 1e-5, true), random({2, 3, 4, 2}, 1));
   check("rms_norm", RMSNorm({4}), random({3, 4}, 1), {.autocast_tolerance = -1});
   check("conv_gru", ConvGRU(2, 3), random({1, 2, 4, 3}, 1));
   TransformerEncoderLayer encoder({.d_model = 4, .nhead = 2, .dim_feedforward = 6, .dropout = 0});
   init::reset_parameters(encoder, generator);
-  EXPECT_EQ(check_module(
-                "encoder", encoder, [&](const Tensors& in) { return encoder.forward(in[0]); }, {random({3, 2, 4}, 1)},
-                {.autocast_tolerance = -1}),
+  EXPECT_EQ(check_module("encoder", encoder, [&](const Tensors& in) { return encoder.forward(in[0]); },
+                         {random({3, 2, 4}, 1)}, {.autocast_tolerance = -1}),
             "");
   LSTM lstm({.input_size = 3, .hidden_size = 2, .num_layers = 2});
   init::reset_parameters(lstm, generator);
-  EXPECT_EQ(check_module(
-                "lstm", lstm, [&](const Tensors& in) { return lstm.forward(in[0]).output; }, {random({3, 2, 3}, 1)},
-                {.autocast_tolerance = -1}),
+  EXPECT_EQ(check_module("lstm", lstm, [&](const Tensors& in) { return lstm.forward(in[0]).output; },
+                         {random({3, 2, 3}, 1)}, {.autocast_tolerance = -1}),
             "");
   Embedding table(5, 3);
   init::reset_parameters(table, generator);

@@ -72,8 +72,8 @@ TEST(BoxLosses, RotatedAgreesWithCountedPoints) {
       }
     EXPECT_NEAR(losses[i], 1 - static_cast<double>(both) / either, 0.01) << i;
   }
-  EXPECT_EQ(gradcheck("rotated", [](const Tensors& x) { return rotated_iou_loss(x[0], x[1], Reduction::None); }, {a, b}),
-            "");
+  EXPECT_EQ(
+      gradcheck("rotated", [](const Tensors& x) { return rotated_iou_loss(x[0], x[1], Reduction::None); }, {a, b}), "");
   const Tensor far = doubles({9, 9, 1, 1, 0.3}, {1, 5}), near = doubles({0, 0, 1, 1, 0}, {1, 5});
   set_requires_grad(far, true);
   const Tensor loss = rotated_iou_loss(far, near);
@@ -83,7 +83,9 @@ TEST(BoxLosses, RotatedAgreesWithCountedPoints) {
   // A quarter turn of a square, a half turn of anything.
   const Tensor turned = doubles({0, 0, 1, 1, std::numbers::pi / 2}, {1, 5});
   EXPECT_NEAR(rotated_iou_loss(turned, near).item(), 0, 1e-12);
-  EXPECT_THAT(error_of([&] { rotated_iou_loss(doubles({0, 0, 0, 1, 0}, {1, 5}), near); }),
+  EXPECT_THAT(error_of([&] {
+                rotated_iou_loss(doubles({0, 0, 0, 1, 0}, {1, 5}), near);
+              }),
               HasSubstr("box 0 is 0 long and 1 wide"));
 }
 
@@ -164,7 +166,9 @@ TEST(Matching, IsTheBestOfAllPermutations) {
 TEST(Matching, ForbiddenPairsAndErrors) {
   const auto [r, c] = linear_sum_assignment(doubles({INFINITY, 1, 0, INFINITY}, {2, 2}));
   EXPECT_THAT(c.to_vector(), ::testing::ElementsAre(1, 0));
-  EXPECT_THAT(error_of([] { linear_sum_assignment(doubles({INFINITY, 1, INFINITY, 0}, {2, 2})); }),
+  EXPECT_THAT(error_of([] {
+                linear_sum_assignment(doubles({INFINITY, 1, INFINITY, 0}, {2, 2}));
+              }),
               HasSubstr("leave no matching for row 1"));
   EXPECT_THAT(error_of([] { linear_sum_assignment(doubles({NAN}, {1, 1})); }), HasSubstr("a cost is nan"));
   EXPECT_EQ(linear_sum_assignment(zeros({0, 3})).rows.numel(), 0);
@@ -175,9 +179,10 @@ TEST(Matching, ForbiddenPairsAndErrors) {
     return mse_loss(index_select(x[0], 0, q), index_select(x[1], 0, t));
   };
   Generator generator(2);
-  EXPECT_EQ(gradcheck("matched", loss,
-                      {generator.normal({5, 3}, 0, 1, {DType::Float64}), generator.normal({4, 3}, 0, 1, {DType::Float64})}),
-            "");
+  EXPECT_EQ(
+      gradcheck("matched", loss,
+                {generator.normal({5, 3}, 0, 1, {DType::Float64}), generator.normal({4, 3}, 0, 1, {DType::Float64})}),
+      "");
 }
 
 TEST(Chamfer, IsTheMeanDistanceToTheNearest) {
@@ -185,7 +190,8 @@ TEST(Chamfer, IsTheMeanDistanceToTheNearest) {
   EXPECT_NEAR(chamfer_distance(x, y).item(), (1 + 0) / 2.0 + (1 + 0 + 16) / 3.0, 1e-12);
   Generator generator(2);
   EXPECT_EQ(gradcheck("chamfer", [](const Tensors& in) { return chamfer_distance(in[0], in[1]); },
-                      {generator.normal({2, 4, 3}, 0, 1, {DType::Float64}), generator.normal({2, 5, 3}, 0, 1, {DType::Float64})}),
+                      {generator.normal({2, 4, 3}, 0, 1, {DType::Float64}),
+                       generator.normal({2, 5, 3}, 0, 1, {DType::Float64})}),
             "");
   EXPECT_THAT(error_of([] { chamfer_distance(zeros({1, 0, 2}), zeros({1, 3, 2})); }), HasSubstr("with points"));
 }

@@ -33,8 +33,8 @@ struct Steps {
   }
   void step(int number, double lr) {
     for (size_t i = 0; i < kSizes.size(); ++i)
-      set_grad(values[i], ops::to(golden_tensor(fmt::format("optim.{}.{}", kSizes[i].first, number), kSizes[i].second),
-                                  device));
+      set_grad(values[i],
+               ops::to(golden_tensor(fmt::format("optim.{}.{}", kSizes[i].first, number), kSizes[i].second), device));
     optimizer->step(lr);
   }
 };
@@ -60,8 +60,9 @@ void expect_golden(const std::string& name, double lr, const Make& make, double 
       }
       if (step != 1 && step != 10 && step != 100) continue;
       for (size_t i = 0; i < kSizes.size(); ++i) {
-        EXPECT_LT(relative_error(detach(run.values[i]), golden.at(fmt::format("{}.{}.{}", name, kSizes[i].first, step))),
-                  tolerance)
+        EXPECT_LT(
+            relative_error(detach(run.values[i]), golden.at(fmt::format("{}.{}.{}", name, kSizes[i].first, step))),
+            tolerance)
             << kSizes[i].first << " after " << step;
         if (step == 100) {
           EXPECT_EQ(resumed.values[i].to_vector(), run.values[i].to_vector());

@@ -14,18 +14,25 @@ struct ConvCase {
 
   friend std::ostream& operator<<(std::ostream& out, const ConvCase& s) {
     return out << "[" << s.n << "," << s.c << "," << s.h << "," << s.w << "] to " << s.k << ", kernel " << s.kernel
-               << ", stride " << s.stride << ", padding " << s.padding
-               << ", dilation " << s.dilation << ", groups " << s.groups;
+               << ", stride " << s.stride << ", padding " << s.padding << ", dilation " << s.dilation << ", groups "
+               << s.groups;
   }
 };
 
 /// Odd sizes, single images, channels around the blocks of vector units and tensor cores, the network's kinds of
 /// layers.
 inline const ConvCase kConvCases[] = {
-    {1, 3, 33, 47, 64, 7, 2, 3}, {2, 16, 9, 7, 32, 3, 1, 1},   {1, 64, 8, 13, 64, 3, 1, 1},
-    {2, 33, 7, 9, 17, 3, 2, 1},  {3, 32, 5, 5, 9, 1, 1, 0},    {1, 64, 10, 7, 128, 1, 2, 0},
-    {2, 24, 6, 8, 16, 2, 2, 0},  {1, 128, 6, 5, 128, 3, 1, 1}, {2, 1, 4, 3, 1, 3, 1, 1},
-    {1, 256, 4, 7, 48, 3, 1, 1}, {4, 5, 1, 1, 6, 1, 1, 0},
+    {1, 3, 33, 47, 64, 7, 2, 3},
+    {2, 16, 9, 7, 32, 3, 1, 1},
+    {1, 64, 8, 13, 64, 3, 1, 1},
+    {2, 33, 7, 9, 17, 3, 2, 1},
+    {3, 32, 5, 5, 9, 1, 1, 0},
+    {1, 64, 10, 7, 128, 1, 2, 0},
+    {2, 24, 6, 8, 16, 2, 2, 0},
+    {1, 128, 6, 5, 128, 3, 1, 1},
+    {2, 1, 4, 3, 1, 3, 1, 1},
+    {1, 256, 4, 7, 48, 3, 1, 1},
+    {4, 5, 1, 1, 6, 1, 1, 0},
     // Depthwise, with a multiplier, groups, dilation, both.
     {2, 64, 9, 13, 64, 3, 1, 1, 1, 64},
     {1, 19, 8, 7, 19, 5, 2, 2, 1, 19},

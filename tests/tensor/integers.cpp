@@ -13,8 +13,8 @@ namespace bevgrad {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::error_of;
+using ::testing::HasSubstr;
 
 Tensor of(const std::vector<double>& values, DType dtype, Device device = {}) {
   return ops::to(from_values(values, {static_cast<int64_t>(values.size())}, {dtype}), device);
@@ -47,13 +47,13 @@ TEST(Integers, KeepTheirTypeAndWrapAround) {
 }
 
 TEST(Integers, BoolsAreLogic) {
-  const Tensor a = of({1, 1, 0, 0}, DType::Bool), b = of({1, 0, 1, 0}, DType::Bool);
+  const Tensor a = of({0, 1, 1, 0}, DType::Bool), b = of({1, 0, 1, 0}, DType::Bool);
   EXPECT_EQ(ops::add(a, b).dtype(), DType::Bool);
   EXPECT_THAT(ops::add(a, b).to_vector(), ElementsAre(1, 1, 1, 0));
-  EXPECT_THAT(ops::mul(a, b).to_vector(), ElementsAre(1, 0, 0, 0));
+  EXPECT_THAT(ops::mul(a, b).to_vector(), ElementsAre(0, 0, 1, 0));
   EXPECT_EQ(ops::sum(a).item(), 2);
   EXPECT_EQ(ops::add(a, 1).dtype(), DType::Int64);
-  EXPECT_THAT(ops::add(a, 1).to_vector(), ElementsAre(2, 2, 1, 1));
+  EXPECT_THAT(ops::add(a, 1).to_vector(), ElementsAre(1, 2, 2, 1));
   EXPECT_THAT(error_of([&] { ops::sub(a, b); }), HasSubstr("sub: of bools"));
 }
 

@@ -41,7 +41,8 @@ std::string run_in(const std::string& work_dir, const std::function<void()>& obs
   const std::unique_ptr<ProcessGroup> group = make_single_process_group();
   testing::internal::CaptureStderr();
   {
-    Trainer trainer(TinyData::get().document("mini_step1", sets), {.work_dir = work_dir, .quiet = true}, *group);
+    Trainer trainer(TinyData::get().document("mini_step1", sets),
+                    {.work_dir = work_dir, .resume = "", .pretrain = "", .quiet = true}, *group);
     obstruct();
     trainer.run();
   }
@@ -84,6 +85,8 @@ TEST(FullDisk, CheckpointsGoOnWithTheLastWholeOne) {
   Trainer trainer(TinyData::get().document("mini_step1", {"train.train_steps=60", "train.checkpoint_interval=1",
                                                           "train.keep_checkpoints=50"}),
                   {.work_dir = work_dir,
+                   .resume = "",
+                   .pretrain = "",
                    .quiet = true,
                    .on_saved =
                        [](int64_t step) {

@@ -54,11 +54,8 @@ TEST(Parts, EveryOptimizerAndScheduleIsARow) {
   EXPECT_NEAR(lr_at({"train.lr_schedule=one_cycle", "train.one_cycle.div_factor=10"}, 0), 0.05, 1e-12);
   EXPECT_NEAR(lr_at({"train.lr_schedule=polynomial", "train.polynomial.power=2"}, 50), 0.125, 1e-12);
   EXPECT_NEAR(lr_at({"train.lr_schedule=wsd", "train.wsd={ decay_share: 0.4 min_share: 0.5 }"}, 80), 0.375, 1e-12);
-  const std::pair<const char*, const char*> rows[] = {{"Adam", "betas"},
-                                                      {"RMSprop", "alpha"},
-                                                      {"Lion", "betas"},
-                                                      {"Muon", "ns_steps"},
-                                                      {"Adafactor", "beta2_decay"}};
+  const std::pair<const char*, const char*> rows[] = {
+      {"Adam", "betas"}, {"RMSprop", "alpha"}, {"Lion", "betas"}, {"Muon", "ns_steps"}, {"Adafactor", "beta2_decay"}};
   for (const auto& [name, option] : rows) {
     const Hyperparameters options =
         make_optimizer(document({fmt::format("train.optimizer={}", name)}), parts)->hyperparameters();

@@ -54,8 +54,8 @@ std::vector<std::string> names_in(const std::string& folder) {
 std::unique_ptr<Trainer> make_trainer(const configs::Document& document, const std::string& work_dir,
                                       const std::string& resume = "") {
   static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
-  return std::make_unique<Trainer>(document, TrainerOptions{.work_dir = work_dir, .resume = resume, .quiet = true},
-                                   *group);
+  return std::make_unique<Trainer>(
+      document, TrainerOptions{.work_dir = work_dir, .resume = resume, .pretrain = "", .quiet = true}, *group);
 }
 
 TEST(Retention, ATrainingKeepsTheBestValidationsCheckpoints) {

@@ -77,20 +77,18 @@ std::vector<OpCase> attention_cases() {
       {.op = "scaled_dot_product_attention",
        .variant = "added mask",
        .inputs = {{{2, 3, 4}}, {{2, 5, 4}}, {{2, 5, 3}}, {{2, 1, 5}, -2, 2}},
-       .function = [](const Tensors& t) {
-             return scaled_dot_product_attention(t[0], t[1], t[2], {.attn_mask = t[3]});
-           },
+       .function = [](const Tensors& t) { return scaled_dot_product_attention(t[0], t[1], t[2], {.attn_mask = t[3]}); },
        .reference =
            [half](const Tensors& t) {
              const auto mask = t[3].to_vector();
-             return by_rows(t[0], t[1], t[2], half,
-                            [mask](int64_t b, int64_t, int64_t j) { return mask[b * 5 + j]; });
+             return by_rows(t[0], t[1], t[2], half, [mask](int64_t b, int64_t, int64_t j) { return mask[b * 5 + j]; });
            }},
       // Dropout with its own draws, the same each time: the gradient check is what counts.
       {.op = "scaled_dot_product_attention",
        .variant = "dropout",
        .inputs = {{{2, 3, 4}}, {{2, 5, 4}}, {{2, 5, 3}}},
-       .function = [](const Tensors& t) {
+       .function =
+           [](const Tensors& t) {
              Generator generator(3);
              return scaled_dot_product_attention(t[0], t[1], t[2], {.dropout_p = 0.4, .generator = &generator});
            }},

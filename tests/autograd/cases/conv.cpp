@@ -42,8 +42,7 @@ Tensor plain_conv_transpose(const Tensors& x, const ConvTranspose2dOptions& o) {
   const auto size = [](int64_t n, int64_t kernel, int stride, int padding, int added, int dilation) {
     return (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + added + 1;
   };
-  Image out(in.n, weight.c * o.groups,
-            size(in.h, weight.h, o.stride.h, o.padding.h, o.output_padding.h, o.dilation.h),
+  Image out(in.n, weight.c * o.groups, size(in.h, weight.h, o.stride.h, o.padding.h, o.output_padding.h, o.dilation.h),
             size(in.w, weight.w, o.stride.w, o.padding.w, o.output_padding.w, o.dilation.w));
   out.for_each([&](int64_t n, int64_t k, int64_t y, int64_t z) { out.at(n, k, y, z) = bias_of(x, k); });
   in.for_each([&](int64_t n, int64_t c, int64_t y, int64_t z) {

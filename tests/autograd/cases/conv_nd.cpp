@@ -49,8 +49,7 @@ Tensor by_definition(const Tensors& t, const Shape& sizes, Triple stride, Triple
                     if (!wide.inside(wz, wr, wq)) continue;
                     double& in_wide = wide.at(i, k / (narrow.c / groups) * weight.c + c, wz, wr, wq);
                     double& in_narrow = narrow.at(i, k, z, r, q);
-                    (transposed ? in_wide : in_narrow) +=
-                        (transposed ? in_narrow : in_wide) * weight.at(k, c, a, b, e);
+                    (transposed ? in_wide : in_narrow) += (transposed ? in_narrow : in_wide) * weight.at(k, c, a, b, e);
                   }
   return y.tensor();
 }
@@ -89,8 +88,8 @@ OpCase conv1d_case(const std::string& variant, const Shape& x, const Shape& w, b
   row.function = [o](const Tensors& t) { return conv1d(t[0], parameter(t[1]), bias(t), o); };
   row.reference = [=](const Tensors& t) {
     const Shape sizes{x[0], w[0], 1, 1, conv_size(x[2], w[2], o.stride, o.padding, o.dilation)};
-    const Tensor y = by_definition(in_three(t), sizes, {1, 1, o.stride}, {0, 0, o.padding}, {1, 1, o.dilation},
-                                   o.groups, false);
+    const Tensor y =
+        by_definition(in_three(t), sizes, {1, 1, o.stride}, {0, 0, o.padding}, {1, 1, o.dilation}, o.groups, false);
     return ops::reshape(y, {sizes[0], sizes[1], sizes[4]});
   };
   return row;
@@ -147,7 +146,8 @@ std::vector<OpCase> conv_nd_cases() {
       transpose1d_case("4 stride 2", {2, 4, 3}, {4, 3, 4}, true, {2, 1}),
       transpose1d_case("groups", {1, 4, 3}, {4, 1, 3}, false, {3, 0, 1, 2, 2}),
       transpose3d_case("2x2x2 stride 2", {1, 3, 2, 3, 2}, {3, 2, 2, 2, 2}, true, {2}),
-      transpose3d_case("uneven", {2, 2, 3, 2, 2}, {2, 1, 3, 2, 3}, true, {{2, 1, 3}, {1, 0, 1}, {1, 0, 2}, 2, {2, 2, 1}}),
+      transpose3d_case("uneven", {2, 2, 3, 2, 2}, {2, 1, 3, 2, 3}, true,
+                       {{2, 1, 3}, {1, 0, 1}, {1, 0, 2}, 2, {2, 2, 1}}),
   };
   rows[0].errors = {{[] {
                        conv1d(zeros({3, 7}), zeros({4, 3, 3}));

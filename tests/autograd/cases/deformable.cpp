@@ -37,7 +37,8 @@ Tensor plain_attention(const Tensors& t, const std::vector<Pair>& shapes) {
     for (int64_t i = 0; i < n * length * heads * points; ++i) {
       const int64_t point = i % points, head = i / points % heads, query = i / points / heads;  // query of all images
       const int64_t place = ((query * heads + head) * levels + level) * points + point;
-      const double x = at[2 * place] * static_cast<double>(w) - 0.5, y = at[2 * place + 1] * static_cast<double>(h) - 0.5;
+      const double x = at[2 * place] * static_cast<double>(w) - 0.5,
+                   y = at[2 * place + 1] * static_cast<double>(h) - 0.5;
       for (int64_t d = 0; d < width; ++d)
         result[(query * heads + head) * width + d] +=
             weights[place] * bilinear(map, query / length, head * width + d, y, x);
@@ -105,7 +106,8 @@ std::vector<OpCase> deformable_cases() {
   std::vector<OpCase> rows{
       {.op = "multi_scale_deformable_attention",
        .inputs = {{{2, 14, 2, 3}}, {{2, 5, 2, 2, 3, 2}, -0.2, 1.2}, {{2, 5, 2, 2, 3}}},
-       .function = [shapes](const Tensors& t) { return multi_scale_deformable_attention(t[0], shapes, places(t[1]), t[2]); },
+       .function =
+           [shapes](const Tensors& t) { return multi_scale_deformable_attention(t[0], shapes, places(t[1]), t[2]); },
        .reference = [shapes](const Tensors& t) { return plain_attention(t, shapes); },
        .empty = {{2, 14, 2, 3}, {2, 0, 2, 2, 3, 2}, {2, 0, 2, 2, 3}},
        .errors = {{[] {

@@ -42,27 +42,27 @@ double placed(double g, int64_t size, GridPadding padding, bool align_corners) {
 // The grid is an input as well; it reaches far beyond the map.
 OpCase learned_row(const std::string& variant, const Shape& x, Interpolation mode, GridPadding padding,
                    bool align_corners) {
-  return {.op = "grid_sample",
-          .variant = "learned, " + variant,
-          .inputs = {{x}, {{x[0], 3, 4, 2}, -3.1, 3.2}},
-          .function =
-              [=](const Tensors& t) {
-                const Tensor grid = t[1].dtype() == DType::BFloat16 ? to(t[1], DType::Float32) : t[1];
-                return grid_sample(t[0], grid, mode, padding, align_corners);
-              },
-          .reference =
-              [=](const Tensors& t) {
-                const std::vector<double> grid = t[1].to_vector();
-                const auto position = [=](int64_t n, int64_t row, int64_t column) {
-                  const double* g = grid.data() + ((n * 3 + row) * 4 + column) * 2;
-                  return std::pair{placed(g[0], x[3], padding, align_corners),
-                                   placed(g[1], x[2], padding, align_corners)};
-                };
-                return sampled_at(position, 3, 4, mode)(t);
-              },
-          .empty = {{0, x[1], x[2], x[3]}, {0, 3, 4, 2}},
-          // What rounding the grid to bfloat16 moves is compared between devices only.
-          .bfloat16_tolerance = -1};
+  return {
+      .op = "grid_sample",
+      .variant = "learned, " + variant,
+      .inputs = {{x}, {{x[0], 3, 4, 2}, -3.1, 3.2}},
+      .function =
+          [=](const Tensors& t) {
+            const Tensor grid = t[1].dtype() == DType::BFloat16 ? to(t[1], DType::Float32) : t[1];
+            return grid_sample(t[0], grid, mode, padding, align_corners);
+          },
+      .reference =
+          [=](const Tensors& t) {
+            const std::vector<double> grid = t[1].to_vector();
+            const auto position = [=](int64_t n, int64_t row, int64_t column) {
+              const double* g = grid.data() + ((n * 3 + row) * 4 + column) * 2;
+              return std::pair{placed(g[0], x[3], padding, align_corners), placed(g[1], x[2], padding, align_corners)};
+            };
+            return sampled_at(position, 3, 4, mode)(t);
+          },
+      .empty = {{0, x[1], x[2], x[3]}, {0, 3, 4, 2}},
+      // What rounding the grid to bfloat16 moves is compared between devices only.
+      .bfloat16_tolerance = -1};
 }
 
 }  // namespace

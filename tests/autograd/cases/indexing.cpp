@@ -116,7 +116,9 @@ std::vector<OpCase> indexing_cases() {
                  {v[0] + s[1], v[1], v[2] + s[0] + s[2] + s[3], v[3] + s[5], v[4], v[5] + s[4] + s[6] + s[7]}, {2, 3},
                  {DType::Float64});
            },
-       .errors = {{[] { index_add(zeros({2, 3}), 1, index_of({0}, {1}), zeros({2, 3})); },
+       .errors = {{[] {
+                     index_add(zeros({2, 3}), 1, index_of({0}, {1}), zeros({2, 3}));
+                   },
                    "index_add: the source is [2,3], expected [2,1]"}}},
       {.op = "index_select",
        .inputs = {{{2, 3, 2}}},
@@ -169,7 +171,10 @@ std::vector<OpCase> indexing_cases() {
       {.op = "slice",
        .variant = "nothing",
        .inputs = {{{2, 3}}},
-       .function = [](const Tensors& x) { return cat({slice(x[0], 0, 5, 9), slice(x[0], 0, 1), slice(x[0], 0, 1, 0)}, 0); },
+       .function =
+           [](const Tensors& x) {
+             return cat({slice(x[0], 0, 5, 9), slice(x[0], 0, 1), slice(x[0], 0, 1, 0)}, 0);
+           },
        .reference = picked({1, 3}, {3, 4, 5})},
       {.op = "index",
        .inputs = {{{2, 3, 4}}},

@@ -70,26 +70,21 @@ std::vector<OpCase> interpolate_cases() {
                      },
                      "to [0,2]"}};
   // Values: tests/autograd/golden_functions.cpp.
-  const InterpolateOptions kinds[] = {{InterpolateMode::Nearest},
-                                      {InterpolateMode::NearestExact},
-                                      {InterpolateMode::Area},
-                                      {InterpolateMode::Bilinear},
-                                      {InterpolateMode::Bilinear, true},
-                                      {InterpolateMode::Bilinear, false, true},
-                                      {InterpolateMode::Bicubic},
-                                      {InterpolateMode::Bicubic, true},
-                                      {InterpolateMode::Bicubic, false, true}};
+  const InterpolateOptions kinds[] = {
+      {InterpolateMode::Nearest},  {InterpolateMode::NearestExact},   {InterpolateMode::Area},
+      {InterpolateMode::Bilinear}, {InterpolateMode::Bilinear, true}, {InterpolateMode::Bilinear, false, true},
+      {InterpolateMode::Bicubic},  {InterpolateMode::Bicubic, true},  {InterpolateMode::Bicubic, false, true}};
   for (const InterpolateOptions& options : kinds)
-    rows.push_back({.op = "interpolate",
-                    .variant = fmt::format("mode {}{}{}", static_cast<int>(options.mode),
-                                           options.align_corners ? ", corners" : "",
-                                           options.antialias ? ", antialias" : ""),
-                    .inputs = {{{2, 3, 5, 4}}},
-                    .function =
-                        [options](const Tensors& t) {
-                          return interpolate(t[0], {3, 7}, options);
-                        },
-                    .empty = {{0, 3, 5, 4}}});
+    rows.push_back(
+        {.op = "interpolate",
+         .variant = fmt::format("mode {}{}{}", static_cast<int>(options.mode), options.align_corners ? ", corners" : "",
+                                options.antialias ? ", antialias" : ""),
+         .inputs = {{{2, 3, 5, 4}}},
+         .function =
+             [options](const Tensors& t) {
+               return interpolate(t[0], {3, 7}, options);
+             },
+         .empty = {{0, 3, 5, 4}}});
   rows.back().errors = {{[] {
                            interpolate(zeros({1, 2, 3, 4}), {0, 2});
                          },

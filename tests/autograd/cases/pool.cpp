@@ -76,32 +76,33 @@ OpCase avg_case(const std::string& variant, const Shape& x, const AvgPool2dOptio
 
 OpCase adaptive_case(const std::string& op, const std::string& variant, const Shape& x, Pair size) {
   const bool mean = op == "adaptive_avg_pool2d";
-  return {.op = op,
-          .variant = variant,
-          .inputs = {{x}},
-          .function =
-              [=](const Tensors& t) { return mean ? adaptive_avg_pool2d(t[0], size) : adaptive_max_pool2d(t[0], size); },
-          .reference =
-              [=](const Tensors& t) {
-                const Image in(t[0]);
-                Image out(in.n, in.c, size.h, size.w);
-                out.for_each([&](int64_t n, int64_t c, int64_t y, int64_t x) {
-                  double sum = 0, best = -std::numeric_limits<double>::infinity();
-                  int count = 0;
-                  for (int64_t i = 0; i < in.h; ++i)
-                    for (int64_t j = 0; j < in.w; ++j) {
-                      // Whether [i, i + 1) of H lies in [y, y + 1) of OH, in part at least.
-                      if ((i + 1) * size.h <= y * in.h || i * size.h >= (y + 1) * in.h) continue;
-                      if ((j + 1) * size.w <= x * in.w || j * size.w >= (x + 1) * in.w) continue;
-                      sum += in.get(n, c, i, j);
-                      best = std::max(best, in.get(n, c, i, j));
-                      ++count;
-                    }
-                  out.at(n, c, y, x) = mean ? sum / count : best;
-                });
-                return out.tensor();
-              },
-          .empty = {{0, x[1], x[2], x[3]}}};
+  return {
+      .op = op,
+      .variant = variant,
+      .inputs = {{x}},
+      .function =
+          [=](const Tensors& t) { return mean ? adaptive_avg_pool2d(t[0], size) : adaptive_max_pool2d(t[0], size); },
+      .reference =
+          [=](const Tensors& t) {
+            const Image in(t[0]);
+            Image out(in.n, in.c, size.h, size.w);
+            out.for_each([&](int64_t n, int64_t c, int64_t y, int64_t x) {
+              double sum = 0, best = -std::numeric_limits<double>::infinity();
+              int count = 0;
+              for (int64_t i = 0; i < in.h; ++i)
+                for (int64_t j = 0; j < in.w; ++j) {
+                  // Whether [i, i + 1) of H lies in [y, y + 1) of OH, in part at least.
+                  if ((i + 1) * size.h <= y * in.h || i * size.h >= (y + 1) * in.h) continue;
+                  if ((j + 1) * size.w <= x * in.w || j * size.w >= (x + 1) * in.w) continue;
+                  sum += in.get(n, c, i, j);
+                  best = std::max(best, in.get(n, c, i, j));
+                  ++count;
+                }
+              out.at(n, c, y, x) = mean ? sum / count : best;
+            });
+            return out.tensor();
+          },
+      .empty = {{0, x[1], x[2], x[3]}}};
 }
 
 }  // namespace
