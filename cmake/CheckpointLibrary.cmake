@@ -3,11 +3,6 @@
 #
 #   cmake --build build/release --target bevgrad_checkpoint            # the library
 #   cmake --build build/release --target bevgrad_checkpoint_wheel      # build/release/wheels/bevgrad_checkpoint-*.whl
-set_target_properties(bevgrad_base bevgrad_formats PROPERTIES POSITION_INDEPENDENT_CODE ON)
-foreach(room base formats)
-  target_compile_options(bevgrad_${room} PRIVATE -fno-semantic-interposition -ffunction-sections -fdata-sections)
-endforeach()
-
 add_library(bevgrad_checkpoint SHARED EXCLUDE_FROM_ALL $<TARGET_OBJECTS:bevgrad_base> $<TARGET_OBJECTS:bevgrad_formats>
   tensor/shape.cpp tensor/dtype.cpp)
 target_include_directories(bevgrad_checkpoint PRIVATE "${BEVGRAD_ROOMS_DIR}/tensor" "${BEVGRAD_ROOMS_DIR}/base")
