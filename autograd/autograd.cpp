@@ -10,6 +10,13 @@
 #include "tensor/profile.h"
 
 namespace bevgrad {
+
+using tape::Edge;
+using tape::make_meta;
+using tape::Meta;
+using tape::meta_of;
+using tape::Node;
+
 namespace {
 
 thread_local std::vector<Tensor>* leaf_list = nullptr;  // LeafList

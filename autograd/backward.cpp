@@ -15,6 +15,13 @@
 #include "tensor/profile.h"
 
 namespace bevgrad {
+
+using tape::Edge;
+using tape::make_meta;
+using tape::Meta;
+using tape::meta_of;
+using tape::Node;
+
 namespace {
 
 std::atomic<int64_t> hooks{0};

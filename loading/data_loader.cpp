@@ -6,7 +6,7 @@
 #include "tensor/ops.h"
 #include "tensor/random.h"
 
-namespace bevgrad {
+namespace bevgrad::loading {
 namespace {
 
 Sample stacked(const Dataset& dataset, const std::vector<int64_t>& numbers) {
@@ -90,4 +90,4 @@ void DataLoader::load(const DataLoaderState& state) {
   state_ = state;
 }
 
-}  // namespace bevgrad
+}  // namespace bevgrad::loading

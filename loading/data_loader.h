@@ -7,7 +7,7 @@
 
 #include "loading/dataset.h"
 
-namespace bevgrad {
+namespace bevgrad::loading {
 
 struct DataLoaderOptions {
   int64_t batch_size = 1;
@@ -56,4 +56,4 @@ class DataLoader {
   std::deque<std::future<Sample>> ahead_;  // from the next batch on, within the epoch
 };
 
-}  // namespace bevgrad
+}  // namespace bevgrad::loading

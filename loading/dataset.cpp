@@ -6,7 +6,7 @@
 #include "base/files.h"
 #include "tensor/ops.h"
 
-namespace bevgrad {
+namespace bevgrad::loading {
 
 TensorDataset::TensorDataset(std::vector<Tensor> fields) : fields_(std::move(fields)) {
   check(!fields_.empty(), "TensorDataset: no tensors");
@@ -65,4 +65,4 @@ Tensor read_idx(const std::string& path) {
   return result;
 }
 
-}  // namespace bevgrad
+}  // namespace bevgrad::loading

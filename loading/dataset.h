@@ -6,7 +6,7 @@
 
 #include "tensor/tensor.h"
 
-namespace bevgrad {
+namespace bevgrad::loading {
 
 /// A sample: its fields in an order that the dataset says (picture, label).
 using Sample = std::vector<Tensor>;
@@ -40,4 +40,4 @@ class TensorDataset : public Dataset {
 /// big-endian (http://yann.lecun.com/exdb/mnist). Throws Error naming the file.
 Tensor read_idx(const std::string& path);
 
-}  // namespace bevgrad
+}  // namespace bevgrad::loading

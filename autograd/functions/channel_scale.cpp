@@ -40,11 +40,11 @@ Tensor add_scaled(const Tensor& x, const Tensor& branch, const Tensor& scale) {
   const Tensor y = empty_like(base);
   run_kernel(backend(x.device()).channel_affine, "add_scaled", x.device(), y, input, factors, zeros_like(factors), base,
              false);
-  return record(
-      "add_scaled", y, {x, branch, scale},
-      [input_ = Saved(requires_grad(scale) ? input : Tensor()), factors](const Tensor& dy, const NeedsGrad& needs) {
-        return add_scaled_backward(dy, input_.get(), factors, needs);
-      });
+  return record("add_scaled", y, {x, branch, scale},
+                [input_ = Saved(requires_grad(scale) ? input : Tensor()), factors_ = Saved(factors)](
+                    const Tensor& dy, const NeedsGrad& needs) {
+                  return add_scaled_backward(dy, input_.get(), factors_.get(), needs);
+                });
 }
 
 }  // namespace bevgrad

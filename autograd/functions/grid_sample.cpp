@@ -104,13 +104,13 @@ struct GridGradient {
 template <class G>
 Tensor sampled(const Tensor& x, const Tensor& grid, Interpolation mode, GridPadding padding, bool align_corners) {
   const int64_t rows = grid.size(1), columns = grid.size(2), height = x.size(2), width = x.size(3);
-  const Tensor dense = ops::to(ops::contiguous(detach(grid)), x.device());
+  const Saved dense(ops::to(ops::contiguous(detach(grid)), x.device()));
   const auto make = [=] {
     return GridPositions<G>{
-        dense.data<const G>(), rows, columns, {width, padding, align_corners}, {height, padding, align_corners}};
+        dense.get().data<const G>(), rows, columns, {width, padding, align_corners}, {height, padding, align_corners}};
   };
   const auto gradient = [=, where = grid.device(), x_channels = x.size(1)](const Tensor& dy, const Tensor& map) {
-    const Tensor dgrid = zeros(dense.sizes(), {dense.dtype(), {}, map.device()});
+    const Tensor dgrid = zeros(dense.get().sizes(), {dense.get().dtype(), {}, map.device()});
     if (mode == Interpolation::Bilinear) {
       dispatch_floating("grid_sample", map.dtype(), [&]<class T>() {
         launch(map.device(), dgrid.numel() / 2,

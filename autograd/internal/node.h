@@ -9,12 +9,12 @@
 #include "autograd/autograd.h"
 #include "autograd/gradient_hook.h"
 
-namespace bevgrad {
+namespace bevgrad::tape {
 
 struct Node;
 
 // The contents of a tensor's autograd slot.
-struct Meta : tape::Slot {
+struct Meta : Slot {
   Tensor gradient;             // leaves only
   std::shared_ptr<Node> node;  // what made it; null for a leaf
   GradientHook hook;           // leaves only
@@ -93,4 +93,4 @@ inline Meta& make_meta(const Tensor& tensor) {
   return *std::static_pointer_cast<Meta>(slot);
 }
 
-}  // namespace bevgrad
+}  // namespace bevgrad::tape

@@ -13,7 +13,7 @@ const char* const kDigits[10] = {" ### #   ##  ### # ###  ##   # ### ", "  #   #
                                  " ### #   ##   # ### #   ##   # ### ", " ### #   ##   # ####    #   #  ##  "};
 
 // Sample i is always the same picture: a digit at a place of its own, dimmed, with noise.
-class Digits : public Dataset {
+class Digits : public loading::Dataset {
  public:
   Digits(int64_t count, uint64_t seed) : count_(count), seed_(seed) {}
   int64_t size() const override { return count_; }
@@ -49,7 +49,7 @@ int main() {
   init::reset_parameters(model, generator);
 
   const Digits seen(4000, 1), unseen(1000, 2);
-  DataLoader loader(seen, {.batch_size = 50, .shuffle = true, .seed = 1, .num_workers = 2});
+  loading::DataLoader loader(seen, {.batch_size = 50, .shuffle = true, .seed = 1, .num_workers = 2});
   Adam optimizer;
   optimizer.set_parameters(optimized_parameters(model.named_parameters(), {}));
   const int epochs = 4;
@@ -64,7 +64,7 @@ int main() {
 
   const NoGradGuard no_grad;
   double right = 0;
-  DataLoader test(unseen, {.batch_size = 100});
+  loading::DataLoader test(unseen, {.batch_size = 100});
   while (const auto batch = test.next()) right += sum(eq(argmax(model.forward(batch->at(0)), 1), batch->at(1))).item();
   std::printf("%.1f %% of %lld digits right\n", 100 * right / 1000, static_cast<long long>(unseen.size()));
   return right > 900 ? 0 : 1;

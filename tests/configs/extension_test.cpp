@@ -42,7 +42,7 @@ TEST(Extensions, ErrorsNameLineAndNearNames) {
   // Temporal has a field of the same name.
   EXPECT_EQ(parse_error("temporal { [lab.options] { mode: swift } }"),
             "my.prototxt:1: field \"mode\": unknown value \"swift\", expected one of fast, slow (Options); "
-            "sample_by_timestamp (Temporal)");
+            "sample_by_timestamp, sample_by_distance (Temporal)");
   EXPECT_THAT(parse_error("train { [lab.options] { width: 3 } }"),
               HasSubstr("unknown field \"[lab.options]\" in Train"));
 }

@@ -282,7 +282,7 @@ TEST(Threads, AreCountedAgainstTheCoresOfTheMachine) {
   RankEnvironment environment;
   environment.local_world_size = 3;
   environment.world_size = 12;
-  EXPECT_EQ(odd_threads(4, environment, 6, from({})), "");
+  EXPECT_EQ(odd_threads(2, environment, 6, from({})), "");
   EXPECT_THAT(odd_threads(5, environment, 7, from({{"OMP_NUM_THREADS", "4"}})),
               testing::AllOf(HasSubstr("3 rank(s)"), HasSubstr("15 threads on 7 core(s)"),
                              testing::Not(HasSubstr("OMP_NUM_THREADS"))));

@@ -13,7 +13,7 @@ namespace bevgrad {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(FlightRecorder, KeepsTheLastOnesInTheirOrder) {
   FlightRecorder recorder;

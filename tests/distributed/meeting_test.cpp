@@ -22,7 +22,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 MeetingOptions options_of(const std::string& build = "b", const std::string& config = "c: 1\n") {
-  return {.timeout = milliseconds(10000), .build = build, .config = config, .interface = ""};
+  return {.timeout = milliseconds(10000), .build = build, .config = config, .interface = "", .flight_folder = ""};
 }
 
 /// What each of `size` ranks threw, with "usage: " before a UsageError's text.

@@ -11,7 +11,7 @@
 #include "support/temporary_folder.h"
 #include "tensor/ops.h"
 
-namespace bevgrad {
+namespace bevgrad::loading {
 namespace {
 
 using ::testing::ElementsAre;
@@ -131,4 +131,4 @@ TEST(Idx, ReadsEveryTypeAndRefusesOtherFiles) {
 }
 
 }  // namespace
-}  // namespace bevgrad
+}  // namespace bevgrad::loading

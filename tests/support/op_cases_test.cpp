@@ -150,6 +150,11 @@ TEST_P(Ops, AWriteBeforeTheBackwardPassIsFoundOrDoesNotMatter) {
       EXPECT_THAT(error.what(), ::testing::HasSubstr("written in place since")) << "input " << k;
     }
   }
+  // Where nothing is to be done the result is the input.
+  const std::vector<Tensor> inputs = make_inputs(row);
+  const Tensor result = row.function(inputs);
+  for (const Tensor& x : inputs)
+    if (x.storage() == result.storage() && x.sizes() == result.sizes()) return;
   try {
     gradients_after(row, [](const auto&, const Tensor& y) { ops::fill_(y, 0.75); });
     ADD_FAILURE() << "a write to the result was not found";

@@ -136,7 +136,7 @@ TEST_F(ScalarLogs, AResumedRunReplacesWhatWasWrittenBeyondItsCheckpoint) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
   ScalarLog(folder_.string(), -1);  // a run that begins anew
   EXPECT_EQ(read(folder_ / "scalars.jsonl"), "");
-  EXPECT_THAT(read(folder_ / "scalars.csv"), testing::AnyOf("", "step,time,name,value\n"));
+  EXPECT_THAT(read(folder_ / "scalars.csv"), ::testing::AnyOf("", "step,time,name,value\n"));
 }
 
 using Logs = InAFolder;

@@ -200,7 +200,7 @@ TEST(RunServer, HostileRequestsAreRefused) {
   // More than a request may hold, and what is none.
   EXPECT_NE(status_of(get(server, "/runs.json?" + with, "X: " + std::string(40000, 'x') + "\r\n")), 200);
   EXPECT_NE(status_of(get(server, "/" + std::string(100000, 'a') + "?" + with)), 200);
-  for (const std::string garbage :
+  for (const std::string& garbage :
        {std::string("\0\1\2\3\r\n\r\n", 8), std::string("GET\r\n\r\n"), std::string(5000, '\n')})
     EXPECT_NE(status_of(exchange(server.port(), garbage)), 200);
   // Whoever holds connections open does not keep others out for long.

@@ -102,7 +102,7 @@ void Crew::turn() {
     if (worker->ended_as_asked()) {
       signal_ = worker->status() - 128;
       stop(SIGTERM);  // the others have saved too: none ends before all have
-    } else if (worker->status() != 0 && !first_failed_) {
+    } else if (worker->status() != 0 && !first_failed_ && !stopping_) {
       first_failed_ = worker.get();
       failed_by_itself_ = !stopping_;
     }
