@@ -5,7 +5,7 @@
 
 #include "tensor/host_device.h"
 
-namespace bevgrad::norm {
+namespace bevgrad::norm_functors {
 
 // running = (1 - momentum) running + momentum batch, the variance made unbiased.
 template <class P>
@@ -78,4 +78,4 @@ struct Coefficients {
   }
 };
 
-}  // namespace bevgrad::norm
+}  // namespace bevgrad::norm_functors

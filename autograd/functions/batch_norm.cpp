@@ -12,7 +12,7 @@
 namespace bevgrad {
 namespace {
 
-using namespace norm;
+using namespace norm_functors;
 
 // What is known of every channel stays on the device, float64 [C]; one index of the functors below is one channel.
 // P: the parameters' type.

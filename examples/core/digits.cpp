@@ -17,7 +17,7 @@ class Digits : public loading::Dataset {
  public:
   Digits(int64_t count, uint64_t seed) : count_(count), seed_(seed) {}
   int64_t size() const override { return count_; }
-  Sample get(int64_t index) const override {
+  loading::Sample get(int64_t index) const override {
     Generator generator(seed_, static_cast<uint64_t>(index) << 32);
     const auto digit = static_cast<int64_t>(generator.next_below(10));
     const auto top = static_cast<int64_t>(generator.next_below(5)),

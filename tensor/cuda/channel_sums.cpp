@@ -5,9 +5,9 @@
 
 #include "cuda/backend.h"
 #include "cuda/channel_rows.h"
-#include "tensor/pack.h"
 #include "tensor/launch_teams.h"
 #include "tensor/norm_functors.h"
+#include "tensor/pack.h"
 
 namespace bevgrad::cuda {
 namespace {
@@ -148,9 +148,9 @@ struct StoreStatistics {
 template <class P>
 struct FinishForward {
   StoreStatistics statistics;
-  norm::UpdateRunning<P> running;
-  norm::InverseDeviation<double> deviation;
-  norm::Affine<P> affine;
+  norm_functors::UpdateRunning<P> running;
+  norm_functors::InverseDeviation<double> deviation;
+  norm_functors::Affine<P> affine;
 
   BEVGRAD_HD void operator()(int64_t c, double sum, double square) const {
     statistics(c, sum, square);
@@ -165,7 +165,7 @@ struct FinishBackward {
   StoreSums sums;
   P* dgamma;  // these may be null
   P* dbeta;
-  norm::Coefficients<P> coefficients;
+  norm_functors::Coefficients<P> coefficients;
 
   BEVGRAD_HD void operator()(int64_t c, double sum, double product) const {
     sums(c, sum, product);
@@ -253,17 +253,17 @@ void norm_backward(const ChannelGradient& gradient, const Tensor& dgamma, const 
     const double *mean = state.mean.data<double>(), *inv_std = state.inv_std.data<double>();
     double* sum = sums.data<double>();
     double* product = sum + shape.channels;
-    const norm::Coefficients<P> coefficients{gamma.data<P>(),
-                                             mean,
-                                             inv_std,
-                                             sum,
-                                             product,
-                                             nullptr,
-                                             static_cast<double>(shape.rows),
-                                             1,
-                                             pointer<P>(gradient.a),
-                                             pointer<P>(gradient.b),
-                                             pointer<P>(gradient.d)};
+    const norm_functors::Coefficients<P> coefficients{gamma.data<P>(),
+                                                      mean,
+                                                      inv_std,
+                                                      sum,
+                                                      product,
+                                                      nullptr,
+                                                      static_cast<double>(shape.rows),
+                                                      1,
+                                                      pointer<P>(gradient.a),
+                                                      pointer<P>(gradient.b),
+                                                      pointer<P>(gradient.d)};
     gradient_sums<T>(dz, dy, mask, x, state.mean,
                      FinishBackward<P>{{sum, product}, pointer<P>(dgamma), pointer<P>(dbeta), coefficients});
   });

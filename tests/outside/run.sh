@@ -45,7 +45,7 @@ data="--set data.root=$work/data --threads 1"
 "$lab" generate --config lab_step1.prototxt --out "$work/data" $data >/dev/null
 
 say "wrong names and values"
-expect_error 'lab: --set temporal.fusion=Atention: field "temporal.fusion": there is no "Atention", expected one of VGGBlock, Attention, did you mean "Attention"?' \
+expect_error 'lab: --set temporal.fusion=Atention: field "temporal.fusion": there is no "Atention", expected one of VGGBlock, ConvGRU, Attention, did you mean "Attention"?' \
   "$lab" run --config lab_step2.prototxt $data --set temporal.fusion=Atention
 expect_error 'field "temporal.[lab.attention].heads": 3 heads do not divide network.bev_channels, 8' \
   "$lab" run --config lab_step2.prototxt $data --set 'temporal.[lab.attention].heads=3'

@@ -33,9 +33,10 @@ TEST(Ranks, ThawTogether) {
   ASSERT_EQ(run(launched(2, tiny_run(path("thaw_two"), steps(4, 2, sets)))), 0);
   const Checkpoint one = last_checkpoint(path("thaw_one"), 4), two = last_checkpoint(path("thaw_two"), 4);
   expect_close(one, two);
-  EXPECT_EQ(one.optimized, two.optimized);
-  EXPECT_TRUE(std::any_of(two.optimized.begin(), two.optimized.end(),
-                          [](const std::string& name) { return name.starts_with("stage1_"); }));
+  const StateDict& moments = two.optimizer.at("exp_avg");
+  EXPECT_EQ(one.optimizer.at("exp_avg").size(), moments.size());
+  EXPECT_TRUE(std::any_of(moments.begin(), moments.end(),
+                          [](const auto& moment) { return moment.first.starts_with("stage1_"); }));
 }
 
 TEST(Ranks, SameNumberSameBits) {

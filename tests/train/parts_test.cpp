@@ -68,12 +68,13 @@ TEST(Parts, EveryOptimizerAndScheduleIsARow) {
 
 TEST(Parts, AWrongNameListsTheKnownAndTheNearOnes) {
   const Parts parts = standard_parts();
+  EXPECT_THAT(testing::error_of([&] { make_optimizer(document({"train.optimizer=AdmaW"}), parts); }),
+              AllOf(HasSubstr("--set train.optimizer=AdmaW: field \"train.optimizer\""),
+                    HasSubstr("there is no \"AdmaW\", expected one of AdamW, SGD"),
+                    HasSubstr("did you mean \"AdamW\", \"Adam\"?")));
   EXPECT_THAT(
-      testing::error_of([&] { make_optimizer(document({"train.optimizer=AdmaW"}), parts); }),
-      AllOf(HasSubstr("--set train.optimizer=AdmaW: field \"train.optimizer\""),
-            HasSubstr("there is no \"AdmaW\", expected one of AdamW, SGD"), HasSubstr("did you mean \"AdamW\"?")));
-  EXPECT_THAT(testing::error_of([&] { judge_parts(document({"train.lr_schedule=cosin"}), parts); }),
-              AllOf(HasSubstr("field \"train.lr_schedule\""), HasSubstr("did you mean \"cosine\"?")));
+      testing::error_of([&] { judge_parts(document({"train.lr_schedule=cosin"}), parts); }),
+      AllOf(HasSubstr("field \"train.lr_schedule\""), HasSubstr("did you mean \"cosine\", \"cosine_restarts\"?")));
 }
 
 TEST(Parts, ImpossibleOptionsAreRefused) {

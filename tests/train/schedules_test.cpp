@@ -81,12 +81,12 @@ TEST(Schedules, AStepReportsRateTimesWarmupTimesTheFactorOfTheRanks) {
   for (const bool is_scaled : {false, true}) {
     auto trainer =
         make_trainer({"train.train_steps=4", "train.finetune_steps=3", "train.base_lr=1e-4", "train.finetune_lr=3e-4",
-                      "train.gamma=0.5", "train.train_milestones=[3]", "train.finetune_milestones=[1]",
+                      "train.gamma=0.5", "train.train_milestones=[3]", "train.finetune_milestones=[2]",
                       "train.warmup_steps=3", std::string("train.lr_scaling=") + (is_scaled ? "sqrt" : "none")},
                      is_scaled ? "scaled" : "unscaled");
     // One rank where eight are the reference.
     const double factor = is_scaled ? std::sqrt(1.0 / 8) : 1;
-    const double expected[] = {1e-4 / 3, 2e-4 / 3, 1e-4, 0.5e-4, 3e-4, 1.5e-4, 1.5e-4};
+    const double expected[] = {1e-4 / 3, 2e-4 / 3, 1e-4, 0.5e-4, 3e-4, 3e-4, 1.5e-4};
     for (int64_t step = 0; step < 7; ++step) {
       const StepReport report = trainer->step();
       EXPECT_EQ(report.step, step);
@@ -103,47 +103,6 @@ TEST(Schedules, EachPhaseHasItsOwnNumberOfCases) {
   EXPECT_EQ(trainer->checkpoint().epoch, 1);  // 4 of 4
   for (int i = 0; i < 3; ++i) trainer->step();
   EXPECT_EQ(trainer->checkpoint().epoch, 1);  // 10 of 6
-}
-
-/// The gradients of a step, from AdamW's first moment before and after it.
-std::map<std::string, std::vector<double>> moments(Trainer& trainer) {
-  std::map<std::string, std::vector<double>> values;
-  for (const auto& [name, tensor] : trainer.optimizer().state().at("exp_avg")) values[name] = tensor.to_vector();
-  return values;
-}
-
-TEST(Accumulation, GivesTheMeanOfTheBatchesGradientsLossesAndTerms) {
-  // A rate so small that no weight moves: both runs have the same weights at both batches.
-  const std::vector<std::string> sets = {"train.train_steps=4", "train.batch_size=1", "train.base_lr=1e-30",
-                                         "train.grad_clip_norm=0", "train.warmup_steps=0"};
-  std::vector<std::string> together = sets;
-  together.push_back("train.accumulate_grad_batches=2");
-  auto one = make_trainer(sets, "one"), two = make_trainer(together, "two");
-  const StepReport first = one->step();
-  const auto after_first = moments(*one);
-  const StepReport second = one->step();
-  const auto after_second = moments(*one);
-  const StepReport both = two->step();
-  const auto mean = moments(*two);
-  EXPECT_NEAR(both.loss, (first.loss + second.loss) / 2, 1e-5 * both.loss);
-  ASSERT_EQ(both.terms.size(), first.terms.size());
-  for (size_t i = 0; i < both.terms.size(); ++i) {
-    EXPECT_EQ(both.terms[i].first, first.terms[i].first);
-    EXPECT_NEAR(both.terms[i].second, (first.terms[i].second + second.terms[i].second) / 2,
-                1e-5 * std::max(1.0, both.terms[i].second));
-  }
-  ASSERT_EQ(both.samples.size(), 2u);
-  EXPECT_EQ(both.samples[0], first.samples.at(0));
-  EXPECT_EQ(both.samples[1], second.samples.at(0));
-  ASSERT_EQ(mean.size(), after_first.size());
-  double largest = 0;
-  for (const auto& [name, values] : mean)
-    for (size_t i = 0; i < values.size(); ++i) {
-      const double g1 = after_first.at(name)[i] / 0.1, g2 = (after_second.at(name)[i] - 0.9 * 0.1 * g1) / 0.1;
-      largest = std::max(largest, std::abs(values[i] / 0.1));
-      ASSERT_NEAR(values[i] / 0.1, (g1 + g2) / 2, 1e-4 * std::max(1.0, std::abs(g1) + std::abs(g2))) << name;
-    }
-  EXPECT_GT(largest, 0.01);
 }
 
 }  // namespace
