@@ -67,9 +67,9 @@ for part in network.backbone=ResNt:ResNet network.neck=FPM:FPN network.view_tran
   grep -qF "did you mean \"${names#*:}\"" "$work/error.txt" || { cat "$work/error.txt"; die "$field: no near name"; }
 done
 sed 's/heads: 2/heads: two/' lab_step2.prototxt >"$work/typed.prototxt"
-expect_error 'typed.prototxt:5: field "heads"' "$lab" run --config "$work/typed.prototxt" $data
+expect_error 'typed.prototxt:8: field "heads"' "$lab" run --config "$work/typed.prototxt" $data
 sed 's/lab.attention/lab.attentoin/' lab_step2.prototxt >"$work/named.prototxt"
-expect_error 'named.prototxt:5: unknown field "[lab.attentoin]" in Temporal, did you mean "[lab.attention]"' \
+expect_error 'named.prototxt:8: unknown field "[lab.attentoin]" in Temporal, did you mean "[lab.attention]"' \
   "$lab" run --config "$work/named.prototxt" $data
 
 say "step 1 with a task of its own, another optimizer and schedule"
@@ -95,7 +95,7 @@ cmp "$work/whole/step2.ckpt" "$work/resumed/step2.ckpt" || die "the resumed run 
 "$lab" run --state val --ckpt "$work/whole/step2.ckpt" --work-dir "$work/val" $step2 >"$work/val.txt"
 
 say "two ranks"
-"$lab" launch --nproc-per-node 2 --standalone -- "$lab" run $step2 --set train.val_interval=4 --work-dir "$work/ranks" \
+"$lab" launch --nproc-per-node 2 --standalone -- "$lab" run $step2 --set train.val_interval=2 --work-dir "$work/ranks" \
   >"$work/ranks.txt" 2>&1 || { cat "$work/ranks.txt"; die "two ranks"; }
-grep -q '"covered_iou":' "$work/ranks/val_00000004/metrics.json" || die "two ranks: no headline of the task"
+grep -q '"covered_iou":' "$work/ranks/val_00000002/metrics.json" || die "two ranks: no headline of the task"
 say "done"
