@@ -19,8 +19,8 @@ void check_camera_names(const std::vector<std::string>& cameras);
 
 struct ImportOptions {
   std::string info = {};    ///< the .pkl; read without executing anything in it
-  std::string images = {};  ///< folder of the pictures and LiDAR files: as the info names them, by their file names alone,
-                       ///< or in nuScenes' samples/<sensor>/
+  std::string images = {};  ///< folder of the pictures and LiDAR files: as the info names them, by their file names
+                            ///< alone, or in nuScenes' samples/<sensor>/
   /// Every frame must have these; others are left out.
   std::vector<std::string> cameras = kNuscenesCameras;
   /// Seconds between key frames from which on they are another drive, where the info has no scene tokens.

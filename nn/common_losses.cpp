@@ -113,7 +113,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, const ClassLos
   plain.reduction = Reduction::None;
   const Tensor exact = nll_loss(log_p, targets, plain);
   const ClassTargets t = class_targets("cross_entropy", logits, targets, options);
-  const Tensor ignored = eq(targets, static_cast<double>(options.ignore_index));
+  const Tensor ignored = ops::to(eq(targets, static_cast<double>(options.ignore_index)), logits.device());
   const Tensor even = masked_fill(neg(sum(weighted, {1})), ignored, 0.0);
   return class_reduced(add(mul(exact, 1 - smoothing), mul(even, smoothing / classes)), t.weights, options.reduction);
 }

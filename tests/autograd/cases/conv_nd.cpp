@@ -55,7 +55,7 @@ Tensor by_definition(const Tensors& t, const Shape& sizes, Triple stride, Triple
 }
 
 Tensor parameter(const Tensor& x) {
-  return x.dtype() == DType::BFloat16 ? ops::to(x, DType::Float32) : x;
+  return x.dtype() == DType::BFloat16 ? to(x, DType::Float32) : x;
 }
 
 Tensor bias(const Tensors& t) {
