@@ -2,8 +2,8 @@
 // several rows.
 #include "cuda/backend.h"
 #include "cuda/channel_rows.h"
-#include "tensor/pack.h"
 #include "tensor/launch.h"
+#include "tensor/pack.h"
 
 namespace bevgrad::cuda {
 namespace {

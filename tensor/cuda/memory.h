@@ -1,5 +1,5 @@
-// Device memory from a cache over the driver's stream-ordered pool, page-locked host memory, and copies between the two. Private to
-// tensor/.
+// Device memory from a cache over the driver's stream-ordered pool, page-locked host memory, and copies between the
+// two. Private to tensor/.
 #pragma once
 #include <cstddef>
 #include <memory>

@@ -1,5 +1,6 @@
 #include "autograd/functions/conv_nd.h"
 
+#include "autograd/functions/shape.h"
 #include "autograd/op_cases.h"
 
 namespace bevgrad::testing {
