@@ -22,8 +22,8 @@ struct ConfigFlags {
 
   /// `parts` must live as long as this.
   void add_to(CLI::App& command, const Parts& parts);
-  /// The config that the flags and LEAPAI_TASK_CONFIG name, its parts judged too; sets whether GPUs may compute in TF32.
-  /// Throws UsageError.
+  /// The config that the flags and LEAPAI_TASK_CONFIG name, its parts judged too; sets whether GPUs may compute in
+  /// TF32. Throws UsageError.
   configs::Document load() const;
   /// The device that --device names: "cuda" without a number is the one of this process's place on its machine. Throws
   /// UsageError where it cannot be used.

@@ -65,10 +65,7 @@ enum cudnnBackendNumericalNote_t {
   CUDNN_NUMERICAL_NOTE_TYPE_COUNT = 10
 };
 
-enum cudnnBackendBehaviorNote_t {
-  CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION = 0,
-  CUDNN_BEHAVIOR_NOTE_TYPE_COUNT = 5
-};
+enum cudnnBackendBehaviorNote_t { CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION = 0, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT = 5 };
 
 enum cudnnBackendDescriptorType_t {
   CUDNN_BACKEND_POINTWISE_DESCRIPTOR = 0,
