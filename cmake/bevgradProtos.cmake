@@ -12,7 +12,7 @@ function(bevgrad_protos target)
       COMMAND protobuf::protoc "--proto_path=${folder}" "--proto_path=${proto_path}" "--cpp_out=${generated}" "${proto}"
       DEPENDS "${proto}" VERBATIM)
     target_sources(${target} PRIVATE "${generated}/${name}.pb.cc" "${generated}/${name}.pb.h")
-    set_source_files_properties("${generated}/${name}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w" SKIP_PRECOMPILE_HEADERS ON)
+    set_source_files_properties("${generated}/${name}.pb.cc" PROPERTIES COMPILE_OPTIONS "-w")
   endforeach()
   target_include_directories(${target} SYSTEM PRIVATE "${generated}")
 endfunction()

@@ -78,17 +78,12 @@ OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const st
 
   // An empty slot is a row of zeros: it gives what the layer gives for one.
   const std::string layer = "lidar_vfe.pfn_layers.0.";
-  const Tensor gamma = ops::to(layers.tensor(layer + "norm.weight"), DType::Float64);
-  const Tensor var = ops::to(layers.tensor(layer + "norm.running_var"), DType::Float64);
-  const Tensor mean = ops::to(layers.tensor(layer + "norm.running_mean"), DType::Float64);
-  const Tensor beta = ops::to(layers.tensor(layer + "norm.bias"), DType::Float64);
-  const Tensor factor = ops::div(gamma, ops::sqrt(ops::add(var, scalar(kLidarNorm.eps, {DType::Float64}))));
+  const FoldedNorm norm = layers.norm(layer + "norm", kLidarNorm.eps);
   const Tensor weight = ops::mul(ops::transpose(ops::to(layers.tensor(layer + "linear.weight"), DType::Float64), 0, 1),
-                                 ops::reshape(factor, {1, channels}));
-  const Tensor bias = ops::sub(beta, ops::mul(mean, factor));
+                                 ops::reshape(norm.scale, {1, channels}));
   const std::string points =
       layers.relu(layers.add(graph.node("MatMul", {pillars, graph.constant(ops::to(weight, DType::Float32))}),
-                             graph.constant(ops::to(bias, DType::Float32))));
+                             graph.constant(ops::to(norm.shift, DType::Float32))));
   const std::string features = graph.node("ReduceMax", {points}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", 0}});
 
   const std::string size = graph.node("Concat",

@@ -32,14 +32,11 @@ std::string images_of(OnnxGraph& graph, const NetworkOptions& options, const Cam
   const OnnxSizes sizes = {fmt::format("N*{}", group.num_cameras), int64_t{3}, group.height, group.width};
   const std::string images = graph.input("images_" + group.name, normalised ? DType::Float32 : DType::UInt8, sizes);
   if (normalised) return images;
-  const auto per_channel = [&](auto value) {
-    std::vector<double> values;
-    for (size_t c = 0; c < 3; ++c) values.push_back(value(c));
-    return graph.constant(from_values(values, {1, 3, 1, 1}));
-  };
+  const Tensor mean = from_values(options.image_mean, {1, 3, 1, 1});
+  const Tensor std = from_values(options.image_std, {1, 3, 1, 1}, {DType::Float64});
+  const Tensor factor = ops::to(ops::div(ones({1, 3, 1, 1}, {DType::Float64}), std), DType::Float32);
   const std::string pixels = graph.node("Cast", {images}, {{"to", 1}});
-  const std::string centred = graph.node("Sub", {pixels, per_channel([&](size_t c) { return options.image_mean[c]; })});
-  return graph.node("Mul", {centred, per_channel([&](size_t c) { return 1.0 / options.image_std[c]; })});
+  return graph.node("Mul", {graph.node("Sub", {pixels, graph.constant(mean)}), graph.constant(factor)});
 }
 
 OnnxMap add_encoder(OnnxLayers& layers, const NetworkOptions& options, bool normalised) {

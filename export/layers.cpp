@@ -1,7 +1,5 @@
 #include "internal/layers.h"
 
-#include <cmath>
-
 #include "base/error.h"
 #include "tensor/ops.h"
 
@@ -35,6 +33,11 @@ std::string OnnxLayers::reshape(const std::string& x, const std::vector<int64_t>
   return graph_->node("Reshape", {x, graph_->constant(sizes)});
 }
 
+FoldedNorm OnnxLayers::norm(const std::string& name, double eps) {
+  const auto part = [&](const char* of) { return ops::to(tensor(name + of), DType::Float64); };
+  return fold_batch_norm(part(".weight"), part(".bias"), part(".running_mean"), part(".running_var"), eps);
+}
+
 OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvForm& form) {
   Tensor weight = ops::contiguous(ops::to(tensor(name + ".weight"), DType::Float64), MemoryFormat::Contiguous);
   const size_t out_dim = form.transposed ? 1 : 0;
@@ -42,24 +45,18 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
   if (weight.size(1 - out_dim) != x.channels)
     refuse(name,
            fmt::format("{}.weight is {}, its input has {} channels", name, to_string(weight.sizes()), x.channels));
-  std::vector<double> bias(static_cast<size_t>(outputs), 0.0), scale(static_cast<size_t>(outputs), 1.0);
-  if (has(name + ".bias")) bias = tensor(name + ".bias").to_vector();
+  Tensor bias =
+      has(name + ".bias") ? ops::to(tensor(name + ".bias"), DType::Float64) : zeros({outputs}, {DType::Float64});
   if (!form.norm.empty()) {
-    const std::vector<double> gamma = tensor(form.norm + ".weight").to_vector();
-    const std::vector<double> beta = tensor(form.norm + ".bias").to_vector();
-    const std::vector<double> mean = tensor(form.norm + ".running_mean").to_vector();
-    const std::vector<double> var = tensor(form.norm + ".running_var").to_vector();
-    for (size_t i = 0; i < bias.size(); ++i) {
-      scale[i] = gamma[i] / std::sqrt(var[i] + form.eps);
-      bias[i] = (bias[i] - mean[i]) * scale[i] + beta[i];
-    }
+    const FoldedNorm folded = norm(form.norm, form.eps);
+    Shape factors(4, 1);
+    factors[out_dim] = outputs;
+    weight = ops::mul(weight, ops::reshape(folded.scale, factors));
+    bias = ops::add(ops::mul(bias, folded.scale), folded.shift);
   }
-  Shape factors(4, 1);
-  factors[out_dim] = outputs;
-  weight = ops::mul(weight, from_values(scale, factors, {DType::Float64}));
   std::string y = graph_->node(
       form.transposed ? "ConvTranspose" : "Conv",
-      {x.value, graph_->constant(ops::to(weight, DType::Float32)), graph_->constant(from_values(bias, {outputs}))},
+      {x.value, graph_->constant(ops::to(weight, DType::Float32)), graph_->constant(ops::to(bias, DType::Float32))},
       {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
        {"strides", std::vector<int64_t>{form.stride, form.stride}},
        {"pads", std::vector<int64_t>(4, form.padding)}});

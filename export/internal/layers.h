@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "autograd/functions/batch_norm.h"
 #include "internal/onnx_graph.h"
 #include "models/network.h"
 
@@ -37,6 +38,8 @@ class OnnxLayers {
   Tensor tensor(const std::string& name);
   bool has(const std::string& name) const { return tensors_.contains(name); }
 
+  /// A batch norm's running statistics and parameters as factor and summand, float64 [channels].
+  FoldedNorm norm(const std::string& name, double eps);
   OnnxMap conv(const OnnxMap& x, const std::string& name, const ConvForm& form);
   /// models/basic_block.h
   OnnxMap basic_block(const OnnxMap& x, const std::string& name, int64_t stride = 1);
