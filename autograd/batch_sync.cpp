@@ -3,19 +3,19 @@
 namespace bevgrad {
 namespace {
 
-thread_local const BatchSync* current = nullptr;
+thread_local const BatchSync* current_sync = nullptr;
 
 }  // namespace
 
 const BatchSync* batch_sync() {
-  return current;
+  return current_sync;
 }
 
-BatchSyncGuard::BatchSyncGuard(const BatchSync* sync) : previous_(current) {
-  current = sync;
+BatchSyncGuard::BatchSyncGuard(const BatchSync* sync) : previous_(current_sync) {
+  current_sync = sync;
 }
 BatchSyncGuard::~BatchSyncGuard() {
-  current = previous_;
+  current_sync = previous_;
 }
 
 }  // namespace bevgrad

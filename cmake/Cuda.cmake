@@ -126,6 +126,8 @@ function(bevgrad_cuda_sources list emulated)
       set_source_files_properties("${source}" PROPERTIES LANGUAGE CUDA)
     endif()
   endforeach()
+  # Compiled twice, an object must hold nothing else.
+  set_source_files_properties(${differing} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set(${list} "${kept}" PARENT_SCOPE)
   set(${emulated} "${differing}" PARENT_SCOPE)
 endfunction()

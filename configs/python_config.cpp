@@ -17,7 +17,7 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using Kind = PythonValue::Kind;
+using LiteralKind = PythonValue::Kind;
 
 std::set<std::string> words_of(const std::string& name) {
   std::set<std::string> words;
@@ -57,23 +57,23 @@ std::string quoted(const std::string& text) {
 /// A value as set_field takes it; throws UsageError where it has no such form.
 std::string text_of(const PythonValue& value, const FieldDescriptor& field) {
   switch (value.kind) {
-    case Kind::Bool:
+    case LiteralKind::Bool:
       return value.number != 0 ? "true" : "false";
-    case Kind::Integer:
+    case LiteralKind::Integer:
       return fmt::format("{:.0f}", value.number);
-    case Kind::Float:
+    case LiteralKind::Float:
       return fmt::format("{}", value.number);
-    case Kind::Text:
+    case LiteralKind::Text:
       return field.type() == FieldDescriptor::TYPE_STRING && field.is_repeated() ? quoted(value.text) : value.text;
-    case Kind::List: {
+    case LiteralKind::List: {
       std::vector<std::string> items;
       for (const PythonValue& item : value.items) items.push_back(text_of(item, field));
       return fmt::format("[{}]", fmt::join(items, ","));
     }
-    case Kind::Unknown:
+    case LiteralKind::Unknown:
       throw UsageError(fmt::format("it is not written out ({})", value.text));
     default:
-      throw UsageError(value.kind == Kind::None ? "it is None" : "it is a dict");
+      throw UsageError(value.kind == LiteralKind::None ? "it is None" : "it is a dict");
   }
 }
 
@@ -88,7 +88,7 @@ class Layer {
     if (name == "freeze_module_schedules")
       return take_table(path, value, "train.freeze_module_schedules", "module", "steps");
     if (name == "group_lr_scale") return take_table(path, value, "train.group_lr_scale", "prefix", "scale");
-    if (value.kind == Kind::Dict) {
+    if (value.kind == LiteralKind::Dict) {
       for (const auto& [member, inner] : value.members) take(path + "." + member, member, inner);
       return;
     }
@@ -155,10 +155,11 @@ class Layer {
   /// {name: number} as a list of messages.
   void take_table(const std::string& path, const PythonValue& value, const std::string& field, const char* key,
                   const char* number) {
-    if (value.kind != Kind::Dict) {
+    if (value.kind != LiteralKind::Dict) {
       refused_.push_back(fmt::format("{} (line {}): {}", path, value.line,
-                                     value.kind == Kind::Unknown ? fmt::format("it is not written out ({})", value.text)
-                                                                 : "expected a dict of names and numbers"));
+                                     value.kind == LiteralKind::Unknown
+                                         ? fmt::format("it is not written out ({})", value.text)
+                                         : "expected a dict of names and numbers"));
       return;
     }
     set_field(document_, field + "=[]");
@@ -169,8 +170,8 @@ class Layer {
         continue;
       }
       set_field(document_, fmt::format("{}[{}]={{ {}: {} {}: {} }}", field, index++, key, quoted(name), number,
-                                       entry.kind == Kind::Float ? fmt::format("{}", entry.number)
-                                                                 : fmt::format("{:.0f}", entry.number)));
+                                       entry.kind == LiteralKind::Float ? fmt::format("{}", entry.number)
+                                                                        : fmt::format("{:.0f}", entry.number)));
     }
     taken_.push_back(fmt::format("{} as {} ({} entries)", path, field, index));
   }

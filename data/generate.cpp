@@ -21,7 +21,7 @@ namespace bevgrad {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// A drive to be made.
 struct Plan {
@@ -227,7 +227,7 @@ struct Ledger {
   std::map<std::string, std::vector<std::string>> lists;  // file -> keys
   std::map<Split, std::set<uint64_t>> layouts, digests;
   std::map<std::string, int64_t> frames_with;
-  Json drives = Json::array();
+  OrderedJson drives = OrderedJson::array();
 
   void add(const Plan& plan, const Made& made) {
     layouts[plan.split].insert(plan.layout);
@@ -257,7 +257,7 @@ struct Ledger {
 };
 
 void write_manifest(const std::string& path, const Ledger& ledger, const GenerateOptions& options) {
-  Json manifest = {
+  OrderedJson manifest = {
       {"format", "bevgrad generated dataset"},
       {"version", 1},
       {"config", options.config_name},

@@ -27,7 +27,7 @@ namespace {
 
 constexpr double kAxleHeight = 0.33;        // metres, by Argoverse's description of its ego frame
 constexpr int64_t kFarInTime = 60'000'000;  // nanoseconds between a sweep and a picture
-constexpr double kMapReach = 120;           // metres
+constexpr double kSweepReach = 120;         // metres
 
 struct CategoryName {
   const char* category;
@@ -85,13 +85,14 @@ std::optional<int64_t> nearest_picture(const std::vector<int64_t>& times, int64_
 }
 
 /// One import on its way.
-class Import {
+class Av2Import {
  public:
-  Import(const ImportAv2Options& options, ImportAv2Report& report)
+  Av2Import(const ImportAv2Options& options, ImportAv2Report& report)
       : options_(options), report_(report), classes_(map_classes(options.classes)) {
     schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, av2_map_kinds());
     schema_.road_classes = map_class_names(classes_, MapLayer::Road, av2_map_kinds());
-    schema_.grid = {.x_min = -kMapReach, .y_min = -kMapReach, .x_max = kMapReach, .y_max = kMapReach, .cell = 0.2};
+    schema_.grid = {
+        .x_min = -kSweepReach, .y_min = -kSweepReach, .x_max = kSweepReach, .y_max = kSweepReach, .cell = 0.2};
   }
 
   /// Calls `put` with every frame's key and record.
@@ -217,7 +218,7 @@ ImportAv2Report import_av2(const std::string& folder, const ImportAv2Options& op
   const std::set<std::string> cameras(options.cameras.begin(), options.cameras.end());
   if (cameras.size() != options.cameras.size()) throw UsageError("cameras: a name is there twice");
   ImportAv2Report report;
-  Import import(options, report);
+  Av2Import import(options, report);
   DatasetFolder out(folder);
   for (size_t i = 0; i < options.logs.size(); ++i)
     import.add_log(options.logs[i], static_cast<int64_t>(i),

@@ -35,7 +35,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kMapReach = 120;  // metres
+constexpr double kLabelReach = 120;  // metres
 
 struct PlacedMap {
   NeutralMap read;
@@ -75,9 +75,9 @@ std::vector<std::string> classes_named(const Json& json, const char* name, const
   return names;
 }
 
-class Import {
+class FolderImport {
  public:
-  Import(const ImportFolderOptions& options, ImportFolderReport& report)
+  FolderImport(const ImportFolderOptions& options, ImportFolderReport& report)
       : folder_(options.folder), report_(report), classes_(map_classes(options.classes)), options_(options) {}
 
   template <class Put>
@@ -147,7 +147,7 @@ class Import {
     if (json.contains("points")) read_points_entry(json.at("points"), path, out);
     LabelSchema none;
     none.lane_classes = none.road_classes = none.instance_classes = none.dynamic_classes = {};
-    none.grid = {.x_min = -kMapReach, .y_min = -kMapReach, .x_max = kMapReach, .y_max = kMapReach, .cell = 0.2};
+    none.grid = {.x_min = -kLabelReach, .y_min = -kLabelReach, .x_max = kLabelReach, .y_max = kLabelReach, .cell = 0.2};
     out.labelled = out.map_only = none;
     out.labelled.lane_classes = classes_named(json, "lane", path);
     out.labelled.road_classes = classes_named(json, "road", path);
@@ -311,7 +311,7 @@ ImportFolderReport import_folder(const std::string& folder, const ImportFolderOp
   std::sort(sequences.begin(), sequences.end());
   check(!sequences.empty(), "{}: holds no *.json, expected a sequence each (docs/neutral_folder.md)", options.folder);
   ImportFolderReport report;
-  Import import(options, report);
+  FolderImport import(options, report);
   DatasetFolder out(folder);
   for (size_t i = 0; i < sequences.size(); ++i)
     import.add(sequences[i], static_cast<int64_t>(i),

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Seconds between two frames of a track beyond which it has stopped.
-constexpr double kLongestStep = 0.5;
+constexpr double kLongestPause = 0.5;
 
 const char* class_of_kitti(const std::string& label) {
   return label == "Car" || label == "Van"                                                    ? "car"
@@ -51,9 +51,9 @@ const std::vector<double>& entry(const std::map<std::string, std::vector<double>
   return found->second;
 }
 
-class Import {
+class KittiImport {
  public:
-  Import(const ImportKittiOptions& options, DatasetFolder& out, ImportKittiReport& report)
+  KittiImport(const ImportKittiOptions& options, DatasetFolder& out, ImportKittiReport& report)
       : options_(options), out_(out), report_(report) {}
 
   void add(const std::string& folder) {
@@ -173,7 +173,7 @@ class Import {
       box.yaw = now->yaw();
       const int before = place(frame - 1) ? frame - 1 : frame, after = place(frame + 1) ? frame + 1 : frame;
       const double seconds = times[static_cast<size_t>(after)] - times[static_cast<size_t>(before)];
-      box.has_velocity = seconds > 0 && seconds < kLongestStep;
+      box.has_velocity = seconds > 0 && seconds < kLongestPause;
       if (box.has_velocity) {
         const auto in_world = [&](int i) { return poses[static_cast<size_t>(i)].apply(place(i)->translation()); };
         const Vec3 velocity =
@@ -252,7 +252,7 @@ ImportKittiReport import_kitti(const std::string& folder, const ImportKittiOptio
     throw UsageError("cameras: expected numbers from 0 to 3, each once");
   ImportKittiReport report;
   DatasetFolder out(folder);
-  Import import(options, out, report);
+  KittiImport import(options, out, report);
   for (const std::string& source : options.folders) import.add(source);
   check(out.size() > 0, "import: no frame has a LiDAR file");
   import.add_remarks();

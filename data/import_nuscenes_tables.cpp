@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kMapReach = 125;  // metres around the frames of a scene
+constexpr double kSceneReach = 125;  // metres around the frames of a scene
 
 /// The maps of a set's scenes, each place read once.
 class Maps {
@@ -58,7 +58,8 @@ class Maps {
     auto& raster = rasters_[path];
     if (!raster) raster = std::make_unique<DrivableRaster>(path);
     around_ = std::make_unique<Labelled>(
-        raster->outlines({low.x - kMapReach, low.y - kMapReach}, {high.x + kMapReach, high.y + kMapReach}), classes_);
+        raster->outlines({low.x - kSceneReach, low.y - kSceneReach}, {high.x + kSceneReach, high.y + kSceneReach}),
+        classes_);
     return &around_->labeller;
   }
 

@@ -13,7 +13,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int64_t kMaxPixels = int64_t{64} << 20;
+constexpr int64_t kMaxPngPixels = int64_t{64} << 20;
 /// Of one chunk that is unpacked (a profile, a text): none of them is used.
 constexpr size_t kMaxChunkBytes = size_t{4} << 20;
 
@@ -123,7 +123,7 @@ bool is_png(std::span<const uint8_t> bytes) {
 
 Tensor decode_png(std::span<const uint8_t> png, const std::string& where) {
   Reader reader(png, where);
-  reader.open(false, kMaxPixels);
+  reader.open(false, kMaxPngPixels);
   const auto [width, height] = reader.size();
   check(reader.row_bytes() == static_cast<size_t>(width) * 3, "{}: a PNG of {} bytes a row", where, reader.row_bytes());
   Tensor image = empty_image(height, width);

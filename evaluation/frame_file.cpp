@@ -19,7 +19,7 @@ bool has_values(StoredDType dtype, FrameDataset::Values values) {
   return false;
 }
 
-const char* text_of(FrameDataset::Values values) {
+const char* text_from(FrameDataset::Values values) {
   switch (values) {
     case FrameDataset::Values::Floating:
       return "a floating-point dtype";
@@ -47,8 +47,8 @@ int64_t FrameFile::expect(const FrameDataset& dataset) const {
     throw UsageError(fmt::format("{}: {} is {}, expected {}", path(), dataset.name, to_string(sizes), dataset.pattern));
   const StoredDType dtype = reader_.dtype(dataset.name);
   if (!has_values(dtype, dataset.values))
-    throw UsageError(
-        fmt::format("{}: {} is {}, expected {}", path(), dataset.name, bevgrad::name(dtype), text_of(dataset.values)));
+    throw UsageError(fmt::format("{}: {} is {}, expected {}", path(), dataset.name, bevgrad::name(dtype),
+                                 text_from(dataset.values)));
   return sizes[0];
 }
 

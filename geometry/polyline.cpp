@@ -9,7 +9,7 @@ namespace bevgrad {
 
 namespace {
 
-Vec2 unit(Vec2 v) {
+Vec2 unit_vector(Vec2 v) {
   const double n = norm(v);
   return n > 0 ? v * (1 / n) : Vec2{1, 0};
 }
@@ -60,7 +60,7 @@ PolylinePoint at_length(std::span<const Vec2> polyline, double arc_length) {
     const double step = norm(polyline[i + 1] - polyline[i]);
     if (before + step >= arc_length || i + 2 == polyline.size()) {
       const double t = step > 0 ? std::clamp((arc_length - before) / step, 0.0, 1.0) : 0;
-      return {polyline[i] + (polyline[i + 1] - polyline[i]) * t, unit(polyline[i + 1] - polyline[i])};
+      return {polyline[i] + (polyline[i + 1] - polyline[i]) * t, unit_vector(polyline[i + 1] - polyline[i])};
     }
     before += step;
   }
@@ -97,10 +97,10 @@ double distance_to_polyline(Vec2 point, std::span<const Vec2> polyline) {
 std::vector<Vec2> offset(std::span<const Vec2> polyline, double distance) {
   std::vector<Vec2> result;
   for (size_t i = 0; i < polyline.size(); ++i) {
-    const Vec2 before = i > 0 ? unit(polyline[i] - polyline[i - 1])
-                              : unit(polyline[std::min(i + 1, polyline.size() - 1)] - polyline[i]);
-    const Vec2 after = i + 1 < polyline.size() ? unit(polyline[i + 1] - polyline[i]) : before;
-    const Vec2 bisector = unit(before + after);
+    const Vec2 before = i > 0 ? unit_vector(polyline[i] - polyline[i - 1])
+                              : unit_vector(polyline[std::min(i + 1, polyline.size() - 1)] - polyline[i]);
+    const Vec2 after = i + 1 < polyline.size() ? unit_vector(polyline[i + 1] - polyline[i]) : before;
+    const Vec2 bisector = unit_vector(before + after);
     const double stretch = std::max(0.5, dot(bisector, after));
     result.push_back(polyline[i] + left_of(bisector) * (distance / stretch));
   }

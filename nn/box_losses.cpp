@@ -15,7 +15,7 @@
 namespace bevgrad {
 namespace {
 
-Tensor reduced(const Tensor& losses, Reduction reduction) {
+Tensor reduced_losses(const Tensor& losses, Reduction reduction) {
   if (reduction == Reduction::None) return losses;
   return reduction == Reduction::Sum ? sum(losses) : mean(losses);
 }
@@ -45,11 +45,11 @@ Tensor share(const Tensor& a, const Tensor& b) {
   return div(a, clamp(b, kLeast, 1e30));
 }
 
-struct Overlap {
+struct BoxOverlap {
   Tensor iou, joint;
 };
 
-Overlap overlap(const Tensor& a, const Tensor& b) {
+BoxOverlap overlap(const Tensor& a, const Tensor& b) {
   const Tensor common = area(maximum(corner(a, 0), corner(b, 0)), minimum(corner(a, 2), corner(b, 2)));
   const Tensor joint = sub(add(area(corner(a, 0), corner(a, 2)), area(corner(b, 0), corner(b, 2))), common);
   return {share(common, joint), joint};
@@ -138,7 +138,7 @@ Dual rotated_iou(const Box& a, const Box& b) {
 
 Tensor iou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduction) {
   check_boxes("iou_loss", predicted, targets, 4);
-  return reduced(add(neg(overlap(predicted, targets).iou), 1.0), reduction);
+  return reduced_losses(add(neg(overlap(predicted, targets).iou), 1.0), reduction);
 }
 
 Tensor giou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduction) {
@@ -146,7 +146,7 @@ Tensor giou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduc
   const auto [iou, joint] = overlap(predicted, targets);
   const Tensor hull =
       area(minimum(corner(predicted, 0), corner(targets, 0)), maximum(corner(predicted, 2), corner(targets, 2)));
-  return reduced(add(sub(share(sub(hull, joint), hull), iou), 1.0), reduction);
+  return reduced_losses(add(sub(share(sub(hull, joint), hull), iou), 1.0), reduction);
 }
 
 Tensor rotated_iou_loss(const Tensor& predicted, const Tensor& targets, Reduction reduction) {
@@ -184,7 +184,7 @@ Tensor rotated_iou_loss(const Tensor& predicted, const Tensor& targets, Reductio
     const Tensor both = ops::mul(moves, ops::unsqueeze(dy, 1));
     return Grads{ops::narrow(both, 1, 0, 5), ops::narrow(both, 1, 5, 5)};
   };
-  return reduced(record("rotated_iou_loss", y, {predicted, targets}, rule), reduction);
+  return reduced_losses(record("rotated_iou_loss", y, {predicted, targets}, rule), reduction);
 }
 
 }  // namespace bevgrad

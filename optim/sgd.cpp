@@ -30,14 +30,14 @@ struct SgdElement {
   }
 };
 
-std::vector<std::string> state_of(const SgdOptions& options) {
+std::vector<std::string> momentum_of(const SgdOptions& options) {
   if (options.momentum == 0) return {};
   return {"momentum_buffer"};
 }
 
 }  // namespace
 
-Sgd::Sgd(SgdOptions options) : Optimizer("SGD", state_of(options), false), options_(options) {
+Sgd::Sgd(SgdOptions options) : Optimizer("SGD", momentum_of(options), false), options_(options) {
   if (options.nesterov && (options.momentum <= 0 || options.dampening != 0))
     throw UsageError(
         fmt::format("SGD: Nesterov's momentum with momentum {} and dampening {}, expected momentum above "

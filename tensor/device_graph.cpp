@@ -24,9 +24,9 @@ struct Use {
   bool operator==(const Use&) const = default;
 };
 
-class Recording {
+class GraphRecording {
  public:
-  Recording(const Tensor& input, const Tensor& output, const std::function<Tensor(const Tensor&)>& f)
+  GraphRecording(const Tensor& input, const Tensor& output, const std::function<Tensor(const Tensor&)>& f)
       : input_(ops::clone(input)), output_(output) {
     const int device = input.device().index;
     const cuda::DeviceGuard guard(device);
@@ -38,14 +38,14 @@ class Recording {
     cuda::check(cudaGraphDestroy(graph), "cudaGraphDestroy");
     cuda::check(status, "cudaGraphInstantiate");
   }
-  ~Recording() {
+  ~GraphRecording() {
     const cuda::DeviceGuard guard(input_.device().index);
     // It may still be running.
     static_cast<void>(cudaStreamSynchronize(cuda::compute_stream(input_.device().index)));
     if (graph_) static_cast<void>(cudaGraphExecDestroy(graph_));
   }
-  Recording(const Recording&) = delete;
-  Recording& operator=(const Recording&) = delete;
+  GraphRecording(const GraphRecording&) = delete;
+  GraphRecording& operator=(const GraphRecording&) = delete;
 
   Tensor replay(const Tensor& input) {
     const cuda::DeviceGuard guard(input.device().index);
@@ -65,7 +65,7 @@ class Recording {
 
 struct DeviceGraph::Impl {
   std::optional<Use> recorded, seen;
-  std::unique_ptr<Recording> recording;
+  std::unique_ptr<GraphRecording> recording;
   Shape sizes;  // of the output of `seen`
   TensorOptions layout;
 };
@@ -88,7 +88,7 @@ Tensor DeviceGraph::run(const Tensor& input, const std::vector<uint64_t>& state,
   }
   impl_->recorded.reset();
   impl_->recording.reset();
-  impl_->recording = std::make_unique<Recording>(input, empty(impl_->sizes, impl_->layout), f);
+  impl_->recording = std::make_unique<GraphRecording>(input, empty(impl_->sizes, impl_->layout), f);
   impl_->recorded = use;
   impl_->seen.reset();
   return impl_->recording->replay(input);

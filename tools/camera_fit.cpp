@@ -14,14 +14,14 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct CameraFitFlags {
   std::string model;
   std::vector<int> size;
   std::vector<double> focal = {1, 1}, centre, parameters;
   bool json = false;
 };
 
-LensFit fitted(const Flags& flags) {
+LensFit fitted(const CameraFitFlags& flags) {
   try {
     return fit_fisheye({lens_model_named(flags.model), flags.size[0], flags.size[1], flags.focal[0], flags.focal[1],
                         flags.centre[0], flags.centre[1], flags.parameters});
@@ -30,7 +30,7 @@ LensFit fitted(const Flags& flags) {
   }
 }
 
-void fit(const Flags& flags) {
+void fit(const CameraFitFlags& flags) {
   const LensFit found = fitted(flags);
   const Camera& c = found.camera;
   fmt::print(
@@ -50,7 +50,7 @@ void fit(const Flags& flags) {
 void add_camera(CLI::App& app) {
   CLI::App* group = app.add_subcommand("camera", "calibrations of other tools");
   group->require_subcommand(1);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CameraFitFlags>();
   CLI::App* command = group->add_subcommand(
       "fit", "the fisheye (Kannala-Brandt) nearest to a lens of another model, and how far off it is");
   command->add_option("--model", flags->model, "rational, mei, double_sphere, woodscape or ocam")

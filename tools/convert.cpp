@@ -30,7 +30,7 @@ namespace {
 
 constexpr size_t kWidth = 2000;  // of what is printed of a name or message
 
-struct Flags {
+struct ConvertFlags {
   std::string in;
   std::string out;
   std::vector<std::string> renames;
@@ -69,7 +69,7 @@ uint64_t size_of(const std::string& text) {
   return static_cast<uint64_t>(number * factor->second);
 }
 
-ConvertOptions options_of(const Flags& flags) {
+ConvertOptions options_of(const ConvertFlags& flags) {
   ConvertOptions options;
   options.names.strip_prefixes = flags.prefixes;
   options.names.select = flags.select;
@@ -99,7 +99,7 @@ std::string extension_of(const std::string& format) {
   return extension;
 }
 
-void report_against(const Flags& flags, const CheckpointFile& file, const ConvertOptions& options) {
+void report_against(const ConvertFlags& flags, const CheckpointFile& file, const ConvertOptions& options) {
   const configs::Document config = [&] {
     try {
       return configs::load({.config = flags.against, .task_config = configs::task_config_from_environment()});
@@ -154,7 +154,7 @@ void print_notes(const std::vector<std::string>& notes) {
   for (const std::string& note : notes) print("note: " + printable(note, kWidth) + "\n");
 }
 
-void convert_one(const Flags& flags, const ConvertOptions& options) {
+void convert_one(const ConvertFlags& flags, const ConvertOptions& options) {
   std::error_code error;
   if (std::filesystem::equivalent(flags.in, flags.out, error)) {
     throw UsageError(flags.out + ": the file that is read cannot be the one that is written");
@@ -176,7 +176,7 @@ void convert_one(const Flags& flags, const ConvertOptions& options) {
                     flags.dry_run ? "; nothing was written" : ""));
 }
 
-void convert_many(const Flags& flags, const ConvertOptions& options) {
+void convert_many(const ConvertFlags& flags, const ConvertOptions& options) {
   if (!flags.against.empty())
     throw UsageError("--against: expects one checkpoint, " + flags.in + " is a folder of them");
   if (flags.dry_run) throw UsageError("--dry-run: expects one checkpoint, " + flags.in + " is a folder of them");
@@ -209,7 +209,7 @@ void convert_many(const Flags& flags, const ConvertOptions& options) {
 }
 
 /// Whether IN is one checkpoint rather than a folder of them.
-bool is_one(const Flags& flags) {
+bool is_one(const ConvertFlags& flags) {
   if (!std::filesystem::is_directory(flags.in)) return true;
   const auto format = folder_format(flags.in);
   if (!format) return latest_in(flags.in).has_value();
@@ -220,7 +220,7 @@ bool is_one(const Flags& flags) {
 }  // namespace
 
 void add_convert(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ConvertFlags>();
   flags->parts = &parts;
   CLI::App* command =
       app.add_subcommand("convert",

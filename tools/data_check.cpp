@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Flags {
+struct DataCheckFlags {
   DataFlags data;
   int64_t most = 0;
   bool no_pictures = false;
@@ -34,7 +34,7 @@ Json as_json(const OpenedData& opened, const CheckReport& report) {
           {"findings", std::move(findings)}};
 }
 
-void print(const OpenedData& opened, const CheckReport& report) {
+void print_findings(const OpenedData& opened, const CheckReport& report) {
   const std::string title = opened.name.empty() ? "" : opened.name + ": ";
   fmt::print("{}{} entries in {} streams, {} records looked into\n", title, opened.dataset->size(),
              opened.dataset->streams().size(), report.records);
@@ -43,7 +43,7 @@ void print(const OpenedData& opened, const CheckReport& report) {
   if (report.findings.empty()) fmt::print("nothing is wrong\n");
 }
 
-void check_data(const Flags& flags) {
+void check_data(const DataCheckFlags& flags) {
   bool has_errors = false;
   Json all = Json::array();
   for (OpenedData& opened : flags.data.open()) {
@@ -54,7 +54,7 @@ void check_data(const Flags& flags) {
     if (flags.json)
       all.push_back(as_json(opened, report));
     else
-      print(opened, report);
+      print_findings(opened, report);
   }
   if (flags.json) fmt::print("{}\n", all.dump(2, ' ', false, Json::error_handler_t::replace));
   if (has_errors) throw CLI::RuntimeError(1);
@@ -63,7 +63,7 @@ void check_data(const Flags& flags) {
 }  // namespace
 
 void add_data_check(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DataCheckFlags>();
   CLI::App* command = app.add_subcommand("check", "what is wrong with a dataset; exit status 1 where there are errors");
   flags->data.add_to(*command, parts);
   command->add_option("--records", flags->most, "records that are looked into, spread over the data (default: all)")

@@ -11,7 +11,7 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct DataDrawFlags {
   DataFlags data;
   std::string out;
   DatasetDrawing drawing;
@@ -19,7 +19,7 @@ struct Flags {
   int64_t epoch = 0;
 };
 
-void draw(const Flags& flags) {
+void draw_data(const DataDrawFlags& flags) {
   const std::unique_ptr<Dataset> dataset = flags.data.open_one();
   DatasetDrawing drawing = flags.drawing;
   if (flags.augment)
@@ -33,7 +33,7 @@ void draw(const Flags& flags) {
 }  // namespace
 
 void add_data_draw(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DataDrawFlags>();
   CLI::App* command = app.add_subcommand(
       "draw",
       "pictures of a dataset: cameras with labels, boxes, points and a ground grid; labels and LiDAR from above; "
@@ -55,7 +55,7 @@ void add_data_draw(CLI::App& app, const Parts& parts) {
   command->add_option("--epoch", flags->epoch, "of the training (default 0)")
       ->check(CLI::Range(0, 1 << 30))
       ->needs(augment);
-  command->callback([flags] { draw(*flags); });
+  command->callback([flags] { draw_data(*flags); });
 }
 
 }  // namespace bevgrad

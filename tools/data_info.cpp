@@ -15,13 +15,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Flags {
+struct DataInfoFlags {
   DataFlags data;
   int64_t most = 0;
   bool json = false;
 };
 
-Json as_json(const DatasetSummary& summary) {
+Json summary_json(const DatasetSummary& summary) {
   Json sets = Json::array(), cameras = Json::array(), classes = Json::object();
   for (const SetSummary& set : summary.sets)
     sets.push_back({{"name", set.name},
@@ -76,7 +76,7 @@ void print_cameras(const DatasetSummary& summary) {
   }
 }
 
-void print(const DatasetSummary& summary) {
+void print_summary(const DatasetSummary& summary) {
   fmt::print("{} records, {} looked into, {:.1f} kB each\n", summary.records, summary.looked_at,
              static_cast<double>(summary.bytes) / 1e3 / static_cast<double>(std::max<int64_t>(1, summary.looked_at)));
   for (const SetSummary& set : summary.sets) {
@@ -101,18 +101,18 @@ void print(const DatasetSummary& summary) {
                                                : "shapes");
 }
 
-void info(const Flags& flags) {
+void info(const DataInfoFlags& flags) {
   const DatasetSummary summary = summarise(*flags.data.open_one(), flags.most);
   if (flags.json)
-    fmt::print("{}\n", as_json(summary).dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", summary_json(summary).dump(2, ' ', false, Json::error_handler_t::replace));
   else
-    print(summary);
+    print_summary(summary);
 }
 
 }  // namespace
 
 void add_data_info(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DataInfoFlags>();
   CLI::App* command = app.add_subcommand("info", "what a dataset holds: sequences, cameras, classes, places");
   flags->data.add_to(*command, parts);
   command->add_option("--records", flags->most, "records that are looked into, spread over the data (default: all)")

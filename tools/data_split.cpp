@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Flags {
+struct DataSplitFlags {
   DataFlags data;
   SplitOptions options;
   std::string out;
@@ -33,7 +33,7 @@ std::string distance(double metres, double within) {
                                : fmt::format("no two frames within {:.0f} m", within);
 }
 
-void print_overlap(Flags flags) {
+void print_overlap(DataSplitFlags flags) {
   std::vector<DrivenFrame> frames[2];
   for (int i = 0; i < 2; ++i) {
     flags.data.lists = {flags.overlap[static_cast<size_t>(i)]};
@@ -61,7 +61,7 @@ void print_overlap(Flags flags) {
   }
 }
 
-void split(const Flags& flags) {
+void split(const DataSplitFlags& flags) {
   if (!flags.overlap.empty()) return print_overlap(flags);
   if (flags.out.empty()) throw UsageError("expected --out FOLDER, or --overlap A B");
   const std::filesystem::path out = flags.out;
@@ -100,7 +100,7 @@ void split(const Flags& flags) {
 }  // namespace
 
 void add_data_split(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DataSplitFlags>();
   CLI::App* command = app.add_subcommand("split", "training and validation lists whose places do not overlap");
   flags->data.add_to(*command, parts);
   command->add_option("--out", flags->out, "folder for train.txt and val.txt");

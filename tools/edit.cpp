@@ -15,9 +15,9 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kWidth = 2000;
+constexpr size_t kNameWidth = 2000;
 
-struct Flags {
+struct EditFlags {
   std::string in;
   std::string out;
   std::vector<std::string> drop;
@@ -26,7 +26,7 @@ struct Flags {
   bool dry_run = false;
 };
 
-void edit(const Flags& flags) {
+void edit(const EditFlags& flags) {
   EditOptions options{.drop = flags.drop};
   for (const std::string& rename : flags.rename) {
     const size_t equals = rename.find('=');
@@ -43,20 +43,20 @@ void edit(const Flags& flags) {
   }
   CheckpointFile file = open_checkpoint(flags.in);
   const EditReport edited = edit_checkpoint(file, options);
-  for (const std::string& place : edited.dropped) print("dropped: " + printable(place, kWidth) + "\n");
-  for (const std::string& line : edited.renamed) print("renamed: " + printable(line, kWidth) + "\n");
-  for (const std::string& line : edited.unused) print("note: " + printable(line, kWidth) + "\n");
+  for (const std::string& place : edited.dropped) print("dropped: " + printable(place, kNameWidth) + "\n");
+  for (const std::string& line : edited.renamed) print("renamed: " + printable(line, kNameWidth) + "\n");
+  for (const std::string& line : edited.unused) print("note: " + printable(line, kNameWidth) + "\n");
   check(!edited.dropped.empty() || !edited.renamed.empty(), "{}: nothing in it was to be changed", flags.in);
   const ConvertReport report = convert_checkpoint(file, flags.out, {.dry_run = flags.dry_run});
-  for (const std::string& note : report.notes) print("note: " + printable(note, kWidth) + "\n");
-  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kWidth), printable(flags.out, kWidth),
+  for (const std::string& note : report.notes) print("note: " + printable(note, kNameWidth) + "\n");
+  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kNameWidth), printable(flags.out, kNameWidth),
                     report.tensors, flags.dry_run ? "; nothing was written" : ""));
 }
 
 }  // namespace
 
 void add_edit(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EditFlags>();
   CLI::App* command = app.add_subcommand("edit", "drop and rename entries of a checkpoint; everything else stays");
   command->add_option("IN", flags->in, "any checkpoint")->required()->check(existing_path_or_stdin());
   command->add_option("OUT", flags->out, "the file that is written, in the format of its extension")->required();

@@ -14,7 +14,7 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct EvalFlags {
   std::string predictions, labels, out, config;
   std::vector<std::string> sets, lane_classes, road_classes;
   double x_min = -20.8, y_min = -22.4, cell = 0.2;
@@ -34,14 +34,14 @@ CLI::Validator metres(double low, double high) {
 }
 
 /// The config that the flags name; nothing where they name none.
-std::optional<configs::Document> config_of(const Flags& flags, const Parts& parts) {
+std::optional<configs::Document> config_of(const EvalFlags& flags, const Parts& parts) {
   if (flags.config.empty() && flags.sets.empty()) return std::nullopt;
   configs::Document document = configs::load({flags.config, configs::task_config_from_environment(), flags.sets});
   judge_parts(document, parts);
   return document;
 }
 
-EvaluationOptions options_of(const Flags& flags) {
+EvaluationOptions evaluation_flags(const EvalFlags& flags) {
   EvaluationOptions options;
   options.use_lidar = !flags.camera_only;
   LabelGrid& grid = options.labels.grid;
@@ -55,7 +55,7 @@ EvaluationOptions options_of(const Flags& flags) {
 }  // namespace
 
 void add_eval(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EvalFlags>();
   CLI::App* command = app.add_subcommand("eval", "metrics of predicted rasters against labels, from HDF5 files");
   command->add_option("--predictions", flags->predictions, "lane_logits or lane, road_logits or road, instances, ...")
       ->required()
@@ -85,7 +85,8 @@ void add_eval(CLI::App& app, const Parts& parts) {
   command->callback([flags, &parts] {
     if (flags->draw && flags->out.empty()) throw UsageError("--draw needs --out");
     const std::optional<configs::Document> config = config_of(*flags, parts);
-    const EvaluationOptions options = config ? evaluation_options(config->proto, parts.tasks) : options_of(*flags);
+    const EvaluationOptions options =
+        config ? evaluation_options(config->proto, parts.tasks) : evaluation_flags(*flags);
     std::optional<DriveRecorder> recorder;
     if (flags->draw)
       recorder.emplace(flags->out, config ? drawing_options(config->proto, parts.tasks) : DrawingOptions());

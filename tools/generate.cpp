@@ -16,14 +16,14 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct GenerateFlags {
   ConfigFlags config;
   std::string out;
   int64_t sequences = 0;
   std::optional<uint64_t> seed;
 };
 
-void generate(const Flags& flags) {
+void generate(const GenerateFlags& flags) {
   const configs::Document document = flags.config.load();
   const config::Generator& generator = document.proto.generator();
   GenerateOptions options;
@@ -68,7 +68,7 @@ void generate(const Flags& flags) {
 }  // namespace
 
 void add_generate(CLI::App& app, const Parts& parts) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<GenerateFlags>();
   CLI::App* command = app.add_subcommand("generate", "make a dataset with the scene generator");
   flags->config.add_to(*command, parts);
   command->add_option("--out", flags->out, "the folder that is made")->required();

@@ -11,14 +11,14 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct ImportAv2Flags {
   ImportAv2Options options;
   std::vector<std::string> classes;
   std::string visibility;
   std::string out;
 };
 
-void import(const Flags& flags) {
+void import(const ImportAv2Flags& flags) {
   ImportAv2Options options = flags.options;
   options.classes = map_class_changes(flags.classes);
   options.visibility = visibility_of(flags.visibility);
@@ -37,7 +37,7 @@ void import(const Flags& flags) {
 }  // namespace
 
 void add_import_av2(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ImportAv2Flags>();
   CLI::App* command = app.add_subcommand("import-av2", "make a dataset of logs of Argoverse 2's sensor dataset");
   command->add_option("logs", flags->options.logs, "the logs' folders")->required();
   command->add_option("--out", flags->out, "the folder that is made")->required();

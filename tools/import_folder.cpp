@@ -12,12 +12,12 @@
 namespace bevgrad {
 namespace {
 
-struct Flags {
+struct ImportFolderFlags {
   std::string folder, out, visibility;
   std::vector<std::string> classes;
 };
 
-void import(const Flags& flags) {
+void import(const ImportFolderFlags& flags) {
   const ImportFolderReport report = import_folder(flags.out, {.folder = flags.folder,
                                                               .classes = map_class_changes(flags.classes),
                                                               .visibility = visibility_of(flags.visibility)});
@@ -34,7 +34,7 @@ void import(const Flags& flags) {
 }  // namespace
 
 void add_import_folder(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ImportFolderFlags>();
   CLI::App* command =
       app.add_subcommand("import-folder", "make a dataset of a neutral folder (docs/neutral_folder.md)");
   command->add_option("folder", flags->folder, "holds *.json, a sequence each")->required();

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kMostPictures = 12;
 
-struct Flags {
+struct ImportNuscenesFlags {
   ImportOptions options;
   ImportTablesOptions tables;
   std::vector<std::string> classes;
@@ -26,7 +26,7 @@ struct Flags {
   std::string draw;
 };
 
-void draw(const Flags& flags, const ImportReport& report) {
+void draw(const ImportNuscenesFlags& flags, const ImportReport& report) {
   DatasetOptions options;
   for (size_t i = 0; i < flags.options.cameras.size(); ++i) {
     const std::string& name = flags.options.cameras[i];
@@ -37,13 +37,13 @@ void draw(const Flags& flags, const ImportReport& report) {
   fmt::print("{} pictures in {}\n", pictures, flags.draw);
 }
 
-ImportReport import_infos(const Flags& flags) {
+ImportReport import_infos(const ImportNuscenesFlags& flags) {
   ImportOptions options = flags.options;
   options.classes = map_class_changes(flags.classes);
   return import_nuscenes(flags.out, options);
 }
 
-ImportReport import_tables(const Flags& flags) {
+ImportReport import_tables(const ImportNuscenesFlags& flags) {
   ImportTablesOptions options = flags.tables;
   options.cameras = flags.options.cameras;
   options.visibility = visibility_of(flags.visibility);
@@ -51,7 +51,7 @@ ImportReport import_tables(const Flags& flags) {
   return import_nuscenes_tables(flags.out, options);
 }
 
-void import(const Flags& flags) {
+void import(const ImportNuscenesFlags& flags) {
   const bool has_tables = !flags.tables.root.empty();
   if (has_tables == !flags.options.info.empty()) throw UsageError("expected --info with --images, or --tables");
   if (has_tables && !(flags.options.images.empty() && flags.options.drivable.empty()))
@@ -75,7 +75,7 @@ void import(const Flags& flags) {
 }  // namespace
 
 void add_import_nuscenes(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ImportNuscenesFlags>();
   CLI::App* command =
       app.add_subcommand("import-nuscenes", "make a dataset of nuScenes: its own tables, or an info pickle");
   command->add_option("--tables", flags->tables.root, "nuScenes as it is downloaded: holds v1.0-*/, samples/, maps/");

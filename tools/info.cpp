@@ -11,14 +11,14 @@
 namespace bevgrad {
 namespace {
 
-void print(const std::string& what, const std::string& which) {
+void print_fact(const std::string& what, const std::string& which) {
   fmt::print("{:<14} {}\n", what, which);
 }
 
 void info() {
-  print("bevgrad", kVersion);
-  for (const auto& [what, which] : build_info()) print(what, which);
-  for (const auto& [what, which] : collective_libraries()) print(what, which);
+  print_fact("bevgrad", kVersion);
+  for (const auto& [what, which] : build_info()) print_fact(what, which);
+  for (const auto& [what, which] : collective_libraries()) print_fact(what, which);
 }
 
 }  // namespace

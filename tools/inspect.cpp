@@ -24,7 +24,7 @@ namespace bevgrad {
 
 namespace {
 
-struct Flags {
+struct InspectFlags {
   std::string file;
   std::string other;
   InspectOptions options;
@@ -62,7 +62,7 @@ void summarise_one(const std::string& path) {
 }
 
 /// Goes on past bad files. Dangerous (1) outweighs a file that cannot be judged (2).
-int inspect_folder(const Flags& flags) {
+int inspect_folder(const InspectFlags& flags) {
   int status = 0;
   size_t checkpoints = 0;
   const auto worsen = [&](int other) { status = status == 1 || other == 1 ? 1 : std::max(status, other); };
@@ -91,7 +91,7 @@ int inspect_folder(const Flags& flags) {
   return status;
 }
 
-void write_html(const Flags& flags) {
+void write_html(const InspectFlags& flags) {
   std::error_code error;
   if (!flags.force && std::filesystem::exists(flags.html, error)) {
     throw UsageError(flags.html + ": it is there already (--force overwrites it)");
@@ -102,7 +102,7 @@ void write_html(const Flags& flags) {
   write_text_file(flags.html, inspect_html(a, b ? &*b : nullptr));
 }
 
-void inspect(const Flags& flags) {
+void inspect(const InspectFlags& flags) {
   const bool json = flags.options.json;
   const int kinds = flags.globals + flags.tree + flags.check + flags.hash + (flags.html.empty() ? 0 : 1);
   if (kinds > 1) throw UsageError("--globals, --tree, --check, --hash and --html: one at a time");
@@ -137,7 +137,7 @@ void inspect(const Flags& flags) {
 }  // namespace
 
 void add_inspect(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<InspectFlags>();
   CLI::App* command = app.add_subcommand("inspect", "show a checkpoint's names, shapes, dtypes, storages and metadata");
   command
       ->add_option(

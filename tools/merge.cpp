@@ -17,7 +17,7 @@ namespace bevgrad {
 
 namespace {
 
-struct Flags {
+struct MergeFlags {
   std::vector<std::string> in;
   std::string out;
   std::vector<double> weights;
@@ -30,7 +30,7 @@ struct Flags {
   bool force = false;
 };
 
-std::vector<double> weights_of(const Flags& flags) {
+std::vector<double> weights_of(const MergeFlags& flags) {
   const size_t count = flags.in.size();
   const bool tasks = !flags.base.empty();
   if (!flags.weights.empty() + (flags.moving_average >= 0) + tasks > 1) {
@@ -58,7 +58,7 @@ std::vector<CheckpointFile> open_all(const std::vector<std::string>& paths, cons
   return files;
 }
 
-CheckpointFile joined(const Flags& flags) {
+CheckpointFile joined(const MergeFlags& flags) {
   std::vector<std::string> paths = flags.in;
   if (paths.size() == 1) paths = tensor_parallel_parts(paths[0]);
   if (flags.join == "fsdp") return join_flat_parameters(open_all(paths, flags.out));
@@ -66,7 +66,7 @@ CheckpointFile joined(const Flags& flags) {
   return join_checkpoints(open_all(paths, flags.out), rules);
 }
 
-CheckpointFile with_lora(const Flags& flags) {
+CheckpointFile with_lora(const MergeFlags& flags) {
   if (flags.in.size() != 1) throw UsageError("--lora: expects one checkpoint, that which the adapter was made for");
   auto files = open_all({flags.in[0], flags.lora}, flags.out);
   const auto stated = lora_scale(flags.lora);
@@ -74,7 +74,7 @@ CheckpointFile with_lora(const Flags& flags) {
   return add_lora(std::move(files[0]), files[1], flags.scale * stated.value_or(1));
 }
 
-CheckpointFile extracted(const Flags& flags) {
+CheckpointFile extracted(const MergeFlags& flags) {
   if (flags.in.size() != 1 || flags.base.empty()) {
     throw UsageError("--lora-rank: expects one tuned checkpoint, and --base with what it was tuned from");
   }
@@ -90,7 +90,7 @@ CheckpointFile extracted(const Flags& flags) {
   return std::move(lora.adapter);
 }
 
-void merge(const Flags& flags) {
+void merge(const MergeFlags& flags) {
   const bool combine = flags.join.empty() && flags.lora.empty() && flags.lora_rank == 0;
   const bool weighed = !flags.weights.empty() || flags.moving_average >= 0;
   if (!flags.join.empty() + !flags.lora.empty() + (flags.lora_rank > 0) > 1 ||
@@ -120,7 +120,7 @@ void merge(const Flags& flags) {
 }  // namespace
 
 void add_merge(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MergeFlags>();
   CLI::App* command = app.add_subcommand("merge",
                                          "average checkpoints with the same parameters, add what several were trained "
                                          "to a base, join the parts of one that "

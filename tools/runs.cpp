@@ -15,7 +15,7 @@ std::string size(uint64_t bytes) {
   return number >= 1e9 ? fmt::format("{:.2f} GB", number / 1e9) : fmt::format("{:.1f} MB", number / 1e6);
 }
 
-void print(const RunFolder& run) {
+void print_runs(const RunFolder& run) {
   std::string line = fmt::format("{}: {}", run.path, run.state());
   if (!run.holder.empty()) line += fmt::format(" ({})", run.holder);
   if (run.step >= 0)
@@ -37,7 +37,7 @@ void add_runs(CLI::App& app) {
   command->add_option("folder", *folder, "a work folder, or one that holds some (default: work_dirs)");
   command->callback([folder] {
     const std::vector<RunFolder> runs = find_runs(*folder);
-    for (const RunFolder& run : runs) print(run);
+    for (const RunFolder& run : runs) print_runs(run);
     if (runs.empty()) fmt::print("{}: no work folder here\n", *folder);
   });
 }

@@ -12,7 +12,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr double kRadians = std::numbers::pi / 180;
+constexpr double kRadiansOfDegree = std::numbers::pi / 180;
 
 const char* unit_of(Perturbation::Kind kind) {
   switch (kind) {
@@ -35,10 +35,10 @@ Pose misplaced(const Pose& sensor2ego, const Perturbation& what) {
   Pose turned = sensor2ego;
   if (what.kind == Perturbation::Kind::Yaw) {
     turned.m[3] = turned.m[7] = turned.m[11] = 0;
-    turned = Pose::from_yaw(at.x, at.y, at.z, what.amount * kRadians) * turned;
+    turned = Pose::from_yaw(at.x, at.y, at.z, what.amount * kRadiansOfDegree) * turned;
   } else {
     // The sensor frame is x right, y down, z forward: looking down is a turn about -x.
-    const double angle = -what.amount * kRadians;
+    const double angle = -what.amount * kRadiansOfDegree;
     Pose nod;
     nod.m = {1, 0, 0, 0, 0, std::cos(angle), -std::sin(angle), 0, 0, std::sin(angle), std::cos(angle), 0, 0, 0, 0, 1};
     turned = sensor2ego * nod;

@@ -5,7 +5,8 @@
 namespace bevgrad {
 namespace {
 
-Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose2dOptions& options) {
+Shape transposed_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                       const ConvTranspose2dOptions& options) {
   constexpr const char* op = "conv_transpose2d";
   conv_support::check_dtypes(op, x, weight);
   check(x.dim() == 4 && weight.dim() == 4, "{}: expected input [N,C,H,W] and weight [C,K/groups,kh,kw], got {} and {}",
@@ -36,7 +37,7 @@ Shape output_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose2dOptions& options) {
   const OpScope scope("conv_transpose2d", {{"x", x}, {"weight", weight}});
-  const Shape sizes = output_sizes(x, weight, bias, options);
+  const Shape sizes = transposed_sizes(x, weight, bias, options);
   const bool recorded = will_record({x, weight, bias});
   const ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight)), options.dilation,
                            options.groups};

@@ -134,7 +134,7 @@ struct Readers {
 
 // Some of the readers of an input position, and by how much they do.
 template <class C>
-struct Weights {
+struct TapWeights {
   static constexpr int kMost = 16;  // enlarging by 2 has 4 readers along an axis; more are taken in turns
   int64_t positions[kMost];
   C values[kMost];
@@ -169,9 +169,9 @@ struct Backward {
     const T* image = dy + run.image * rows.out * y_row + run.first_channel;
     const int64_t x_offset = (run.image * rows.in + run.row) * columns.in * channels + run.first_channel;
     const Readers row_readers(run.row, rows);
-    Weights<C> row_weights;
+    TapWeights<C> row_weights;
     const Axis across = columns;
-    const bool rows_at_once = row_readers.last - row_readers.first < Weights<C>::kMost;
+    const bool rows_at_once = row_readers.last - row_readers.first < TapWeights<C>::kMost;
     if (rows_at_once) row_weights.take(Rule{}, run.row, rows, row_readers.first, row_readers.last);
     for (int64_t column = run.first_column; column < run.end_column; ++column) {
       const Readers column_readers(column, across);
@@ -180,7 +180,7 @@ struct Backward {
       for (int64_t row = row_readers.first; row <= row_readers.last;) {
         row = rows_at_once ? row_readers.last + 1 : row_weights.take(Rule{}, run.row, rows, row, row_readers.last);
         for (int64_t next = column_readers.first; next <= column_readers.last;) {
-          Weights<C> weights;
+          TapWeights<C> weights;
           next = weights.take(Rule{}, column, across, next, column_readers.last);
           simd::for_each_four_blocks<kBlock>(run.channels, [&](int64_t c, auto lanes) {
             auto sum = lanes.load(sums + c);

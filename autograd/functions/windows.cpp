@@ -35,7 +35,7 @@ Tensor bordered_zeros(const Sliding& s, int64_t n, const Tensor& like) {
   return zeros({n, s.channels, s.h + 2 * s.padding.h, s.w + 2 * s.padding.w}, {like.dtype(), {}, like.device()});
 }
 
-Tensor inside(const Tensor& bordered, const Sliding& s) {
+Tensor inside_border(const Tensor& bordered, const Sliding& s) {
   return ops::narrow(ops::narrow(bordered, 2, s.padding.h, s.h), 3, s.padding.w, s.w);
 }
 
@@ -64,7 +64,7 @@ Tensor unfolded(const Tensor& x, const Sliding& s) {
   Tensor bordered = x;
   if (!(s.padding == 0)) {
     bordered = bordered_zeros(s, x.size(0), x);
-    ops::copy_(inside(bordered, s), x);
+    ops::copy_(inside_border(bordered, s), x);
   }
   const Tensor y = empty({x.size(0), s.places(), s.rows * s.columns}, {x.dtype(), {}, x.device()});
   for_each_place(s, [&](int r, int q) { ops::copy_(columns_at(y, s, r, q), seen_at(bordered, s, r, q)); });
@@ -74,7 +74,7 @@ Tensor unfolded(const Tensor& x, const Sliding& s) {
 Tensor folded(const Tensor& columns, const Sliding& s) {
   const Tensor dense = ops::contiguous(columns), bordered = bordered_zeros(s, columns.size(0), columns);
   for_each_place(s, [&](int r, int q) { ops::add_(seen_at(bordered, s, r, q), columns_at(dense, s, r, q)); });
-  return inside(bordered, s);
+  return inside_border(bordered, s);
 }
 
 }  // namespace

@@ -11,12 +11,12 @@
 namespace bevgrad::configs {
 namespace {
 
-using Kind = PythonValue::Kind;
+using LiteralKind = PythonValue::Kind;
 
 constexpr int kDeepest = 64;
 constexpr size_t kMostItems = 100000;
 
-PythonValue make(Kind kind, int line, double number = 0) {
+PythonValue make(LiteralKind kind, int line, double number = 0) {
   PythonValue value;
   value.kind = kind;
   value.line = line;
@@ -25,7 +25,7 @@ PythonValue make(Kind kind, int line, double number = 0) {
 }
 
 PythonValue unknown(int line, std::string why) {
-  PythonValue value = make(Kind::Unknown, line);
+  PythonValue value = make(LiteralKind::Unknown, line);
   value.text = std::move(why);
   return value;
 }
@@ -53,7 +53,7 @@ double remainder(double a, double b) {
 
 /// a op b of two numbers, as Python computes it.
 PythonValue compute(const std::string& op, const PythonValue& a, const PythonValue& b, int line) {
-  const bool whole = a.kind != Kind::Float && b.kind != Kind::Float;
+  const bool whole = a.kind != LiteralKind::Float && b.kind != LiteralKind::Float;
   const double x = a.number, y = b.number;
   if ((op == "/" || op == "//" || op == "%") && y == 0) return unknown(line, "a division by zero");
   double result = 0;
@@ -66,26 +66,26 @@ PythonValue compute(const std::string& op, const PythonValue& a, const PythonVal
   if (op == "%") result = remainder(x, y);
   if (op == "**") result = std::pow(x, y), is_whole = whole && y >= 0;
   if (!std::isfinite(result) || (is_whole && std::abs(result) > 9e15)) return unknown(line, "a number that large");
-  return make(is_whole ? Kind::Integer : Kind::Float, line, result);
+  return make(is_whole ? LiteralKind::Integer : LiteralKind::Float, line, result);
 }
 
 /// + and * of lists, texts and numbers.
 PythonValue combine(const std::string& op, const PythonValue& a, const PythonValue& b, int line) {
-  if (a.kind == Kind::Unknown) return a;
-  if (b.kind == Kind::Unknown) return b;
+  if (a.kind == LiteralKind::Unknown) return a;
+  if (b.kind == LiteralKind::Unknown) return b;
   if (a.is_number() && b.is_number()) return compute(op, a, b, line);
-  if (op == "+" && a.kind == b.kind && (a.kind == Kind::List || a.kind == Kind::Text)) {
+  if (op == "+" && a.kind == b.kind && (a.kind == LiteralKind::List || a.kind == LiteralKind::Text)) {
     PythonValue sum = a;
     sum.text += b.text;
     sum.items.insert(sum.items.end(), b.items.begin(), b.items.end());
     return sum;
   }
-  const bool repeats = op == "*" && (a.kind == Kind::List || b.kind == Kind::List) &&
-                       (a.kind == Kind::Integer || b.kind == Kind::Integer);
+  const bool repeats = op == "*" && (a.kind == LiteralKind::List || b.kind == LiteralKind::List) &&
+                       (a.kind == LiteralKind::Integer || b.kind == LiteralKind::Integer);
   if (!repeats) return unknown(line, "an operation between things that are not numbers");
-  const PythonValue& list = a.kind == Kind::List ? a : b;
-  const double times = a.kind == Kind::List ? b.number : a.number;
-  PythonValue result = make(Kind::List, line);
+  const PythonValue& list = a.kind == LiteralKind::List ? a : b;
+  const double times = a.kind == LiteralKind::List ? b.number : a.number;
+  PythonValue result = make(LiteralKind::List, line);
   if (times > 0 && times * static_cast<double>(weight(list)) > static_cast<double>(kMostItems))
     return unknown(line, "a list that long");
   for (double i = 0; i < times; ++i) result.items.insert(result.items.end(), list.items.begin(), list.items.end());
@@ -113,7 +113,7 @@ class Reader {
   PythonValue right_side() {
     PythonValue value = expression();
     if (at_end() || peek() != ",") return value;
-    PythonValue tuple = make(Kind::List, value.line);
+    PythonValue tuple = make(LiteralKind::List, value.line);
     tuple.items.push_back(std::move(value));
     while (take(","))
       if (!at_end()) tuple.items.push_back(expression());
@@ -170,7 +170,7 @@ class Reader {
     const int at = line();
     PythonValue value;
     if (take("-")) {
-      value = combine("-", make(Kind::Integer, at), unary(), at);
+      value = combine("-", make(LiteralKind::Integer, at), unary(), at);
     } else if (take("+")) {
       value = unary();
     } else {
@@ -195,22 +195,22 @@ class Reader {
         expect("]");
       } else if (take(".")) {
         const std::string name = at_end() ? "" : tokens_[at_++].text;
-        const PythonValue* member = value.kind == Kind::Dict ? value.find(name) : nullptr;
+        const PythonValue* member = value.kind == LiteralKind::Dict ? value.find(name) : nullptr;
         value = member ? *member : unknown(at, fmt::format("\".{}\"", name));
       } else if (take("(")) {
         skip_until({")"});
         expect(")");
-        value = unknown(at, fmt::format("a call{}", value.kind == Kind::Unknown ? " of " + value.text : ""));
+        value = unknown(at, fmt::format("a call{}", value.kind == LiteralKind::Unknown ? " of " + value.text : ""));
       } else {
         return value;
       }
     }
   }
   static PythonValue item(const PythonValue& of, const PythonValue& index, int line) {
-    if (of.kind == Kind::Unknown) return of;
-    if (of.kind == Kind::Dict && index.kind == Kind::Text)
+    if (of.kind == LiteralKind::Unknown) return of;
+    if (of.kind == LiteralKind::Dict && index.kind == LiteralKind::Text)
       if (const PythonValue* found = of.find(index.text)) return *found;
-    if (of.kind == Kind::List && index.kind == Kind::Integer) {
+    if (of.kind == LiteralKind::List && index.kind == LiteralKind::Integer) {
       const double place = index.number < 0 ? index.number + static_cast<double>(of.items.size()) : index.number;
       if (place >= 0 && place < static_cast<double>(of.items.size())) return of.items[static_cast<size_t>(place)];
     }
@@ -224,7 +224,7 @@ class Reader {
       case PythonToken::Kind::Number:
         return number(token);
       case PythonToken::Kind::Text: {
-        PythonValue value = make(Kind::Text, token.line);
+        PythonValue value = make(LiteralKind::Text, token.line);
         value.text = token.text;
         // Neighbours are one text.
         while (!at_end() && tokens_[at_].kind == PythonToken::Kind::Text) value.text += tokens_[at_++].text;
@@ -250,17 +250,17 @@ class Reader {
         is_hex ? std::from_chars(first, last, value, std::chars_format::hex) : std::from_chars(first, last, value);
     if (code != std::errc() || end != last) return unknown(token.line, fmt::format("the number {}", token.text));
     const bool is_whole = is_hex || digits.find_first_of(".eE") == std::string::npos;
-    return make(is_whole ? Kind::Integer : Kind::Float, token.line, value);
+    return make(is_whole ? LiteralKind::Integer : LiteralKind::Float, token.line, value);
   }
   PythonValue name(const PythonToken& token) {
-    if (token.text == "True" || token.text == "False") return make(Kind::Bool, token.line, token.text == "True");
-    if (token.text == "None") return make(Kind::None, token.line);
+    if (token.text == "True" || token.text == "False") return make(LiteralKind::Bool, token.line, token.text == "True");
+    if (token.text == "None") return make(LiteralKind::None, token.line);
     if (token.text == "dict" && peek() == "(") return dict_call(token);
     if ((token.text == "list" || token.text == "tuple") && peek() == "(") {
       ++at_;
-      PythonValue value = peek() == ")" ? make(Kind::List, token.line) : expression();
+      PythonValue value = peek() == ")" ? make(LiteralKind::List, token.line) : expression();
       expect(")");
-      return value.kind == Kind::List ? value : unknown(token.line, fmt::format("a call of {}", token.text));
+      return value.kind == LiteralKind::List ? value : unknown(token.line, fmt::format("a call of {}", token.text));
     }
     for (const auto& [known, value] : file_.values) {
       if (known != token.text) continue;
@@ -272,7 +272,7 @@ class Reader {
   }
   PythonValue list(const PythonToken& opened) {
     const char* end = opened.text == "(" ? ")" : "]";
-    PythonValue value = make(Kind::List, opened.line);
+    PythonValue value = make(LiteralKind::List, opened.line);
     bool is_tuple = opened.text == "[";
     while (!take(end)) {
       value.items.push_back(expression());
@@ -292,7 +292,7 @@ class Reader {
     return value;
   }
   PythonValue dict(const PythonToken& opened) {
-    PythonValue value = make(Kind::Dict, opened.line);
+    PythonValue value = make(LiteralKind::Dict, opened.line);
     while (!take("}")) {
       if (take("**")) {
         merge(value, expression());
@@ -304,7 +304,8 @@ class Reader {
           return unknown(opened.line, "a set");
         }
         PythonValue member = expression();
-        if (key.kind != Kind::Text) return skip_rest("}", unknown(opened.line, "a dict whose keys are not texts"));
+        if (key.kind != LiteralKind::Text)
+          return skip_rest("}", unknown(opened.line, "a dict whose keys are not texts"));
         assign(value.members, key.text, std::move(member));
       }
       if (peek() == "for") return skip_rest("}", unknown(opened.line, "a comprehension"));
@@ -322,7 +323,7 @@ class Reader {
   }
   PythonValue dict_call(const PythonToken& token) {
     ++at_;
-    PythonValue value = make(Kind::Dict, token.line);
+    PythonValue value = make(LiteralKind::Dict, token.line);
     while (!take(")")) {
       if (take("**")) {
         merge(value, expression());
@@ -342,7 +343,7 @@ class Reader {
     return value;
   }
   static void merge(PythonValue& into, const PythonValue& from) {
-    if (from.kind != Kind::Dict) {
+    if (from.kind != LiteralKind::Dict) {
       assign(into.members, fmt::format("**{}", into.members.size()), unknown(from.line, from.text));
       return;
     }
@@ -397,7 +398,7 @@ PythonValue* place_of(const std::vector<PythonToken>& tokens, size_t& at, Python
     } else {
       return place;
     }
-    if (place->kind != Kind::Dict) return nullptr;
+    if (place->kind != LiteralKind::Dict) return nullptr;
     if (!place->find(member)) place->members.emplace_back(member, PythonValue());
     for (auto& [known, value] : place->members)
       if (known == member) place = &value;
@@ -434,7 +435,7 @@ PythonFile read_python(const std::string& text, const std::string& source) {
       if (is_read) *place = value;
     } else if (!statement.is_compound && tokens.size() > 3) {
       PythonValue* place = place_of(tokens, at, file);
-      if (place && place->kind == Kind::Dict && sign(at, ".") && sign(at + 1, "update") && sign(at + 2, "(")) {
+      if (place && place->kind == LiteralKind::Dict && sign(at, ".") && sign(at + 1, "update") && sign(at + 2, "(")) {
         std::vector<PythonToken> call(tokens.begin() + static_cast<std::ptrdiff_t>(at + 1), tokens.end());
         call.front().text = "dict";
         value = Reader(call, 0, file, source).expression();

@@ -67,9 +67,9 @@ std::string kind_of(const std::string& message) {
   return kind;
 }
 
-class Checker {
+class DatasetChecker {
  public:
-  Checker(const Dataset& dataset, const CheckOptions& options)
+  DatasetChecker(const Dataset& dataset, const CheckOptions& options)
       : dataset_(dataset), options_(options), classes_(dataset.options().labels) {
     reading_ = dataset.options();
     reading_.ignore_never_seen = false;
@@ -289,7 +289,7 @@ bool CheckReport::has_errors() const {
 }
 
 CheckReport check_dataset(const Dataset& dataset, const CheckOptions& options) {
-  Checker checker(dataset, options);
+  DatasetChecker checker(dataset, options);
   for (const Step& step : choose_frames(dataset, options.most_records)) checker.look_at(step);
   return checker.finish();
 }

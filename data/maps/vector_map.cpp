@@ -15,7 +15,7 @@ namespace {
 constexpr double kOtherLevel = 4;
 
 /// By kind and colour, or by kind alone.
-const std::string& class_of(const MapFeature& feature, const MapClasses& classes) {
+const std::string& label_class_of(const MapFeature& feature, const MapClasses& classes) {
   if (!feature.color.empty())
     if (const auto own = classes.find(feature.kind + "/" + feature.color); own != classes.end()) return own->second;
   return classes.at(feature.kind);
@@ -100,7 +100,7 @@ std::vector<std::string> map_class_names(const MapClasses& classes, MapLayer lay
 MapLabeller::MapLabeller(const VectorMap& map, const MapClasses& classes) {
   for (const MapFeature& feature : map.features) {
     const MapKind& kind = map_kind(feature.kind);
-    const std::string& label_class = class_of(feature, classes);
+    const std::string& label_class = label_class_of(feature, classes);
     if (label_class.empty() || feature.points.empty()) continue;
     Placed placed{&feature, kind.layer, label_class, {1e300, 1e300}, {-1e300, -1e300}};
     for (const Vec3& p : feature.points) {

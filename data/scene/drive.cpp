@@ -11,7 +11,7 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr double kStep = 0.02;  // seconds
+constexpr double kTimeStep = 0.02;  // seconds
 
 /// A path whose points can be found without walking along it each time.
 class Track {
@@ -42,7 +42,7 @@ class Track {
   std::vector<double> lengths_;
 };
 
-/// The ego's arc length and speed every kStep seconds.
+/// The ego's arc length and speed every kTimeStep seconds.
 struct SpeedProfile {
   std::vector<double> s, v;
 };
@@ -50,7 +50,7 @@ struct SpeedProfile {
 SpeedProfile drive_profile(const Layout& layout, const Track& track, double seconds, Random random) {
   SpeedProfile profile;
   double s = layout.ego_start, v = layout.ego_speed * random.uniform(0.6, 1), target = v, until = 0;
-  for (double t = 0; t <= seconds + kStep; t += kStep) {
+  for (double t = 0; t <= seconds + kTimeStep; t += kTimeStep) {
     if (t >= until) {
       const bool stops = random.chance(0.06);
       target = stops ? 0 : std::min(8.33, layout.ego_speed * random.uniform(0.65, 1.1));
@@ -59,17 +59,17 @@ SpeedProfile drive_profile(const Layout& layout, const Track& track, double seco
     const double braking = std::sqrt(std::max(0.0, 4 * (track.length() - 1 - s)));  // 2 m/s^2 to the end of the path
     const double bend = std::abs(wrap_angle(track.heading(s + 4) - track.heading(s + 1))) / 3;
     const double cornering = std::sqrt(2.2 / std::max(bend, 1e-3));  // 2.2 m/s^2 sideways
-    v += std::clamp(std::min({target, braking, cornering}) - v, -2.5 * kStep, 1.8 * kStep);
+    v += std::clamp(std::min({target, braking, cornering}) - v, -2.5 * kTimeStep, 1.8 * kTimeStep);
     v = std::max(0.0, v);
     profile.s.push_back(s);
     profile.v.push_back(v);
-    s += v * kStep;
+    s += v * kTimeStep;
   }
   return profile;
 }
 
 size_t step_of(double t) {
-  return static_cast<size_t>(std::max(0.0, std::round(t / kStep)));
+  return static_cast<size_t>(std::max(0.0, std::round(t / kTimeStep)));
 }
 
 /// Arc length of an actor at every step of the ego's profile.
@@ -78,7 +78,7 @@ std::vector<double> follow(const Motion& motion, const SpeedProfile& ego) {
   double s = motion.start;
   for (double v : ego.v) {
     result.push_back(s);
-    s += std::max(0.0, motion.follows_ego ? v + motion.speed : motion.speed) * kStep;
+    s += std::max(0.0, motion.follows_ego ? v + motion.speed : motion.speed) * kTimeStep;
   }
   return result;
 }
@@ -184,7 +184,7 @@ Drive simulate(const Layout& layout, const DriveOptions& options, Random random)
       ActorState state;
       state.present = s > actor.length / 2 && s < track.length() - actor.length / 2;
       if (state.present) {
-        const double speed = (arc[std::min(step + 1, arc.size() - 1)] - arc[step]) / kStep;
+        const double speed = (arc[std::min(step + 1, arc.size() - 1)] - arc[step]) / kTimeStep;
         state.position = track.at(s).position;
         state.yaw = track.heading(s);
         state.velocity = direction(state.yaw) * speed;

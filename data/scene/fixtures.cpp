@@ -11,7 +11,7 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
 
 /// Corners given along (x) and to the left of (y) a heading.
 std::vector<Vec2> placed(std::initializer_list<Vec2> shape, Vec2 centre, double heading) {
@@ -21,7 +21,7 @@ std::vector<Vec2> placed(std::initializer_list<Vec2> shape, Vec2 centre, double 
   return result;
 }
 
-double half_turn(double angle) {
+double within_half_turn(double angle) {
   const double wrapped = wrap_angle(angle);
   return wrapped > pi / 2 ? wrapped - pi : wrapped <= -pi / 2 ? wrapped + pi : wrapped;
 }
@@ -119,7 +119,7 @@ void add_speed_bump(Vec2 centre, double angle, double long_side, Random& random,
     const Rgb colour = i % 2 ? Rgb{30, 30, 32} : Rgb{225, 180, 30};
     layout.paints.push_back({{corner.begin(), corner.end()}, colour, i % 2 ? 0.1f : 0.6f, 0});
   }
-  const RotatedBox box = {centre.x, centre.y, long_side, depth, half_turn(angle)};
+  const RotatedBox box = {centre.x, centre.y, long_side, depth, within_half_turn(angle)};
   const auto outline = corners(box);
   layout.elements.push_back({RoadType::SpeedBump, true, 0, {outline.begin(), outline.end()}});
   layout.instances.push_back({InstanceType::SpeedBump, box});
@@ -136,7 +136,7 @@ void add_wall(const std::vector<Vec2>& line, double height, Rgb colour, Random& 
 }
 
 void add_column(Vec2 centre, double yaw, double size, double height, Layout& layout) {
-  const RotatedBox box = {centre.x, centre.y, size, size, half_turn(yaw)};
+  const RotatedBox box = {centre.x, centre.y, size, size, within_half_turn(yaw)};
   layout.instances.push_back({InstanceType::Column, box});
   Actor actor;
   actor.type = ActorType::Pillar;

@@ -11,7 +11,7 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
 
 class ParkingBuilder {
  public:

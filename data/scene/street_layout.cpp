@@ -10,7 +10,7 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
 
 class StreetBuilder {
  public:

@@ -9,7 +9,7 @@ namespace bevgrad::scene {
 
 namespace {
 
-constexpr double pi = std::numbers::pi;
+using std::numbers::pi;
 
 class StreetLife {
  public:

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uintmax_t kMostBytes = uintmax_t{512} << 20;
+constexpr uintmax_t kMostPictureBytes = uintmax_t{512} << 20;
 
 /// At most the first `most` bytes.
 std::string read_text(const fs::path& path, uintmax_t most) {
@@ -87,7 +87,7 @@ std::vector<std::string> runs_in(const std::string& path) {
 RunResults read_run(const std::string& path, const std::string& name) {
   const fs::path metrics = find_metrics(path);
   std::error_code error;
-  check(fs::file_size(metrics, error) <= kMostBytes, "{}: the file is too large to be a run's metrics",
+  check(fs::file_size(metrics, error) <= kMostPictureBytes, "{}: the file is too large to be a run's metrics",
         metrics.string());
   RunResults run;
   run.metrics_path = metrics.string();
@@ -100,7 +100,7 @@ RunResults read_run(const std::string& path, const std::string& name) {
   if (run.name.empty() || run.name == "." || run.name == "..")
     run.name = fs::absolute(plain).lexically_normal().string();
   try {
-    const auto document = nlohmann::ordered_json::parse(read_text(metrics, kMostBytes));
+    const auto document = nlohmann::ordered_json::parse(read_text(metrics, kMostPictureBytes));
     if (document.value("format", "") != "bevgrad evaluation")
       fail("{}: not the metrics of a bevgrad run", metrics.string());
     run.frames = document.at("frames");

@@ -29,7 +29,7 @@ enum TypeKind : uint8_t { kInt = 2, kFloatingPoint = 3, kUtf8 = 5, kBool = 6, kL
 enum MessageField { kMessageHeaderKind = 1, kMessageHeader = 2 };
 enum BatchField { kBatchLength = 0, kBatchNodes = 1, kBatchBuffers = 2, kBatchCompression = 3 };
 constexpr uint8_t kRecordBatch = 3;
-constexpr uint32_t kBlockBytes = 24, kNodeBytes = 16, kBufferBytes = 16;
+constexpr uint32_t kBlockBytes = 24, kNodeBytes = 16, kRangeBytes = 16;
 
 /// A column's type, as far as it is read.
 struct ColumnType {
@@ -113,8 +113,8 @@ class Batch {
  private:
   std::vector<uint8_t> next_buffer() {
     const FlatVector buffers = batch_.vector(kBatchBuffers);
-    const auto offset = buffers.at<int64_t>(buffer_, kBufferBytes),
-               length = buffers.at<int64_t>(buffer_, kBufferBytes, 8);
+    const auto offset = buffers.at<int64_t>(buffer_, kRangeBytes),
+               length = buffers.at<int64_t>(buffer_, kRangeBytes, 8);
     ++buffer_;
     check(offset >= 0 && length >= 0 && static_cast<uint64_t>(offset) <= body_.size() &&
               static_cast<uint64_t>(length) <= body_.size() - static_cast<uint64_t>(offset),

@@ -29,7 +29,7 @@ class Modules {
   std::unordered_map<std::string, size_t> index_;
 };
 
-void list(std::string& out, const char* title, const std::vector<std::string>& names) {
+void list_names(std::string& out, const char* title, const std::vector<std::string>& names) {
   for (size_t i = 0; i < std::min(names.size(), kShown); ++i) {
     out += fmt::format("    {}: {}\n", title, printable(names[i], 200));
   }
@@ -143,9 +143,9 @@ std::string MatchReport::text(const std::string& file, const std::string& model)
     out += fmt::format("  {:<32} {:>8} {:>8} {:>10} {:>11}\n", printable(name, 32), module.matching,
                        module.missing.size(), module.unexpected.size(), module.other_shape.size());
     // A module that is wholly there, or wholly absent, needs no list.
-    if (module.matching != 0 || !module.other_shape.empty()) list(out, "missing", module.missing);
-    list(out, "other shape", module.other_shape);
-    if (module.matching != 0) list(out, "unexpected", module.unexpected);
+    if (module.matching != 0 || !module.other_shape.empty()) list_names(out, "missing", module.missing);
+    list_names(out, "other shape", module.other_shape);
+    if (module.matching != 0) list_names(out, "unexpected", module.unexpected);
   }
   return out + fmt::format("  {} parameters and buffers match\n", matching);
 }

@@ -17,7 +17,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kPieceElements = 1 << 20;
+constexpr uint64_t kDifferencePieceElements = 1 << 20;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// The type of what is compared: the parts of complex numbers.
@@ -116,7 +116,7 @@ TensorDifference difference(const std::string& name, const StoredTensor& a, cons
   std::vector<std::byte> left_piece;
   std::vector<std::byte> right_piece;
   while (left.remaining() > 0) {
-    left_piece.resize(std::min<uint64_t>(left.remaining(), kPieceElements * step));
+    left_piece.resize(std::min<uint64_t>(left.remaining(), kDifferencePieceElements * step));
     right_piece.resize(left_piece.size());
     left.read(left_piece);
     right.read(right_piece);

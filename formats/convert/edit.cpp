@@ -11,8 +11,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
-constexpr size_t kMaximumEntries = 20'000'000;
+constexpr int kMaximumEditedDepth = 200;
+constexpr size_t kMaximumEditedEntries = 20'000'000;
 
 class Editor {
  public:
@@ -47,7 +47,7 @@ class Editor {
   }
 
   void walk(NodeId id, const std::string& place, int depth) {
-    check(depth <= kMaximumDepth && ++visited_ <= kMaximumEntries, "{}: '{}' is nested too deeply", path_,
+    check(depth <= kMaximumEditedDepth && ++visited_ <= kMaximumEditedEntries, "{}: '{}' is nested too deeply", path_,
           printable(place, 100));
     if (!seen_.insert(id).second) return;
     if (std::vector<NodeId>* entries = entries_of(id)) edit(*entries, place, depth);

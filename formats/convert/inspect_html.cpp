@@ -20,7 +20,7 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kBins = 48;
-constexpr size_t kTextWidth = 2000;
+constexpr size_t kPageTextWidth = 2000;
 
 /// Counts of values between a tensor's least and greatest.
 std::string bins_of(const StoredTensor& tensor, const TensorStats& stats) {
@@ -40,7 +40,7 @@ std::string bins_of(const StoredTensor& tensor, const TensorStats& stats) {
 
 std::string value_json(const CheckpointFile& file, NodeId id, const std::string& text) {
   const Node& node = file.document->node(id);
-  if (node.kind != ValueKind::Tensor) return "{\"text\":" + json_string(printable(text, kTextWidth)) + "}";
+  if (node.kind != ValueKind::Tensor) return "{\"text\":" + json_string(printable(text, kPageTextWidth)) + "}";
   const StoredTensor& tensor = *node.tensor;
   std::string out = fmt::format("{{\"dtype\":\"{}\",\"shape\":[{}],\"bytes\":{}", name(tensor.dtype),
                                 fmt::join(tensor.sizes, ","), tensor.nbytes());
@@ -72,7 +72,7 @@ std::string escaped(const std::string& json) {
 
 std::string html_text(const std::string& text) {
   std::string out;
-  for (const char c : printable(text, kTextWidth)) {
+  for (const char c : printable(text, kPageTextWidth)) {
     switch (c) {
       case '<':
         out += "&lt;";

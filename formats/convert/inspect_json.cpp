@@ -13,8 +13,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
-constexpr uint64_t kMaximumLines = 1'000'000;
+constexpr int kMaximumListedDepth = 200;
+constexpr uint64_t kMaximumListedLines = 1'000'000;
 
 class JsonInspector {
  public:
@@ -45,8 +45,9 @@ class JsonInspector {
   const Node& node(NodeId id) const { return document_.node(id); }
 
   void guard(int depth) {
-    check(depth <= kMaximumDepth, "{}: nested more than {} deep", file_.path, kMaximumDepth);
-    check(++lines_ <= kMaximumLines, "{}: the structure unfolds to more than {} values", file_.path, kMaximumLines);
+    check(depth <= kMaximumListedDepth, "{}: nested more than {} deep", file_.path, kMaximumListedDepth);
+    check(++lines_ <= kMaximumListedLines, "{}: the structure unfolds to more than {} values", file_.path,
+          kMaximumListedLines);
   }
 
   void tensors_json(NodeId id, const std::string& path, int depth) {

@@ -12,10 +12,10 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
-constexpr uint64_t kMaximumLines = 1'000'000;
+constexpr int kMaximumShownDepth = 200;
+constexpr uint64_t kMaximumShownLines = 1'000'000;
 constexpr size_t kShownItems = 64;  // of a long list
-constexpr size_t kTextWidth = 100;
+constexpr size_t kShownTextWidth = 100;
 
 std::string stats_text(const TensorStats& s) {
   std::string out = fmt::format("min {:.6g} max {:.6g} mean {:.6g} std {:.6g}", s.min, s.max, s.mean, s.std);
@@ -47,14 +47,15 @@ class TextInspector {
   const Node& node(NodeId id) const { return document_.node(id); }
 
   void guard(int depth) {
-    check(depth <= kMaximumDepth, "{}: nested more than {} deep", file_.path, kMaximumDepth);
-    check(++lines_ <= kMaximumLines, "{}: the structure unfolds to more than {} values", file_.path, kMaximumLines);
+    check(depth <= kMaximumShownDepth, "{}: nested more than {} deep", file_.path, kMaximumShownDepth);
+    check(++lines_ <= kMaximumShownLines, "{}: the structure unfolds to more than {} values", file_.path,
+          kMaximumShownLines);
   }
 
   std::string entry_label(NodeId key) const {
     const Node& of = node(key);
     if (of.kind == ValueKind::String) return printable(of.text, 300);
-    return fmt::format("[{}]", printable(value_text(document_, key), kTextWidth));
+    return fmt::format("[{}]", printable(value_text(document_, key), kShownTextWidth));
   }
 
   std::string tensor_text(const Node& of) {
@@ -77,11 +78,11 @@ class TextInspector {
     const Node& of = node(id);
     switch (of.kind) {
       case ValueKind::String:
-        return "'" + printable(of.text, kTextWidth) + "'";
+        return "'" + printable(of.text, kShownTextWidth) + "'";
       case ValueKind::Bytes:
         return fmt::format("{} bytes{}", of.text.size(), of.resolved ? " (bytearray)" : "");
       case ValueKind::Global:
-        return "name " + printable(of.text, kTextWidth);
+        return "name " + printable(of.text, kShownTextWidth);
       default:
         return value_text(document_, id);
     }
@@ -173,7 +174,7 @@ class TextInspector {
       for (const auto& [role, part] : special->parts) tree(part, role, depth + 1);
       return;
     }
-    const std::string type = printable(document_.type_name(id), kTextWidth);
+    const std::string type = printable(document_.type_name(id), kShownTextWidth);
     const size_t entries = of.object ? of.object->entries.size() / 2 : 0;
     line(depth, label, entries != 0 ? fmt::format("{} of {}", type, entries) : type);
     if (type != "collections.OrderedDict" && of.items.size() > 1) tree_items(node(of.items[1]).items, depth + 1);

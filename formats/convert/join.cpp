@@ -60,7 +60,7 @@ JoinRules::How how_in(std::string_view text, const std::string& where) {
 }
 
 /// Parameters of every part by name.
-using Parts = std::vector<std::unordered_map<std::string, StoredTensor>>;
+using TensorParts = std::vector<std::unordered_map<std::string, StoredTensor>>;
 
 StoredTensor concatenated(const std::string& where, const std::vector<const StoredTensor*>& parts,
                           const JoinRules::How& how) {
@@ -116,7 +116,7 @@ JoinRules::How JoinRules::of(const std::string& name) const {
 
 CheckpointFile join_checkpoints(std::vector<CheckpointFile> parts, const JoinRules& rules) {
   check(!parts.empty(), "join: no files");
-  Parts others;
+  TensorParts others;
   for (size_t i = 1; i < parts.size(); ++i) {
     others.emplace_back();
     for (NamedTensor& tensor : named_tensors(parts[i])) others.back().emplace(tensor.name, std::move(tensor.tensor));
@@ -296,7 +296,7 @@ class FlatParameters {
 
   std::vector<CheckpointFile> shards_;
   std::shared_ptr<Document> document_;
-  Parts parts_;
+  TensorParts parts_;
 };
 
 }  // namespace

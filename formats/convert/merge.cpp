@@ -15,7 +15,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kPieceElements = 1 << 17;
+constexpr size_t kMergedPieceElements = 1 << 17;
 
 bool is_combined(StoredDType dtype) {
   switch (dtype) {
@@ -45,9 +45,9 @@ class CombinedStorage : public StoredStorage {
     check(offset % step == 0 && out.size() % step == 0, "{}: a part of a value is read", name());
     const uint64_t element = offset / step;
     if (readers_.empty() || element < position_) restart();
-    while (position_ < element) sum(std::min<uint64_t>(kPieceElements, element - position_));
+    while (position_ < element) sum(std::min<uint64_t>(kMergedPieceElements, element - position_));
     while (!out.empty()) {
-      const size_t count = sum(std::min<uint64_t>(kPieceElements, out.size() / step));
+      const size_t count = sum(std::min<uint64_t>(kMergedPieceElements, out.size() / step));
       for (size_t i = 0; i < count; ++i) from_double(dtype, sums_[i], &out[i * step]);
       out = out.subspan(count * step);
     }

@@ -11,7 +11,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumName = 4096;  // std::regex recurses with the length of what it matches
+constexpr size_t kMaximumRuleName = 4096;  // std::regex recurses with the length of what it matches
 constexpr size_t kMaximumCopies = 64;
 
 constexpr std::string_view kPermute = " permute ";
@@ -103,7 +103,7 @@ std::vector<std::string> NameMap::unused(const std::vector<bool>& used) const {
 }
 
 std::vector<std::string> NameMap::apply(const std::string& name, std::optional<size_t>* matched) const {
-  check(rules_.empty() || name.size() <= kMaximumName, "a name of {} bytes is too long to be renamed: '{}'",
+  check(rules_.empty() || name.size() <= kMaximumRuleName, "a name of {} bytes is too long to be renamed: '{}'",
         name.size(), printable(name, 60));
   for (const Rule& rule : rules_) {
     if (!std::regex_search(name, rule.pattern)) continue;

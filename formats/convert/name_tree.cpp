@@ -13,8 +13,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumDepth = 64;
-constexpr size_t kLabelWidth = 200;
+constexpr size_t kMaximumBranchDepth = 64;
+constexpr size_t kBranchLabelWidth = 200;
 
 struct Branch {
   std::vector<std::pair<std::string, std::unique_ptr<Branch>>> children;
@@ -38,7 +38,7 @@ void add(Branch& root, std::string_view name, const StoredTensor& tensor) {
     at->values += static_cast<uint64_t>(tensor.numel());
     at->bytes += tensor.nbytes();
     if (name.empty()) break;
-    const size_t dot = level + 1 < kMaximumDepth ? name.find('.') : std::string_view::npos;
+    const size_t dot = level + 1 < kMaximumBranchDepth ? name.find('.') : std::string_view::npos;
     at = &at->child(std::string(name.substr(0, dot)));
     name = dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1);
   }
@@ -46,7 +46,7 @@ void add(Branch& root, std::string_view name, const StoredTensor& tensor) {
 }
 
 void print(const Branch& branch, const std::string& label, size_t level, size_t depth, std::string& out) {
-  out += std::string(2 * level, ' ') + printable(label, kLabelWidth);
+  out += std::string(2 * level, ' ') + printable(label, kBranchLabelWidth);
   if (branch.children.empty() && branch.tensor != nullptr) {
     out += fmt::format("  {}  {}\n", describe(*branch.tensor), bytes_text(branch.bytes));
     return;

@@ -12,7 +12,7 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kNameWidth = 60;
-constexpr size_t kTextWidth = 40;
+constexpr size_t kColumnTextWidth = 40;
 
 std::string text_of(const CheckpointFile& file, const Leaf& leaf) {
   const Node& node = file.document->node(leaf.id);
@@ -67,8 +67,8 @@ std::string side_by_side_text(const CheckpointFile& a, const CheckpointFile& b, 
       continue;
     }
     out += fmt::format("{} {:<{}}  {:<{}}  {}\n", "=!<>"[kind], printable(row.name, kNameWidth), width,
-                       row.a ? printable(row.a_text, kTextWidth) : "-", 24,
-                       row.b ? printable(row.b_text, kTextWidth) : "-");
+                       row.a ? printable(row.a_text, kColumnTextWidth) : "-", 24,
+                       row.b ? printable(row.b_text, kColumnTextWidth) : "-");
   }
   if (json) {
     return fmt::format("{{\"a\":{},\"b\":{},\"rows\":[{}]}}\n", json_string(a.path), json_string(b.path), out);

@@ -15,12 +15,12 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumText = 64 << 20;
-constexpr uint64_t kMaximumValues = 20'000'000;
-constexpr uint64_t kMaximumTensors = 1'000'000;
-constexpr uint32_t kMaximumRank = 8;
+constexpr uint64_t kMaximumGgufText = 64 << 20;
+constexpr uint64_t kMaximumGgufValues = 20'000'000;
+constexpr uint64_t kMaximumGgufTensors = 1'000'000;
+constexpr uint32_t kMaximumGgufRank = 8;
 constexpr uint64_t kDefaultAlignment = 32;
-constexpr int kMaximumNesting = 4;
+constexpr int kMaximumGgufNesting = 4;
 
 /// Types of metadata values.
 enum class MetadataType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, Text, List, U64, I64, F64 };
@@ -61,7 +61,8 @@ class GgufReader {
     if (version != 2 && version != 3) wrong("version {} of GGUF (or a big-endian file) is not known", version);
     const uint64_t tensors = cursor_.u64();
     const uint64_t values = cursor_.u64();
-    if (tensors > kMaximumTensors || values > kMaximumTensors) wrong("{} tensors and {} values", tensors, values);
+    if (tensors > kMaximumGgufTensors || values > kMaximumGgufTensors)
+      wrong("{} tensors and {} values", tensors, values);
     document_->root = document_->make_dict();
     document_->metadata = document_->make_dict();
     read_metadata(values);
@@ -85,12 +86,12 @@ class GgufReader {
 
   std::string text() {
     const uint64_t length = cursor_.u64();
-    if (length > kMaximumText || length > cursor_.remaining()) wrong("a text of {} bytes", length);
+    if (length > kMaximumGgufText || length > cursor_.remaining()) wrong("a text of {} bytes", length);
     return cursor_.take(length);
   }
 
   void count() {
-    if (++counted_ > kMaximumValues) wrong("more than {} values", kMaximumValues);
+    if (++counted_ > kMaximumGgufValues) wrong("more than {} values", kMaximumGgufValues);
   }
 
   NodeId value(uint32_t type, int depth) {
@@ -115,7 +116,7 @@ class GgufReader {
       case MetadataType::Text:
         return document_->make_string(text());
       case MetadataType::List: {
-        if (depth >= kMaximumNesting) wrong("lists nested more than {} deep", kMaximumNesting);
+        if (depth >= kMaximumGgufNesting) wrong("lists nested more than {} deep", kMaximumGgufNesting);
         const uint32_t of = cursor_.u32();
         const uint64_t length = cursor_.u64();
         if (length > cursor_.remaining()) wrong("a list of {} values", length);
@@ -163,7 +164,7 @@ class GgufReader {
       tensor.name = text();
       if (!names.insert(tensor.name).second) wrong("tensor '{}' is there twice", printable(tensor.name));
       const uint32_t rank = cursor_.u32();
-      if (rank > kMaximumRank) wrong("tensor '{}' has {} dimensions", printable(tensor.name), rank);
+      if (rank > kMaximumGgufRank) wrong("tensor '{}' has {} dimensions", printable(tensor.name), rank);
       for (uint32_t d = 0; d < rank; ++d) {
         const uint64_t size = cursor_.u64();
         if (size > INT64_MAX) wrong("tensor '{}' has a size of {}", printable(tensor.name), size);

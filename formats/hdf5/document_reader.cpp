@@ -6,7 +6,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 64;
+constexpr int kMaximumDocumentDepth = 64;
 
 /// Whether this project wrote the file. Throws where a later version of it did.
 bool is_own(const Hdf5Reader& file) {
@@ -21,7 +21,8 @@ bool is_own(const Hdf5Reader& file) {
 }  // namespace
 
 void GroupWalk::enter(const std::string& at, int depth) {
-  if (depth > kMaximumDepth) values_.wrong(at, "nested more than {} deep, or in a circle", kMaximumDepth);
+  if (depth > kMaximumDocumentDepth)
+    values_.wrong(at, "nested more than {} deep, or in a circle", kMaximumDocumentDepth);
   if (!seen_.insert(values_.file().object_number(at)).second) {
     values_.wrong(at, "a group that has another name too: a circle");
   }

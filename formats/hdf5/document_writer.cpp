@@ -18,9 +18,9 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 400;
-constexpr uint64_t kMaximumSaved = 20'000'000;
-constexpr uint64_t kMaximumText = 512 << 20;
+constexpr int kMaximumWrittenDepth = 400;
+constexpr uint64_t kMaximumWrittenSaved = 20'000'000;
+constexpr uint64_t kMaximumWrittenText = 512 << 20;
 constexpr size_t kSharedText = 64;      // shorter texts are repeated
 constexpr size_t kInlineBytes = 4096;   // longer ones are a dataset
 constexpr size_t kInlineNumbers = 256;  // longer lists of floats are a dataset
@@ -298,10 +298,10 @@ class DocumentWriter {
   }
 
   void save(NodeId id, int depth) {
-    check(depth <= kMaximumDepth, "{}: nested more than {} deep", document_.source(), kMaximumDepth);
-    check(++saved_ <= kMaximumSaved && json_.size() <= kMaximumText,
-          "{}: the structure unfolds to more than {} values or {} MiB of text", document_.source(), kMaximumSaved,
-          kMaximumText >> 20);
+    check(depth <= kMaximumWrittenDepth, "{}: nested more than {} deep", document_.source(), kMaximumWrittenDepth);
+    check(++saved_ <= kMaximumWrittenSaved && json_.size() <= kMaximumWrittenText,
+          "{}: the structure unfolds to more than {} values or {} MiB of text", document_.source(),
+          kMaximumWrittenSaved, kMaximumWrittenText >> 20);
     if (mentions_[id] < 2 || !can_be_shared(node(id))) return save_value(id, depth);
     const auto [at, added] = shared_.emplace(id, shared_.size());
     if (!added) {

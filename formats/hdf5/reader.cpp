@@ -18,14 +18,14 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumText = 512 << 20;
+constexpr uint64_t kMaximumHdf5Text = 512 << 20;
 constexpr uint64_t kMaximumAttributeTexts = 64 << 20;
 constexpr size_t kObjectsKept = 256;
 constexpr size_t kStoragesKept = 16;
 // Values may take more room than the file by this factor and this much, where they are compressed or were never
 // written: all datasets of a file together.
-constexpr uint64_t kInflationFactor = 64;
-constexpr uint64_t kInflationSlack = 256 << 20;
+constexpr uint64_t kHdf5InflationFactor = 64;
+constexpr uint64_t kHdf5InflationSlack = 256 << 20;
 
 struct Group {
   std::vector<hdf5::Link> links;
@@ -135,7 +135,7 @@ struct Hdf5Reader::Impl {
     const uint64_t bytes = values.bytes();
     if (values.address() == hdf5::kUndefined) {
       check(!__builtin_add_overflow(unpacked, bytes, &unpacked) &&
-                unpacked / kInflationFactor <= file->size() + kInflationSlack / kInflationFactor,
+                unpacked / kHdf5InflationFactor <= file->size() + kHdf5InflationSlack / kHdf5InflationFactor,
             "{}: {} bytes of values in a file of {}", path, bytes, file->size());
     } else if (bytes > 0) {
       const uint64_t end = values.address() + bytes;
@@ -323,7 +323,7 @@ std::vector<std::string> Hdf5Reader::read_texts(std::string_view dataset) const 
   const Dataset opened = impl_->open_dataset(dataset);
   if (!is_text(dataset) || opened.space.null) impl_->wrong(dataset, "no texts");
   const auto values = impl_->open_values(opened, dataset);
-  if (values->bytes() > kMaximumText) impl_->wrong(dataset, "texts of {} bytes", values->bytes());
+  if (values->bytes() > kMaximumHdf5Text) impl_->wrong(dataset, "texts of {} bytes", values->bytes());
   std::string all(values->bytes(), '\0');
   values->read(0, std::as_writable_bytes(std::span(all)));
   const std::string where = fmt::format("{}: /{}", impl_->path, printable(dataset));
@@ -333,7 +333,7 @@ std::vector<std::string> Hdf5Reader::read_texts(std::string_view dataset) const 
     const auto one = std::string_view(all).substr(at, opened.type.bytes);
     out.push_back(hdf5::text_of(opened.type, one, impl_->heap, impl_->file->sizes(), where));
     total += out.back().size();
-    if (total > kMaximumText) impl_->wrong(dataset, "texts of more than {} bytes", kMaximumText);
+    if (total > kMaximumHdf5Text) impl_->wrong(dataset, "texts of more than {} bytes", kMaximumHdf5Text);
   }
   if (const auto stored = impl_->text_of(*opened.object, dataset, kChecksumAttribute); stored && out.size() == 1) {
     Checksum checksum;

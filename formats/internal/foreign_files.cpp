@@ -12,7 +12,7 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kHead = 1024;
-constexpr uint64_t kMaximumSafetensorsHeader = 100'000'000;
+constexpr uint64_t kLongestSafetensorsHeader = 100'000'000;
 
 struct Magic {
   std::string_view begin;
@@ -81,7 +81,7 @@ std::optional<std::string> cut_safetensors(std::string_view head, uint64_t size)
   if (head.size() < 10 || head[8] != '{' || (head[9] != '"' && head[9] != ' ' && head[9] != '}')) return std::nullopt;
   uint64_t length = 0;
   for (size_t i = 8; i > 0; --i) length = (length << 8) | static_cast<uint8_t>(head[i - 1]);
-  if (length > kMaximumSafetensorsHeader || length <= size - 8) return std::nullopt;
+  if (length > kLongestSafetensorsHeader || length <= size - 8) return std::nullopt;
   return fmt::format("a safetensors file that was cut short within its header of {} bytes; download it again", length);
 }
 

@@ -37,7 +37,7 @@ bool holds_tensor(const Document& document, NodeId mapping) {
   return false;
 }
 
-constexpr int kMaximumNesting = 200;
+constexpr int kMaximumDictNesting = 200;
 constexpr size_t kMaximumNames = 4'000'000;
 
 class Collector {
@@ -45,7 +45,7 @@ class Collector {
   explicit Collector(const Document& document) : document_(document), file_(document.source()) {}
 
   void collect(NodeId mapping, const std::string& prefix, int depth) {
-    check(depth <= kMaximumNesting, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
+    check(depth <= kMaximumDictNesting, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
     check(++visited_ <= kMaximumNames, "{}: more than {} mappings", file_, kMaximumNames);
     if (!open_.insert(mapping).second) return;
     std::unordered_set<std::string> keys;

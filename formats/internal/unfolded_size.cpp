@@ -7,7 +7,7 @@ namespace bevgrad {
 namespace {
 
 constexpr uint64_t kFactor = 64;
-constexpr uint64_t kSlack = 256 << 20;
+constexpr uint64_t kUnfoldedSlack = 256 << 20;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ void UnfoldedSize::add(const StoredTensor& tensor) {
 }
 
 void UnfoldedSize::check_limit() const {
-  check(unfolded_ / kFactor <= held_ + kSlack / kFactor,
+  check(unfolded_ / kFactor <= held_ + kUnfoldedSlack / kFactor,
         "{}: its tensors would unfold to {} bytes, of storages of {}: repeated without end", file_, unfolded_, held_);
 }
 

@@ -10,8 +10,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumBytes = 400;
-constexpr int kMaximumDepth = 12;
+constexpr size_t kMaximumTextBytes = 400;
+constexpr int kMaximumTextDepth = 12;
 
 class Printer {
  public:
@@ -24,7 +24,7 @@ class Printer {
 
  private:
   const Node& node(NodeId id) const { return document_.node(id); }
-  bool full() const { return out_.size() >= kMaximumBytes; }
+  bool full() const { return out_.size() >= kMaximumTextBytes; }
 
   void items(const std::vector<NodeId>& ids, int depth) {
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -76,7 +76,7 @@ class Printer {
       const auto& given = node(of.items[1]).items;
       if (!given.empty() && node(given[0]).kind == ValueKind::Bytes && date(type, node(given[0]).text)) return;
     }
-    out_ += printable(type, kMaximumBytes);
+    out_ += printable(type, kMaximumTextBytes);
     around("(", of.items.size() > 1 ? node(of.items[1]).items : std::vector<NodeId>(), ")", depth);
     if (!of.object) return;
     if (!of.object->entries.empty()) {
@@ -89,7 +89,7 @@ class Printer {
   }
 
   void print(NodeId id, int depth) {
-    if (depth > kMaximumDepth || full()) {
+    if (depth > kMaximumTextDepth || full()) {
       out_ += "...";
       return;
     }
@@ -115,7 +115,7 @@ class Printer {
                             std::signbit(node(of.items[1]).real) ? "" : "+", float_text(node(of.items[1]).real));
         return;
       case ValueKind::String:
-        out_ += "'" + printable(of.text, kMaximumBytes) + "'";
+        out_ += "'" + printable(of.text, kMaximumTextBytes) + "'";
         return;
       case ValueKind::Bytes:
         out_ += fmt::format("{} of {}", of.resolved ? "bytearray" : "bytes", of.text.size());
@@ -134,7 +134,7 @@ class Printer {
         out_ += "}";
         return;
       case ValueKind::Global:
-        out_ += printable(of.text, kMaximumBytes);
+        out_ += printable(of.text, kMaximumTextBytes);
         return;
       case ValueKind::Object:
         return object(id, depth);

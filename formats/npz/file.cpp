@@ -16,13 +16,13 @@ namespace bevgrad {
 
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::string_view kExtension = ".npy";
-constexpr uint64_t kMaximumHeader = 1 << 20;
-constexpr size_t kMaximumRank = 64;
+constexpr std::string_view kNpzMagic = "\x93NUMPY";
+constexpr std::string_view kNpzExtension = ".npy";
+constexpr uint64_t kMaximumNpzHeader = 1 << 20;
+constexpr size_t kMaximumNpzRank = 64;
 
 /// What the header of an array says.
-struct Header {
+struct ArrayHeader {
   std::string type;  // "<f4"
   bool fortran = false;
   Shape sizes;
@@ -34,8 +34,8 @@ class HeaderParser {
  public:
   HeaderParser(std::string_view text, std::string where) : text_(text), where_(std::move(where)) {}
 
-  Header run() {
-    Header out;
+  ArrayHeader run() {
+    ArrayHeader out;
     std::array<bool, 3> seen{};
     expect('{');
     while (!accept('}')) {
@@ -108,7 +108,7 @@ class HeaderParser {
       peek();
       int64_t size = 0;
       const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
-      if (error != std::errc() || size < 0 || out.size() >= kMaximumRank) wrong();
+      if (error != std::errc() || size < 0 || out.size() >= kMaximumNpzRank) wrong();
       at_ = static_cast<size_t>(end - text_.data());
       if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // Python 2
       out.push_back(size);
@@ -122,12 +122,12 @@ class HeaderParser {
   size_t at_ = 0;
 };
 
-struct ElementType {
+struct NpzType {
   StoredDType dtype;
   bool big_endian;
 };
 
-std::optional<ElementType> element_type(std::string_view type) {
+std::optional<NpzType> npz_type(std::string_view type) {
   static constexpr std::array<std::pair<std::string_view, StoredDType>, 14> kTypes{{{"f8", StoredDType::Float64},
                                                                                     {"f4", StoredDType::Float32},
                                                                                     {"f2", StoredDType::Float16},
@@ -144,35 +144,35 @@ std::optional<ElementType> element_type(std::string_view type) {
                                                                                     {"c16", StoredDType::Complex128}}};
   if (type.size() < 3 || std::string_view("<>|=").find(type[0]) == std::string_view::npos) return std::nullopt;
   for (const auto& [code, dtype] : kTypes) {
-    if (type.substr(1) == code) return ElementType{dtype, type[0] == '>'};
+    if (type.substr(1) == code) return NpzType{dtype, type[0] == '>'};
   }
   return std::nullopt;
 }
 
-Header read_header(const StoredStorage& entry, const std::string& where) {
+ArrayHeader read_header(const StoredStorage& entry, const std::string& where) {
   std::array<char, 12> head{};
   check(entry.bytes() >= head.size(), "{}: {} bytes are too short for an array", where, entry.bytes());
   entry.read(0, std::as_writable_bytes(std::span(head)));
   const std::string_view begin(head.data(), head.size());
-  check(begin.starts_with(kMagic), "{}: no NumPy array", where);
+  check(begin.starts_with(kNpzMagic), "{}: no NumPy array", where);
   const auto byte = [&](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(head[i])); };
   const bool wide = byte(6) >= 2;
   check(byte(6) >= 1 && byte(6) <= 3, "{}: version {} of NumPy's format is not known", where, byte(6));
   uint64_t length = byte(8) | byte(9) << 8;
   if (wide) length |= byte(10) << 16 | byte(11) << 24;
   const uint64_t offset = wide ? 12 : 10;
-  check(length <= kMaximumHeader && length <= entry.bytes() - offset, "{}: a header of {} bytes", where, length);
+  check(length <= kMaximumNpzHeader && length <= entry.bytes() - offset, "{}: a header of {} bytes", where, length);
   std::string text(length, '\0');
   entry.read(offset, std::as_writable_bytes(std::span(text)));
-  Header out = HeaderParser(text, where).run();
+  ArrayHeader out = HeaderParser(text, where).run();
   out.bytes = offset + length;
   return out;
 }
 
 /// The array behind a header; nothing where it holds no numbers.
-std::optional<StoredTensor> read_values(const Header& header, const std::shared_ptr<const StoredStorage>& storage,
+std::optional<StoredTensor> read_values(const ArrayHeader& header, const std::shared_ptr<const StoredStorage>& storage,
                                         const std::string& where) {
-  const auto type = element_type(header.type);
+  const auto type = npz_type(header.type);
   if (!type) return std::nullopt;
   StoredTensor tensor{.dtype = type->dtype, .sizes = header.sizes};
   tensor.strides = contiguous_strides(header.sizes, where);
@@ -188,7 +188,7 @@ std::optional<StoredTensor> read_values(const Header& header, const std::shared_
   return tensor;
 }
 
-std::string what_it_holds(const Header& header) {
+std::string what_it_holds(const ArrayHeader& header) {
   const bool objects = header.type.find('O') != std::string::npos && header.type != "a record";
   return objects ? "Python objects" : printable(header.type, 40);
 }
@@ -200,7 +200,7 @@ bool is_npz(const std::shared_ptr<const ByteSource>& source) {
     const ZipReader zip(source);
     const auto& entries = zip.entries();
     return !entries.empty() && std::all_of(entries.begin(), entries.end(),
-                                           [](const ZipEntry& entry) { return entry.name.ends_with(kExtension); });
+                                           [](const ZipEntry& entry) { return entry.name.ends_with(kNpzExtension); });
   } catch (const Error&) {
     return false;
   }
@@ -211,10 +211,10 @@ std::shared_ptr<Document> read_npz(std::shared_ptr<const ByteSource> source) {
   auto document = std::make_shared<Document>(source->name());
   document->root = document->make_dict();
   for (const ZipEntry& entry : zip.entries()) {
-    const std::string name = entry.name.substr(0, entry.name.size() - kExtension.size());
+    const std::string name = entry.name.substr(0, entry.name.size() - kNpzExtension.size());
     const std::string where = fmt::format("{}: array '{}'", source->name(), printable(name));
     const auto storage = zip.open(entry);
-    const Header header = read_header(*storage, where);
+    const ArrayHeader header = read_header(*storage, where);
     auto tensor = read_values(header, storage, where);
     if (!tensor) {
       document->left_out.push_back(fmt::format("array '{}' ({})", printable(name), what_it_holds(header)));
@@ -229,7 +229,7 @@ std::shared_ptr<Document> read_npz(std::shared_ptr<const ByteSource> source) {
 
 StoredTensor read_npy(const std::shared_ptr<const ByteSource>& source) {
   const auto storage = range_storage(source->name(), source, 0, source->size());
-  const Header header = read_header(*storage, source->name());
+  const ArrayHeader header = read_header(*storage, source->name());
   auto tensor = read_values(header, storage, source->name());
   check(tensor.has_value(), "{}: an array of {}, expected numbers", source->name(), what_it_holds(header));
   return *std::move(tensor);

@@ -14,10 +14,10 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumText = 16 << 20;
-constexpr uint64_t kMaximumNumbers = 64 << 20;  // that are written one by one, as numbers of changing length
-constexpr size_t kMaximumTensors = 1'000'000;
-constexpr size_t kMaximumRank = 64;
+constexpr uint64_t kMaximumOnnxText = 16 << 20;
+constexpr uint64_t kMaximumOnnxNumbers = 64 << 20;  // that are written one by one, as numbers of changing length
+constexpr size_t kMaximumOnnxTensors = 1'000'000;
+constexpr size_t kMaximumOnnxRank = 64;
 
 struct ElementType {
   StoredDType dtype;
@@ -90,7 +90,7 @@ class OnnxReader {
 
  private:
   std::string text(const ProtobufField& field) const {
-    check(field.is_bytes && field.end - field.begin <= kMaximumText, "{}: byte {}: no text", source_->name(),
+    check(field.is_bytes && field.end - field.begin <= kMaximumOnnxText, "{}: byte {}: no text", source_->name(),
           field.begin);
     std::string out(field.end - field.begin, '\0');
     source_->read(field.begin, std::as_writable_bytes(std::span(out)));
@@ -103,7 +103,7 @@ class OnnxReader {
   }
 
   void put_metadata(const std::string& name, NodeId value) {
-    check(++properties_ <= kMaximumTensors, "{}: more than {} properties", source_->name(), kMaximumTensors);
+    check(++properties_ <= kMaximumOnnxTensors, "{}: more than {} properties", source_->name(), kMaximumOnnxTensors);
     document_->insert(document_->metadata, name, value);
   }
 
@@ -138,7 +138,7 @@ class OnnxReader {
   };
 
   void add_size(Described& tensor, uint64_t size) const {
-    check(size <= INT64_MAX && tensor.sizes.size() < kMaximumRank, "{}: a broken shape", source_->name());
+    check(size <= INT64_MAX && tensor.sizes.size() < kMaximumOnnxRank, "{}: a broken shape", source_->name());
     tensor.sizes.push_back(static_cast<int64_t>(size));
   }
 
@@ -171,7 +171,7 @@ class OnnxReader {
         case 7:
         case 10:
         case 11:
-          check(out.lists.size() < kMaximumTensors, "{}: byte {}: values in too many pieces", source_->name(),
+          check(out.lists.size() < kMaximumOnnxTensors, "{}: byte {}: values in too many pieces", source_->name(),
                 part->begin);
           out.lists.push_back(*part);
           break;
@@ -185,7 +185,7 @@ class OnnxReader {
   void read_tensor(const ProtobufField& field) {
     const Described described = describe_tensor(field);
     const std::string where = fmt::format("{}: initialiser '{}'", source_->name(), printable(described.name));
-    check(names_.size() < kMaximumTensors, "{}: more than {} initialisers", source_->name(), kMaximumTensors);
+    check(names_.size() < kMaximumOnnxTensors, "{}: more than {} initialisers", source_->name(), kMaximumOnnxTensors);
     check(names_.insert(described.name).second, "{}: it is there twice", where);
     const auto type = element_type(described.type);
     if (!type || described.external) {
@@ -223,7 +223,7 @@ class OnnxReader {
     std::string out;
     const auto add = [&](uint64_t value, size_t width) {
       held_ += width;
-      check(held_ <= kMaximumNumbers && out.size() + width <= bytes, "{}: more values than its sizes need", where);
+      check(held_ <= kMaximumOnnxNumbers && out.size() + width <= bytes, "{}: more values than its sizes need", where);
       for (size_t i = 0; i < width; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
     };
     for (const ProtobufField& field : tensor.lists) {

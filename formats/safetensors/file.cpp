@@ -14,7 +14,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumHeader = 100'000'000;  // the format's own limit
+constexpr uint64_t kMaximumSafetensorsHeader = 100'000'000;  // the format's own limit
 constexpr uint64_t kLengthBytes = 8;
 
 constexpr std::array<std::pair<std::string_view, StoredDType>, 18> kDTypes{{
@@ -38,7 +38,7 @@ constexpr std::array<std::pair<std::string_view, StoredDType>, 18> kDTypes{{
     {"F8_E4M3FNUZ", StoredDType::Float8E4M3FNUZ},
 }};
 
-std::optional<StoredDType> dtype_of(std::string_view name) {
+std::optional<StoredDType> dtype_named(std::string_view name) {
   if (name == "F8_E5M2FNUZ") return StoredDType::Float8E5M2FNUZ;
   for (const auto& [text, dtype] : kDTypes) {
     if (text == name) return dtype;
@@ -62,21 +62,21 @@ uint64_t header_length(const ByteSource& source) {
   return out;
 }
 
-struct Range {
+struct TensorRange {
   uint64_t begin;
   uint64_t end;
   std::string name;
 };
 
 StoredTensor read_entry(const Json& entry, const std::string& where, uint64_t data, uint64_t data_bytes,
-                        const std::shared_ptr<const ByteSource>& source, Range& range) {
+                        const std::shared_ptr<const ByteSource>& source, TensorRange& range) {
   const Json* dtype_text = entry.find("dtype");
   const Json* shape = entry.find("shape");
   const Json* offsets = entry.find("data_offsets");
   check(entry.kind == Json::Kind::Object && dtype_text != nullptr && shape != nullptr && offsets != nullptr &&
             entry.items.size() == 3,
         "{}: its entry is not dtype, shape and data_offsets", where);
-  const auto dtype = dtype_of(dtype_text->text);
+  const auto dtype = dtype_named(dtype_text->text);
   check(dtype.has_value(), "{}: dtype '{}' is not known", where, printable(dtype_text->text, 40));
   check(offsets->kind == Json::Kind::Array && offsets->items.size() == 2 && shape->kind == Json::Kind::Array,
         "{}: broken shape or data_offsets", where);
@@ -116,8 +116,8 @@ bool is_safetensors(const ByteSource& source) {
 std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> source) {
   const std::string& file = source->name();
   const uint64_t length = header_length(*source);
-  check(length <= kMaximumHeader && length <= source->size() - kLengthBytes, "{}: a header of {} bytes in a file of {}",
-        file, length, source->size());
+  check(length <= kMaximumSafetensorsHeader && length <= source->size() - kLengthBytes,
+        "{}: a header of {} bytes in a file of {}", file, length, source->size());
   std::string header(length, '\0');
   source->read(kLengthBytes, std::as_writable_bytes(std::span(header)));
   const Json json = parse_json(header, file);
@@ -128,7 +128,7 @@ std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> sou
   auto document = std::make_shared<Document>(file);
   document->root = document->make_dict();
   document->metadata = document->make_dict();
-  std::vector<Range> ranges;
+  std::vector<TensorRange> ranges;
   for (size_t i = 0; i < json.names.size(); ++i) {
     const std::string& name = json.names[i];
     const Json& entry = json.items[i];
@@ -142,15 +142,16 @@ std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> sou
       }
       continue;
     }
-    Range range{0, 0, name};
+    TensorRange range{0, 0, name};
     StoredTensor tensor = read_entry(entry, where, data, data_bytes, source, range);
     document->insert(document->root, name, document->make_tensor(std::move(tensor)));
     ranges.push_back(std::move(range));
   }
-  std::sort(ranges.begin(), ranges.end(),
-            [](const Range& a, const Range& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  std::sort(ranges.begin(), ranges.end(), [](const TensorRange& a, const TensorRange& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
   uint64_t reached = 0;
-  for (const Range& range : ranges) {
+  for (const TensorRange& range : ranges) {
     check(range.begin >= reached, "{}: tensor '{}' at byte {} overlaps the one before it", file, printable(range.name),
           range.begin);
     check(range.begin == reached, "{}: bytes {} to {} belong to no tensor", file, reached, range.begin);

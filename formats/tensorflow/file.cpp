@@ -15,14 +15,14 @@ namespace bevgrad {
 namespace {
 
 // The index is a LevelDB table: blocks of sorted keys and values, of which one lists the others, and a footer.
-constexpr uint64_t kMagic = 0xdb4775248b80fb57;
+constexpr uint64_t kCheckpointMagic = 0xdb4775248b80fb57;
 constexpr uint64_t kFooter = 48;
 constexpr uint64_t kTrailer = 5;  // behind a block: how it is compressed, and a checksum
-constexpr uint64_t kMaximumIndex = 1 << 30;
-constexpr size_t kMaximumTensors = 4'000'000;
-constexpr size_t kMaximumRank = 64;
+constexpr uint64_t kMaximumCheckpointIndex = 1 << 30;
+constexpr size_t kMaximumCheckpointTensors = 4'000'000;
+constexpr size_t kMaximumCheckpointRank = 64;
 constexpr uint64_t kMaximumShards = 100'000;
-constexpr std::string_view kExtension = ".index";
+constexpr std::string_view kCheckpointExtension = ".index";
 constexpr std::string_view kVariable = "/.ATTRIBUTES/VARIABLE_VALUE";
 
 std::optional<StoredDType> dtype_of(uint64_t type) {
@@ -87,9 +87,10 @@ class TensorflowReader {
       : path_(path), index_(std::move(index)), document_(std::make_shared<Document>(path)) {}
 
   std::shared_ptr<Document> read() {
-    check(path_.ends_with(kExtension), "{}: the index of a TensorFlow checkpoint, whose values lie beside it in {}",
-          path_, "NAME.data-00000-of-00001; call it NAME.index");
-    check(index_->size() <= kMaximumIndex, "{}: an index of {} bytes", path_, index_->size());
+    check(path_.ends_with(kCheckpointExtension),
+          "{}: the index of a TensorFlow checkpoint, whose values lie beside it in {}", path_,
+          "NAME.data-00000-of-00001; call it NAME.index");
+    check(index_->size() <= kMaximumCheckpointIndex, "{}: an index of {} bytes", path_, index_->size());
     document_->root = document_->make_dict();
     const uint64_t footer = index_->size() - kFooter;
     ProtobufMessage handles(index_, footer, index_->size());
@@ -127,7 +128,7 @@ class TensorflowReader {
     const uint64_t end = block.end - 4 * (restarts + 1);
     std::string key;
     while (at < end) {
-      check(++entries_ <= kMaximumTensors, "{}: more than {} tensors", path_, kMaximumTensors);
+      check(++entries_ <= kMaximumCheckpointTensors, "{}: more than {} tensors", path_, kMaximumCheckpointTensors);
       ByteCursor cursor(index_, at, end);
       const auto number = [&] {
         uint64_t out = 0;
@@ -228,7 +229,7 @@ class TensorflowReader {
     ProtobufMessage shape(index_, value.begin, value.end);
     while (const auto dimension = shape.next()) {
       if (dimension->number != 2 || !dimension->is_bytes) continue;
-      check(out.size() < kMaximumRank, "{}: more than {} dimensions", path_, kMaximumRank);
+      check(out.size() < kMaximumCheckpointRank, "{}: more than {} dimensions", path_, kMaximumCheckpointRank);
       out.push_back(0);
       ProtobufMessage inside(index_, dimension->begin, dimension->end);
       while (const auto size = inside.next()) {
@@ -244,10 +245,11 @@ class TensorflowReader {
     if (!source) {
       const std::filesystem::path whole(path_);
       const std::string name = whole.filename().string();
-      source = open_file(path_in_folder(
-          whole.parent_path().string(),
-          fmt::format("{}.data-{:05}-of-{:05}", name.substr(0, name.size() - kExtension.size()), number, shards_),
-          path_));
+      source = open_file(
+          path_in_folder(whole.parent_path().string(),
+                         fmt::format("{}.data-{:05}-of-{:05}",
+                                     name.substr(0, name.size() - kCheckpointExtension.size()), number, shards_),
+                         path_));
     }
     return source;
   }
@@ -269,7 +271,7 @@ bool is_tensorflow_index(const ByteSource& source) {
   if (source.size() < kFooter) return false;
   uint64_t magic = 0;
   source.read(source.size() - sizeof magic, std::as_writable_bytes(std::span(&magic, 1)));
-  return magic == kMagic;
+  return magic == kCheckpointMagic;
 }
 
 std::shared_ptr<Document> read_tensorflow(const std::string& path, const std::shared_ptr<const ByteSource>& index) {

@@ -19,7 +19,7 @@ constexpr int64_t kProtocol = 1001;
 // The three pickles before the object are tiny; nothing larger is run before the file is known to be PyTorch's.
 constexpr PickleLimits kHeadLimits{.bytes = 4096, .memory = 1 << 20, .nodes = 10000, .string_bytes = 4096};
 
-struct Range {
+struct StorageRange {
   uint64_t offset = 0;
   int64_t numel = 0;
 };
@@ -35,7 +35,7 @@ std::string key_text(const Node& key) {
 }
 
 /// The magic number, the version and the type sizes of the writer.
-void read_head(ByteCursor& cursor, Document& head) {
+void read_legacy_head(ByteCursor& cursor, Document& head) {
   const std::string& file = head.source();
   check(is_magic(head, run_pickle(cursor, head, kHeadLimits)), "{}: no magic number of PyTorch at its start", file);
   const Node& version = head.node(run_pickle(cursor, head, kHeadLimits));
@@ -61,7 +61,7 @@ void fill(Document& document, const std::shared_ptr<const ByteSource>& source) {
   ByteCursor cursor(source, 0, source->size());
   // All five pickles would be run by torch.load: what they name is judged together.
   Document head(file);
-  name_globals_if_broken(head, [&] { read_head(cursor, head); });
+  name_globals_if_broken(head, [&] { read_legacy_head(cursor, head); });
   carry_globals(head, document);
   document.root = run_pickle(cursor, document);
   Document tail(file);
@@ -74,7 +74,7 @@ void fill(Document& document, const std::shared_ptr<const ByteSource>& source) {
     std::string key = reference.key;
     wanted.emplace(std::move(key), std::move(reference));
   }
-  std::unordered_map<std::string, Range> ranges;
+  std::unordered_map<std::string, StorageRange> ranges;
   // Texts are made one at a time: a list can name one long key a million times.
   for (const NodeId id : tail.node(keys).items) {
     const std::string key = key_text(tail.node(id));
@@ -90,7 +90,7 @@ void fill(Document& document, const std::shared_ptr<const ByteSource>& source) {
               bytes <= cursor.remaining(),
           "{}: storage '{}' at byte {} should hold {} values of {}, but {} bytes are left", file, printable(key), at,
           numel, name(reference.dtype), cursor.remaining());
-    check(ranges.emplace(key, Range{cursor.position(), numel}).second, "{}: storage '{}' is there twice", file,
+    check(ranges.emplace(key, StorageRange{cursor.position(), numel}).second, "{}: storage '{}' is there twice", file,
           printable(key));
     cursor.skip(bytes);
   }

@@ -8,7 +8,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kPieceBytes = 4 << 20;
+constexpr size_t kCopiedPieceBytes = 4 << 20;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ uint64_t write_torch(const std::string& path, const Document& document) {
     if (range.begin != 0 || range.end != range.storage->bytes()) range.storage->verify();
     uint64_t at = range.begin;
     overlapped_pieces(
-        range.end - range.begin, kPieceBytes,
+        range.end - range.begin, kCopiedPieceBytes,
         [&](std::span<std::byte> piece) {
           range.storage->read(at, piece);
           at += piece.size();

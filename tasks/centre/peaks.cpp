@@ -23,6 +23,10 @@ float MapReader::operator()(int64_t sample, int64_t channel, int64_t row, int64_
                            [&]<class T>() { return static_cast<float>(tensor_.data<const T>()[at]); });
 }
 
+double exp_size(float log_size) {
+  return std::exp(std::clamp(static_cast<double>(log_size), -20.0, 20.0));
+}
+
 std::vector<Peak> heatmap_peaks(const Tensor& logits, int64_t sample, int64_t top, float score_threshold) {
   const MapReader read("heatmap_peaks: logits", logits, -1);
   check(sample >= 0 && sample < logits.size(0), "heatmap_peaks: sample {} of {}", sample, logits.size(0));

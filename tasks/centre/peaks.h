@@ -32,6 +32,10 @@ std::vector<size_t> rotated_nms(std::span<const RotatedBox> boxes, std::span<con
 /// `angle` brought into (-pi, pi], or where `symmetric` (turned by pi it looks the same) into (-pi/2, pi/2].
 double folded_angle(double angle, bool symmetric);
 
+/// e^log_size, the metres that a size map's value stands for. Kept within e^-20 and e^20: what an untrained head says
+/// beyond is noise, finite so that it can be compared.
+double exp_size(float log_size);
+
 /// Reads values [sample, channel, row, column] of a floating tensor of any strides as float; keeps a copy of one that
 /// is on a GPU.
 class MapReader {

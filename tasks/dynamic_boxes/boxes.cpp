@@ -21,10 +21,6 @@ const Tensor& map_named(const std::map<std::string, Tensor>& maps, const std::st
   return found->second;
 }
 
-double size_of(float log_size) {
-  return std::exp(std::clamp(static_cast<double>(log_size), -20.0, 20.0));
-}
-
 }  // namespace
 
 CentreTargets box_targets(const Batch& batch, const CentreGrid& grid, int64_t classes, const LabelGrid& range,
@@ -83,15 +79,15 @@ Tensor decode_boxes(const std::map<std::string, Tensor>& maps, const BoxDecodeOp
       const RotatedBox footprint{
           .x = options.x_min + (static_cast<double>(peak.column) + read(reg, 0)) * options.cell,
           .y = options.y_min + (static_cast<double>(peak.row) + read(reg, 1)) * options.cell,
-          .w = size_of(read(dim, 0)),
-          .h = size_of(read(dim, 1)),
+          .w = exp_size(read(dim, 0)),
+          .h = exp_size(read(dim, 1)),
           .angle = folded_angle(std::atan2(static_cast<double>(read(rot, 0)), read(rot, 1)), false)};
       const std::array<float, kColumns> box = {static_cast<float>(footprint.x),
                                                static_cast<float>(footprint.y),
                                                read(height, 0),
                                                static_cast<float>(footprint.w),
                                                static_cast<float>(footprint.h),
-                                               static_cast<float>(size_of(read(dim, 2))),
+                                               static_cast<float>(exp_size(read(dim, 2))),
                                                static_cast<float>(footprint.angle),
                                                has_velocity ? read(vel, 0) : 0.0f,
                                                has_velocity ? read(vel, 1) : 0.0f,

@@ -1,6 +1,5 @@
 #include "tasks/static_map/instances.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -8,14 +7,6 @@
 #include "tasks/centre/peaks.h"
 
 namespace bevgrad {
-namespace {
-
-// Sizes beyond e^20 m are noise of an untrained head; kept finite so that they can be compared.
-double size_of(float log_size) {
-  return std::exp(std::clamp(static_cast<double>(log_size), -20.0, 20.0));
-}
-
-}  // namespace
 
 CentreTargets instance_targets(const Batch& batch, const CentreGrid& grid, int64_t classes,
                                const std::vector<bool>& symmetric, Device device) {
@@ -72,8 +63,8 @@ DecodedInstances decode_instances(const Tensor& heatmap_logits, const Tensor& bo
       if (!finite) continue;
       boxes.push_back({.x = options.x_min + (static_cast<double>(peak.column) + 0.5 + value(0)) * options.cell,
                        .y = options.y_min + (static_cast<double>(peak.row) + 0.5 + value(1)) * options.cell,
-                       .w = size_of(value(2)),
-                       .h = size_of(value(3)),
+                       .w = exp_size(value(2)),
+                       .h = exp_size(value(3)),
                        .angle = folded_angle(std::atan2(static_cast<double>(value(4)), value(5)),
                                              options.symmetric[static_cast<size_t>(peak.class_id)])});
       classes.push_back(peak.class_id);

@@ -79,7 +79,7 @@ volatile float sink;
 
 /// Seconds of the fastest run on all threads.
 template <class Work>
-double fastest(int repeats, const Work& work) {
+double fastest_on_all_threads(int repeats, const Work& work) {
   double best = 1e30;
   for (int i = 0; i <= repeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
@@ -91,14 +91,14 @@ double fastest(int repeats, const Work& work) {
 }
 
 double flops(int repeats, double per_step, float (*kernel)(int64_t)) {
-  const double seconds = fastest(repeats, [kernel] { sink = kernel(kSteps); });
+  const double seconds = fastest_on_all_threads(repeats, [kernel] { sink = kernel(kSteps); });
   return per_step * static_cast<double>(kSteps) * omp_get_max_threads() / seconds;
 }
 
 double memory_bandwidth(int repeats) {
   constexpr int64_t count = int64_t{1} << 25;
   std::vector<float> from(count, 1.0f), to(count);
-  const double seconds = fastest(repeats, [&] {
+  const double seconds = fastest_on_all_threads(repeats, [&] {
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < count; ++i) to[static_cast<size_t>(i)] = from[static_cast<size_t>(i)] * 0.5f;
   });

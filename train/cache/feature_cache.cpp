@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kLock = "lock";
 constexpr const char* kRemark = "about.txt";
-constexpr const char* kSuffix = ".feat";
+constexpr const char* kFeatureSuffix = ".feat";
 /// A writer takes seconds: a temporary file older than this was left by a process that died.
 constexpr double kLeftoverDays = 1.0 / 24;
 
@@ -80,7 +80,7 @@ CachedEncoder describe_folder(const fs::path& folder) {
     if (!error) encoder.bytes += bytes;
     const auto written = file.last_write_time(error);
     if (!error) encoder.age_days = std::min(encoder.age_days, days_since(written));
-    (file.path().extension() == kSuffix ? encoder.features : encoder.leftovers) += 1;
+    (file.path().extension() == kFeatureSuffix ? encoder.features : encoder.leftovers) += 1;
   });
   int descriptor = -1;
   encoder.in_use = !is_free(folder, descriptor);
@@ -111,7 +111,7 @@ FeatureCache::~FeatureCache() {
 
 std::string FeatureCache::path(const CacheKey& input) const {
   const std::string hex = input.hex();
-  return fmt::format("{}/{}/{}{}", folder_, hex.substr(0, 2), hex, kSuffix);
+  return fmt::format("{}/{}/{}{}", folder_, hex.substr(0, 2), hex, kFeatureSuffix);
 }
 
 size_t FeatureCache::free_bytes() const {
@@ -150,7 +150,7 @@ CacheVerdict verify_cache(const std::string& dir, bool remove) {
   for (const fs::path& folder : encoder_folders(dir)) {
     each_file(folder, [&](const fs::directory_entry& file) {
       const std::string path = file.path().string();
-      if (file.path().extension() != kSuffix) return;
+      if (file.path().extension() != kFeatureSuffix) return;
       const std::optional<FeatureInfo> header = read_feature_header(path);
       bool is_whole = header && header->key.hex() == file.path().stem().string();
       if (is_whole) {
@@ -179,7 +179,7 @@ std::pair<size_t, std::vector<std::string>> prune_cache(const std::string& dir, 
     std::error_code error;
     each_file(folder, [&](const fs::directory_entry& file) {
       const auto written = file.last_write_time(error);
-      if (error || file.path().extension() == kSuffix || days_since(written) < kLeftoverDays) return;
+      if (error || file.path().extension() == kFeatureSuffix || days_since(written) < kLeftoverDays) return;
       const auto bytes = file.file_size(error);
       if (!error && fs::remove(file.path(), error)) freed += bytes;
     });

@@ -102,7 +102,7 @@ CacheKey parse_key(const std::string& hex) {
   return {std::stoull(hex.substr(0, 16), nullptr, 16), std::stoull(hex.substr(16, 16), nullptr, 16)};
 }
 
-CacheKey hash_of(const std::string& text) {
+CacheKey hash_of_text(const std::string& text) {
   Hash hash;
   hash.add(text);
   return hash.key();
@@ -112,7 +112,7 @@ CacheKey hash_of(const std::string& text) {
 std::string index_text(const CacheKey& identity, const RecordHashes& hashes) {
   std::string text = identity.hex() + "\n";
   for (const auto& [key, hash] : hashes) text += hash.hex() + " " + key + "\n";
-  return text + hash_of(text).hex() + "\n";
+  return text + hash_of_text(text).hex() + "\n";
 }
 
 /// Nothing where the index is missing, damaged or of an LMDB that has changed.
@@ -122,7 +122,7 @@ RecordHashes read_index(const std::string& path, const CacheKey& identity) {
   constexpr size_t digits = 32;
   if (text.size() < 2 * (digits + 1)) return {};
   const size_t last = text.size() - digits - 1;
-  if (text.substr(last, digits) != hash_of(text.substr(0, last)).hex() || text.substr(0, digits) != identity.hex())
+  if (text.substr(last, digits) != hash_of_text(text.substr(0, last)).hex() || text.substr(0, digits) != identity.hex())
     return {};
   RecordHashes hashes;
   for (size_t at = digits + 1; at < last;) {

@@ -56,7 +56,7 @@ bool same_secret(std::string_view given, std::string_view secret) {
   return difference == 0;
 }
 
-std::string value_of(MHD_Connection* connection, MHD_ValueKind kind, const char* name) {
+std::string request_value(MHD_Connection* connection, MHD_ValueKind kind, const char* name) {
   const char* value = MHD_lookup_connection_value(connection, kind, name);
   return value ? value : "";
 }
@@ -113,18 +113,18 @@ struct RunServer::Impl {
 
   Answer answer(MHD_Connection* connection, std::string_view url, std::string_view method) {
     if (method != "GET" && method != "HEAD") return refusal(MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD");
-    const std::string host = value_of(connection, MHD_HEADER_KIND, "Host");
+    const std::string host = request_value(connection, MHD_HEADER_KIND, "Host");
     if (host != fmt::format("127.0.0.1:{}", port) && host != fmt::format("localhost:{}", port))
       return refusal(MHD_HTTP_MISDIRECTED_REQUEST, "another host than this one is asked for");
-    const bool by_address = same_secret(value_of(connection, MHD_GET_ARGUMENT_KIND, "token"), token);
-    if (!by_address && !same_secret(value_of(connection, MHD_COOKIE_KIND, kCookie), token))
+    const bool by_address = same_secret(request_value(connection, MHD_GET_ARGUMENT_KIND, "token"), token);
+    if (!by_address && !same_secret(request_value(connection, MHD_COOKIE_KIND, kCookie), token))
       return refusal(MHD_HTTP_FORBIDDEN,
                      "the token is missing or wrong: open the address that "
                      "bevgrad serve printed");
     if (url == "/") return {MHD_HTTP_OK, "text/html; charset=utf-8", kRunPage, by_address};
     const std::vector<RunFolder> runs = find_runs(folder);
     if (url == "/runs.json") return json_answer(list_of(runs));
-    const std::string wanted = value_of(connection, MHD_GET_ARGUMENT_KIND, "run");
+    const std::string wanted = request_value(connection, MHD_GET_ARGUMENT_KIND, "run");
     const auto run = std::ranges::find(runs, wanted, &RunFolder::path);
     if (run == runs.end()) return refusal(MHD_HTTP_NOT_FOUND, "there is no such training");
     if (url == "/run.json") return json_answer(details_of(*run));
@@ -133,7 +133,7 @@ struct RunServer::Impl {
       if (report.empty()) return refusal(MHD_HTTP_NOT_FOUND, "no validation has left a report yet");
       return {MHD_HTTP_OK, "text/html; charset=utf-8", read_file(report)};
     }
-    if (url == "/picture") return picture_of(*run, value_of(connection, MHD_GET_ARGUMENT_KIND, "number"));
+    if (url == "/picture") return picture_of(*run, request_value(connection, MHD_GET_ARGUMENT_KIND, "number"));
     return refusal(MHD_HTTP_NOT_FOUND, "there is no such page");
   }
 

@@ -48,7 +48,7 @@ std::string table_of_ranks(const RunProgress& progress, size_t ranks) {
   return text;
 }
 
-std::string first_line(const RunFolder& run, const RunProgress& progress) {
+std::string headline(const RunFolder& run, const RunProgress& progress) {
   std::string line = fmt::format("{}: {}", run.path, run.state());
   if (!run.holder.empty()) line += fmt::format(" ({})", run.holder);
   return line + (run.problem.empty() ? "" : "; " + run.problem) + (progress.step() < 0 ? "; no numbers yet" : "");
@@ -91,7 +91,7 @@ std::string spark_line(const Curve& curve, int width, bool is_utf8) {
 }
 
 std::string view_of(const RunFolder& run, const RunProgress& progress, const ViewOptions& options) {
-  std::string head = first_line(run, progress) + "\n" + progress_line(run, progress, options.width) + "\n";
+  std::string head = headline(run, progress) + "\n" + progress_line(run, progress, options.width) + "\n";
   if (run.best) head += fmt::format("best {} {:.4f} at step {}\n", run.metric, *run.best, run.best_step);
   std::string tail;
   if (const int ranks = progress.ranks(); ranks > 0) tail += table_of_ranks(progress, static_cast<size_t>(ranks));

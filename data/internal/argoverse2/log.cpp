@@ -94,7 +94,7 @@ void read_cameras(Av2Log& log) {
   }
 }
 
-void read_boxes(Av2Log& log) {
+void read_cuboids(Av2Log& log) {
   const std::string path = join(log.folder, "annotations.feather");
   if (!fs::exists(path)) return;
   log.has_boxes = true;
@@ -194,7 +194,7 @@ Av2Log read_av2_log(const std::string& folder) {
   log.sweeps = times_in(fs::path(folder) / "sensors/lidar", ".feather");
   check(!log.sweeps.empty(), "{}: sensors/lidar holds no sweep", folder);
   read_cameras(log);
-  read_boxes(log);
+  read_cuboids(log);
   add_velocities(log);
   read_map(log);
   return log;

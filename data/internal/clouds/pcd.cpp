@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t kMostRowBytes = 4096;
 
-struct Header {
+struct PcdHeader {
   std::vector<CloudField> fields;
   size_t stride = 0;
   uint64_t points = 0;
@@ -49,7 +49,7 @@ std::string unpack_lzf(std::string_view in, size_t size, const std::string& path
   return out;
 }
 
-Header read_header(std::string_view& bytes, const std::string& path) {
+PcdHeader read_pcd_header(std::string_view& bytes, const std::string& path) {
   std::map<std::string, std::vector<std::string>> lines;
   while (!lines.contains("DATA")) {
     check(!bytes.empty() && lines.size() < 32, "{}: not a PCD file: its header has no DATA", path);
@@ -64,7 +64,7 @@ Header read_header(std::string_view& bytes, const std::string& path) {
   check(!names.empty() && names.size() <= 64 && sizes.size() == names.size() && types.size() == names.size() &&
             (counts.empty() || counts.size() == names.size()),
         "{}: expected as many entries of SIZE, TYPE and COUNT as FIELDS has, which are 1 to 64", path);
-  Header header;
+  PcdHeader header;
   for (size_t i = 0; i < names.size(); ++i) {
     CloudField field{names[i], 'f', cloud_count(sizes[i], 8, path, "SIZE"), header.stride, 1};
     if (!counts.empty()) field.count = cloud_count(counts[i], kMostRowBytes, path, "COUNT");
@@ -92,7 +92,7 @@ Header read_header(std::string_view& bytes, const std::string& path) {
 }
 
 /// Packed files lie field by field; this gives them row by row.
-CloudFile read_packed(std::string_view bytes, Header header, const std::string& path) {
+CloudFile read_packed(std::string_view bytes, PcdHeader header, const std::string& path) {
   check(bytes.size() >= 8, "{}: damaged: the packed points end too early", path);
   const auto u32 = [&](size_t at) {
     uint32_t value = 0;
@@ -122,7 +122,7 @@ CloudFile read_packed(std::string_view bytes, Header header, const std::string& 
 }  // namespace
 
 CloudFile read_pcd(std::string_view bytes, const std::string& path) {
-  Header header = read_header(bytes, path);
+  PcdHeader header = read_pcd_header(bytes, path);
   if (header.data == "binary") return read_cloud_rows(bytes, header.points, header.fields, header.stride, false, path);
   if (header.data == "binary_compressed") return read_packed(bytes, std::move(header), path);
   check(header.data == "ascii", "{}: DATA is '{}', expected ascii, binary or binary_compressed", path,

@@ -28,7 +28,7 @@ struct Element {
   bool has_list = false;
 };
 
-struct Header {
+struct PlyHeader {
   std::string form;
   std::vector<Element> elements;
 };
@@ -47,8 +47,8 @@ void add_property(const std::vector<std::string>& words, Element& element, const
   element.stride += type->bytes;
 }
 
-Header read_header(std::string_view& bytes, const std::string& path) {
-  Header header;
+PlyHeader read_ply_header(std::string_view& bytes, const std::string& path) {
+  PlyHeader header;
   check(next_cloud_line(bytes) == "ply", "{}: not a PLY file", path);
   for (int lines = 0;; ++lines) {
     check(!bytes.empty() && lines < 1000, "{}: its header has no end", path);
@@ -71,7 +71,7 @@ Header read_header(std::string_view& bytes, const std::string& path) {
 }  // namespace
 
 CloudFile read_ply(std::string_view bytes, const std::string& path) {
-  const Header header = read_header(bytes, path);
+  const PlyHeader header = read_ply_header(bytes, path);
   const bool is_text = header.form == "ascii", is_big = header.form == "binary_big_endian";
   check(is_text || is_big || header.form == "binary_little_endian",
         "{}: the format is '{}', expected ascii, binary_little_endian or binary_big_endian", path,

@@ -23,7 +23,7 @@ namespace {
 constexpr uint64_t kMostTextBytes = uint64_t{64} << 20;
 constexpr double kEarthRadius = 6378137;  // metres, as KITTI's own Mercator projection has it
 
-double number_of(const std::string& word, const std::string& where) {
+double number_in(const std::string& word, const std::string& where) {
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   check(error == std::errc() && end == word.data() + word.size() && std::isfinite(value),
@@ -50,7 +50,7 @@ std::map<std::string, std::vector<double>> read_kitti_calibration(const std::str
     if (name.ends_with(':')) name.pop_back();
     std::vector<double> numbers;
     if (name == "calib_time") return;
-    for (size_t i = 1; i < words.size(); ++i) numbers.push_back(number_of(words[i], where));
+    for (size_t i = 1; i < words.size(); ++i) numbers.push_back(number_in(words[i], where));
     out[name] = std::move(numbers);
   });
   check(!out.empty(), "{}: holds no calibration", path);
@@ -108,7 +108,7 @@ std::vector<KittiBox> read_kitti_labels(const std::string& path, const Pose& rec
     check(words.size() == 15 || words.size() == 16, "{}: {} words, expected 15 (and a score)", where, words.size());
     if (words[0] == "DontCare") return;
     double v[15] = {};
-    for (size_t i = 1; i < 15; ++i) v[i] = number_of(words[i], where);
+    for (size_t i = 1; i < 15; ++i) v[i] = number_in(words[i], where);
     check(v[8] > 0 && v[9] > 0 && v[10] > 0, "{}: a size of {} x {} x {} m, expected more than 0", where, v[8], v[9],
           v[10]);
     KittiBox made{words[0], {}};
@@ -162,7 +162,7 @@ std::vector<Pose> read_kitti_poses(const std::string& drive, const Pose& imu2ego
       check(words.size() >= 6, "{}: {} numbers, expected latitude, longitude, altitude, roll, pitch, yaw and more",
             where, words.size());
       double v[6];
-      for (size_t i = 0; i < 6; ++i) v[i] = number_of(words[i], where);
+      for (size_t i = 0; i < 6; ++i) v[i] = number_in(words[i], where);
       check(std::abs(v[0]) < 89 && std::abs(v[1]) <= 180, "{}: latitude {} and longitude {}, expected degrees", where,
             v[0], v[1]);
       constexpr double kRadians = std::numbers::pi / 180;

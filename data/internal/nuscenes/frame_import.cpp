@@ -20,7 +20,7 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kMostBoxes = 10000;
-constexpr double kMapReach = 120;  // metres
+constexpr double kFrameReach = 120;  // metres
 
 bool is_riderless(const InfoBox& box) {
   return box.without_rider.value_or(box.box.has_velocity && std::hypot(box.box.vx, box.box.vy) < 0.3);
@@ -33,7 +33,8 @@ FrameImport::FrameImport(std::string files, std::vector<std::string> cameras, co
     : files_(std::move(files)), cameras_(std::move(cameras)), classes_(classes), report_(report) {
   schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, map_kinds);
   schema_.road_classes = map_class_names(classes_, MapLayer::Road, map_kinds);
-  schema_.grid = {.x_min = -kMapReach, .y_min = -kMapReach, .x_max = kMapReach, .y_max = kMapReach, .cell = 0.2};
+  schema_.grid = {
+      .x_min = -kFrameReach, .y_min = -kFrameReach, .x_max = kFrameReach, .y_max = kFrameReach, .cell = 0.2};
 }
 
 std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const MapLabeller* map,

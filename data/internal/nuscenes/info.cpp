@@ -18,7 +18,7 @@ Pose checked(const Pose& pose, const std::string& where) {
 }
 
 /// Seconds between frames of one drive below which their unit must be another.
-constexpr double kTooClose = 1e-3;
+constexpr double kSameMoment = 1e-3;
 /// Brings frames that lie closer than any sensor takes them to seconds, or throws.
 void settle_times(InfoFrames& read, double own_unit) {
   std::map<std::string, std::vector<const InfoFrame*>> drives;
@@ -31,7 +31,7 @@ void settle_times(InfoFrames& read, double own_unit) {
     for (size_t i = 1; i < frames.size(); ++i) {
       const double step = frames[i]->timestamp - frames[i - 1]->timestamp;
       pairs += step > 0;
-      if (!(step > 0 && step < kTooClose)) continue;
+      if (!(step > 0 && step < kSameMoment)) continue;
       if (close++ == 0) example = {frames[i - 1], frames[i]};
     }
   }
@@ -40,7 +40,7 @@ void settle_times(InfoFrames& read, double own_unit) {
       own_unit < 1 && 2 * close > pairs &&
       std::all_of(read.frames.begin(), read.frames.end(), [](const InfoFrame& frame) { return frame.unit_is_assumed; });
   check(are_seconds, "{} and {} are {:.3g} s apart, expected {} s or more: in which unit is 'timestamp'?",
-        example.first->where, example.second->where, example.second->timestamp - example.first->timestamp, kTooClose);
+        example.first->where, example.second->where, example.second->timestamp - example.first->timestamp, kSameMoment);
   for (InfoFrame& frame : read.frames) frame.timestamp /= own_unit;
   read.had_seconds = true;
 }

@@ -89,7 +89,7 @@ std::vector<double> numbers_of(const Value& info, const char* field, size_t coun
   return value && !value->is_none() ? value->as_doubles(count) : std::vector<double>();
 }
 
-void read_boxes(const Value& info, InfoFrame* frame) {
+void read_boxes_v1(const Value& info, InfoFrame* frame) {
   const auto boxes = info.find("gt_boxes");
   if (!boxes || boxes->is_none()) return;
   frame->has_boxes = true;
@@ -143,7 +143,7 @@ InfoFrame read_info_v1(const Value& info, size_t index) {
   if (const auto features = info.find("num_features")) frame.point_features = features->as_int();
   find_drive(info, &frame);
   for (const auto& [name, image] : info.at("cams").entries()) frame.cameras.push_back(read_camera(frame, name, image));
-  read_boxes(info, &frame);
+  read_boxes_v1(info, &frame);
   frame.map = info_map(info, frame.lidar2ego);
   return frame;
 }

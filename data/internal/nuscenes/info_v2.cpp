@@ -59,7 +59,7 @@ std::optional<bool> without_rider(const Box3d& box, const std::vector<SeenCycle>
   return std::nullopt;
 }
 
-void read_boxes(const Value& info, const std::map<int64_t, std::string>& names, InfoFrame* frame) {
+void read_boxes_v2(const Value& info, const std::map<int64_t, std::string>& names, InfoFrame* frame) {
   const auto instances = info.find("instances");
   if (!instances || instances->is_none()) return;
   frame->has_boxes = true;
@@ -118,7 +118,7 @@ InfoFrame read_info_v2(const Value& info, size_t index, const std::map<int64_t, 
     camera.camera.height = stated_size(image, "height");
     frame.cameras.push_back(std::move(camera));
   }
-  read_boxes(info, names, &frame);
+  read_boxes_v2(info, names, &frame);
   frame.map = info_map(info, frame.lidar2ego);
   return frame;
 }

@@ -179,7 +179,7 @@ VectorMap read_nuscenes_map(const std::string& path) {
 namespace {
 
 constexpr double kPixel = 0.1;  // metres
-constexpr int64_t kMostPixels = 1'000'000'000;
+constexpr int64_t kMostRasterPixels = 1'000'000'000;
 /// Of an outline from its pixels' edges.
 constexpr double kTolerance = 0.1;
 
@@ -187,8 +187,8 @@ constexpr double kTolerance = 0.1;
 
 DrivableRaster::DrivableRaster(const std::string& path) {
   const std::string bytes = read_limited_file(path);
-  const PngSize size = read_png_rows({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, path, kMostPixels,
-                                     [&](int64_t row, std::span<const uint8_t> values) {
+  const PngSize size = read_png_rows({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, path,
+                                     kMostRasterPixels, [&](int64_t row, std::span<const uint8_t> values) {
                                        const auto width = static_cast<int64_t>(values.size());
                                        bits_.resize(static_cast<size_t>(((row + 1) * width + 7) / 8));
                                        for (int64_t c = 0; c < width; ++c)

@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kEnoughPoints = 2000;
 constexpr int kMostFrames = 40;
 /// Fewer points, or errors that differ by less of them, decide nothing.
-constexpr int64_t kFewPoints = 20;
-constexpr double kClear = 0.1;
+constexpr int64_t kPointsThatTell = 20;
+constexpr double kClearDifference = 0.1;
 
 BoxForm by_size(const std::vector<InfoFrame>& frames, const std::function<bool(const InfoBox&)>& counts, bool is_long) {
   int64_t longer = 0, wider = 0;
@@ -42,7 +42,8 @@ BoxForm by_points(const std::vector<InfoFrame>& frames, const std::function<Tens
     }
     looked_at += points.defined();
   }
-  if (counted < kFewPoints || static_cast<double>(std::abs(today - old)) < kClear * static_cast<double>(counted))
+  if (counted < kPointsThatTell ||
+      static_cast<double>(std::abs(today - old)) < kClearDifference * static_cast<double>(counted))
     return BoxForm::Unknown;
   return today < old ? BoxForm::Today : BoxForm::Old;
 }

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Microseconds between a sweep and the picture of it.
-constexpr int64_t kFarInTime = 60'000;
+constexpr int64_t kFarInMicroseconds = 60'000;
 /// Seconds between two annotations of an object beyond which their difference is no velocity.
 constexpr double kLongestStep = 1.5;
 
@@ -230,9 +230,10 @@ const Pose& NuscenesTables::pose_of(const Shot& shot) const {
 const NuscenesTables::Shot* NuscenesTables::picture_of(const Shot& sweep, size_t channel) const {
   const std::vector<Shot>& shots = pictures_[static_cast<size_t>(sweep.scene)][channel];
   const Shot* best = nullptr;
-  const auto after = std::lower_bound(shots.begin(), shots.end(), sweep.microseconds - kFarInTime,
+  const auto after = std::lower_bound(shots.begin(), shots.end(), sweep.microseconds - kFarInMicroseconds,
                                       [](const Shot& shot, int64_t time) { return shot.microseconds < time; });
-  for (auto shot = after; shot != shots.end() && shot->microseconds <= sweep.microseconds + kFarInTime; ++shot) {
+  for (auto shot = after; shot != shots.end() && shot->microseconds <= sweep.microseconds + kFarInMicroseconds;
+       ++shot) {
     // The picture that its makers put beside the key frame goes before nearer ones.
     if (sweep.is_key && shot->is_key && shot->sample == sweep.sample) return &*shot;
     if (best == nullptr ||

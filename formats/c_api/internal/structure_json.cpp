@@ -15,7 +15,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 400;
+constexpr int kMaximumStructureDepth = 400;
 
 class StructureWriter {
  public:
@@ -61,7 +61,7 @@ class StructureWriter {
   }
 
   void value(NodeId id, int depth) {
-    check(depth <= kMaximumDepth, "{}: nested more than {} deep", document_.source(), kMaximumDepth);
+    check(depth <= kMaximumStructureDepth, "{}: nested more than {} deep", document_.source(), kMaximumStructureDepth);
     const auto shared = shared_.find(id);
     if (shared == shared_.end()) return inside(id, depth);
     if (!written_.insert(id).second) {

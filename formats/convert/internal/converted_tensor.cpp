@@ -11,7 +11,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kPieceElements = 1 << 18;
+constexpr uint64_t kConvertedPieceElements = 1 << 18;
 
 template <class T>
 double store(double value, std::byte* to) {
@@ -61,7 +61,7 @@ class TensorConverter::ConvertedStorage : public StoredStorage {
     check(offset % step == 0 && out.size() % step == 0, "{}: a part of a value is read", name());
     uint64_t element = offset / step;
     while (!out.empty()) {
-      const auto count = static_cast<size_t>(std::min<uint64_t>(kPieceElements, out.size() / step));
+      const auto count = static_cast<size_t>(std::min<uint64_t>(kConvertedPieceElements, out.size() / step));
       piece_.resize(count * from_step);
       from_->read(element * from_step, piece_);
       for (size_t i = 0; i < count; ++i) {

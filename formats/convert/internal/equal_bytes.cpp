@@ -7,7 +7,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kPieceElements = 1 << 20;
+constexpr uint64_t kComparedPieceElements = 1 << 20;
 
 }  // namespace
 
@@ -17,7 +17,7 @@ bool equal_bytes(const StoredTensor& a, const StoredTensor& b) {
   std::vector<std::byte> left_piece;
   std::vector<std::byte> right_piece;
   while (left.remaining() > 0) {
-    left_piece.resize(std::min<uint64_t>(left.remaining(), kPieceElements * item_size(a.dtype)));
+    left_piece.resize(std::min<uint64_t>(left.remaining(), kComparedPieceElements * item_size(a.dtype)));
     right_piece.resize(left_piece.size());
     left.read(left_piece);
     right.read(right_piece);

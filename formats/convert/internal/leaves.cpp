@@ -12,9 +12,9 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 200;
+constexpr int kMaximumLeafDepth = 200;
 constexpr size_t kMaximumLeaves = 4'000'000;
-constexpr size_t kMaximumName = 4096;
+constexpr size_t kMaximumLeafName = 4096;
 
 class Flattener {
  public:
@@ -57,7 +57,7 @@ class Flattener {
   }
 
   std::string below(const std::string& path, const std::string& label) const {
-    check(path.size() <= kMaximumName, "{}: '{}' is nested too deeply", file_.path, printable(path, 100));
+    check(path.size() <= kMaximumLeafName, "{}: '{}' is nested too deeply", file_.path, printable(path, 100));
     return path.empty() ? label : path + "." + label;
   }
 
@@ -76,8 +76,8 @@ class Flattener {
   }
 
   void walk(NodeId id, const std::string& path, int depth) {
-    check(depth <= kMaximumDepth, "{}: '{}' is nested more than {} deep", file_.path, printable(path, 100),
-          kMaximumDepth);
+    check(depth <= kMaximumLeafDepth, "{}: '{}' is nested more than {} deep", file_.path, printable(path, 100),
+          kMaximumLeafDepth);
     const Node& node = document_.node(id);
     if (node.kind == ValueKind::Tensor) {
       if (!is_listed(id)) add(id, path, "");

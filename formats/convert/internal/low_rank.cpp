@@ -14,10 +14,10 @@ constexpr int kIterations = 12;
 constexpr int kSweeps = 60;
 constexpr double kNegligible = 1e-14;
 
-double* row(Matrix& matrix, int64_t i) {
+double* row_of(Matrix& matrix, int64_t i) {
   return matrix.values.data() + i * matrix.columns;
 }
-const double* row(const Matrix& matrix, int64_t i) {
+const double* row_of(const Matrix& matrix, int64_t i) {
   return matrix.values.data() + i * matrix.columns;
 }
 
@@ -25,9 +25,9 @@ const double* row(const Matrix& matrix, int64_t i) {
 Matrix times(const Matrix& matrix, const Matrix& thin) {
   Matrix out{thin.rows, matrix.rows, std::vector<double>(static_cast<size_t>(thin.rows * matrix.rows))};
   for (int64_t i = 0; i < matrix.rows; ++i) {
-    const double* line = row(matrix, i);
+    const double* line = row_of(matrix, i);
     for (int64_t k = 0; k < thin.rows; ++k) {
-      row(out, k)[i] = std::inner_product(line, line + matrix.columns, row(thin, k), 0.0);
+      row_of(out, k)[i] = std::inner_product(line, line + matrix.columns, row_of(thin, k), 0.0);
     }
   }
   return out;
@@ -37,10 +37,10 @@ Matrix times(const Matrix& matrix, const Matrix& thin) {
 Matrix times_transposed(const Matrix& thin, const Matrix& matrix) {
   Matrix out{thin.rows, matrix.columns, std::vector<double>(static_cast<size_t>(thin.rows * matrix.columns))};
   for (int64_t i = 0; i < matrix.rows; ++i) {
-    const double* line = row(matrix, i);
+    const double* line = row_of(matrix, i);
     for (int64_t k = 0; k < thin.rows; ++k) {
-      const double factor = row(thin, k)[i];
-      double* target = row(out, k);
+      const double factor = row_of(thin, k)[i];
+      double* target = row_of(out, k);
       for (int64_t j = 0; j < matrix.columns; ++j) target[j] += factor * line[j];
     }
   }
@@ -50,11 +50,11 @@ Matrix times_transposed(const Matrix& thin, const Matrix& matrix) {
 /// Makes the rows orthonormal (Gram and Schmidt, twice); rows that depend on earlier ones become zero.
 void orthonormalise(Matrix& thin) {
   for (int64_t k = 0; k < thin.rows; ++k) {
-    double* own = row(thin, k);
+    double* own = row_of(thin, k);
     const double before = std::sqrt(std::inner_product(own, own + thin.columns, own, 0.0));
     for (int pass = 0; pass < 2; ++pass) {
       for (int64_t other = 0; other < k; ++other) {
-        const double* earlier = row(thin, other);
+        const double* earlier = row_of(thin, other);
         const double along = std::inner_product(own, own + thin.columns, earlier, 0.0);
         for (int64_t j = 0; j < thin.columns; ++j) own[j] -= along * earlier[j];
       }
@@ -69,13 +69,13 @@ void orthonormalise(Matrix& thin) {
 Matrix eigenvectors(Matrix& symmetric) {
   const int64_t size = symmetric.rows;
   Matrix vectors{size, size, std::vector<double>(static_cast<size_t>(size * size))};
-  for (int64_t i = 0; i < size; ++i) row(vectors, i)[i] = 1;
+  for (int64_t i = 0; i < size; ++i) row_of(vectors, i)[i] = 1;
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     double off = 0;
     double all = 0;
     for (int64_t i = 0; i < size; ++i) {
       for (int64_t j = 0; j < size; ++j) {
-        const double square = row(symmetric, i)[j] * row(symmetric, i)[j];
+        const double square = row_of(symmetric, i)[j] * row_of(symmetric, i)[j];
         all += square;
         off += i == j ? 0 : square;
       }
@@ -83,22 +83,22 @@ Matrix eigenvectors(Matrix& symmetric) {
     if (off <= all * kNegligible * kNegligible) break;
     for (int64_t p = 0; p < size; ++p) {
       for (int64_t q = p + 1; q < size; ++q) {
-        const double between = row(symmetric, p)[q];
+        const double between = row_of(symmetric, p)[q];
         if (between == 0) continue;
-        const double theta = (row(symmetric, q)[q] - row(symmetric, p)[p]) / (2 * between);
+        const double theta = (row_of(symmetric, q)[q] - row_of(symmetric, p)[p]) / (2 * between);
         const double tangent = (theta >= 0 ? 1 : -1) / (std::abs(theta) + std::sqrt(theta * theta + 1));
         const double cosine = 1 / std::sqrt(tangent * tangent + 1);
         const double sine = tangent * cosine;
         for (int64_t i = 0; i < size; ++i) {
-          double* line = row(symmetric, i);
+          double* line = row_of(symmetric, i);
           const double a = line[p];
           const double b = line[q];
           line[p] = cosine * a - sine * b;
           line[q] = sine * a + cosine * b;
         }
         for (Matrix* turned : {&symmetric, &vectors}) {
-          double* first = row(*turned, p);
-          double* second = row(*turned, q);
+          double* first = row_of(*turned, p);
+          double* second = row_of(*turned, q);
           for (int64_t i = 0; i < size; ++i) {
             const double a = first[i];
             const double b = second[i];
@@ -137,22 +137,22 @@ LowRank low_rank(const Matrix& matrix, int64_t rank) {
   const Matrix vectors = eigenvectors(gram);
   std::vector<int64_t> order(static_cast<size_t>(width));
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row(gram, a)[a] > row(gram, b)[b]; });
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return row_of(gram, a)[a] > row_of(gram, b)[b]; });
 
   LowRank out{.left = {matrix.rows, rank, std::vector<double>(static_cast<size_t>(matrix.rows * rank))},
               .right = {rank, matrix.columns, std::vector<double>(static_cast<size_t>(rank * matrix.columns))}};
   out.left_out_squares = std::inner_product(matrix.values.begin(), matrix.values.end(), matrix.values.begin(), 0.0);
   for (int64_t k = 0; k < rank; ++k) {
     const int64_t chosen = order[static_cast<size_t>(k)];
-    const double square = std::max(row(gram, chosen)[chosen], 0.0);
+    const double square = std::max(row_of(gram, chosen)[chosen], 0.0);
     out.left_out_squares -= square;
     const double root = std::sqrt(std::sqrt(square));
     for (int64_t w = 0; w < width; ++w) {
-      const double share = row(vectors, chosen)[w];
+      const double share = row_of(vectors, chosen)[w];
       for (int64_t i = 0; i < matrix.rows; ++i) {
-        row(out.left, i)[k] += root > 0 ? share * row(projected, w)[i] / root : 0;
+        row_of(out.left, i)[k] += root > 0 ? share * row_of(projected, w)[i] / root : 0;
       }
-      for (int64_t j = 0; j < matrix.columns; ++j) row(out.right, k)[j] += root * share * row(basis, w)[j];
+      for (int64_t j = 0; j < matrix.columns; ++j) row_of(out.right, k)[j] += root * share * row_of(basis, w)[j];
     }
   }
   out.left_out_squares = std::max(out.left_out_squares, 0.0);

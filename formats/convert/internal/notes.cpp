@@ -16,8 +16,8 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kListed = 16;
-constexpr size_t kLabelWidth = 120;
-constexpr int kMaximumDepth = 200;
+constexpr size_t kNotedLabelWidth = 120;
+constexpr int kMaximumNotedDepth = 200;
 
 /// Finds the parts of a structure of which nothing is kept.
 class Losses {
@@ -36,7 +36,7 @@ class Losses {
 
   State walk(NodeId id, const std::string& path, int depth) {
     if (kept_.contains(id)) return State::Kept;
-    if (depth > kMaximumDepth) return State::Lost;
+    if (depth > kMaximumNotedDepth) return State::Lost;
     // A value that is mentioned again is what it was the first time; within itself it says nothing.
     const auto [at, added] = known_.try_emplace(id, State::Open);
     if (!added) return at->second;
@@ -68,7 +68,7 @@ class Losses {
       some_kept = some_kept || state == State::Kept;
     }
     if (!some_kept) return known_[id] = State::Lost;
-    for (std::string& name : lost) paths_.push_back(printable(name, kLabelWidth));
+    for (std::string& name : lost) paths_.push_back(printable(name, kNotedLabelWidth));
     return known_[id] = State::Kept;
   }
 
@@ -115,7 +115,7 @@ MetadataTexts tensors_metadata(const Document& document, std::string_view target
     if (text && names.insert(name).second) {
       out.emplace_back(name, *text);
     } else {
-      lost.push_back("metadata " + printable(name, kLabelWidth));
+      lost.push_back("metadata " + printable(name, kNotedLabelWidth));
     }
   }
   std::unordered_set<NodeId> kept;

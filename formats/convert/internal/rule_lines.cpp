@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kMaximumFile = 16 << 20;
 
-std::string_view trim(std::string_view text) {
+std::string_view without_blanks(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
@@ -35,11 +35,12 @@ std::vector<RuleLine> rule_lines(std::string_view text, const std::string& sourc
     const size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(text.size(), end + 1));
-    if (const std::string_view bare = trim(line); bare.empty() || bare.front() == '#') continue;
+    if (const std::string_view bare = without_blanks(line); bare.empty() || bare.front() == '#') continue;
     const std::string where = fmt::format("{}: line {}", source, number);
     const size_t arrow = line.find("->");
     if (arrow == std::string_view::npos) throw UsageError(where + ": expected PATTERN -> REPLACEMENT");
-    out.push_back({where, std::string(trim(line.substr(0, arrow))), std::string(trim(line.substr(arrow + 2)))});
+    out.push_back({where, std::string(without_blanks(line.substr(0, arrow))),
+                   std::string(without_blanks(line.substr(arrow + 2)))});
   }
   return out;
 }

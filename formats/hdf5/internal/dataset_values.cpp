@@ -10,9 +10,9 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumValues = 20'000'000;  // some 2 GiB of them
-constexpr uint64_t kTensorValues = 4;            // what one takes
-constexpr int64_t kMaximumBytes = 256 << 20;
+constexpr uint64_t kMaximumDatasetValues = 20'000'000;  // some 2 GiB of them
+constexpr uint64_t kTensorValues = 4;                   // what one takes
+constexpr int64_t kMaximumDatasetBytes = 256 << 20;
 constexpr uint64_t kTextSlack = 256 << 20;
 
 }  // namespace
@@ -58,7 +58,7 @@ NodeId DatasetValues::texts(const std::string& at) {
 
 std::string DatasetValues::bytes(const std::string& at) {
   const StoredTensor bytes = file_.stored(at);
-  if (bytes.dtype != StoredDType::UInt8 || bytes.sizes.size() != 1 || bytes.sizes[0] > kMaximumBytes) {
+  if (bytes.dtype != StoredDType::UInt8 || bytes.sizes.size() != 1 || bytes.sizes[0] > kMaximumDatasetBytes) {
     wrong(at, "no bytes");
   }
   std::string out(static_cast<size_t>(bytes.sizes[0]), '\0');
@@ -69,7 +69,7 @@ std::string DatasetValues::bytes(const std::string& at) {
 
 std::vector<NodeId> DatasetValues::numbers(const std::string& at) {
   const StoredTensor stored = file_.stored(at);
-  if (stored.numel() > kMaximumBytes / 8) wrong(at, "{} numbers", stored.numel());
+  if (stored.numel() > kMaximumDatasetBytes / 8) wrong(at, "{} numbers", stored.numel());
   count(static_cast<uint64_t>(stored.numel()), at);
   std::vector<NodeId> out;
   const size_t step = item_size(stored.dtype);
@@ -98,7 +98,7 @@ std::vector<NodeId> DatasetValues::numbers(const std::string& at) {
 
 void DatasetValues::count(uint64_t values, const std::string& at) {
   values_ += values;
-  if (values_ > kMaximumValues) wrong(at, "more than {} values", kMaximumValues);
+  if (values_ > kMaximumDatasetValues) wrong(at, "more than {} values", kMaximumDatasetValues);
 }
 
 void DatasetValues::charge(const std::string& at, uint64_t bytes) {

@@ -14,8 +14,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumDepth = 2000;
-constexpr int kMaximumHops = 8;
+constexpr size_t kMaximumJsonDepth = 2000;
+constexpr int kMaximumJsonHops = 8;
 
 using Json = nlohmann::json;
 
@@ -69,7 +69,7 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
   bool open(NodeId id) {
-    if (open_.size() >= kMaximumDepth) return refuse("nested too deeply");
+    if (open_.size() >= kMaximumJsonDepth) return refuse("nested too deeply");
     put(id);
     open_.push_back(id);
     return true;
@@ -287,7 +287,7 @@ class Decoder {
 
   /// Where a mention leads.
   NodeId target(NodeId id) const {
-    for (int hops = 0; hops < kMaximumHops; ++hops) {
+    for (int hops = 0; hops < kMaximumJsonHops; ++hops) {
       if (const auto moved = moved_.find(id); moved != moved_.end()) {
         id = moved->second;
       } else if (const auto ref = refs_.find(id); ref != refs_.end()) {

@@ -14,7 +14,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kPieceBytes = 1 << 20;
+constexpr size_t kUnpackedPieceBytes = 1 << 20;
 
 std::string label(const ByteSource& source, const ZipEntry& entry) {
   return fmt::format("{}: zip entry '{}'", source.name(), printable(entry.name));
@@ -62,7 +62,7 @@ class EntryStorage : public StoredStorage {
       const std::scoped_lock lock(mutex_);
       if (crc_.is_whole()) return;
     }
-    std::vector<std::byte> piece(std::min<uint64_t>(bytes(), kPieceBytes));
+    std::vector<std::byte> piece(std::min<uint64_t>(bytes(), kUnpackedPieceBytes));
     for (uint64_t at = 0; at < bytes(); at += piece.size()) {
       read(at, std::span(piece).first(std::min<uint64_t>(piece.size(), bytes() - at)));
     }
@@ -97,7 +97,7 @@ class DeflatedEntry : public EntryStorage {
   void read_checked(uint64_t offset, std::span<std::byte> out) const override {
     const std::scoped_lock lock(mutex_);
     if (!running_ || offset < position_) start();
-    std::vector<std::byte> skipped(std::min<uint64_t>(offset - position_, kPieceBytes));
+    std::vector<std::byte> skipped(std::min<uint64_t>(offset - position_, kUnpackedPieceBytes));
     while (position_ < offset)
       inflate_into(std::span(skipped).first(std::min<uint64_t>(skipped.size(), offset - position_)));
     inflate_into(out);
@@ -120,7 +120,7 @@ class DeflatedEntry : public EntryStorage {
 
   int step() const {
     if (stream_.avail_in == 0 && consumed_ < entry_.compressed) {
-      input_.resize(std::min<uint64_t>(entry_.compressed - consumed_, kPieceBytes));
+      input_.resize(std::min<uint64_t>(entry_.compressed - consumed_, kUnpackedPieceBytes));
       source_->read(entry_.offset + consumed_, input_);
       consumed_ += input_.size();
       stream_.next_in = reinterpret_cast<Bytef*>(input_.data());

@@ -11,7 +11,7 @@ namespace bevgrad {
 namespace {
 
 constexpr uint32_t kWide = 0xffffffffu;
-constexpr uint64_t kLocalBytes = 30;
+constexpr uint64_t kWrittenLocalBytes = 30;
 
 class Bytes {
  public:
@@ -45,7 +45,7 @@ void ZipWriter::begin(const std::string& name, uint64_t bytes) {
   Bytes wide;
   if (is_wide(bytes)) wide.put16(1).put16(16).put64(bytes).put64(bytes);
   // PyTorch's padding: an extra field with the id "FB" filled with 'Z'.
-  const uint64_t before = file_.position() + kLocalBytes + name.size() + wide.out.size() + 4;
+  const uint64_t before = file_.position() + kWrittenLocalBytes + name.size() + wide.out.size() + 4;
   const uint64_t padding = (alignment_ - before % alignment_) % alignment_;
   Bytes header;
   header.put32(0x04034b50).put16(is_wide(bytes) ? 45 : 20).put16(1 << 11).put16(0);

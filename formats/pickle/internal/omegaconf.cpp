@@ -7,7 +7,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumHops = 4;
+constexpr int kMaximumOmegaHops = 4;
 
 /// The entry of a container's state that holds what the container stands for, or null where it is none.
 const char* content_key(std::string_view type) {
@@ -42,7 +42,7 @@ Contents find_contents(const Document& document) {
   Contents out;
   for (const auto& [from, to] : direct) {
     NodeId end = to;
-    for (int hops = 0; hops < kMaximumHops; ++hops) {
+    for (int hops = 0; hops < kMaximumOmegaHops; ++hops) {
       const auto next = direct.find(end);
       if (next == direct.end()) break;
       end = next->second;

@@ -10,7 +10,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 8;
+constexpr int kMaximumHeaderDepth = 8;
 constexpr size_t kMaximumNumber = 64;
 
 class Parser {
@@ -56,7 +56,7 @@ class Parser {
   }
 
   Json value(int depth) {
-    if (depth > kMaximumDepth) wrong("nested too deeply");
+    if (depth > kMaximumHeaderDepth) wrong("nested too deeply");
     Json out;
     const char c = peek();
     if (c == '"') {

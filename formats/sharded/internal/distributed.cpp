@@ -21,7 +21,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumRank = 64;
+constexpr size_t kMaximumDistributedRank = 64;
 constexpr size_t kMaximumSteps = 64;  // of a path in the structure
 
 struct Place {
@@ -152,7 +152,7 @@ class DistributedReader {
       const auto& given = node(of->items[1]).items;
       if (given.size() == 1) of = &node(given[0]);
     }
-    if ((of->kind != ValueKind::Tuple && of->kind != ValueKind::List) || of->items.size() > kMaximumRank) {
+    if ((of->kind != ValueKind::Tuple && of->kind != ValueKind::List) || of->items.size() > kMaximumDistributedRank) {
       wrong("a broken shape");
     }
     Shape out;

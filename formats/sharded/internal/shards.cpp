@@ -14,7 +14,7 @@ namespace bevgrad {
 
 namespace {
 
-constexpr uint64_t kMaximumIndex = 256 << 20;
+constexpr uint64_t kMaximumShardIndex = 256 << 20;
 constexpr size_t kNamed = 4;  // tensors that a message lists
 
 /// The tensors of a shard by name.
@@ -48,7 +48,7 @@ NodeId metadata_value(Document& document, const Json& value) {
 
 std::shared_ptr<Document> read_shards(const std::string& path, Foreign foreign) {
   const auto source = open_file(path);
-  check(source->size() <= kMaximumIndex, "{}: an index of {} bytes", path, source->size());
+  check(source->size() <= kMaximumShardIndex, "{}: an index of {} bytes", path, source->size());
   std::string text(source->size(), '\0');
   source->read(0, std::as_writable_bytes(std::span(text)));
   const Json json = parse_json(text, path);

@@ -14,8 +14,8 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumDepth = 400;
-constexpr uint64_t kMaximumSaved = 50'000'000;
+constexpr int kMaximumPickledDepth = 400;
+constexpr uint64_t kMaximumPickledSaved = 50'000'000;
 
 /// The typed storage class of a dtype; nothing where PyTorch has none and uses an untyped storage with a dtype.
 const char* storage_class(StoredDType dtype) {
@@ -273,9 +273,10 @@ void TorchPickler::save_tuple(NodeId id, int depth) {
 }
 
 void TorchPickler::save(NodeId id, int depth) {
-  check(depth <= kMaximumDepth, "{}: nested more than {} deep, or in a circle", document_.source(), kMaximumDepth);
-  check(++saved_ <= kMaximumSaved, "{}: the structure unfolds to more than {} values", document_.source(),
-        kMaximumSaved);
+  check(depth <= kMaximumPickledDepth, "{}: nested more than {} deep, or in a circle", document_.source(),
+        kMaximumPickledDepth);
+  check(++saved_ <= kMaximumPickledSaved, "{}: the structure unfolds to more than {} values", document_.source(),
+        kMaximumPickledSaved);
   if (const auto known = memo_.find(id); known != memo_.end()) return get(known->second);
   const Node& node = document_.node(id);
   switch (node.kind) {

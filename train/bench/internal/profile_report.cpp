@@ -33,7 +33,7 @@ std::string place_of(const Event& event, const std::map<const void*, std::string
   return fmt::format("({})", *event.phase ? event.phase : "between modules");
 }
 
-void add(Line& line, const Event& event) {
+void add_event(Line& line, const Event& event) {
   ++line.calls;
   (event.kind == Kind::Backward ? line.backward : line.forward) += event.seconds;
   line.bytes += static_cast<double>(event.bytes);
@@ -74,8 +74,8 @@ std::string profile_table(const std::vector<Event>& events, Module& root) {
   const std::map<const void*, std::string> names = module_names(root);
   Lines operations, kernels, modules;
   for (const Event& event : events) {
-    add((event.kind == Kind::Kernel ? kernels : operations)[event.name], event);
-    if (event.kind != Kind::Kernel) add(modules[place_of(event, names)], event);
+    add_event((event.kind == Kind::Kernel ? kernels : operations)[event.name], event);
+    if (event.kind != Kind::Kernel) add_event(modules[place_of(event, names)], event);
   }
   const ProfileShares shares = shares_of(events);
   std::string text = table("operation", operations, shares.total) + table("kernel", kernels, shares.total) +

@@ -10,7 +10,7 @@ namespace bevgrad::hdf5 {
 
 namespace {
 
-constexpr uint64_t kMaximumBytes = 64 << 20;
+constexpr uint64_t kMaximumAttributeBytes = 64 << 20;
 
 struct Parts {
   std::string name;
@@ -55,7 +55,7 @@ Attribute read_rest(const File& file, Block& body, Parts parts) {
   for (const int64_t size : out.space.sizes) {
     overflow |= __builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes);
   }
-  check(!overflow && bytes <= kMaximumBytes, "{}: attribute '{}': {} values of {} bytes", body.where(),
+  check(!overflow && bytes <= kMaximumAttributeBytes, "{}: attribute '{}': {} values of {} bytes", body.where(),
         printable(out.name, 40), to_string(out.space.sizes), out.type.bytes);
   out.data = body.take(bytes);
   return out;

@@ -10,7 +10,7 @@ namespace bevgrad::hdf5 {
 
 namespace {
 
-constexpr int kMaximumDepth = 32;
+constexpr int kMaximumTreeDepth = 32;
 
 /// Bytes that hold any number up to `limit`.
 size_t width_for(uint64_t limit) {
@@ -53,8 +53,8 @@ void walk_tree_v1(const File& file, uint64_t address, TreeV1 kind, uint64_t key_
     check(start.u8() == static_cast<uint8_t>(kind), "{}: damaged: a tree of another kind", start.where());
     const int level = start.u8();
     const uint64_t entries = start.u16();
-    check(level < kMaximumDepth && (node.level < 0 || level == node.level), "{}: damaged: it is on level {}, not {}",
-          start.where(), level, node.level);
+    check(level < kMaximumTreeDepth && (node.level < 0 || level == node.level),
+          "{}: damaged: it is on level {}, not {}", start.where(), level, node.level);
     Block block = file.block(node.address, head + entries * (key_bytes + offset_bytes) + key_bytes, "tree node");
     block.skip(head);
     const size_t before = pending.size();
@@ -88,7 +88,7 @@ void walk_tree_v2(const File& file, uint64_t address, uint8_t type, const std::f
   if (root == kUndefined || total == 0) return;
   constexpr uint64_t kPrefix = 6;
   constexpr uint64_t kOverhead = kPrefix + 4;
-  check(depth < kMaximumDepth && record_bytes > 0 && node_bytes > kOverhead + record_bytes,
+  check(depth < kMaximumTreeDepth && record_bytes > 0 && node_bytes > kOverhead + record_bytes,
         "{}: damaged: depth {}, nodes of {} bytes, records of {}", head.where(), depth, node_bytes, record_bytes);
 
   // How many records a node of each level holds at most, which says how wide the counts in its parent are.

@@ -9,8 +9,8 @@ namespace bevgrad::hdf5 {
 
 namespace {
 
-constexpr int kMaximumNesting = 8;
-constexpr uint64_t kMaximumRank = 32;
+constexpr int kMaximumDatatypeNesting = 8;
+constexpr uint64_t kMaximumDatatypeRank = 32;
 
 Datatype read_nested(Block& block, int depth);
 
@@ -137,7 +137,8 @@ void read_enum(Block& block, uint8_t version, uint32_t bits, Datatype& type, int
 }
 
 Datatype read_nested(Block& block, int depth) {
-  check(depth < kMaximumNesting, "{}: a type that is nested more than {} deep", block.where(), kMaximumNesting);
+  check(depth < kMaximumDatatypeNesting, "{}: a type that is nested more than {} deep", block.where(),
+        kMaximumDatatypeNesting);
   const uint8_t head = block.u8();
   const auto version = static_cast<uint8_t>(head >> 4);
   check(version >= 1 && version <= 5, "{}: version {} of a datatype is not known", block.where(), version);
@@ -221,7 +222,7 @@ Dataspace read_dataspace(Block& block) {
   check(version == 1 || version == 2, "{}: version {} of a dataspace is not known", block.where(), version);
   const uint64_t rank = block.u8();
   const uint8_t flags = block.u8();
-  check(rank <= kMaximumRank, "{}: {} dimensions", block.where(), rank);
+  check(rank <= kMaximumDatatypeRank, "{}: {} dimensions", block.where(), rank);
   if (version == 1) {
     block.skip(5);
   } else {

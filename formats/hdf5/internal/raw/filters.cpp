@@ -11,7 +11,7 @@ namespace bevgrad::hdf5 {
 namespace {
 
 // Of a checksum that is compressed with the values.
-constexpr uint64_t kSlack = 64;
+constexpr uint64_t kFilterSlack = 64;
 
 std::string inflate(const std::string& bytes, uint64_t most, const std::string& where) {
   z_stream stream{};
@@ -120,10 +120,10 @@ std::string undo_filters(const std::vector<Filter>& filters, uint32_t skipped, s
     const Filter& filter = filters[i - 1];
     switch (filter.id) {
       case Filter::kDeflate:
-        bytes = inflate(bytes, expected + kSlack, where);
+        bytes = inflate(bytes, expected + kFilterSlack, where);
         break;
       case Filter::kLzf:
-        bytes = unpack_lzf(bytes, expected + kSlack, where);
+        bytes = unpack_lzf(bytes, expected + kFilterSlack, where);
         break;
       case Filter::kShuffle:
         bytes = unshuffle(bytes, filter.parameter);

@@ -9,7 +9,7 @@ namespace bevgrad::hdf5 {
 
 namespace {
 
-constexpr uint64_t kMaximumBytes = 64 << 20;
+constexpr uint64_t kMaximumHeadBytes = 64 << 20;
 constexpr uint8_t kShared = 0x02;
 
 class HeaderReader {
@@ -66,7 +66,7 @@ class HeaderReader {
     if ((flags & 0x10) != 0) start.skip(4);
     const uint64_t bytes = start.number(size_t{1} << (flags & 3));
     const uint64_t begin = start.position();
-    check(bytes <= kMaximumBytes, "{}: damaged: {} bytes", out.where, bytes);
+    check(bytes <= kMaximumHeadBytes, "{}: damaged: {} bytes", out.where, bytes);
     const bool ordered = (flags & 0x04) != 0;
     Block block = file_.block(out.address, begin + bytes + 4, "object header");
     block.verify_checksum();
@@ -95,7 +95,8 @@ class HeaderReader {
     const Piece piece = pieces_.front();
     pieces_.pop_front();
     check(seen_.insert(piece.address).second, "{}: damaged: it continues in a circle", out.where);
-    check(piece.bytes <= kMaximumBytes - total_, "{}: damaged: longer than {} MiB", out.where, kMaximumBytes >> 20);
+    check(piece.bytes <= kMaximumHeadBytes - total_, "{}: damaged: longer than {} MiB", out.where,
+          kMaximumHeadBytes >> 20);
     total_ += piece.bytes;
     return file_.block(piece.address, piece.bytes, "object header");
   }
