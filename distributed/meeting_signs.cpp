@@ -16,10 +16,10 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kBeat{1000};
+constexpr milliseconds kSignBeat{1000};
 constexpr size_t kSentAlong = 8;  // collectives
 
-double seconds(milliseconds time) {
+double in_seconds(milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
 }
 
@@ -39,7 +39,7 @@ void Meeting::beat() {
       return;  // the store is gone: whoever waits for a rank notices by its own time-out
     }
     lock.lock();
-    wake_.wait_for(lock, kBeat, [this] { return stop_; });
+    wake_.wait_for(lock, kSignBeat, [this] { return stop_; });
   }
 }
 
@@ -48,7 +48,7 @@ void Meeting::report_failure(const std::string& message) {
     pulse_store_->compare_set(key("failure"), "",
                               fmt::format("rank {} at {}: {}", rank(), place(), message.substr(0, 2000)));
     // Who hosts the store gives the others a moment to read it.
-    if (server_) std::this_thread::sleep_for(kBeat);
+    if (server_) std::this_thread::sleep_for(kSignBeat);
   } catch (const Error&) {
     // The others will see that the connection closed.
   }
@@ -74,7 +74,7 @@ std::vector<Meeting::Pulse> Meeting::pulses() {
 
 std::vector<Meeting::Pulse> Meeting::feel_pulses() {
   const std::vector<Pulse> before = pulses();
-  std::this_thread::sleep_for(3 * kBeat);
+  std::this_thread::sleep_for(3 * kSignBeat);
   std::vector<Pulse> now = pulses();
   for (size_t i = 0; i < now.size(); ++i)
     now[i].is_still = static_cast<int>(i) != rank() && now[i].count == before[i].count;
@@ -98,7 +98,7 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call) {
   std::vector<Pulse> felt;
   {
     const std::lock_guard lock(mutex_);
-    if (std::chrono::steady_clock::now() - felt_at_ < kBeat) felt = felt_;
+    if (std::chrono::steady_clock::now() - felt_at_ < kSignBeat) felt = felt_;
   }
   return explain(lost, call, felt);
 }
@@ -110,7 +110,9 @@ std::string Meeting::explain(const PeerLost& lost, const std::string& call, cons
     std::string failure = pulse_store_->peek(key("failure"));
     if (failure.empty() && !lost.silent() && pulse_store_->wait({key("failure")}, milliseconds(500)))
       failure = pulse_store_->peek(key("failure"));
-    if (!failure.empty()) return fmt::format("{}; the first to fail was {}", line, failure);
+    // Where another thread of this rank was the first, this one has to say as much.
+    const bool is_own = failure.starts_with(fmt::format("rank {} at ", rank()));
+    if (!failure.empty() && !is_own) return fmt::format("{}; the first to fail was {}", line, failure);
     if (lost.silent()) {
       const std::vector<Pulse> felt = pulses.empty() ? feel_pulses() : pulses;
       failure = pulse_store_->peek(key("failure"));  // somebody else may know by now
@@ -138,7 +140,7 @@ std::string Meeting::write_flight(const std::string& line, const std::vector<Pul
     if (!last.is_array()) last = ordered_json::array();
     record["ranks"].push_back({{"rank", peer},
                                {"place", pulse.place},
-                               {"seconds_there", seconds(pulse.idle)},
+                               {"seconds_there", in_seconds(pulse.idle)},
                                {"gives_signs_of_life", !pulse.is_still},
                                {"collectives", std::move(last)}});
   }
@@ -171,7 +173,7 @@ milliseconds Meeting::patience() {
 
 PeerLost Meeting::find_missing(const std::string& call) {
   std::vector<Pulse> now;
-  std::string what = fmt::format("no end within {} s", seconds(options_.timeout));
+  std::string what = fmt::format("no end within {} s", in_seconds(options_.timeout));
   int missing = -1;
   try {
     now = feel_pulses();
@@ -186,7 +188,7 @@ PeerLost Meeting::find_missing(const std::string& call) {
     const std::vector<int>& to_blame = !still.empty() ? still : !behind.empty() ? behind : different;
     if (!to_blame.empty()) {
       missing = to_blame.front();
-      what = fmt::format("nothing from rank {} within {} s", fmt::join(to_blame, ", "), seconds(options_.timeout));
+      what = fmt::format("nothing from rank {} within {} s", fmt::join(to_blame, ", "), in_seconds(options_.timeout));
       if (&to_blame == &different)
         what += fmt::format(", which does something else: {}", now[static_cast<size_t>(missing)].call);
     }

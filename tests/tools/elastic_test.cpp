@@ -82,6 +82,7 @@ TEST_F(Elastic, AMachineJoinsAndNothingIsLost) {
 TEST_F(Elastic, AMachineThatIsGoneCostsTheStepsSinceTheLastCheckpoint) {
   const std::string work_dir = path("elastic_gone"), port = unused_port();
   Running first(machine(port, long_run(work_dir), "1:3", {"--timeout", "5"}));
+  ASSERT_TRUE(first.wait_for("machine 0 of")) << first.output();  // before another takes its place
   Running second(machine(port, long_run(work_dir), "1:3", {"--timeout", "5"}));
   ASSERT_TRUE(first.wait_for("2 rank(s) on machine 0, 1")) << first.output() << second.output();
   ASSERT_TRUE(first.wait_for("train 18/100")) << first.output() << second.output();
@@ -99,6 +100,7 @@ TEST_F(Elastic, AMachineThatIsGoneCostsTheStepsSinceTheLastCheckpoint) {
 TEST_F(Elastic, LeavingBySignalSavesAndASpareComesIn) {
   const std::string work_dir = path("elastic_spare"), port = unused_port();
   Running first(machine(port, long_run(work_dir), "1:2"));
+  ASSERT_TRUE(first.wait_for("machine 0 of")) << first.output();  // before another takes its place
   Running second(machine(port, long_run(work_dir), "1:2"));
   ASSERT_TRUE(first.wait_for("2 rank(s) on machine 0, 1")) << first.output() << second.output();
   Running spare(machine(port, long_run(work_dir), "1:2"));
@@ -119,7 +121,9 @@ TEST_F(Elastic, AFailureCountsAndTheFirstLauncherEndsAll) {
   EXPECT_EQ(first.finish(), 3);
   EXPECT_THAT(first.output(), AllOf(HasSubstr("starting again (1 of 1)"), HasSubstr("are used up")));
   const std::string other = unused_port();
-  Running a(machine(other, {"sleep", "100"}, "2:3")), b(machine(other, {"sleep", "100"}, "2:3"));
+  Running a(machine(other, {"sleep", "100"}, "2:3"));
+  ASSERT_TRUE(a.wait_for("machine 0 of")) << a.output();
+  Running b(machine(other, {"sleep", "100"}, "2:3"));
   ASSERT_TRUE(a.wait_for("2 rank(s)")) << a.output();
   ASSERT_TRUE(b.wait_for("machine")) << b.output();
   kill(a.process(), SIGTERM);
