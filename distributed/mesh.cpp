@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kMostPending = 128;
-constexpr auto kTimeToIntroduce = std::chrono::seconds(5);
+constexpr auto kTimeOfIntroduction = std::chrono::seconds(5);
 
 /// The first words of a connection.
 struct Introduction {
@@ -57,7 +57,7 @@ struct Caller {
   size_t size = 0;
 };
 
-double seconds(std::chrono::milliseconds time) {
+double seconds_of(std::chrono::milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
 }
 
@@ -77,8 +77,9 @@ void Mesh::connect(StoreClient& store, Deadline deadline) {
   for (int peer = 0; peer < options_.rank; ++peer) {
     const std::string key = fmt::format("{}mesh/{}/{}", options_.prefix, options_.name, peer);
     if (!store.wait({key}, std::chrono::milliseconds(milliseconds_left(deadline))))
-      throw PeerLost(peer, true,
-                     fmt::format("rank {} has not said within {} s where it listens", peer, seconds(options_.timeout)));
+      throw PeerLost(
+          peer, true,
+          fmt::format("rank {} has not said within {} s where it listens", peer, seconds_of(options_.timeout)));
     const Endpoint at = parse_endpoint(store.peek(key));
     try {
       Socket socket = connect_to(at, deadline);
@@ -103,7 +104,7 @@ void Mesh::accept_all(const Socket& listener, Deadline deadline) {
     if (milliseconds_left(deadline) == 0)
       throw PeerLost(
           left.front(), true,
-          fmt::format("no connection from rank {} within {} s", fmt::join(left, ", "), seconds(options_.timeout)));
+          fmt::format("no connection from rank {} within {} s", fmt::join(left, ", "), seconds_of(options_.timeout)));
     std::vector<pollfd> waits = {{listener.descriptor(), POLLIN, 0}};
     for (const Caller& caller : callers) waits.push_back({caller.socket.descriptor(), POLLIN, 0});
     if (poll(waits.data(), waits.size(), std::min(200, milliseconds_left(deadline))) < 0) continue;
@@ -132,7 +133,7 @@ void Mesh::accept_all(const Socket& listener, Deadline deadline) {
     if (waits[0].revents != 0) {
       while (std::optional<Socket> socket = accept_from(listener)) {
         if (callers.size() >= kMostPending) callers.pop_front();
-        callers.push_back({std::move(*socket), deadline_in(kTimeToIntroduce)});
+        callers.push_back({std::move(*socket), deadline_in(kTimeOfIntroduction)});
       }
     }
   }
@@ -246,7 +247,7 @@ void Mesh::move(Deadline& deadline, std::chrono::milliseconds time) {
     }
     const std::vector<int> silent = waited_for();
     throw PeerLost(silent.empty() ? -1 : silent.front(), true,
-                   fmt::format("nothing from rank {} within {} s", fmt::join(silent, ", "), seconds(time)));
+                   fmt::format("nothing from rank {} within {} s", fmt::join(silent, ", "), seconds_of(time)));
   }
   for (size_t i = 0; i < waits.size(); ++i) {
     if (waits[i].revents == 0) continue;

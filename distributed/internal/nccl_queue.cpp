@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kLook = std::chrono::milliseconds(2);
+constexpr auto kQueueLook = std::chrono::milliseconds(2);
 // Lower is more urgent; the runtime takes the most urgent that the device has.
 constexpr int kMostUrgent = -100;
 
@@ -178,7 +178,7 @@ void NcclQueue::watch() {
     }
     lock.lock();
     if (under_way_.empty()) done_.notify_all();
-    wake_.wait_for(lock, kLook);
+    wake_.wait_for(lock, kQueueLook);
   }
 }
 

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kLook{500};
-constexpr milliseconds kStoreCall{10000};
+constexpr milliseconds kElasticStoreCall{10000};
 
 class ElasticAgent {
  public:
@@ -34,7 +34,7 @@ class ElasticAgent {
       cannot_serve = error.what();  // another machine's address, or another launcher of this one serves it
     }
     try {
-      store_ = std::make_unique<StoreClient>(at, options.timeout, std::min(options.timeout, kStoreCall));
+      store_ = std::make_unique<StoreClient>(at, options.timeout, std::min(options.timeout, kElasticStoreCall));
     } catch (const Error& error) {
       fail("{}; and here {}", error.what(), cannot_serve);
     }
