@@ -24,7 +24,7 @@ endforeach()
 set(mistakes "")
 foreach(room IN LISTS ROOMS)
   set(room_commands "${commands}")
-  list(FILTER room_commands INCLUDE REGEX "/bevgrad_${room}\\.dir/${room}/.*\\.cpp")
+  list(FILTER room_commands INCLUDE REGEX "/bevgrad_${room}\\.dir/(${room}|Unity)/.*\\.c")
   list(GET room_commands 0 command)
   string(REGEX REPLACE ".*\"command\": \"(.*) -o .*" "\\1" command "${command}")
   string(FIND "${command}" "${COMPILER}" start)  # behind a compiler cache, if there is one
