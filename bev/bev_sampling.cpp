@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <type_traits>
 
 #include "autograd/functions/channel_blocks.h"
+#include "internal/table_copy.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -75,14 +75,6 @@ BevSampling::BevSampling(const BevSamplingTable& table)
 namespace {
 
 constexpr int64_t kMaxImages = 64;
-
-// The bytes of a table as a tensor on a device.
-template <class E>
-Tensor copy_of(const std::vector<E>& table, Device device) {
-  const Tensor bytes = empty({static_cast<int64_t>(table.size() * sizeof(E))}, {DType::UInt8});
-  if (!table.empty()) std::memcpy(bytes.raw_data(), table.data(), table.size() * sizeof(E));
-  return ops::to(bytes, device);
-}
 
 template <class T, class R>
 BEVGRAD_HD inline void add_scaled(R* out, const T* in, R weight, int64_t channels) {
@@ -184,8 +176,8 @@ BevSampling::Tables BevSampling::tables(Device device) const {
   const std::lock_guard lock(mutex_);
   auto found = std::ranges::find_if(copies_, [&](const DeviceCopy& copy) { return copy.device == device; });
   if (found == copies_.end()) {
-    copies_.push_back({device, copy_of(tap_offsets_, device), copy_of(taps_, device), copy_of(back_offsets_, device),
-                       copy_of(back_taps_, device)});
+    copies_.push_back({device, copy_of_table(tap_offsets_, device), copy_of_table(taps_, device),
+                       copy_of_table(back_offsets_, device), copy_of_table(back_taps_, device)});
     found = copies_.end() - 1;
   }
   return {static_cast<const int64_t*>(found->tap_offsets.raw_data()), static_cast<const Tap*>(found->taps.raw_data()),

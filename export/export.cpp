@@ -70,6 +70,7 @@ void add_decoder(OnnxLayers& layers, const Network& network, const TaskList& tas
   }
   graph.output(temporal.value, kBevTemporal, sizes_of(temporal));
   for (const ActiveTask& active : tasks) {
+    if (active.module.empty()) continue;  // it learns from the encoder and adds no map
     const OnnxMap& feature = active.uses_history ? temporal : fused;
     const auto exporter = active.module == "bev_static_head"    ? export_static_head
                           : active.module == "bev_dynamic_head" ? export_dynamic_head

@@ -2,10 +2,14 @@
 
 namespace bevgrad {
 
-BasicBlock::Downsample::Downsample(int64_t in_channels, int64_t channels, int stride)
-    : conv(in_channels, channels, {.kernel = 1, .stride = stride, .bias = false}), norm(channels) {
-  register_module("0", conv);
-  register_module("1", norm);
+ResidualShortcut::ResidualShortcut(int64_t in_channels, int64_t channels, int stride)
+    : conv_(in_channels, channels, {.kernel = 1, .stride = stride, .bias = false}), norm_(channels) {
+  register_module("0", conv_);
+  register_module("1", norm_);
+}
+
+Tensor ResidualShortcut::forward(const Tensor& x) {
+  return tapped(*this, run(conv_, norm_, x, {.relu = false}));
 }
 
 BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
@@ -18,14 +22,13 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
   register_module("conv2", conv2_);
   register_module("bn2", bn2_);
   if (stride == 1 && in_channels == channels) return;
-  downsample_ = std::make_unique<Downsample>(in_channels, channels, stride);
+  downsample_ = std::make_unique<ResidualShortcut>(in_channels, channels, stride);
   register_module("downsample", *downsample_);
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
   const ModuleScope scope(*this);
-  Tensor shortcut = x;
-  if (downsample_) shortcut = tapped(*downsample_, run(downsample_->conv, downsample_->norm, x, {.relu = false}));
+  const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
   const Tensor y = run(conv1_, bn1_, x);
   return tapped(*this, run(conv2_, bn2_, y, {.residual = shortcut, .relu = true}));
 }

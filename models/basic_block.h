@@ -6,8 +6,19 @@
 
 namespace bevgrad {
 
-/// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)). The shortcut is `downsample` (1x1 convolution `0` and norm `1`)
-/// where the stride or the channels change, x itself otherwise.
+/// `0` 1x1 convolution and `1` its norm: a shortcut where the stride or the channels change.
+class ResidualShortcut : public Module {
+ public:
+  ResidualShortcut(int64_t in_channels, int64_t channels, int stride);
+  Tensor forward(const Tensor& x);
+
+ private:
+  Conv2d conv_;
+  BatchNorm norm_;
+};
+
+/// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)). The shortcut is `downsample` where the stride or the
+/// channels change, x itself otherwise.
 class BasicBlock : public Module {
  public:
   BasicBlock(int64_t in_channels, int64_t channels, int stride = 1);
@@ -15,17 +26,11 @@ class BasicBlock : public Module {
   Tensor forward(const Tensor& x);
 
  private:
-  struct Downsample : Module {
-    Downsample(int64_t in_channels, int64_t channels, int stride);
-    Conv2d conv;
-    BatchNorm norm;
-  };
-
   Conv2d conv1_;
   BatchNorm bn1_;
   Conv2d conv2_;
   BatchNorm bn2_;
-  std::unique_ptr<Downsample> downsample_;
+  std::unique_ptr<ResidualShortcut> downsample_;
 };
 
 }  // namespace bevgrad

@@ -200,8 +200,11 @@ NetworkOutput Network::encode(const NetworkInput& input) {
   NetworkOutput output;
   std::vector<Tensor> parts;
   if (view_transfer_) {
-    parts.push_back(view_transfer_->forward(features, input.cameras));
-    output.set(kBevCamera, parts.back(), "stage1_backbone, stage1_neck, view_transfer");
+    ViewTransformOutput view = view_transfer_->forward(features, input.cameras);
+    const char* made_by = "stage1_backbone, stage1_neck, view_transfer";
+    output.set(kBevCamera, view.bev, made_by);
+    for (const auto& [name, map] : view.maps) output.set(name, map, made_by);
+    parts.push_back(std::move(view.bev));
   }
   features.clear();
   if (lidar_bev_backbone_) {

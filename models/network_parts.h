@@ -31,18 +31,31 @@ class Neck : public Module {
   virtual Tensor forward(const std::vector<Tensor>& inputs) = 0;
 };
 
+struct ViewTransformOutput {
+  Tensor bev;              ///< [N,bev_channels,rows,columns] float32
+  NamedTensors maps = {};  ///< what else tasks may learn from, [N,..] under public names
+
+  ViewTransformOutput() = default;
+  ViewTransformOutput(Tensor bev) : bev(std::move(bev)) {}  // NOLINT: a transform that gives no other map returns it
+};
+
 /// The cameras' feature maps into the bird's-eye view.
 class ViewTransform : public Module {
  public:
   /// features: per group [N*n_g,neck_channels,h,w], sample-major; cameras [N][all] in the groups' order, at the images'
-  /// size. -> [N,bev_channels,rows,columns] float32.
-  virtual Tensor forward(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras) = 0;
+  /// size.
+  virtual ViewTransformOutput forward(const std::vector<Tensor>& features,
+                                      const std::vector<std::vector<Camera>>& cameras) = 0;
 };
 
+std::unique_ptr<Backbone> make_bottleneck_resnet(const NetworkOptions& options, const CameraGroupNetwork& group,
+                                                 Generator& generator);
 std::unique_ptr<Backbone> make_resnet(const NetworkOptions& options, const CameraGroupNetwork& group,
                                       Generator& generator);
 std::unique_ptr<Neck> make_fpn(const NetworkOptions& options, const std::vector<int64_t>& in_channels,
                                Generator& generator);
+std::unique_ptr<Neck> make_generalized_lss_fpn(const NetworkOptions& options, const std::vector<int64_t>& in_channels,
+                                               Generator& generator);
 std::unique_ptr<ViewTransform> make_view_transfer(const NetworkOptions& options, Generator& generator);
 std::unique_ptr<TemporalFusion> make_conv_gru_fusion(const NetworkOptions& options, Generator& generator);
 std::unique_ptr<TemporalFusion> make_vgg_block_fusion(const NetworkOptions& options, Generator& generator);

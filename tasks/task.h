@@ -34,8 +34,8 @@ class Task {
  public:
   virtual ~Task() = default;
 
-  /// With fresh weights; `channels` are those of the BEV feature.
-  virtual std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const = 0;
+  /// With fresh weights; `channels` are those of the BEV feature. Not asked of a task whose row names no module.
+  virtual std::unique_ptr<Head> make_head(int64_t /*channels*/, Generator&) const { return nullptr; }
 
   /// Of the sum of its terms in the loss of a step.
   virtual double weight() const { return 1; }
@@ -59,8 +59,10 @@ class Task {
 
 /// A row of the table of tasks. Its functions are plain ones: a row holds no state. What is null is left out.
 struct TaskKind {
-  std::string name;               ///< of its loss terms, loader and sampler: "static"
-  std::string module;             ///< of its head: the first part of its parameters' names, "bev_static_head"
+  std::string name;  ///< of its loss terms, loader and sampler: "static"
+  /// Of its head: the first part of its parameters' names, "bev_static_head". Empty: it has none and learns from what
+  /// the encoder gives.
+  std::string module;
   const char* input = kBevFused;  ///< the map that the head takes: kBevFused, or kBevTemporal, which uses the history
   /// The task, or null where the config leaves it off.
   std::unique_ptr<Task> (*make)(const configs::Document& document) = nullptr;
@@ -73,7 +75,7 @@ struct TaskKind {
   void (*add_to_drawing)(DrawingOptions& options, const config::Config& proto) = nullptr;
 };
 
-/// The tasks that this project has: static_map, dynamic_boxes.
+/// The tasks that this project has: static_map, dynamic_boxes, depth.
 std::vector<TaskKind> standard_tasks();
 
 }  // namespace bevgrad

@@ -5,13 +5,14 @@
 
 #include "base/error.h"
 #include "configs/judge.h"
+#include "tasks/depth/depth.h"
 #include "tasks/dynamic_boxes/dynamic_boxes.h"
 #include "tasks/static_map/static_map.h"
 
 namespace bevgrad {
 
 std::vector<TaskKind> standard_tasks() {
-  return {static_map_task(), dynamic_boxes_task()};
+  return {static_map_task(), dynamic_boxes_task(), depth_task()};
 }
 
 TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) : kinds_(kinds) {
@@ -20,11 +21,15 @@ TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& 
     if (kind.judge) kind.judge(judge, document.proto);
     for (const HeadSpec& other : heads_)
       check(other.name != kind.module, "two tasks have a head of the name {}", kind.module);
-    HeadSpec& head = heads_.emplace_back(HeadSpec{kind.module, kind.input, {}});
+    const bool has_head = !kind.module.empty();
+    if (has_head) heads_.push_back({kind.module, kind.input, {}});
     std::shared_ptr<const Task> task = kind.make(document);
     if (!task) continue;
     for (const ActiveTask& other : active_) check(other.name != kind.name, "two tasks have the name {}", kind.name);
-    head.make = [task](int64_t channels, Generator& generator) { return task->make_head(channels, generator); };
+    if (has_head)
+      heads_.back().make = [task](int64_t channels, Generator& generator) {
+        return task->make_head(channels, generator);
+      };
     const bool uses_history =
         std::string_view(kind.input) == kBevTemporal && document.proto.tasks().enable_static_temporal();
     active_.push_back({kind.name, kind.module, uses_history, std::move(task)});

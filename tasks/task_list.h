@@ -25,7 +25,8 @@ class TaskList {
   auto begin() const { return active_.begin(); }
   auto end() const { return active_.end(); }
   const std::vector<ActiveTask>& active() const { return active_; }
-  /// What the network is built with: every row's head, in the table's order; one of a task that is off builds nothing.
+  /// What the network is built with: the head of every row that has one, in the table's order; one of a task that is
+  /// off builds nothing.
   const std::vector<HeadSpec>& heads() const { return heads_; }
   /// Every row, of tasks that are off too.
   const std::vector<TaskKind>& kinds() const { return kinds_; }

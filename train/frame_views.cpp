@@ -104,7 +104,7 @@ EvaluationFrame evaluation_frame(const Batch& batch, int64_t n, const NetworkOut
   for (const ActiveTask& active : tasks) {
     // Of maps that objects are decoded from nothing else would tell that they are broken.
     for (const NetworkMap& entry : output) {
-      if (entry.made_by != active.module || ops::all_finite(sample_of(entry.map, n))) continue;
+      if (active.module.empty() || entry.made_by != active.module || ops::all_finite(sample_of(entry.map, n))) continue;
       int64_t& values = frame.non_finite[entry.name];
       for (const double value : sample_of(entry.map, n).to_vector()) values += !std::isfinite(value);
     }

@@ -2,7 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include "base/near_names.h"
+#include "models/camera/lift_splat.h"
 #include "optim/adafactor.h"
 #include "optim/adam.h"
 #include "optim/adamw.h"
@@ -13,6 +16,7 @@
 #include "optim/rmsprop.h"
 #include "optim/schedules.h"
 #include "optim/sgd.h"
+#include "tasks/depth/bins.h"
 #include "tasks/task_list.h"
 
 namespace bevgrad {
@@ -59,6 +63,35 @@ const ViewTransformKind& view_transform_kind(const configs::Document& document, 
 
 const TemporalFusionKind& temporal_fusion_kind(const configs::Document& document, const Parts& parts) {
   return chosen(parts.temporal_fusions, document.proto.temporal().fusion(), "temporal.fusion", document);
+}
+
+std::unique_ptr<ViewTransform> make_lift_splat(const NetworkOptions& options, const config::Network& network,
+                                               Generator& generator) {
+  return std::make_unique<LiftSplat>(
+      options.neck_channels, options.bev_channels, options.grid,
+      LiftSplatOptions{.channels = network.lift_splat().channels(), .bins = depth_bins(network)}, generator);
+}
+
+void judge_lift_splat(const configs::Judge& judge, const config::Config& proto) {
+  const config::LiftSplat& lift = proto.network().lift_splat();
+  const std::string at = "network.lift_splat.";
+  judge.count(at + "channels", lift.channels(), 1, 4096);
+  judge.positive(at + "depth_min", lift.depth_min());
+  judge.positive(at + "depth_step", lift.depth_step());
+  judge.require(lift.depth_max() > lift.depth_min(), at + "depth_max", "{} m are not above depth_min, {} m",
+                lift.depth_max(), lift.depth_min());
+  const double bins = (lift.depth_max() - lift.depth_min()) / lift.depth_step();
+  judge.require(bins > 0.5 && std::abs(bins - std::round(bins)) < 1e-6 * bins, at + "depth_step",
+                "{} m do not divide the depths {} to {} into whole bins", lift.depth_step(), lift.depth_min(),
+                lift.depth_max());
+  judge.require(bins < 1024.5, at + "depth_step", "{} m give {:.0f} bins, expected at most 1024", lift.depth_step(),
+                bins);
+}
+
+void judge_generalized_lss_fpn(const configs::Judge& judge, const config::Config& proto) {
+  for (int g = 0; g < proto.sensors().groups_size(); ++g)
+    judge.require(proto.sensors().groups(g).taps_size() >= 2, fmt::format("sensors.groups[{}].taps", g),
+                  "GeneralizedLSSFPN joins levels, expected two taps or more");
 }
 
 std::unique_ptr<Optimizer> make_adamw(const config::Train& train) {
@@ -161,14 +194,20 @@ Parts standard_parts() {
       .tasks = standard_tasks(),
       .backbones = {{"ResNet",
                      [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
-                        Generator& generator) { return make_resnet(options, group, generator); }}},
+                        Generator& generator) { return make_resnet(options, group, generator); }},
+                    {"BottleneckResNet",
+                     [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
+                        Generator& generator) { return make_bottleneck_resnet(options, group, generator); }}},
       .necks = {{"FPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
-                    Generator& generator) { return make_fpn(options, in_channels, generator); }}},
-      .view_transforms = {{"ViewTransfer",
-                           [](const NetworkOptions& options, const config::Network&, Generator& generator) {
-                             return make_view_transfer(options, generator);
-                           }}},
+                    Generator& generator) { return make_fpn(options, in_channels, generator); }},
+                {"GeneralizedLSSFPN",
+                 [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
+                    Generator& generator) { return make_generalized_lss_fpn(options, in_channels, generator); },
+                 judge_generalized_lss_fpn}},
+      .view_transforms = {{"ViewTransfer", [](const NetworkOptions& options, const config::Network&,
+                                              Generator& generator) { return make_view_transfer(options, generator); }},
+                          {"LiftSplat", make_lift_splat, judge_lift_splat}},
       .temporal_fusions = {{"VGGBlock", [](const NetworkOptions& options, const config::Temporal&,
                                            Generator& generator) { return make_vgg_block_fusion(options, generator); }},
                            {"ConvGRU", [](const NetworkOptions& options, const config::Temporal&,

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/near_names.h"
-#include "internal/clip_shapes.h"
+#include "data/clip_shapes.h"
 
 namespace bevgrad {
 

@@ -1,11 +1,10 @@
 // Where every point of the BEV grid appears in every camera's feature map.
 #pragma once
-#include <memory>
 #include <vector>
 
-#include "base/recent.h"
 #include "bev/bev_sampling.h"
 #include "geometry/camera.h"
+#include "models/camera/rig.h"
 #include "models/network_options.h"
 
 namespace bevgrad {
@@ -22,26 +21,9 @@ struct BevPoints {
 BevSamplingTable project_points(const BevPoints& points, const std::vector<BevSamplingGroup>& groups,
                                 const std::vector<Camera>& cameras);
 
-/// Tables of the rigs that were seen last: a rig's calibration rarely changes, and making a table costs more than using
-/// it. Safe to share between threads.
-class BevProjectionCache {
+class BevProjectionCache : public RigCache<BevSampling> {
  public:
   explicit BevProjectionCache(BevPoints points, size_t capacity = 32);
-
-  std::shared_ptr<const BevSampling> find(const std::vector<BevSamplingGroup>& groups,
-                                          const std::vector<Camera>& cameras);
-
- private:
-  struct Rig {
-    std::vector<BevSamplingGroup> groups;
-    std::vector<Camera> cameras;
-    bool operator==(const Rig& other) const;
-  };
-  struct RigHash {
-    size_t operator()(const Rig& rig) const;
-  };
-  BevPoints points_;
-  Recent<Rig, std::shared_ptr<const BevSampling>, RigHash> samplings_;
 };
 
 }  // namespace bevgrad

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "autograd/functions/pool.h"
+#include "models/basic_block.h"
+#include "models/bottleneck.h"
 #include "nn/init.h"
 
 namespace bevgrad {
@@ -20,8 +22,13 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
     const int64_t channels = options.width << i;
     auto layer = std::make_unique<Layer>();
     for (int64_t b = 0; b < options.blocks[static_cast<size_t>(i)]; ++b) {
-      layer->emplace(in_channels, channels, i > 0 && b == 0 ? 2 : 1);
-      in_channels = channels;
+      const int stride = i > 0 && b == 0 ? 2 : 1;
+      if (options.bottleneck) {
+        layer->emplace<Bottleneck>(in_channels, channels, stride);
+      } else {
+        layer->emplace<BasicBlock>(in_channels, channels, stride);
+      }
+      in_channels = layer_channels(i + 1);
     }
     register_module(fmt::format("layer{}", i + 1), *layer);
     layers_.push_back(std::move(layer));
@@ -29,9 +36,13 @@ ResNet::ResNet(const ResNetOptions& options, Generator& generator)
   init::reset_parameters_resnet(*this, generator);
 }
 
+int64_t ResNet::layer_channels(int layer) const {
+  return (options_.width << (layer - 1)) * (options_.bottleneck ? Bottleneck::kExpansion : 1);
+}
+
 std::vector<int64_t> ResNet::out_channels() const {
   std::vector<int64_t> channels;
-  for (const int tap : options_.taps) channels.push_back(options_.width << (tap - 1));
+  for (const int tap : options_.taps) channels.push_back(layer_channels(tap));
   return channels;
 }
 

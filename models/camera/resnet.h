@@ -1,9 +1,9 @@
-// The image backbone: ResNet's trunk of BasicBlocks with torchvision's names (conv1, bn1, layer1..4), without `fc`.
+// The image backbone: ResNet's trunk with torchvision's names (conv1, bn1, layer1..4), without `fc`.
 #pragma once
 #include <cstdint>
 #include <vector>
 
-#include "models/basic_block.h"
+#include "models/blocks.h"
 #include "models/network_parts.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
@@ -11,10 +11,11 @@
 namespace bevgrad {
 
 struct ResNetOptions {
-  int64_t width = 64;                          ///< channels of layer1; layers 2..4 double it
-  std::vector<int64_t> blocks = {3, 4, 6, 3};  ///< of layers 1..4; this is ResNet-34
-  bool stem_max_pool = true;                   ///< off: every output has twice the resolution
-  std::vector<int> taps = {2, 3, 4};           ///< layers whose outputs are returned, rising
+  int64_t width = 64;                          ///< channels of the stem and of layer1's blocks; layers 2..4 double it
+  std::vector<int64_t> blocks = {3, 4, 6, 3};  ///< of layers 1..4; this is ResNet-34, or -50 with bottlenecks
+  bool bottleneck = false;            ///< Bottleneck instead of BasicBlock: four times as many channels come out
+  bool stem_max_pool = true;          ///< off: every output has twice the resolution
+  std::vector<int> taps = {2, 3, 4};  ///< layers whose outputs are returned, rising
 };
 
 class ResNet : public Backbone {
@@ -26,7 +27,9 @@ class ResNet : public Backbone {
   std::vector<int64_t> out_channels() const override;
 
  private:
-  class Layer : public Sequential<BasicBlock> {};
+  class Layer : public Sequential<> {};
+
+  int64_t layer_channels(int layer) const;
 
   ResNetOptions options_;
   Conv2d conv1_;

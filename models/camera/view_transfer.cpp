@@ -16,21 +16,11 @@ ViewTransfer::ViewTransfer(int64_t in_channels, int64_t out_channels, const BevP
 }
 
 Tensor ViewTransfer::sample(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras) {
-  const auto batch = static_cast<int64_t>(cameras.size());
-  check(batch > 0, "view_transfer: there is no sample");
-  std::vector<BevSamplingGroup> groups;
-  for (const Tensor& feature : features) {
-    check(feature.dim() == 4 && feature.size(0) % batch == 0,
-          "view_transfer: a feature map {} does not hold the same number of cameras for {} samples",
-          to_string(feature.sizes()), batch);
-    groups.push_back({feature.size(0) / batch, feature.size(2), feature.size(3)});
-  }
-  std::vector<std::shared_ptr<const BevSampling>> samplings;
-  for (const std::vector<Camera>& rig : cameras) samplings.push_back(projections_.find(groups, rig));
-  return bev_sample(features, samplings);
+  return bev_sample(features, projections_.find_all(features, cameras));
 }
 
-Tensor ViewTransfer::forward(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras) {
+ViewTransformOutput ViewTransfer::forward(const std::vector<Tensor>& features,
+                                          const std::vector<std::vector<Camera>>& cameras) {
   const ModuleScope scope(*this);
   return tapped(*this, run(conv_, bn_, sample(features, cameras)));
 }

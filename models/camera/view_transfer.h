@@ -19,7 +19,8 @@ class ViewTransfer : public ViewTransform {
 
   /// features: per group [N*n_g,C,h,w], sample-major; cameras [N][all] in the groups' order, at the images' size.
   /// -> [N,out_channels,rows,columns] float32.
-  Tensor forward(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras) override;
+  ViewTransformOutput forward(const std::vector<Tensor>& features,
+                              const std::vector<std::vector<Camera>>& cameras) override;
   /// The sampled features alone, [N,heights*C,rows,columns].
   Tensor sample(const std::vector<Tensor>& features, const std::vector<std::vector<Camera>>& cameras);
 

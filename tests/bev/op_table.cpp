@@ -4,7 +4,7 @@ namespace bevgrad::testing {
 
 OpTable op_table() {
   OpTable table{"bev", {}, {{"warp_mask", "bev/warp.cpp"}}};
-  for (const auto& family : {bev_sample_cases(), warp_cases(), segment_max_cases()})
+  for (const auto& family : {bev_sample_cases(), lift_splat_cases(), warp_cases(), segment_max_cases()})
     table.rows.insert(table.rows.end(), family.begin(), family.end());
   return table;
 }

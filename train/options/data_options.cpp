@@ -16,6 +16,11 @@ std::vector<std::string> names(const Names& from) {
   return {from.begin(), from.end()};
 }
 
+/// Whether anything takes the LiDAR's points: the network, or a loss.
+bool needs_points(const config::Tasks& tasks) {
+  return tasks.enable_lidar() || tasks.depth().on();
+}
+
 std::vector<std::string> under_root(const config::Config& proto,
                                     const google::protobuf::RepeatedPtrField<std::string>& lists) {
   std::vector<std::string> paths;
@@ -65,7 +70,7 @@ DatasetOptions dataset_options(const config::Config& proto, bool training) {
     added.width = group.width();
   }
   options.labels = label_schema(proto);
-  options.load_points = proto.tasks().enable_lidar();
+  options.load_points = needs_points(proto.tasks());
   options.max_gap = proto.data().max_gap();
   options.ignore_never_seen = training && proto.loss().ignore_never_seen();
   return options;
@@ -171,7 +176,7 @@ SceneOptions scene_options(const Document& document) {
     }
   }
   options.labels = label_schema(proto);
-  options.has_lidar = proto.tasks().enable_lidar();
+  options.has_lidar = needs_points(proto.tasks());
   options.lidar.beams = generator.lidar_beams();
   options.lidar.points = generator.lidar_points();
   options.drive.frames = generator.frames();

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <string>
 
-#include "internal/clip_shapes.h"
+#include "data/clip_shapes.h"
 #include "internal/raster.h"
 
 namespace bevgrad::scene {

@@ -1,4 +1,4 @@
-#include "internal/clip_shapes.h"
+#include "data/clip_shapes.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,30 @@
+#include "models/bottleneck.h"
+
+namespace bevgrad {
+
+Bottleneck::Bottleneck(int64_t in_channels, int64_t channels, int stride)
+    : conv1_(in_channels, channels, {.kernel = 1, .bias = false}),
+      bn1_(channels),
+      conv2_(channels, channels, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
+      bn2_(channels),
+      conv3_(channels, kExpansion * channels, {.kernel = 1, .bias = false}),
+      bn3_(kExpansion * channels) {
+  register_module("conv1", conv1_);
+  register_module("bn1", bn1_);
+  register_module("conv2", conv2_);
+  register_module("bn2", bn2_);
+  register_module("conv3", conv3_);
+  register_module("bn3", bn3_);
+  if (stride == 1 && in_channels == kExpansion * channels) return;
+  downsample_ = std::make_unique<ResidualShortcut>(in_channels, kExpansion * channels, stride);
+  register_module("downsample", *downsample_);
+}
+
+Tensor Bottleneck::forward(const Tensor& x) {
+  const ModuleScope scope(*this);
+  const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
+  const Tensor y = run(conv2_, bn2_, run(conv1_, bn1_, x));
+  return tapped(*this, run(conv3_, bn3_, y, {.residual = shortcut, .relu = true}));
+}
+
+}  // namespace bevgrad
