@@ -13,7 +13,7 @@ namespace bevgrad::loading {
 /// (int64, zero-dimensional): the place of the folder's name among the sorted ones. Files lie at any depth below a
 /// class; those that end in none of `extensions` (".jpg", ...; upper or lower case) and hidden ones are left out.
 /// Samples are in the order of their paths.
-///   DatasetFolder set("pictures", {".jpg", ".png"}, [](auto& path) { return read_picture(path, {64, 64}); });
+///   DatasetFolder set("pictures", {".jpg", ".png"}, [](auto& path) { return decoded(path); });
 class DatasetFolder : public Dataset {
  public:
   /// `read` is called by several threads at once. Throws Error where a class has no file, or there is no class.
