@@ -14,7 +14,7 @@ void WeightAverage::update(const StateDict& state) {
     for (const auto& [name, tensor] : state) values_.emplace_back(name, ops::clone(tensor));
   check(values_.size() == state.size(), "weight average: {} tensors, the model has {}", values_.size(), state.size());
   const auto n = static_cast<double>(updates_++);
-  const double kept = std::min(decay_, (1 + n) / (10 + n));
+  const double kept = decay_ ? std::min(*decay_, (1 + n) / (10 + n)) : n / (n + 1);
   for (size_t i = 0; i < state.size(); ++i) {
     const Tensor &average = values_[i].second, &now = state[i].second;
     // By what is missing: nothing is added where nothing has changed.

@@ -34,6 +34,22 @@ TEST(WeightAverage, IsTheFormula) {
   }
 }
 
+TEST(WeightAverage, StochasticIsTheMean) {
+  Tensor weight = zeros({2}, {DType::Float64}), count = zeros({}, {DType::Int64});
+  const StateDict state = {{"w", weight}, {"n", count}};
+  WeightAverage average = WeightAverage::stochastic();
+  std::vector<double> sums = {0, 0};
+  for (int n = 1; n <= 30; ++n) {
+    const std::vector<double> now = {std::cos(n), 0.25 * n * n};
+    ops::copy_(weight, from_values(now, {2}, {DType::Float64}));
+    ops::copy_(count, full({}, n, {DType::Int64}));
+    average.update(state);
+    for (size_t i = 0; i < 2; ++i) sums[i] += now[i];
+    for (size_t i = 0; i < 2; ++i) ASSERT_NEAR(average.values()[0].second.to_vector()[i], sums[i] / n, 1e-12) << n;
+    ASSERT_EQ(average.values()[1].second.item(), n);
+  }
+}
+
 TEST(WeightAverage, WhatIsFrozenKeepsItsBits) {
   Tensor weight = from_values({0.1, 1.0 / 3, 1e-30, 7e20}, {4});
   const StateDict state = {{"w", weight}};
