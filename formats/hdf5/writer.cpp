@@ -1,6 +1,8 @@
 #include <unistd.h>
 
 #include <map>
+#include <optional>
+#include <set>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -22,6 +24,29 @@ struct Growing {
   Checksum checksum;
 };
 
+/// What all datasets and links of a file are made with: making these takes as long as a small dataset itself.
+struct Plans {
+  Plans() {
+    H5Pset_char_encoding(link, H5T_CSET_UTF8);
+    H5Pset_link_creation_order(group, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_fill_time(dataset, H5D_FILL_TIME_NEVER);
+    H5Pset_obj_track_times(dataset, false);
+  }
+
+  hid_t type_of(StoredDType dtype) {
+    auto& known = types[dtype];
+    if (!known.valid()) known = hdf5_type(dtype);
+    return known;
+  }
+
+  const Hdf5Id link{H5Pcreate(H5P_LINK_CREATE), H5Pclose};
+  const Hdf5Id group{H5Pcreate(H5P_GROUP_CREATE), H5Pclose};
+  const Hdf5Id dataset{H5Pcreate(H5P_DATASET_CREATE), H5Pclose};
+  const Hdf5Id scalar{H5Screate(H5S_SCALAR), H5Sclose};
+  const Hdf5Id text = hdf5_variable_text_type();
+  std::map<StoredDType, Hdf5Id> types;
+};
+
 }  // namespace
 
 struct Hdf5Writer::Impl {
@@ -35,10 +60,12 @@ struct Hdf5Writer::Impl {
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     file = Hdf5Id(H5Fcreate(target.temporary().c_str(), H5F_ACC_EXCL, creation, access), H5Fclose);
     check(file.valid(), "{}: cannot write (no such folder, or no right to)", path);
+    plans.emplace();
   }
   ~Impl() {
     const auto lock = lock_hdf5();
     growing.clear();
+    plans.reset();
     // What is given up frees its space first, so that the library can close it on a full disk too.
     if (file.valid() && ::truncate(target.temporary().c_str(), 0) != 0) file.release();
     file.reset();
@@ -49,25 +76,19 @@ struct Hdf5Writer::Impl {
     fail("{}: /{}: {}", target.path(), printable(object), fmt::format(format, std::forward<Args>(args)...));
   }
 
-  Hdf5Id link_plan() const {
-    Hdf5Id plan(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
-    H5Pset_char_encoding(plan, H5T_CSET_UTF8);
-    return plan;
-  }
-
   /// Makes the groups of a path that are not there yet.
   void make_groups(std::string_view path) {
+    if (groups.contains(path)) return;
     std::string partial;
     size_t begin = 0;
     while (begin < path.size()) {
       const size_t end = std::min(path.find('/', begin), path.size());
       partial += (partial.empty() ? "" : "/") + std::string(path.substr(begin, end - begin));
       begin = end + 1;
-      if (H5Lexists(file, partial.c_str(), H5P_DEFAULT) > 0) continue;
-      const Hdf5Id plan(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
-      H5Pset_link_creation_order(plan, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-      const Hdf5Id group(H5Gcreate2(file, partial.c_str(), link_plan(), plan, H5P_DEFAULT), H5Gclose);
+      if (groups.contains(partial) || H5Lexists(file, partial.c_str(), H5P_DEFAULT) > 0) continue;
+      const Hdf5Id group(H5Gcreate2(file, partial.c_str(), plans->link, plans->group, H5P_DEFAULT), H5Gclose);
       if (!group.valid()) wrong(partial, "the group cannot be made (disk full, or a dataset of that name)");
+      groups.insert(partial);
     }
   }
 
@@ -78,10 +99,8 @@ struct Hdf5Writer::Impl {
     const Hdf5Id space(counts.empty() ? H5Screate(H5S_SCALAR)
                                       : H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr),
                        H5Sclose);
-    const Hdf5Id plan(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-    H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER);
-    H5Pset_obj_track_times(plan, false);
-    Hdf5Id dataset(H5Dcreate2(file, std::string(name).c_str(), type, space, link_plan(), plan, H5P_DEFAULT), H5Dclose);
+    Hdf5Id dataset(H5Dcreate2(file, std::string(name).c_str(), type, space, plans->link, plans->dataset, H5P_DEFAULT),
+                   H5Dclose);
     if (!dataset.valid()) wrong(name, "cannot be made (disk full, or there already)");
     return dataset;
   }
@@ -91,20 +110,18 @@ struct Hdf5Writer::Impl {
     out.dtype = dtype;
     out.total = static_cast<uint64_t>(numel(sizes));
     for (const int64_t size : sizes) out.counts.push_back(static_cast<hsize_t>(size));
-    out.dataset = make_dataset(name, hdf5_type(dtype), out.counts);
-    if (needs_dtype_attribute(dtype)) put_text(out.dataset, name, "dtype", bevgrad::name(dtype));
+    out.dataset = make_dataset(name, plans->type_of(dtype), out.counts);
+    if (needs_dtype_attribute(dtype)) add_text(out.dataset, name, "dtype", bevgrad::name(dtype));
     return out;
   }
 
   void extend(Growing& to, std::string_view name, std::span<const std::byte> bytes) {
-    const Hdf5Id type = hdf5_type(to.dtype);
+    const hid_t type = plans->type_of(to.dtype);
     const uint64_t count = bytes.size() / item_size(to.dtype);
-    bool written = true;
-    if (to.counts.empty()) {
-      written = H5Dwrite(to.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0;
-    }
+    const bool whole = to.written == 0 && count == to.total;
+    bool written = !whole || H5Dwrite(to.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0;
     const std::byte* from = bytes.data();
-    for (const Hdf5Box& box : boxes_of(to.counts, to.written, to.written + count)) {
+    for (const Hdf5Box& box : boxes_of(to.counts, whole ? to.total : to.written, to.written + count)) {
       const Hdf5Id space(H5Dget_space(to.dataset), H5Sclose);
       H5Sselect_hyperslab(space, H5S_SELECT_SET, box.offsets.data(), nullptr, box.counts.data(), nullptr);
       const Hdf5Id memory(H5Screate_simple(static_cast<int>(box.counts.size()), box.counts.data(), nullptr), H5Sclose);
@@ -123,7 +140,7 @@ struct Hdf5Writer::Impl {
   }
 
   void finish(Growing& done, std::string_view name) {
-    put_text(done.dataset, name, kChecksumAttribute, done.checksum.text());
+    add_text(done.dataset, name, kChecksumAttribute, done.checksum.text());
     done.dataset.reset();
   }
 
@@ -134,21 +151,29 @@ struct Hdf5Writer::Impl {
     return id;
   }
 
-  void put(hid_t object, std::string_view name, const std::string& attribute, hid_t type, const void* value) {
-    H5Adelete(object, attribute.c_str());
-    const Hdf5Id space(H5Screate(H5S_SCALAR), H5Sclose);
-    const Hdf5Id id(H5Acreate2(object, attribute.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  /// An attribute that the object does not have yet.
+  void add(hid_t object, std::string_view name, const std::string& attribute, hid_t type, const void* value) {
+    const Hdf5Id id(H5Acreate2(object, attribute.c_str(), type, plans->scalar, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
     if (!id.valid() || H5Awrite(id, type, value) < 0) wrong(name, "attribute '{}' cannot be written", attribute);
   }
 
-  void put_text(hid_t object, std::string_view name, const std::string& attribute, std::string_view text) {
+  void add_text(hid_t object, std::string_view name, const std::string& attribute, std::string_view text) {
     const std::string terminated(text);
     const char* pointer = terminated.c_str();
-    put(object, name, attribute, hdf5_variable_text_type(), &pointer);
+    add(object, name, attribute, plans->text, &pointer);
+  }
+
+  /// An object whose attribute of this name, if there is one, is gone.
+  Hdf5Id without(std::string_view object, const std::string& attribute) {
+    Hdf5Id id = open_object(object);
+    H5Adelete(id, attribute.c_str());
+    return id;
   }
 
   AtomicPath target;
   Hdf5Id file;
+  std::optional<Plans> plans;
+  std::set<std::string, std::less<>> groups;  // that were made
   EarlyWriteback writeback;
   std::map<std::string, Growing, std::less<>> growing;
 };
@@ -184,7 +209,7 @@ void Hdf5Writer::write_text(std::string_view dataset, std::string_view text) {
   }
   Checksum checksum;
   checksum.update(std::as_bytes(std::span(text)));
-  impl_->put_text(id, dataset, kChecksumAttribute, checksum.text());
+  impl_->add_text(id, dataset, kChecksumAttribute, checksum.text());
 }
 
 void Hdf5Writer::link(std::string_view existing, std::string_view dataset) {
@@ -192,7 +217,7 @@ void Hdf5Writer::link(std::string_view existing, std::string_view dataset) {
   const size_t slash = dataset.rfind('/');
   if (slash != std::string_view::npos) impl_->make_groups(dataset.substr(0, slash));
   if (H5Lcreate_hard(impl_->file, std::string(existing).c_str(), impl_->file, std::string(dataset).c_str(),
-                     impl_->link_plan(), H5P_DEFAULT) < 0) {
+                     impl_->plans->link, H5P_DEFAULT) < 0) {
     impl_->wrong(dataset, "cannot be linked to /{}", printable(existing));
   }
 }
@@ -220,17 +245,17 @@ void Hdf5Writer::write_rows(std::string_view dataset, const Tensor& rows) {
 
 void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, std::string_view text) {
   const auto lock = lock_hdf5();
-  impl_->put_text(impl_->open_object(object), object, name, text);
+  impl_->add_text(impl_->without(object, name), object, name, text);
 }
 
 void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, int64_t value) {
   const auto lock = lock_hdf5();
-  impl_->put(impl_->open_object(object), object, name, H5T_STD_I64LE, &value);
+  impl_->add(impl_->without(object, name), object, name, H5T_STD_I64LE, &value);
 }
 
 void Hdf5Writer::set_attribute(std::string_view object, const std::string& name, double value) {
   const auto lock = lock_hdf5();
-  impl_->put(impl_->open_object(object), object, name, H5T_IEEE_F64LE, &value);
+  impl_->add(impl_->without(object, name), object, name, H5T_IEEE_F64LE, &value);
 }
 
 void Hdf5Writer::commit() {

@@ -1,6 +1,7 @@
 """The neutral folder that `bevgrad import-folder` reads: a JSON a sequence, pictures and points as files beside it. The same
 frames as a DatasetWriter's; what it is for: data that others shall read, too, or that is looked through before it is imported."""
 import json
+import re
 import shutil
 import struct
 import zlib
@@ -109,7 +110,10 @@ class FolderWriter:
         require({**made, "sensor2ego": 0} == {**known, "sensor2ego": 0},
                 f"'{key}': camera '{camera.name}' has another calibration than in the sequence's other frames")
         is_jpeg = camera.HasField("jpeg")
-        out = {"image": f"images/{camera.name}/{stem}.{'jpg' if is_jpeg else 'png'}"}
+        # A name that is no plain file name, a path for example, gives its pictures' folder a number.
+        plain = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", camera.name)
+        folder = camera.name if plain else f"camera.{list(sequence['cameras']).index(camera.name)}"
+        out = {"image": f"images/{folder}/{stem}.{'jpg' if is_jpeg else 'png'}"}
         self._file(out["image"]).write_bytes(camera.jpeg if is_jpeg else _png(camera))
         if made["sensor2ego"] != known["sensor2ego"]:
             out["sensor2ego"] = made["sensor2ego"]

@@ -72,7 +72,8 @@ class Frame:
         rgb, uint8 [height, width, 3]. model: "pinhole" with k1, k2, p1, p2, k3, or "fisheye" (OpenCV's) with k1..k4 and
         fov, the whole field of view in radians. sensor2ego: 4x4; sensor frame x right, y down, z forward."""
         at = f"camera '{name}': "
-        require(name and name not in [c.name for c in self.record.cameras], f"{at}a name of its own is expected")
+        require(name.isprintable() and 0 < len(name.encode()) <= 200 and name not in [c.name for c in self.record.cameras],
+                f"{at}a name of its own, of 1 to 200 printable characters, is expected")
         require(model in ("pinhole", "fisheye"), f"{at}model is '{model}', expected pinhole or fisheye")
         require((jpeg is None) != (rgb is None), f"{at}expected jpeg or rgb")
         camera = Camera(name=name, group=group, model=1 if model == "pinhole" else 2)
@@ -120,6 +121,7 @@ class Frame:
             points = np.asarray(shape.points, dtype=np.float32)
             require(points.ndim == 2 and points.shape[1] == 2 and len(points) > 0,
                     f"{field}[{i}]: points have the shape {points.shape}, expected [P, 2]")
+            require(not shape.closed or len(points) >= 3, f"{field}[{i}]: {len(points)} points, expected at least 3 of a polygon")
             require(np.isfinite(points).all() and np.abs(points).max() <= FAR, f"{field}[{i}]: a point is not finite or too far")
             new = stored.add(closed=shape.closed, width=number(shape.width, 0, FAR, f"{field}[{i}].width"))
             setattr(new, "class", list(names).index(shape.label))

@@ -170,6 +170,29 @@ def test_a_folder_fits_its_schema(tmp_path):
     jsonschema.Draft202012Validator.check_schema(json.loads((ROOT / "data/neutral/map.schema.json").read_text()))
 
 
+@pytest.mark.parametrize("name", ["../../out", "..", "/abs", "a/b", "front 1"])
+def test_a_cameras_name_never_leads_out_of_the_folder(tmp_path, name):
+    with FolderWriter(tmp_path / "a/b/out") as folder:
+        one = Frame(sequence=0, timestamp=1.0, ego_pose=np.eye(4))
+        one.add_camera(name, MOUNT, (50, 50, 31.5, 23.5), rgb=np.zeros((48, 64, 3), np.uint8))
+        folder.add("k", one)
+    written = json.loads((tmp_path / "a/b/out/000000.json").read_text())
+    assert written["frames"][0]["cameras"][name]["image"] == "images/camera.0/000000/000000.png"
+    assert (tmp_path / "a/b/out/images/camera.0/000000/000000.png").is_file()
+    assert [p.name for p in tmp_path.iterdir()] == ["a"] and [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\0", "x" * 201])
+def test_a_cameras_name_is_text(name):
+    with pytest.raises(ValueError, match="1 to 200 printable characters"):
+        frame().add_camera(name, MOUNT, (50, 50, 31.5, 23.5), rgb=np.zeros((48, 64, 3), np.uint8))
+
+
+def test_a_polygon_has_three_points():
+    with pytest.raises(ValueError, match=r"road_shapes\[0\]: 2 points, expected at least 3 of a polygon"):
+        frame().label_road(["Curb"], [Shape("Curb", [(0, 0), (1, 0)], closed=True)])
+
+
 def test_the_example_is_a_sound_dataset(tmp_path):
     run_example(tmp_path / "out")
     assert len(records(tmp_path / "out")) == 49
