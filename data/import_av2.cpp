@@ -218,16 +218,15 @@ ImportAv2Report import_av2(const std::string& folder, const ImportAv2Options& op
   const std::set<std::string> cameras(options.cameras.begin(), options.cameras.end());
   if (cameras.size() != options.cameras.size()) throw UsageError("cameras: a name is there twice");
   ImportAv2Report report;
-  Av2Import import(options, report);
+  Av2Import importer(options, report);
   DatasetFolder out(folder);
   for (size_t i = 0; i < options.logs.size(); ++i)
-    import.add_log(options.logs[i], static_cast<int64_t>(i),
-                   [&](const std::string& key, const std::string& bytes) { out.put(key, bytes);
-});
-check(out.size() > 0, "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
-import.add_remarks();
-out.finish();
-return report;
+    importer.add_log(options.logs[i], static_cast<int64_t>(i),
+                     [&](const std::string& key, const std::string& bytes) { out.put(key, bytes); });
+  check(out.size() > 0, "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
+  importer.add_remarks();
+  out.finish();
+  return report;
 }  // namespace bevgrad
 
 }  // namespace bevgrad

@@ -311,16 +311,16 @@ ImportFolderReport import_folder(const std::string& folder, const ImportFolderOp
   std::sort(sequences.begin(), sequences.end());
   check(!sequences.empty(), "{}: holds no *.json, expected a sequence each (docs/neutral_folder.md)", options.folder);
   ImportFolderReport report;
-  FolderImport import(options, report);
+  FolderImport importer(options, report);
   DatasetFolder out(folder);
   for (size_t i = 0; i < sequences.size(); ++i)
-    import.add(sequences[i], static_cast<int64_t>(i),
-               [&](const std::string& key, const std::string& bytes, const std::vector<std::string>& lists) {
-                 out.put(key, bytes, lists);
-});
-import.add_remarks();
-report.by_list = out.finish();
-return report;
+    importer.add(sequences[i], static_cast<int64_t>(i),
+                 [&](const std::string& key, const std::string& bytes, const std::vector<std::string>& lists) {
+                   out.put(key, bytes, lists);
+                 });
+  importer.add_remarks();
+  report.by_list = out.finish();
+  return report;
 }  // namespace bevgrad
 
 }  // namespace bevgrad

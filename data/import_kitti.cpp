@@ -252,10 +252,10 @@ ImportKittiReport import_kitti(const std::string& folder, const ImportKittiOptio
     throw UsageError("cameras: expected numbers from 0 to 3, each once");
   ImportKittiReport report;
   DatasetFolder out(folder);
-  KittiImport import(options, out, report);
-  for (const std::string& source : options.folders) import.add(source);
+  KittiImport importer(options, out, report);
+  for (const std::string& source : options.folders) importer.add(source);
   check(out.size() > 0, "import: no frame has a LiDAR file");
-  import.add_remarks();
+  importer.add_remarks();
   out.finish();
   return report;
 }

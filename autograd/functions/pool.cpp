@@ -5,11 +5,11 @@
 
 #include "autograd/functions/arrange.h"
 #include "autograd/functions/conv.h"
-#include "autograd/functions/linear.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/windows.h"
+#include "functions/internal/windows_sum.h"
 #include "tensor/backend.h"
 
 namespace bevgrad {
@@ -72,14 +72,13 @@ void check_adaptive(const char* op, const Tensor& x, Pair size) {
         to_string(x.sizes()));
 }
 
-// [size, outputs]: the weight of each place in each window's mean.
-Tensor averaging(int64_t size, int64_t outputs, const Tensor& like) {
-  std::vector<double> weights(static_cast<size_t>(size * outputs), 0.0);
+std::vector<WeightedWindow> averaging(int64_t size, int64_t outputs) {
+  std::vector<WeightedWindow> windows;
   for (int64_t o = 0; o < outputs; ++o) {
-    const int64_t begin = window_begin(o, size, outputs), end = window_end(o, size, outputs);
-    for (int64_t i = begin; i < end; ++i) weights[i * outputs + o] = 1.0 / static_cast<double>(end - begin);
+    const int64_t begin = window_begin(o, size, outputs), count = window_end(o, size, outputs) - begin;
+    windows.push_back({begin, std::vector<double>(static_cast<size_t>(count), 1.0 / static_cast<double>(count))});
   }
-  return from_values(weights, {size, outputs}, {like.dtype(), {}, like.device()});
+  return windows;
 }
 
 Tensor max_of_windows(const Tensor& x, int dim, int64_t outputs) {
@@ -151,7 +150,7 @@ Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& o) {
   return mul(sums, from_values(reciprocals, {rows, columns}, {sums.dtype(), {}, x.device()}));
 }
 
-// A mean of each dimension in turn is a product with a matrix; where windows are of one size it is avg_pool2d.
+// A mean of each dimension in turn; where windows are of one size it is avg_pool2d.
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair size) {
   check_adaptive("adaptive_avg_pool2d", x, size);
   if (size == 1) return mean(x, {2, 3}, true);
@@ -159,8 +158,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, Pair size) {
   if (h % size.h == 0 && w % size.w == 0)
     return avg_pool2d(x, {.kernel = {static_cast<int>(h / size.h), static_cast<int>(w / size.w)}});
   const Tensor wide = x.dtype() == DType::Float64 ? x : to(x, DType::Float32);
-  const Tensor rows = matmul(transpose(wide, 2, 3), averaging(h, size.h, wide));  // [N,C,W,OH]
-  return to(matmul(transpose(rows, 2, 3), averaging(w, size.w, wide)), x.dtype());
+  return to(sum_windows(sum_windows(wide, 2, averaging(h, size.h)), 3, averaging(w, size.w)), x.dtype());
 }
 
 // Along each row first, so that the first of equal maxima is the first in the order of rows.

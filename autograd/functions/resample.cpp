@@ -4,14 +4,12 @@
 #include <cmath>
 
 #include "autograd/functions/interpolate.h"
-#include "autograd/functions/linear.h"
 #include "autograd/functions/pool.h"
 #include "autograd/functions/shape.h"
+#include "functions/internal/windows_sum.h"
 
 namespace bevgrad {
 namespace {
-
-using Weights = std::vector<double>;
 
 double linear_kernel(double x) {
   return std::max(0.0, 1 - std::abs(x));
@@ -24,48 +22,48 @@ double cubic_kernel(double x, double a) {
   return 0;
 }
 
-// What an output position weighs each input position with.
-Weights weights_of(int64_t output, int64_t in, int64_t out, const InterpolateOptions& o) {
-  Weights weights(static_cast<size_t>(in), 0.0);
+// The input positions that an output position reads.
+WeightedWindow window_of(int64_t output, int64_t in, int64_t out, const InterpolateOptions& o) {
   const double i = static_cast<double>(output);
   const bool cubic = o.mode == InterpolateMode::Bicubic;
   double scale = static_cast<double>(in) / static_cast<double>(out);
   if (o.align_corners) scale = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
   if (o.mode == InterpolateMode::NearestExact) {
-    weights[std::min(in - 1, static_cast<int64_t>((i + 0.5) * scale))] = 1;
-    return weights;
+    return {std::min(in - 1, static_cast<int64_t>((i + 0.5) * scale)), {1.0}};
   }
   if (o.antialias) {
     const double wide = std::max(scale, 1.0), centre = scale * (i + 0.5), reach = (cubic ? 2.0 : 1.0) * wide;
     const auto first = std::max<int64_t>(static_cast<int64_t>(centre - reach + 0.5), 0);
     const auto last = std::min<int64_t>(static_cast<int64_t>(centre + reach + 0.5), in);
+    WeightedWindow window{first, {}};
     double total = 0;
     for (int64_t p = first; p < last; ++p) {
       const double x = (static_cast<double>(p) - centre + 0.5) / wide;
-      total += weights[p] = cubic ? cubic_kernel(x, -0.5) : linear_kernel(x);
+      total += window.weights.emplace_back(cubic ? cubic_kernel(x, -0.5) : linear_kernel(x));
     }
-    for (double& weight : weights) weight /= total;
-    return weights;
+    for (double& weight : window.weights) weight /= total;
+    return window;
   }
   double at = o.align_corners ? i * scale : (i + 0.5) * scale - 0.5;
   if (!cubic) at = std::max(at, 0.0);
   const auto base = static_cast<int64_t>(std::floor(at));
   const double fraction = at - static_cast<double>(base);
-  for (int64_t p = base - (cubic ? 1 : 0); p <= base + (cubic ? 2 : 1); ++p) {
+  const int64_t before = cubic ? 1 : 0, after = cubic ? 2 : 1;
+  const int64_t first = std::clamp<int64_t>(base - before, 0, in - 1);
+  WeightedWindow window{
+      first, std::vector<double>(static_cast<size_t>(std::clamp<int64_t>(base + after, 0, in - 1) - first + 1), 0.0)};
+  for (int64_t p = base - before; p <= base + after; ++p) {
     const double x = fraction - static_cast<double>(p - base);
-    weights[std::clamp<int64_t>(p, 0, in - 1)] += cubic ? cubic_kernel(x, -0.75) : linear_kernel(x);
+    window.weights[static_cast<size_t>(std::clamp<int64_t>(p, 0, in - 1) - first)] +=
+        cubic ? cubic_kernel(x, -0.75) : linear_kernel(x);
   }
-  return weights;
+  return window;
 }
 
-// [in, out]
-Tensor matrix(int64_t in, int64_t out, const InterpolateOptions& options, const Tensor& like) {
-  Weights values(static_cast<size_t>(in * out));
-  for (int64_t o = 0; o < out; ++o) {
-    const Weights column = weights_of(o, in, out, options);
-    for (int64_t i = 0; i < in; ++i) values[i * out + o] = column[i];
-  }
-  return from_values(values, {in, out}, {like.dtype(), {}, like.device()});
+std::vector<WeightedWindow> windows_of(int64_t in, int64_t out, const InterpolateOptions& options) {
+  std::vector<WeightedWindow> windows;
+  for (int64_t o = 0; o < out; ++o) windows.push_back(window_of(o, in, out, options));
+  return windows;
 }
 
 }  // namespace
@@ -83,9 +81,8 @@ Tensor interpolate(const Tensor& x, Pair size, const InterpolateOptions& options
   if (options.mode == InterpolateMode::Bilinear && !options.align_corners && !options.antialias)
     return interpolate_bilinear(x, size.h, size.w);
   const Tensor wide = x.dtype() == DType::BFloat16 ? to(x, DType::Float32) : x;
-  const Tensor along = matmul(wide, matrix(x.size(3), size.w, options, wide));
-  const Tensor down = matmul(transpose(along, 2, 3), matrix(x.size(2), size.h, options, wide));
-  return to(transpose(down, 2, 3), x.dtype());
+  const Tensor along = sum_windows(wide, 3, windows_of(x.size(3), size.w, options));
+  return to(sum_windows(along, 2, windows_of(x.size(2), size.h, options)), x.dtype());
 }
 
 }  // namespace bevgrad

@@ -407,6 +407,13 @@ PythonValue* place_of(const std::vector<PythonToken>& tokens, size_t& at, Python
 
 }  // namespace
 
+PythonValue::PythonValue() = default;
+PythonValue::PythonValue(const PythonValue& other) = default;
+PythonValue::PythonValue(PythonValue&& other) noexcept = default;
+PythonValue& PythonValue::operator=(const PythonValue& other) = default;
+PythonValue& PythonValue::operator=(PythonValue&& other) noexcept = default;
+PythonValue::~PythonValue() = default;
+
 const PythonValue* PythonValue::find(const std::string& name) const {
   for (const auto& [known, value] : members)
     if (known == name) return &value;

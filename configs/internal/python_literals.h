@@ -16,6 +16,14 @@ struct PythonValue {
   std::vector<std::pair<std::string, PythonValue>> members;  ///< of dicts, in order; the last of a name counts
   int line = 0;
 
+  // Made and copied where the type is complete, as its members are pairs with it.
+  PythonValue();
+  PythonValue(const PythonValue& other);
+  PythonValue(PythonValue&& other) noexcept;
+  PythonValue& operator=(const PythonValue& other);
+  PythonValue& operator=(PythonValue&& other) noexcept;
+  ~PythonValue();
+
   bool is_number() const { return kind == Kind::Bool || kind == Kind::Integer || kind == Kind::Float; }
   const PythonValue* find(const std::string& name) const;
 };

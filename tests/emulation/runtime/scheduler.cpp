@@ -207,8 +207,8 @@ void keep_working() {
         all.changed.notify_all();
       }
     });
-    // What is queued may use oneDNN's cache of primitives, which goes at the end of the process: made before the handler,
-    // it goes after the worker.
+    // What is queued may use oneDNN's cache of primitives, which goes at the end of the process: made before the
+    // handler, it goes after the worker.
     int capacity = 0;
     dnnl_get_primitive_cache_capacity(&capacity);
     std::atexit([] {
