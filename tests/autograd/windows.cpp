@@ -16,25 +16,26 @@ struct WindowCase {
 
 TEST(Windows, WhatIsNotANumberOrInfiniteStaysInsideItsWindows) {
   // On a 5x7 map the place (1, 2) is in the first two rows' and columns' windows, and far from the last ones.
-  const std::vector<WindowCase> cases = {{"adaptive_avg_pool2d",
-                                          [](const Tensor& x) {
-                                            return adaptive_avg_pool2d(x, {2, 3});
-                                          }},
-                                         {"area",
-                                          [](const Tensor& x) {
-                                            return interpolate(x, {3, 4}, {.mode = InterpolateMode::Area});
-                                          }},
-                                         {"bicubic",
-                                          [](const Tensor& x) {
-                                            return interpolate(x, {9, 13}, {.mode = InterpolateMode::Bicubic});
-                                          }},
-                                         {"corners",
-                                          [](const Tensor& x) {
-                                            return interpolate(x, {9, 13}, {.align_corners = true});
-                                          }},
-                                         {"antialias", [](const Tensor& x) {
-                                            return interpolate(x, {3, 4}, {.antialias = true});
-                                          }}};
+  const std::vector<WindowCase> cases = {
+      {"adaptive_avg_pool2d",
+       [](const Tensor& x) {
+         return adaptive_avg_pool2d(x, {2, 3});
+       }},
+      {"area",
+       [](const Tensor& x) {
+         return interpolate(x, {3, 4}, {.mode = InterpolateMode::Area});
+       }},
+      {"bicubic",
+       [](const Tensor& x) {
+         return interpolate(x, {9, 13}, {.mode = InterpolateMode::Bicubic});
+       }},
+      {"corners",
+       [](const Tensor& x) {
+         return interpolate(x, {9, 13}, {.mode = InterpolateMode::Bilinear, .align_corners = true});
+       }},
+      {"antialias", [](const Tensor& x) {
+         return interpolate(x, {3, 4}, {.mode = InterpolateMode::Bilinear, .antialias = true});
+       }}};
   for (const WindowCase& tried : cases) {
     SCOPED_TRACE(tried.name);
     for (const double special : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
