@@ -92,7 +92,8 @@ void Trainer::log_line(const StepReport& report, const Progress& progress, const
   const int cores = options_.cores > 0 ? options_.cores : static_cast<int>(std::thread::hardware_concurrency());
   for (const std::string& warning :
        {pace.slow_rank.look(ranks, pace.steps),
-        pace.slow_data.look(waited, elapsed, document_.proto.train().num_workers(), cores, !cached_.empty())})
+        pace.slow_data.look(waited, elapsed, pace.steps, document_.proto.train().num_workers(), cores,
+                            !cached_.empty())})
     if (!warning.empty()) log_.warn(fmt::format("step {}: {}", global_step_, warning));
   records_->add(global_step_, scalars);
 }

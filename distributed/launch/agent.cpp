@@ -12,6 +12,7 @@
 #include "distributed/tcp_store.h"
 #include "launch/internal/crew.h"
 #include "launch/internal/elastic_agent.h"
+#include "launch/internal/repeated_failure.h"
 
 namespace bevgrad {
 namespace {
@@ -67,16 +68,11 @@ class Agent {
     return fmt::format("/launch/{}/{}/{}", options_.run_id, attempt, name);
   }
 
-  /// Whether the processes of this machine failed as in the try before, with the same words, and have saved nothing new
-  /// in between: then another try would end alike.
-  bool fails_again() {
-    const std::string message = crew_.earliest_note().first;
+  /// Why another try is hopeless, after a failure of this machine's processes.
+  std::string hopeless() {
     std::string saved, lost;
     watch_store([&] { saved = store_->peek(saved_step_key(options_.run_id)); }, lost);
-    const std::pair<std::string, std::string> now = {message, saved};
-    const bool again = !message.empty() && !saved.empty() && now == last_failure_;
-    last_failure_ = now;
-    return again;
+    return failures_.hopeless(crew_.earliest_note().first, crew_.short_failure(), saved);
   }
 
   Outcome try_once(int attempt) {
@@ -133,13 +129,12 @@ class Agent {
     outcome.may_restart = lost.empty() && !crew_.has_mistake() && !elsewhere.starts_with("2 ");
     if (outcome.succeeded || crew_.signal() != 0) return outcome;
     if (failed) say(crew_.describe_failure());
-    if (failed && fails_again()) watch_store([&] { store_->set(key(attempt, "again"), last_failure_.second); }, lost);
+    std::string reason = failed ? hopeless() : "";
+    if (!reason.empty()) watch_store([&] { store_->set(key(attempt, "hopeless"), reason); }, lost);
     if (lost.empty() && options_.nnodes > 1) meet(attempt, outcome);
-    std::string step;
-    watch_store([&] { step = store_->peek(key(attempt, "again")); }, lost);
-    if (!step.empty() && outcome.may_restart) {
-      say(fmt::format("the same failure as in the try before, and {}",
-                      step == "-1" ? "no checkpoint yet" : fmt::format("no checkpoint since that of step {}", step)));
+    watch_store([&] { reason = store_->peek(key(attempt, "hopeless")); }, lost);
+    if (!reason.empty() && outcome.may_restart) {
+      say(reason);
       outcome.may_restart = false;
     }
     return outcome;
@@ -227,7 +222,7 @@ class Agent {
   std::unique_ptr<StoreServer> server_;
   std::unique_ptr<StoreClient> store_;
   int port_ = 0;
-  std::pair<std::string, std::string> last_failure_;  // what was said, and the newest checkpoint's step
+  RepeatedFailure failures_;
   Clock::time_point last_look_, started_;
   int64_t beats_ = 0;
   std::map<int, std::pair<std::string, Clock::time_point>> seen_;

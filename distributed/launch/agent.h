@@ -37,7 +37,7 @@ struct LaunchOptions {
 /// status is then 130 or 143. SIGUSR1 and SIGUSR2 are passed on without a limit of time; processes that end by them
 /// with 138 or 140 have not failed. A process that ends with another status than 0 ends all; with `max_restarts` left,
 /// all are started again, with TORCHELASTIC_RESTART_COUNT one higher, unless the status was 2 (a mistake in the call),
-/// or the failure is that of the try before and the run has got no further (saved_step_key) in between.
+/// or the failure comes again and the run has got no further (saved_step_key) in between (RepeatedFailure).
 int launch(const LaunchOptions& options);
 
 }  // namespace bevgrad

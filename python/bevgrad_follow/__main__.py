@@ -4,9 +4,48 @@ import sys
 import time
 from pathlib import Path
 
-from .mlflow_sink import MlflowSink, SinkError
+from .mlflow_sink import MlflowSink, RefusedError, SinkError
 from .run_folder import Numbers, fields, is_done
 from .wandb_sink import WandbSink
+
+
+def make_sinks(options, folder, begun):
+    sinks = []
+    if options.mlflow:
+        sinks.append(MlflowSink(options.mlflow, options.experiment, str(folder), begun, fields(folder)))
+    if options.wandb:
+        sinks.append(WandbSink(options.wandb, str(folder), begun, fields(folder)))
+    return sinks
+
+
+def follow(folder, options):
+    numbers, waiting, sinks, begun = Numbers(folder), [], [], None
+    while True:
+        done = is_done(folder)  # before the lines are read: none comes after
+        try:
+            lines = numbers.new_lines()
+            waiting = waiting + lines if numbers.begun == begun else lines
+            if numbers.begun != begun:
+                # The first training, or another one in the same folder: its lines are the ones that came now.
+                for sink in sinks:
+                    sink.finish()
+                sinks = make_sinks(options, folder, numbers.begun) if numbers.begun else []
+                begun = numbers.begun
+            for sink in sinks:
+                sink.add(waiting)
+            waiting = []
+        except RefusedError:
+            raise
+        except SinkError as error:
+            if options.once:
+                raise
+            print(f"bevgrad_follow: {error}; trying again", file=sys.stderr)
+        if not waiting and (done or options.once):
+            break
+        time.sleep(options.interval)
+    if done:
+        for sink in sinks:
+            sink.finish()
 
 
 def main():
@@ -23,30 +62,8 @@ def main():
         parser.error(f"{folder}: there is no such folder")
     if not options.mlflow and not options.wandb:
         parser.error("where to: --mlflow ADDRESS or --wandb PROJECT")
-    numbers, waiting = Numbers(folder), []
     try:
-        sinks = []
-        if options.mlflow:
-            sinks.append(MlflowSink(options.mlflow, options.experiment, str(folder), fields(folder)))
-        if options.wandb:
-            sinks.append(WandbSink(options.wandb, str(folder), fields(folder)))
-        while True:
-            done = is_done(folder)  # before the lines are read: none comes after
-            waiting += numbers.new_lines()
-            try:
-                for sink in sinks:
-                    sink.add(waiting)
-                waiting = []
-            except SinkError as error:
-                if options.once:
-                    raise
-                print(f"bevgrad_follow: {error}; trying again", file=sys.stderr)
-            if not waiting and (done or options.once):
-                break
-            time.sleep(options.interval)
-        if done:
-            for sink in sinks:
-                sink.finish()
+        follow(folder, options)
     except KeyboardInterrupt:
         return 130
     except (SinkError, ImportError) as error:

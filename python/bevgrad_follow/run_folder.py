@@ -6,38 +6,52 @@ from pathlib import Path
 
 
 class Numbers:
-    """The lines of scalars.jsonl, each once, as they are written."""
+    """The lines of scalars.jsonl as they are written. A run that goes on from an earlier checkpoint cuts the file and writes
+    the steps behind it again: then all lines come once more. One that begins anew in the folder changes `begun`."""
 
     def __init__(self, folder):
         self.path = Path(folder) / "scalars.jsonl"
         self.offset = 0
+        self.last = b""  # the line before the offset
+        self.begun = None  # the time of the first line, "" while there is none
 
     def new_lines(self):
         """[(step, seconds since 1970, {name: value})] since the last call; numbers that are not finite are left out."""
-        if not self.path.exists():
+        try:
+            file = open(self.path, "rb")
+        except FileNotFoundError:
             return []
-        size = self.path.stat().st_size
-        if size < self.offset:  # a run that goes on from an earlier checkpoint has cut the file
-            self.offset = 0
-        with open(self.path, "rb") as file:
+        with file:
+            first = file.readline()
+            begun = next((str(time) for _, time, _ in parse(first)), "") if first.endswith(b"\n") else ""
+            file.seek(self.offset - len(self.last))
+            if begun != self.begun or file.read(len(self.last)) != self.last:
+                self.offset, self.last = 0, b""
+            self.begun = begun
             file.seek(self.offset)
-            data = file.read(size - self.offset)
+            data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
-        self.offset += len(whole)
-        found = []
-        for text in whole.splitlines():
-            try:
-                entry = json.loads(text)
-                step, time = int(entry.pop("step")), float(entry.pop("time"))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
-            values = {
-                name: float(value)
-                for name, value in entry.items()
-                if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            }
-            found.append((step, time, values))
-        return found
+        if whole:
+            self.offset += len(whole)
+            self.last = whole.splitlines(keepends=True)[-1]
+        return parse(whole)
+
+
+def parse(lines):
+    found = []
+    for text in lines.splitlines():
+        try:
+            entry = json.loads(text)
+            step, time = int(entry.pop("step")), float(entry.pop("time"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        values = {
+            name: float(value)
+            for name, value in entry.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        }
+        found.append((step, time, values))
+    return found
 
 
 def is_done(folder):

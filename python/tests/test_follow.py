@@ -44,8 +44,16 @@ def test_lines_come_once_and_whole(folder):
     with open(folder / "scalars.jsonl", "a") as file:
         file.write(line(30, 1.0)[20:])
     assert [step for step, _, _ in numbers.new_lines()] == [30]
+    # Cut by a run that went on from an earlier checkpoint, and grown past its old length before anybody looked.
+    (folder / "scalars.jsonl").write_text("".join(line(step, 10.5) for step in (10, 20, 25, 30, 40)))
+    assert [step for step, _, _ in numbers.new_lines()] == [10, 20, 25, 30, 40]
+    begun = numbers.begun
     (folder / "scalars.jsonl").write_text(line(10, 3.0))
     assert [step for step, _, _ in numbers.new_lines()] == [10]
+    assert numbers.begun == begun
+    (folder / "scalars.jsonl").write_text(line(5, 3.0))
+    assert [step for step, _, _ in numbers.new_lines()] == [5]
+    assert numbers.begun != begun
     assert Numbers(folder / "no").new_lines() == []
 
 
@@ -103,6 +111,47 @@ def test_mlflow_takes_the_numbers_once(folder, server):
     assert runs[0].data.params["train.base_lr"] == "0.1"
     history = client.get_metric_history(runs[0].info.run_id, "train/loss")
     assert [(metric.step, metric.value) for metric in history] == [(10, 3.0), (20, 2.0), (30, 1.0)]
+
+
+def numbers_of(client, experiment, key):
+    runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["start_time"])
+    return [[(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, key)] for run in runs]
+
+
+def test_a_validation_comes_after_the_line_of_its_step(folder, server):
+    import mlflow
+
+    with open(folder / "train.log", "a") as file:
+        file.write("2026-01-01 00:00:01 resumed from x at step 20\n")
+    running = subprocess.Popen([sys.executable, "-m", "bevgrad_follow", str(folder), "--mlflow", server, "--interval", "0.1"],
+                               cwd=PYTHON, stderr=subprocess.PIPE, text=True)
+    client = mlflow.MlflowClient(server)
+
+    def wait_for(key, count):
+        for _ in range(300):
+            if client.get_experiment_by_name("bevgrad") and sum(map(len, numbers_of(client, "bevgrad", key))) >= count:
+                return
+            time.sleep(0.1)
+        running.kill()
+        raise AssertionError(f"{key}: {numbers_of(client, 'bevgrad', key)}; {running.stderr.read()}")
+
+    wait_for("train/loss", 2)
+    with open(folder / "scalars.jsonl", "a") as file:
+        file.write(json.dumps({"step": 20, "time": 1.7e9 + 21, "val/lane_any_f1@0.5": 0.25}) + "\n")
+    wait_for("val/lane_any_f1_0.5", 1)
+    # Another training in the same folder is another run.
+    (folder / "scalars.jsonl").write_text(json.dumps({"step": 1, "time": 1.8e9, "train/loss": 9.0}) + "\n")
+    wait_for("train/loss", 3)
+    with open(folder / "train.log", "a") as file:
+        file.write("2026-01-01 00:00:02 21 steps done; wrote last.ckpt and x\n")
+    assert running.wait(60) == 0
+    assert numbers_of(client, "bevgrad", "train/loss") == [[(10, 3.0), (20, 2.0)], [(1, 9.0)]]
+
+
+def test_what_a_server_refuses_is_said_once(folder, server):
+    refused = follow(folder, "--mlflow", server + "/nowhere")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1 and "404" in refused.stderr
 
 
 def test_wandb_writes_its_offline_files(folder):

@@ -15,6 +15,7 @@
 #include "distributed/agent_link.h"
 #include "distributed/ranks.h"
 #include "distributed/tcp_store.h"
+#include "launch/internal/repeated_failure.h"
 #include "support/temporary_folder.h"
 
 namespace bevgrad {
@@ -195,6 +196,24 @@ TEST(Agent, TheSameFailureWithoutProgressIsNotTriedAThirdTime) {
   // Of a program that says nothing of its checkpoints nobody knows whether it got further.
   EXPECT_EQ(tries_of("same words", ""), "0\n1\n2\n");
   EXPECT_EQ(tries_of("words of $TORCHELASTIC_RESTART_COUNT'$TORCHELASTIC_RESTART_COUNT'", "40"), "0\n1\n2\n");
+}
+
+TEST(Agent, FailuresOfOneKindWithoutProgressEndAfterThree) {
+  RepeatedFailure crashes, moves, words;
+  const std::string crash = "rank0 on node 0 ended with signal 11 (Segmentation fault)";
+  EXPECT_EQ(crashes.hopeless("", crash, "7"), "");
+  EXPECT_EQ(crashes.hopeless("", crash, "7"), "");
+  EXPECT_EQ(crashes.hopeless("", crash, "7"), "the third failure of its kind, and no checkpoint since that of step 7");
+  for (const std::string saved : {"1", "1", "2", "2", "3"}) EXPECT_EQ(moves.hopeless("", crash, saved), "");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(RepeatedFailure().hopeless("", crash, ""), "");
+  // Numbers that change from try to try do not make it another failure; words that do make it one.
+  EXPECT_EQ(words.hopeless("out of memory: 17 bytes are in use", "", "-1"), "");
+  EXPECT_EQ(words.hopeless("out of memory: 18 bytes are in use", "", "-1"), "");
+  EXPECT_EQ(words.hopeless("rank 1 closed its connection", "", "-1"), "");
+  EXPECT_EQ(words.hopeless("out of memory: 19 bytes are in use", "", "-1"), "");
+  EXPECT_EQ(words.hopeless("out of memory: 20 bytes are in use", "", "-1"), "");
+  EXPECT_EQ(words.hopeless("out of memory: 21 bytes are in use", "", "-1"),
+            "the third failure of its kind, and no checkpoint yet");
 }
 
 TEST(Agent, TheEarliestNoteIsTheCause) {

@@ -141,6 +141,22 @@ inline void expect_same_bits(const Checkpoint& a, const Checkpoint& b) {
   }
 }
 
+/// The optimizer's too.
+inline void expect_same_state(const Checkpoint& a, const Checkpoint& b) {
+  expect_same_bits(a, b);
+  ASSERT_EQ(a.optimizer.size(), b.optimizer.size());
+  for (const auto& [kind, entries] : a.optimizer) {
+    const StateDict& others = b.optimizer.at(kind);
+    ASSERT_EQ(entries.size(), others.size()) << kind;
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const Tensor x = ops::contiguous(entries[i].second), y = ops::contiguous(others[i].second);
+      ASSERT_EQ(entries[i].first, others[i].first);
+      ASSERT_EQ(x.nbytes(), y.nbytes());
+      EXPECT_EQ(std::memcmp(x.raw_data(), y.raw_data(), x.nbytes()), 0) << kind << " of " << entries[i].first;
+    }
+  }
+}
+
 /// The stated tolerance between numbers of ranks, after a few steps: 1e-3 of a value and 1e-4.
 inline void expect_close(const Checkpoint& a, const Checkpoint& b) {
   ASSERT_EQ(a.state_dict.size(), b.state_dict.size());

@@ -55,35 +55,47 @@ TEST(StepTimes, TheLineNamesWhoWasLastAndWhy) {
 }
 
 TEST(SlowRank, IsSaidWhereItIsSteady) {
-  const std::vector<StepTimes> even = {times(0, 1, 1, 0), times(0, 1.1, 1, 0)};
-  const std::vector<StepTimes> slow = {times(0, 1, 1, 0.5), times(0, 1, 2.5, 0)};
-  const std::vector<StepTimes> other = {times(0, 4, 1, 0), times(0, 1, 1, 3)};
+  const std::vector<StepTimes> even = {times(0, 20, 20, 0), times(0, 22, 20, 0)};
+  const std::vector<StepTimes> slow = {times(0, 20, 20, 10), times(0, 20, 50, 0)};
+  const std::vector<StepTimes> other = {times(0, 80, 20, 0), times(0, 20, 20, 60)};
   SlowRankWatch watch;
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_EQ(watch.look(even, 1), "");
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_EQ(watch.look(other, 1), "");  // another one
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_EQ(watch.look(slow, 1), "");
-  EXPECT_THAT(watch.look(slow, 1),
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_EQ(watch.look(even, 20), "");
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_EQ(watch.look(other, 20), "");  // another one
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_EQ(watch.look(slow, 20), "");
+  EXPECT_THAT(watch.look(slow, 20),
               AllOf(HasSubstr("rank 1"), HasSubstr("steadily slower"), HasSubstr("backward 2.500 s a step")));
-  EXPECT_EQ(watch.look(slow, 1), "");  // once
+  EXPECT_EQ(watch.look(slow, 20), "");  // once
   EXPECT_EQ(SlowRankWatch().look({times(9, 9, 9, 9)}, 1), "");
+}
+
+// A line of the log a step, and steps of milliseconds: one that is slower by chance says nothing.
+TEST(SlowRank, IsJudgedOverTwentySteps) {
+  SlowRankWatch rank;
+  SlowDataWatch data;
+  for (int step = 1; step < 60; ++step) {
+    EXPECT_EQ(rank.look({times(0, 1, 1, 2), times(0, 1, 3, 0)}, 1), "") << step;
+    EXPECT_EQ(data.look(5, 10, 1, 1, 8, false), "") << step;
+  }
+  EXPECT_THAT(rank.look({times(0, 1, 1, 2), times(0, 1, 3, 0)}, 1), HasSubstr("backward 3.000 s a step"));
+  EXPECT_THAT(data.look(5, 10, 1, 1, 8, false), HasSubstr("50% of the time"));
 }
 
 TEST(SlowData, SaysWhatToChange) {
   SlowDataWatch few, many, never;
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(few.look(5, 10, 1, 8, false), "");
-    EXPECT_EQ(many.look(5, 10, 8, 8, true), "");
+    EXPECT_EQ(few.look(5, 10, 20, 1, 8, false), "");
+    EXPECT_EQ(many.look(5, 10, 20, 8, 8, true), "");
   }
-  EXPECT_THAT(few.look(5, 10, 1, 8, false),
+  EXPECT_THAT(few.look(5, 10, 20, 1, 8, false),
               AllOf(HasSubstr("50% of the time"), HasSubstr("more train.num_workers (now 1")));
-  EXPECT_THAT(many.look(5, 10, 8, 8, true), AllOf(HasSubstr("more cores"), HasSubstr("feature cache")));
-  EXPECT_EQ(few.look(5, 10, 1, 8, false), "");
-  for (int i = 0; i < 9; ++i) EXPECT_EQ(never.look(1, 10, 1, 8, false), "");
+  EXPECT_THAT(many.look(5, 10, 20, 8, 8, true), AllOf(HasSubstr("more cores"), HasSubstr("feature cache")));
+  EXPECT_EQ(few.look(5, 10, 20, 1, 8, false), "");
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(never.look(1, 10, 20, 1, 8, false), "");
 }
 
 }  // namespace

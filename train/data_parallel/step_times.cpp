@@ -13,6 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kSteady = 3;
+constexpr int64_t kFewestSteps = 20;  // fewer say nothing: a disk that hiccups, a core that was away
 constexpr double kMuchSlower = 1.2, kMuchWaiting = 0.2;
 constexpr size_t kMostShown = 16;
 
@@ -104,8 +105,17 @@ std::string describe_times(const std::vector<StepTimes>& ranks, int64_t steps) {
   return line + fmt::format("; last was rank {}: {}", last, why_slow(ranks, last, std::max<int64_t>(1, steps)));
 }
 
-std::string SlowRankWatch::look(const std::vector<StepTimes>& ranks, int64_t steps) {
-  if (ranks.size() < 2 || steps < 1) return "";
+std::string SlowRankWatch::look(const std::vector<StepTimes>& added, int64_t more_steps) {
+  if (added.size() < 2) return "";
+  sums_.resize(added.size());
+  for (size_t rank = 0; rank < added.size(); ++rank)
+    for (size_t part = 0; part < kStepParts.size(); ++part) sums_[rank].seconds[part] += added[rank].seconds[part];
+  steps_ += more_steps;
+  if (steps_ < kFewestSteps) return "";
+  return judge(std::exchange(sums_, {}), std::exchange(steps_, 0));
+}
+
+std::string SlowRankWatch::judge(const std::vector<StepTimes>& ranks, int64_t steps) {
   const size_t last = slowest_of(ranks);
   const double usual = median_of_others(ranks, last, [](const StepTimes& times) { return times.own(); });
   const bool is_slow = ranks[last].own() > kMuchSlower * usual;
@@ -119,8 +129,14 @@ std::string SlowRankWatch::look(const std::vector<StepTimes>& ranks, int64_t ste
       why_slow(ranks, last, steps));
 }
 
-std::string SlowDataWatch::look(double waited, double seconds, int workers, int cores, bool is_cached) {
-  if (times_in_a_row_ >= kSteady) return "";
+std::string SlowDataWatch::look(double more_waited, double more_seconds, int64_t more_steps, int workers, int cores,
+                                bool is_cached) {
+  waited_ += more_waited;
+  seconds_ += more_seconds;
+  steps_ += more_steps;
+  if (times_in_a_row_ >= kSteady || steps_ < kFewestSteps) return "";
+  const double waited = std::exchange(waited_, 0), seconds = std::exchange(seconds_, 0);
+  steps_ = 0;
   times_in_a_row_ = waited > kMuchWaiting * seconds ? times_in_a_row_ + 1 : 0;
   if (times_in_a_row_ < kSteady) return "";
   std::string advice = workers < cores

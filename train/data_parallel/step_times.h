@@ -48,23 +48,30 @@ std::string describe_times(const std::vector<StepTimes>& ranks, int64_t steps);
 /// Finds a rank that is slower than the others time after time.
 class SlowRankWatch {
  public:
-  /// Takes what all ranks say of the same steps. A warning where a rank has for the third time in a row taken a fifth
-  /// longer than the median of the others, and what takes it longer; again only after it has been as fast as they. ""
-  /// otherwise.
+  /// Takes what all ranks say of the same steps and judges each twenty or more of them. A warning where a rank has for
+  /// the third time in a row taken a fifth longer than the median of the others, and what takes it longer; again only
+  /// after it has been as fast as they. "" otherwise.
   std::string look(const std::vector<StepTimes>& ranks, int64_t steps);
 
  private:
+  std::string judge(const std::vector<StepTimes>& ranks, int64_t steps);
+
+  std::vector<StepTimes> sums_;  // not judged yet
+  int64_t steps_ = 0;
   int slowest_ = -1, times_in_a_row_ = 0;
 };
 
 /// Finds that the training waits for its data.
 class SlowDataWatch {
  public:
-  /// `seconds` of a log interval and the share of them that data took; `workers` of the loader, `cores` for each rank.
-  /// A warning with what to change where that was over a fifth three times in a row; said once. "" otherwise.
-  std::string look(double waited, double seconds, int workers, int cores, bool is_cached);
+  /// `seconds` of a log interval of so many steps and the share of them that data took; `workers` of the loader,
+  /// `cores` for each rank. Judges each twenty steps or more: a warning with what to change where that was over a fifth
+  /// three times in a row; said once. "" otherwise.
+  std::string look(double waited, double seconds, int64_t steps, int workers, int cores, bool is_cached);
 
  private:
+  double waited_ = 0, seconds_ = 0;  // not judged yet
+  int64_t steps_ = 0;
   int times_in_a_row_ = 0;
 };
 

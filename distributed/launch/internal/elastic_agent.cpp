@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "distributed/agent_link.h"
 #include "launch/internal/crew.h"
+#include "launch/internal/repeated_failure.h"
 #include "launch/internal/round_leader.h"
 
 namespace bevgrad {
@@ -117,18 +118,10 @@ class ElasticAgent {
     if (failed) {
       say(crew_.describe_failure());
       ended["failure"] = crew_.short_failure();
-      ended["again"] = fails_again();
+      ended["hopeless"] = failures_.hopeless(crew_.earliest_note().first, crew_.short_failure(),
+                                             store_->peek(saved_step_key(options_.run_id)));
     }
     store_->set(keys_.ended(round_, node_), ended.dump(-1, ' ', false, json::error_handler_t::replace));
-  }
-
-  /// Whether the processes failed as they did before, with the same words and no checkpoint in between.
-  bool fails_again() {
-    const std::pair<std::string, std::string> now = {crew_.earliest_note().first,
-                                                     store_->peek(saved_step_key(options_.run_id))};
-    const bool again = !now.first.empty() && !now.second.empty() && now == last_failure_;
-    last_failure_ = now;
-    return again;
   }
 
   void join_round() {
@@ -191,7 +184,7 @@ class ElasticAgent {
   bool is_running_ = false, is_told_ = false, is_over_ = false;
   int64_t beats_ = 0;
   Clock::time_point last_look_;
-  std::pair<std::string, std::string> last_failure_;  // what was said, and the newest checkpoint's step
+  RepeatedFailure failures_;
 };
 
 }  // namespace

@@ -132,7 +132,8 @@ void RoundLeader::stop_round(const std::string& why, bool has_failed) {
 }
 
 void RoundLeader::finish_round() {
-  bool is_mistake = false, is_hopeless = false;
+  bool is_mistake = false;
+  std::string hopeless;
   int status = 1;
   for (const int node : members_) {
     if (machines_[node].is_gone) continue;
@@ -140,16 +141,17 @@ void RoundLeader::finish_round() {
     if (text.empty()) return;
     const json ended = parse(text);
     is_mistake = is_mistake || ended.value("status", 1) == 2;
-    is_hopeless = is_hopeless || ended.value("again", false);
+    if (hopeless.empty()) hopeless = ended.value("hopeless", "");
     if (ended.value("kind", "") == "failed") status = ended.value("status", 1);
   }
   find_machines();  // who left did so before its part ended
   // Processes that lose their peers with a machine fail too: that is the machine's doing.
   if (has_failed_ && !has_lost_) {
-    if (is_mistake || is_hopeless || restarts_ >= options_.max_restarts) {
-      end(status, is_mistake    ? "not started again"
-                  : is_hopeless ? "the same failure as in the try before, and no checkpoint in between"
-                                : fmt::format("{} restart(s) were allowed and are used up", options_.max_restarts));
+    if (is_mistake || !hopeless.empty() || restarts_ >= options_.max_restarts) {
+      end(status, is_mistake ? "not started again"
+                  : !hopeless.empty()
+                      ? hopeless
+                      : fmt::format("{} restart(s) were allowed and are used up", options_.max_restarts));
       return;
     }
     ++restarts_;
