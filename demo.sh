@@ -24,25 +24,25 @@ data="--set data.root=$OUT/data --set seed=$SEED"
 run="run $device"
 
 say "generating drives through streets and parking areas (seed $SEED)"
-"$bevgrad" generate --config mini_step1 --out "$OUT/data" --seed "$SEED"
+"$bevgrad" generate --config demo_step1 --out "$OUT/data" --seed "$SEED"
 
 say "step 1: single frames, cameras + LiDAR"
-"$bevgrad" $run --config mini_step1 --state train --work-dir "$OUT/step1" $data
+"$bevgrad" $run --config demo_step1 --state train --work-dir "$OUT/step1" $data
 
 say "step 2: temporal fusion of three past frames on top of the frozen step 1"
-"$bevgrad" $run --config mini_step2_static --state train --work-dir "$OUT/step2" $data \
+"$bevgrad" $run --config demo_step2_static --state train --work-dir "$OUT/step2" $data \
   --set train.float_pretrain="$OUT/step1/step1.ckpt"
 
 say "validating both on drives that neither saw"
-"$bevgrad" $run --config mini_step1 --state val --ckpt "$OUT/step1/step1.ckpt" --work-dir "$OUT/val-step1" $data \
+"$bevgrad" $run --config demo_step1 --state val --ckpt "$OUT/step1/step1.ckpt" --work-dir "$OUT/val-step1" $data \
   >"$OUT/val-step1.txt"
-"$bevgrad" $run --config mini_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" --work-dir "$OUT/val-step2" $data \
+"$bevgrad" $run --config demo_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" --work-dir "$OUT/val-step2" $data \
   >"$OUT/val-step2.txt"
 
 if [ -n "${CONTROLS:-}" ]; then
   for control in temporal.warp=identity temporal.shuffle_poses=true; do
     say "control: step 2 with $control"
-    "$bevgrad" $run --config mini_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" $data --set $control \
+    "$bevgrad" $run --config demo_step2_static --state val --ckpt "$OUT/step2/step2.ckpt" $data --set $control \
       --set eval.eval_with_visualize=false --work-dir "$OUT/control-$control" >"$OUT/control-$control.txt"
     "$bevgrad" report "$OUT/val-step1" "$OUT/control-$control" --names "step 1" "$control" \
       --out "$OUT/control-$control.html"

@@ -73,6 +73,12 @@ part() {
 }
 
 cat what.txt 2>/dev/null
+# A C library that is too old would be said in many lines by the loader.
+needed=$(cat glibc.txt 2>/dev/null) has=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d ' ' -f 2)
+if [ -n "$needed" ] && [ -n "$has" ] && [ "$(printf '%s\n%s\n' "$needed" "$has" | sort -V | head -n 1)" != "$needed" ]; then
+  echo "FAILED: this machine's C library is glibc $has, the programs of this pack need $needed or newer"
+  exit 1
+fi
 part "info" 30 info.txt "$BEVGRAD" info
 cat "$OUT/info.txt"
 if ! grep -q '^cuda:0' "$OUT/info.txt"; then
@@ -115,7 +121,8 @@ bench() { # bench NAME SECONDS ARGUMENTS...
   shift 2
   part "bench $name" "$limit" "bench_$name.txt" "$BEVGRAD" bench "$@" --device "$DEVICE" --json "$OUT/bench_$name.json"
 }
-CONFIG="${BEVGRAD_CHECK_CONFIG:-}"       # of the rehearsal: a network that an emulated device computes in time
+# Of the rehearsal: networks that an emulated device computes in time.
+CONFIG="${BEVGRAD_CHECK_CONFIG:-}" CONFIG1="${BEVGRAD_CHECK_CONFIG1:-mini_step1}"
 SIZE="--batch ${BEVGRAD_CHECK_BATCH:-16} --repeats ${BEVGRAD_CHECK_REPEATS:-10}"
 bench machine 30 machine
 bench kernels 30 kernels --batch "${BEVGRAD_CHECK_BATCH:-16}" --repeats "${BEVGRAD_CHECK_REPEATS:-10}"
@@ -123,18 +130,18 @@ bench step2_bfloat16 40 step2 $SIZE ${CONFIG:+--config "$CONFIG"} --set train.us
 bench step2_tf32 40 step2 $SIZE ${CONFIG:+--config "$CONFIG"}
 bench step2_float32 40 step2 $SIZE ${CONFIG:+--config "$CONFIG"} --set train.allow_tf32=false
 bench step2_uncached 60 step2 --no-cache $SIZE ${CONFIG:+--config "$CONFIG"}
-bench step1 60 step1 $SIZE ${CONFIG:+--config "${BEVGRAD_CHECK_CONFIG1:-mini_step1}"}
+bench step1 60 step1 $SIZE ${CONFIG:+--config "$CONFIG1"}
 bench inference 30 inference --repeats 10 ${CONFIG:+--config "$CONFIG"}
 bench launches 40 launches --batch "${BEVGRAD_CHECK_BATCH:-16}" ${CONFIG:+--config "$CONFIG"}
 
 # --- A training on the GPU beside the same on the CPU.
 train() { # train DEVICE FOLDER
-  "$BEVGRAD" run --config mini_step1 --device "$1" --work-dir "$WORK/$2" --set data.root="$WORK/data" \
+  "$BEVGRAD" run --config "$CONFIG1" --device "$1" --work-dir "$WORK/$2" --set data.root="$WORK/data" \
     --set train.train_steps="$STEPS" --set train.val_interval=0 --set train.checkpoint_interval=0 --set train.log_interval=10
 }
 STEPS="${BEVGRAD_CHECK_STEPS:-1000}"
 compare_training() {
-  "$BEVGRAD" generate --config mini_step1 --set data.root="$WORK/data" --set generator.sequences=4 --set generator.val_sequences=1 || return 1
+  "$BEVGRAD" generate --config "$CONFIG1" --set data.root="$WORK/data" --set generator.sequences=4 --set generator.val_sequences=1 || return 1
   train cpu on_cpu >"$OUT/train_cpu.txt" 2>&1 &
   cpu=$!
   train "$DEVICE" on_gpu >"$OUT/train_gpu.txt" 2>&1
@@ -143,15 +150,15 @@ compare_training() {
   [ $status -eq 0 ] || return 1
   # The mean of the last tenth of the losses.
   tail_of() {
-    awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "train/loss") column = i; next }
-      column && $column != "" { loss[++n] = $column }
-      END { for (i = n - int(n / 10); i <= n; i++) { sum += loss[i]; count++ } print n, sum / count }' "$1"
+    awk -F, '$3 == "train/loss" { loss[++n] = $4 }
+      END { for (i = n - int(n / 10) + (n >= 10); i <= n && n > 0; i++) { sum += loss[i]; count++ } print n, count ? sum / count : "none" }' "$1"
   }
   a=$(tail_of "$WORK/on_cpu/scalars.csv") b=$(tail_of "$WORK/on_gpu/scalars.csv")
   echo "lines and mean of the last tenth of the losses: cpu $a, $DEVICE $b"
-  echo "$a $b" | awk '{ d = ($2 - $4) / $2; if (d < 0) d = -d; print "apart by " 100 * d " %"; exit !(d < 0.05 && $2 == $2 && $4 == $4) }'
+  echo "$a $b" | awk '$1 != $3 || !($2 > 0) || !($4 > 0) { print "no losses to compare"; exit 1 }
+    { d = ($2 - $4) / $2; if (d < 0) d = -d; print "apart by " 100 * d " %"; exit !(d < 0.05) }'
 }
-export DEVICE STEPS
+export DEVICE STEPS CONFIG1
 part "$STEPS steps beside the CPU" 120 training.txt sh -c "$(sed -n '/^train() {/,/^}/p;/^compare_training() {/,/^}/p' "$HERE/gpu_check.sh")
 compare_training"
 
@@ -166,7 +173,7 @@ fi
 
 # --- More than one GPU.
 if [ "$GPUS" -gt 1 ]; then
-  part "$GPUS ranks" 60 ranks.txt "$BEVGRAD" launch --nproc-per-node "$GPUS" -- run --config mini_step1 \
+  part "$GPUS ranks" 60 ranks.txt "$BEVGRAD" launch --nproc-per-node "$GPUS" -- "$BEVGRAD" run --config "$CONFIG1" \
     --device "$DEVICE" --work-dir "$WORK/ranks" --set data.root="$WORK/data" --set train.train_steps=20 \
     --set train.val_interval=0
 fi

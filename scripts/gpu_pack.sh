@@ -1,13 +1,15 @@
 #!/bin/sh
 # Prepares a folder that is copied to a machine with a GPU and checks everything there, in minutes, without a network, a
 # compiler or packages: the executable and the tests as code for the given GPU and for processors from 2013 on, every
-# shared library that is not the driver's, CUDA's or the C library's, and the tests' data.
+# shared library that is not the driver's, CUDA's or the C library's, and the tests' data. (The C++ runtime is among
+# them: containers come with older ones.)
 #
 #   scripts/gpu_pack.sh ARCHITECTURE [OUT]    ARCHITECTURE: 80 (A100), 89 (RTX 40), 90 (H100, H200), 100 (B200), 120
 #                                             (RTX 50), or `emulated`: a rehearsal with the emulated device
 #                                             OUT: default .gpu; also OUT.tar.xz, of at most 64 MB
 #
-# There: unpack, and run ./gpu_check.sh. Programs that are built already (BEVGRAD_BUILD_DIR) are packed as they are.
+# There: unpack, and run ./gpu_check.sh. Here, without a GPU: scripts/gpu_rehearse.sh OUT. Programs that are built already
+# (BEVGRAD_BUILD_DIR) are packed as they are.
 . "$(dirname "$0")/prepare.sh"
 
 [ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -42,10 +44,14 @@ done
 
 # Not those that belong to the machine: the C library and what must be as old as it, the driver, CUDA.
 for program in "$OUT"/bin/*; do ldd "$program"; done | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | sort -u |
-  grep -Ev '/(ld-linux[^/]*|libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|librt|libresolv|libcuda|libcudart|libcudnn[^/]*|libcublas[^/]*|libnccl|libnvrtc[^/]*|libnvJitLink)\.so' \
+  grep -Ev '/(ld-linux[^/]*|libc|libm|libpthread|libdl|librt|libresolv|libcuda|libcudart|libcudnn[^/]*|libcublas[^/]*|libnccl|libnvrtc[^/]*|libnvJitLink)\.so' \
   >"$OUT/libraries.txt"
 while read -r library; do cp -L "$library" "$OUT/lib/"; done <"$OUT/libraries.txt"
 strip --strip-unneeded "$OUT"/lib/* 2>/dev/null || true
+
+# The C library has to be as new as the newest of its functions that are used.
+objdump -T "$OUT"/bin/* "$OUT"/lib/* 2>/dev/null | sed -n 's/.*(*GLIBC_\([0-9][0-9.]*\).*/\1/p' | sort -uV | tail -n 1 \
+  >"$OUT/glibc.txt"
 
 cp -r tests/golden "$OUT/source/tests/"
 cp -r configs "$OUT/source/"

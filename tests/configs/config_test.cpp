@@ -45,8 +45,8 @@ const char* kMini = "base: \"mini_step1\"\n";
 
 TEST(ShippedConfigs, AreAllValid) {
   for (const std::string& name : shipped_names()) EXPECT_NO_THROW(load({.config = name})) << name;
-  EXPECT_THAT(shipped_names(),
-              ::testing::IsSupersetOf({"hpa_step1", "hpa_step2_static", "mini_step1", "mini_step2_static"}));
+  EXPECT_THAT(shipped_names(), ::testing::IsSupersetOf({"demo_step1", "demo_step2_static", "hpa_step1",
+                                                        "hpa_step2_static", "mini_step1", "mini_step2_static"}));
 }
 
 TEST(ShippedConfigs, FullSizeHasTheSourcesNumbers) {
