@@ -145,13 +145,10 @@ int64_t batch_of(const std::vector<Tensor>& features,
   const auto n = static_cast<int64_t>(samplings.size());
   const BevSampling& first = *samplings.front();
   for (const auto& sampling : samplings) {
-    bool equal = sampling->heights() == first.heights() && sampling->rows() == first.rows() &&
-                 sampling->columns() == first.columns() && sampling->groups().size() == features.size();
-    for (size_t g = 0; equal && g < features.size(); ++g) {
-      const BevSamplingGroup &a = sampling->groups()[g], &b = first.groups()[g];
-      equal = a.cameras == b.cameras && a.height == b.height && a.width == b.width;
-    }
-    check(equal, "bev_sample: the samplings of the samples differ in their grid or groups, or are not for {} groups",
+    check(sampling->heights() == first.heights() && sampling->rows() == first.rows() &&
+              sampling->columns() == first.columns() && sampling->groups().size() == features.size() &&
+              sampling->groups() == first.groups(),
+          "bev_sample: the samplings of the samples differ in their grid or groups, or are not for {} groups",
           features.size());
   }
   const auto images = static_cast<int64_t>(first.pixel_offsets().size()) - 1;

@@ -15,6 +15,7 @@ struct BevSamplingGroup {
   int64_t cameras = 0;
   int64_t height = 0;
   int64_t width = 0;
+  bool operator==(const BevSamplingGroup&) const = default;
 };
 
 /// One camera's view of a point. u, v: position on the feature map in its pixels (the centre of the first is 0,0);

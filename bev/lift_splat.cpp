@@ -74,11 +74,11 @@ LiftSplatting::Tables LiftSplatting::tables(Device device) const {
 
 namespace {
 
-// The weight of a run: the sum of its bins.
+// The weight of a run: the sum of its bins. depth: those of its pixel.
 template <class R, class T>
-BEVGRAD_HD inline R run_weight(const T* depth, const LiftRun& run, int64_t bins) {
+BEVGRAD_HD inline R run_weight(const T* depth, const LiftRun& run) {
   R weight = 0;
-  for (int64_t b = run.begin; b < run.end; ++b) weight += static_cast<R>(load(depth, run.pixel * bins + b));
+  for (int64_t b = run.begin; b < run.end; ++b) weight += static_cast<R>(load(depth, b));
   return weight;
 }
 
@@ -98,7 +98,7 @@ struct LiftForward {
     R sum[kBlock] = {};
     for (int64_t i = offsets[cell]; i < offsets[cell + 1]; ++i) {
       const LiftRun& run = runs[i];
-      const R weight = run_weight<R>(depths[run.image], run, bins);
+      const R weight = run_weight<R>(depths[run.image] + run.pixel * bins, run);
       const T* context = contexts[run.image] + run.pixel * channels + first;
 #pragma omp simd
       for (int64_t c = 0; c < width; ++c) sum[c] += weight * static_cast<R>(load(context, c));
@@ -122,8 +122,7 @@ struct LiftBackwardContext {
     const int64_t width = channels - first < kBlock ? channels - first : kBlock;
     R sum[kBlock] = {};
     for (int64_t i = offsets[pixel]; i < offsets[pixel + 1]; ++i) {
-      R weight = 0;
-      for (int64_t b = runs[i].begin; b < runs[i].end; ++b) weight += static_cast<R>(load(depth, pixel * bins + b));
+      const R weight = run_weight<R>(depth + pixel * bins, runs[i]);
       const R* gradient = dy + runs[i].cell * channels + first;
 #pragma omp simd
       for (int64_t c = 0; c < width; ++c) sum[c] += weight * gradient[c];
@@ -163,13 +162,10 @@ void check_inputs(const std::vector<Tensor>& depths, const std::vector<Tensor>& 
         splattings.size());
   const auto n = static_cast<int64_t>(splattings.size());
   const LiftSplatting& first = *splattings.front();
-  const auto same_group = [](const BevSamplingGroup& a, const BevSamplingGroup& b) {
-    return a.cameras == b.cameras && a.height == b.height && a.width == b.width;
-  };
   for (const auto& splatting : splattings) {
     check(splatting->bins() == first.bins() && splatting->rows() == first.rows() &&
               splatting->columns() == first.columns() && splatting->groups().size() == depths.size() &&
-              std::ranges::equal(splatting->groups(), first.groups(), same_group),
+              splatting->groups() == first.groups(),
           "lift_splat: the splattings of the samples differ in their grid, bins or groups, or are not for {} groups",
           depths.size());
   }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text_difference.h"
+#include "internal/seconds.h"
 
 namespace bevgrad {
 namespace {
@@ -25,10 +26,6 @@ std::string random_hex(size_t bytes) {
   std::vector<unsigned char> values(bytes);
   check(getrandom(values.data(), bytes, 0) == static_cast<ssize_t>(bytes), "cannot get random bytes from the system");
   return fmt::format("{:02x}", fmt::join(values, ""));
-}
-
-double seconds(milliseconds time) {
-  return static_cast<double>(time.count()) / 1000;
 }
 
 std::string host_name() {
@@ -55,7 +52,7 @@ Meeting::Meeting(const RankEnvironment& environment, const MeetingOptions& optio
   } catch (const Error& error) {
     throw PeerLost(0, true,
                    fmt::format("rank {} at the rendezvous: {} within {} s", environment.rank, error.what(),
-                               seconds(options.timeout)));
+                               in_seconds(options.timeout)));
   }
   pulse_store_ = std::make_unique<StoreClient>(at, std::min(options.timeout, kShort));
   pulse_store_->has(run_prefix_ + "invitation");  // who has asked for something keeps its place in a store that is full
@@ -128,7 +125,7 @@ std::string Meeting::verdict_on(const std::string& nonce) {
         rank());
   throw PeerLost(0, true,
                  fmt::format("rank {} at the rendezvous: rank 0 has not opened the run within {} s", rank(),
-                             seconds(options_.timeout)));
+                             in_seconds(options_.timeout)));
 }
 
 void Meeting::agree() {
@@ -199,7 +196,7 @@ std::string Meeting::judge() {
   }
   if (!missing.empty())
     verdict["error"] =
-        fmt::format("rank {} has not come within {} s", fmt::join(missing, ", "), seconds(options_.timeout));
+        fmt::format("rank {} has not come within {} s", fmt::join(missing, ", "), in_seconds(options_.timeout));
   verdict["present"] = size() - static_cast<int>(missing.size());
   verdict["secret"] = random_hex(16);
   return verdict.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -248,7 +245,7 @@ void Meeting::leave() {
     throw PeerLost(
         -1, true,
         explain(PeerLost(-1, true,
-                         fmt::format("some ranks have not come to the end within {} s", seconds(options_.timeout))),
+                         fmt::format("some ranks have not come to the end within {} s", in_seconds(options_.timeout))),
                 "leaving the run"));
   // The host of the store must stay until the others have their answers.
   store_->add(key("gone"), 1);

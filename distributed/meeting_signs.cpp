@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "distributed/meeting.h"
+#include "internal/seconds.h"
 
 namespace bevgrad {
 namespace {
@@ -18,10 +19,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSignBeat{1000};
 constexpr size_t kSentAlong = 8;  // collectives
-
-double in_seconds(milliseconds time) {
-  return static_cast<double>(time.count()) / 1000;
-}
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include <list>
 
 #include "base/error.h"
+#include "internal/seconds.h"
 
 namespace bevgrad {
 namespace {
@@ -57,10 +58,6 @@ struct Caller {
   size_t size = 0;
 };
 
-double seconds_of(std::chrono::milliseconds time) {
-  return static_cast<double>(time.count()) / 1000;
-}
-
 }  // namespace
 
 Mesh::Mesh(const MeshOptions& options, StoreClient& store)
@@ -79,7 +76,7 @@ void Mesh::connect(StoreClient& store, Deadline deadline) {
     if (!store.wait({key}, std::chrono::milliseconds(milliseconds_left(deadline))))
       throw PeerLost(
           peer, true,
-          fmt::format("rank {} has not said within {} s where it listens", peer, seconds_of(options_.timeout)));
+          fmt::format("rank {} has not said within {} s where it listens", peer, in_seconds(options_.timeout)));
     const Endpoint at = parse_endpoint(store.peek(key));
     try {
       Socket socket = connect_to(at, deadline);
@@ -104,7 +101,7 @@ void Mesh::accept_all(const Socket& listener, Deadline deadline) {
     if (milliseconds_left(deadline) == 0)
       throw PeerLost(
           left.front(), true,
-          fmt::format("no connection from rank {} within {} s", fmt::join(left, ", "), seconds_of(options_.timeout)));
+          fmt::format("no connection from rank {} within {} s", fmt::join(left, ", "), in_seconds(options_.timeout)));
     std::vector<pollfd> waits = {{listener.descriptor(), POLLIN, 0}};
     for (const Caller& caller : callers) waits.push_back({caller.socket.descriptor(), POLLIN, 0});
     if (poll(waits.data(), waits.size(), std::min(200, milliseconds_left(deadline))) < 0) continue;
@@ -247,7 +244,7 @@ void Mesh::move(Deadline& deadline, std::chrono::milliseconds time) {
     }
     const std::vector<int> silent = waited_for();
     throw PeerLost(silent.empty() ? -1 : silent.front(), true,
-                   fmt::format("nothing from rank {} within {} s", fmt::join(silent, ", "), seconds_of(time)));
+                   fmt::format("nothing from rank {} within {} s", fmt::join(silent, ", "), in_seconds(time)));
   }
   for (size_t i = 0; i < waits.size(); ++i) {
     if (waits[i].revents == 0) continue;

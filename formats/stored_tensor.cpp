@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "internal/limits.h"
 #include "internal/overlapped_pieces.h"
 
 namespace bevgrad {
@@ -11,7 +12,6 @@ namespace bevgrad {
 namespace {
 
 constexpr size_t kPieceBytes = 4 << 20;
-constexpr size_t kMaximumRank = 64;
 
 class RangeStorage : public StoredStorage {
  public:

@@ -28,8 +28,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kWidth = 2000;  // of what is printed of a name or message
-
 struct ConvertFlags {
   std::string in;
   std::string out;
@@ -119,7 +117,7 @@ void report_against(const ConvertFlags& flags, const CheckpointFile& file, const
   if (options.names.empty()) {
     std::string prefix;
     const auto guesses = guess_maps(named_tensors(file), expected, file.path, &prefix);
-    print(fmt::format("{} may be meant with\n", printable(flags.in, kWidth)) +
+    print(fmt::format("{} may be meant with\n", printable(flags.in, kPrintedWidth)) +
           guess_text(guesses, prefix, expected.size()));
   }
   const auto tensors = rename_tensors(named_tensors(file), options.names, file.path);
@@ -145,13 +143,13 @@ void print_plan(const ConvertReport& report) {
   for (size_t i = 0; i < report.parameters.size(); ++i) {
     const NamedTensor& tensor = report.parameters[i];
     const bool renamed = report.from[i] != tensor.name;
-    print(fmt::format("  {}{}: {}\n", renamed ? printable(report.from[i], kWidth) + " -> " : std::string(),
-                      printable(tensor.name, kWidth), describe(tensor.tensor)));
+    print(fmt::format("  {}{}: {}\n", renamed ? printable(report.from[i], kPrintedWidth) + " -> " : std::string(),
+                      printable(tensor.name, kPrintedWidth), describe(tensor.tensor)));
   }
 }
 
 void print_notes(const std::vector<std::string>& notes) {
-  for (const std::string& note : notes) print("note: " + printable(note, kWidth) + "\n");
+  for (const std::string& note : notes) print("note: " + printable(note, kPrintedWidth) + "\n");
 }
 
 void convert_one(const ConvertFlags& flags, const ConvertOptions& options) {
@@ -169,10 +167,10 @@ void convert_one(const ConvertFlags& flags, const ConvertOptions& options) {
   const ConvertReport report = convert_checkpoint(file, flags.out, options, progress_of(flags.out));
   if (flags.dry_run) print_plan(report);
   print_notes(report.notes);
-  std::string target = printable(flags.out, kWidth);
+  std::string target = printable(flags.out, kPrintedWidth);
   if (report.files.size() > 1) target += fmt::format(" in {} shards", report.files.size() - 1);
-  print(fmt::format("{} ({}) -> {}: {} tensors, {:.1f} MB{}\n", printable(flags.in, kWidth), name(file.format), target,
-                    report.tensors, static_cast<double>(report.bytes) / 1e6,
+  print(fmt::format("{} ({}) -> {}: {} tensors, {:.1f} MB{}\n", printable(flags.in, kPrintedWidth), name(file.format),
+                    target, report.tensors, static_cast<double>(report.bytes) / 1e6,
                     flags.dry_run ? "; nothing was written" : ""));
 }
 
@@ -184,11 +182,11 @@ void convert_many(const ConvertFlags& flags, const ConvertOptions& options) {
     throw UsageError("--max-shard: expects one checkpoint, " + flags.in + " is a folder of them");
   const auto done = [](const FolderResult& result) {
     if (result.skipped) {
-      print(fmt::format("skipped: {}\n", printable(result.error, kWidth)));
+      print(fmt::format("skipped: {}\n", printable(result.error, kPrintedWidth)));
     } else if (result.error.empty()) {
-      print(fmt::format("{} -> {}\n", printable(result.from, kWidth), printable(result.to, kWidth)));
+      print(fmt::format("{} -> {}\n", printable(result.from, kPrintedWidth), printable(result.to, kPrintedWidth)));
     } else {
-      fmt::print(stderr, "bevgrad: {}\n", printable(result.error, kWidth));
+      fmt::print(stderr, "bevgrad: {}\n", printable(result.error, kPrintedWidth));
     }
     print_notes(result.notes);
   };

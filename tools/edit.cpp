@@ -15,8 +15,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kNameWidth = 2000;
-
 struct EditFlags {
   std::string in;
   std::string out;
@@ -43,13 +41,13 @@ void edit(const EditFlags& flags) {
   }
   CheckpointFile file = open_checkpoint(flags.in);
   const EditReport edited = edit_checkpoint(file, options);
-  for (const std::string& place : edited.dropped) print("dropped: " + printable(place, kNameWidth) + "\n");
-  for (const std::string& line : edited.renamed) print("renamed: " + printable(line, kNameWidth) + "\n");
-  for (const std::string& line : edited.unused) print("note: " + printable(line, kNameWidth) + "\n");
+  for (const std::string& place : edited.dropped) print("dropped: " + printable(place, kPrintedWidth) + "\n");
+  for (const std::string& line : edited.renamed) print("renamed: " + printable(line, kPrintedWidth) + "\n");
+  for (const std::string& line : edited.unused) print("note: " + printable(line, kPrintedWidth) + "\n");
   check(!edited.dropped.empty() || !edited.renamed.empty(), "{}: nothing in it was to be changed", flags.in);
   const ConvertReport report = convert_checkpoint(file, flags.out, {.dry_run = flags.dry_run});
-  for (const std::string& note : report.notes) print("note: " + printable(note, kNameWidth) + "\n");
-  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kNameWidth), printable(flags.out, kNameWidth),
+  for (const std::string& note : report.notes) print("note: " + printable(note, kPrintedWidth) + "\n");
+  print(fmt::format("{} -> {}: {} tensors{}\n", printable(flags.in, kPrintedWidth), printable(flags.out, kPrintedWidth),
                     report.tensors, flags.dry_run ? "; nothing was written" : ""));
 }
 

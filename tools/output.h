@@ -1,9 +1,13 @@
 // What the subcommands about checkpoints share: their arguments and what they print.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <string>
 
 namespace bevgrad {
+
+/// Characters that are printed of a name or message.
+inline constexpr size_t kPrintedWidth = 2000;
 
 /// A file, a folder, or "-".
 CLI::Validator existing_path_or_stdin();

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/signals.h"
 #include "configs/load.h"
+#include "internal/clock.h"
 #include "internal/pace.h"
 #include "nn/batch_norm.h"
 #include "optim/clip_grad_norm.h"
@@ -25,12 +26,6 @@
 
 namespace bevgrad {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::vector<std::pair<std::string, int64_t>> freeze_entries(const config::Train& train) {
   std::vector<std::pair<std::string, int64_t>> entries;

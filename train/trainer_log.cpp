@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "bench/internal/profile_report.h"
+#include "internal/clock.h"
 #include "internal/pace.h"
 #include "tensor/profile.h"
 #include "train/frame_views.h"
@@ -12,13 +13,7 @@
 namespace bevgrad {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr size_t kMostRanksInScalars = 16;
-
-double seconds_after(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -49,10 +44,10 @@ void Trainer::log_step(const StepReport& report) {
   ++pace.steps;
   pace.loss += report.loss;
   const bool is_due = global_step_ % document_.proto.train().log_interval() == 0 || global_step_ == total_steps_;
-  if (!is_due && !(log_.is_live() && seconds_after(pace.drawn) > 0.2)) return;
+  if (!is_due && !(log_.is_live() && seconds_since(pace.drawn) > 0.2)) return;
   std::vector<StepTimes> ranks;
   if (is_due) ranks = gather_times(group_, pace.clock.take());
-  const double elapsed = seconds_after(pace.start);
+  const double elapsed = seconds_since(pace.start);
   if (elapsed > 0) pace.rate = static_cast<double>(pace.steps) / elapsed;
   pace.drawn = Clock::now();
   const Progress progress{

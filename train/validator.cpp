@@ -10,6 +10,7 @@
 #include "configs/validate.h"
 #include "data/loader.h"
 #include "internal/background_worker.h"
+#include "internal/clock.h"
 #include "internal/data_agreement.h"
 #include "models/history_player.h"
 #include "tensor/ops.h"
@@ -23,7 +24,6 @@ namespace bevgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 /// The most batches that wait for evaluation: they are held in memory beside the one that is being evaluated.
 constexpr size_t kMostWaiting = 4;

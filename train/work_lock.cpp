@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "internal/clock.h"
 
 namespace bevgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::hours kLeftOver{1};

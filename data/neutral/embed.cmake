@@ -1,14 +1,3 @@
 # The neutral folder's schemas become part of the program, which checks files against them.
-set(schema_source "${CMAKE_BINARY_DIR}/generated/neutral_schemas.cpp")
-set(schema_text "// Generated from data/neutral/*.schema.json.\n#include \"internal/neutral/schema_texts.h\"\n\nnamespace bevgrad {\n")
-foreach(schema IN ITEMS "kSequenceSchema sequence" "kMapSchema map")
-  separate_arguments(schema)
-  list(GET schema 0 schema_name)
-  list(GET schema 1 schema_file)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/${schema_file}.schema.json")
-  file(READ "${CMAKE_CURRENT_LIST_DIR}/${schema_file}.schema.json" schema_content)
-  string(APPEND schema_text "const char* const ${schema_name} = R\"schema(${schema_content})schema\";\n")
-endforeach()
-string(APPEND schema_text "}  // namespace bevgrad\n")
-file(CONFIGURE OUTPUT "${schema_source}" CONTENT "${schema_text}" @ONLY)
-target_sources(bevgrad_data PRIVATE "${schema_source}")
+bevgrad_embed_texts(bevgrad_data internal/neutral/schema_texts.h "kSequenceSchema=sequence.schema.json"
+  "kMapSchema=map.schema.json")

@@ -12,6 +12,7 @@
 #include "distributed/tcp_store.h"
 #include "launch/internal/crew.h"
 #include "launch/internal/elastic_agent.h"
+#include "launch/internal/patience.h"
 #include "launch/internal/repeated_failure.h"
 
 namespace bevgrad {
@@ -19,9 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-constexpr milliseconds kStoreCall{10000};
-constexpr milliseconds kSilence{20000};  // a launcher that gives no sign of life for so long is gone
 
 /// How a try ended.
 struct Outcome {

@@ -5,13 +5,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 
 namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumEditedDepth = 200;
 constexpr size_t kMaximumEditedEntries = 20'000'000;
 
 class Editor {
@@ -47,7 +47,7 @@ class Editor {
   }
 
   void walk(NodeId id, const std::string& place, int depth) {
-    check(depth <= kMaximumEditedDepth && ++visited_ <= kMaximumEditedEntries, "{}: '{}' is nested too deeply", path_,
+    check(depth <= kMaximumDepth && ++visited_ <= kMaximumEditedEntries, "{}: '{}' is nested too deeply", path_,
           printable(place, 100));
     if (!seen_.insert(id).second) return;
     if (std::vector<NodeId>* entries = entries_of(id)) edit(*entries, place, depth);

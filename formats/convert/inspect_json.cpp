@@ -5,6 +5,7 @@
 #include "convert/internal/stats.h"
 #include "convert/internal/tensor_totals.h"
 #include "formats/convert/inspect.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 #include "pickle/internal/numbers.h"
 #include "safetensors/internal/json.h"
@@ -13,7 +14,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumListedDepth = 200;
 constexpr uint64_t kMaximumListedLines = 1'000'000;
 
 class JsonInspector {
@@ -45,7 +45,7 @@ class JsonInspector {
   const Node& node(NodeId id) const { return document_.node(id); }
 
   void guard(int depth) {
-    check(depth <= kMaximumListedDepth, "{}: nested more than {} deep", file_.path, kMaximumListedDepth);
+    check(depth <= kMaximumDepth, "{}: nested more than {} deep", file_.path, kMaximumDepth);
     check(++lines_ <= kMaximumListedLines, "{}: the structure unfolds to more than {} values", file_.path,
           kMaximumListedLines);
   }

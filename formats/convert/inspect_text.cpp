@@ -6,13 +6,13 @@
 #include "convert/internal/tensor_totals.h"
 #include "formats/convert/inspect.h"
 #include "formats/torch/special_tensors.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 
 namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumShownDepth = 200;
 constexpr uint64_t kMaximumShownLines = 1'000'000;
 constexpr size_t kShownItems = 64;  // of a long list
 constexpr size_t kShownTextWidth = 100;
@@ -47,7 +47,7 @@ class TextInspector {
   const Node& node(NodeId id) const { return document_.node(id); }
 
   void guard(int depth) {
-    check(depth <= kMaximumShownDepth, "{}: nested more than {} deep", file_.path, kMaximumShownDepth);
+    check(depth <= kMaximumDepth, "{}: nested more than {} deep", file_.path, kMaximumDepth);
     check(++lines_ <= kMaximumShownLines, "{}: the structure unfolds to more than {} values", file_.path,
           kMaximumShownLines);
   }

@@ -12,6 +12,7 @@
 #include "hdf5/internal/raw/object.h"
 #include "hdf5/internal/raw/values.h"
 #include "hdf5/internal/stored_values.h"
+#include "internal/limits.h"
 #include "pickle/internal/numbers.h"
 
 namespace bevgrad {
@@ -24,8 +25,6 @@ constexpr size_t kObjectsKept = 256;
 constexpr size_t kStoragesKept = 16;
 // Values may take more room than the file by this factor and this much, where they are compressed or were never
 // written: all datasets of a file together.
-constexpr uint64_t kHdf5InflationFactor = 64;
-constexpr uint64_t kHdf5InflationSlack = 256 << 20;
 
 struct Group {
   std::vector<hdf5::Link> links;
@@ -135,7 +134,7 @@ struct Hdf5Reader::Impl {
     const uint64_t bytes = values.bytes();
     if (values.address() == hdf5::kUndefined) {
       check(!__builtin_add_overflow(unpacked, bytes, &unpacked) &&
-                unpacked / kHdf5InflationFactor <= file->size() + kHdf5InflationSlack / kHdf5InflationFactor,
+                unpacked / kInflationFactor <= file->size() + kInflationSlack / kInflationFactor,
             "{}: {} bytes of values in a file of {}", path, bytes, file->size());
     } else if (bytes > 0) {
       const uint64_t end = values.address() + bytes;

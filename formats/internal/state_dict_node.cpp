@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 
 namespace bevgrad {
@@ -37,7 +38,6 @@ bool holds_tensor(const Document& document, NodeId mapping) {
   return false;
 }
 
-constexpr int kMaximumDictNesting = 200;
 constexpr size_t kMaximumNames = 4'000'000;
 
 class Collector {
@@ -45,7 +45,7 @@ class Collector {
   explicit Collector(const Document& document) : document_(document), file_(document.source()) {}
 
   void collect(NodeId mapping, const std::string& prefix, int depth) {
-    check(depth <= kMaximumDictNesting, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
+    check(depth <= kMaximumDepth, "{}: '{}' is nested too deeply for parameters", file_, printable(prefix));
     check(++visited_ <= kMaximumNames, "{}: more than {} mappings", file_, kMaximumNames);
     if (!open_.insert(mapping).second) return;
     std::unordered_set<std::string> keys;

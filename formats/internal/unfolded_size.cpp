@@ -1,15 +1,11 @@
 #include "internal/unfolded_size.h"
 
 #include "base/error.h"
+#include "internal/limits.h"
 
 namespace bevgrad {
 
-namespace {
-
-constexpr uint64_t kFactor = 64;
-constexpr uint64_t kUnfoldedSlack = 256 << 20;
-
-}  // namespace
+namespace {}  // namespace
 
 void UnfoldedSize::add(const StoredTensor& tensor) {
   if (storages_.insert(identity(*tensor.storage)).second) held_ += tensor.storage->bytes();
@@ -17,7 +13,7 @@ void UnfoldedSize::add(const StoredTensor& tensor) {
 }
 
 void UnfoldedSize::check_limit() const {
-  check(unfolded_ / kFactor <= held_ + kUnfoldedSlack / kFactor,
+  check(unfolded_ / kInflationFactor <= held_ + kInflationSlack / kInflationFactor,
         "{}: its tensors would unfold to {} bytes, of storages of {}: repeated without end", file_, unfolded_, held_);
 }
 

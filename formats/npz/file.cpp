@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "internal/limits.h"
 #include "internal/zip/reader.h"
 #include "sharded/internal/joined_storage.h"
 
@@ -19,7 +20,6 @@ namespace {
 constexpr std::string_view kNpzMagic = "\x93NUMPY";
 constexpr std::string_view kNpzExtension = ".npy";
 constexpr uint64_t kMaximumNpzHeader = 1 << 20;
-constexpr size_t kMaximumNpzRank = 64;
 
 /// What the header of an array says.
 struct ArrayHeader {
@@ -108,7 +108,7 @@ class HeaderParser {
       peek();
       int64_t size = 0;
       const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), size);
-      if (error != std::errc() || size < 0 || out.size() >= kMaximumNpzRank) wrong();
+      if (error != std::errc() || size < 0 || out.size() >= kMaximumRank) wrong();
       at_ = static_cast<size_t>(end - text_.data());
       if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // Python 2
       out.push_back(size);

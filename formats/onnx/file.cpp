@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/stored_tensor.h"
+#include "internal/limits.h"
 #include "internal/protobuf_message.h"
 
 namespace bevgrad {
@@ -17,7 +18,6 @@ namespace {
 constexpr uint64_t kMaximumOnnxText = 16 << 20;
 constexpr uint64_t kMaximumOnnxNumbers = 64 << 20;  // that are written one by one, as numbers of changing length
 constexpr size_t kMaximumOnnxTensors = 1'000'000;
-constexpr size_t kMaximumOnnxRank = 64;
 
 struct ElementType {
   StoredDType dtype;
@@ -138,7 +138,7 @@ class OnnxReader {
   };
 
   void add_size(Described& tensor, uint64_t size) const {
-    check(size <= INT64_MAX && tensor.sizes.size() < kMaximumOnnxRank, "{}: a broken shape", source_->name());
+    check(size <= INT64_MAX && tensor.sizes.size() < kMaximumRank, "{}: a broken shape", source_->name());
     tensor.sizes.push_back(static_cast<int64_t>(size));
   }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/sharded/folder.h"
+#include "internal/limits.h"
 #include "internal/protobuf_message.h"
 
 namespace bevgrad {
@@ -20,7 +21,6 @@ constexpr uint64_t kFooter = 48;
 constexpr uint64_t kTrailer = 5;  // behind a block: how it is compressed, and a checksum
 constexpr uint64_t kMaximumCheckpointIndex = 1 << 30;
 constexpr size_t kMaximumCheckpointTensors = 4'000'000;
-constexpr size_t kMaximumCheckpointRank = 64;
 constexpr uint64_t kMaximumShards = 100'000;
 constexpr std::string_view kCheckpointExtension = ".index";
 constexpr std::string_view kVariable = "/.ATTRIBUTES/VARIABLE_VALUE";
@@ -229,7 +229,7 @@ class TensorflowReader {
     ProtobufMessage shape(index_, value.begin, value.end);
     while (const auto dimension = shape.next()) {
       if (dimension->number != 2 || !dimension->is_bytes) continue;
-      check(out.size() < kMaximumCheckpointRank, "{}: more than {} dimensions", path_, kMaximumCheckpointRank);
+      check(out.size() < kMaximumRank, "{}: more than {} dimensions", path_, kMaximumRank);
       out.push_back(0);
       ProtobufMessage inside(index_, dimension->begin, dimension->end);
       while (const auto size = inside.next()) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "internal/computed_storage.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 #include "torch/internal/special_parts.h"
 
@@ -13,7 +14,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumSpecialNesting = 200;
 constexpr uint64_t kMaximumUnfolding = 64;  // zeros that a sparse tensor may stand for, by the bytes that it has
 constexpr uint64_t kUnfoldingFloor = 256 << 20;
 
@@ -79,7 +79,7 @@ namespace {
 
 void make_plain(Document& document, NodeId mapping, const std::string& prefix, int depth, std::set<NodeId>& open,
                 std::vector<std::string>& done) {
-  if (depth > kMaximumSpecialNesting || !open.insert(mapping).second) return;
+  if (depth > kMaximumDepth || !open.insert(mapping).second) return;
   const std::vector<NodeId> entries = document.entries(mapping);
   for (size_t i = 0; i + 1 < entries.size(); i += 2) {
     const NodeId id = entries[i + 1];

@@ -1,6 +1,5 @@
 #include "models/camera/rig.h"
 
-#include <algorithm>
 #include <bit>
 
 namespace bevgrad {
@@ -22,17 +21,7 @@ uint64_t hash_of(const std::vector<Camera>& cameras) {
   return hash;
 }
 
-bool same_groups(const std::vector<BevSamplingGroup>& a, const std::vector<BevSamplingGroup>& b) {
-  return std::ranges::equal(a, b, [](const BevSamplingGroup& x, const BevSamplingGroup& y) {
-    return x.cameras == y.cameras && x.height == y.height && x.width == y.width;
-  });
-}
-
 }  // namespace
-
-bool Rig::operator==(const Rig& other) const {
-  return cameras == other.cameras && same_groups(groups, other.groups);
-}
 
 size_t RigHash::operator()(const Rig& rig) const {
   return hash_of(rig.cameras);

@@ -14,7 +14,7 @@ namespace bevgrad {
 struct Rig {
   std::vector<BevSamplingGroup> groups;
   std::vector<Camera> cameras;
-  bool operator==(const Rig& other) const;
+  bool operator==(const Rig&) const = default;
 };
 
 struct RigHash {

@@ -16,14 +16,13 @@
 #include "base/signals.h"
 #include "data/loader.h"
 #include "data/random_order.h"
+#include "internal/clock.h"
 #include "tensor/ops.h"
 #include "train/cache/fingerprint.h"
 #include "train/network_state.h"
 
 namespace bevgrad {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Frames that are encoded together: enough to fill the cores, little memory.
 constexpr size_t kEncodedTogether = 4;

@@ -1,4 +1,5 @@
 #include "internal/background_worker.h"
+#include "internal/clock.h"
 
 #include <omp.h>
 
@@ -10,16 +11,6 @@
 #include <thread>
 
 namespace bevgrad {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
 struct BackgroundWorker::Impl {
   explicit Impl(size_t bound) : most_waiting(bound) {}
 

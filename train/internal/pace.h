@@ -3,14 +3,13 @@
 #include <chrono>
 #include <cstdint>
 
+#include "internal/clock.h"
 #include "train/data_parallel/step_times.h"
 #include "train/trainer.h"
 
 namespace bevgrad {
 
 struct Trainer::Pace {
-  using Clock = std::chrono::steady_clock;
-
   explicit Pace(const DataParallel& parallel) : clock([&parallel] { return parallel.waited(); }) {}
 
   StepClock clock;

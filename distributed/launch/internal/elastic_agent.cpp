@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "distributed/agent_link.h"
 #include "launch/internal/crew.h"
+#include "launch/internal/patience.h"
 #include "launch/internal/repeated_failure.h"
 #include "launch/internal/round_leader.h"
 
@@ -22,7 +23,6 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kLook{500};
-constexpr milliseconds kElasticStoreCall{10000};
 
 class ElasticAgent {
  public:
@@ -35,7 +35,7 @@ class ElasticAgent {
       cannot_serve = error.what();  // another machine's address, or another launcher of this one serves it
     }
     try {
-      store_ = std::make_unique<StoreClient>(at, options.timeout, std::min(options.timeout, kElasticStoreCall));
+      store_ = std::make_unique<StoreClient>(at, options.timeout, std::min(options.timeout, kStoreCall));
     } catch (const Error& error) {
       fail("{}; and here {}", error.what(), cannot_serve);
     }

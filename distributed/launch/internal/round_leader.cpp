@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "launch/internal/crew.h"
+#include "launch/internal/patience.h"
 
 namespace bevgrad {
 namespace {
@@ -14,8 +15,7 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLeaderSilence{20000};  // a launcher that gives no sign of life for so long is gone
-constexpr milliseconds kLastCall{2000};        // machines that come one after another begin together
+constexpr milliseconds kLastCall{2000};  // machines that come one after another begin together
 
 json parse(const std::string& text) {
   json value = json::parse(text, nullptr, false);
@@ -25,7 +25,7 @@ json parse(const std::string& text) {
 }  // namespace
 
 RoundLeader::RoundLeader(const LaunchOptions& options, StoreClient& store)
-    : options_(options), keys_(options.run_id), store_(store), silence_(std::min(kLeaderSilence, options.timeout)) {}
+    : options_(options), keys_(options.run_id), store_(store), silence_(std::min(kSilence, options.timeout)) {}
 
 void RoundLeader::find_machines() {
   const auto now = Clock::now();

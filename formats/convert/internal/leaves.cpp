@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "internal/limits.h"
 #include "internal/state_dict_node.h"
 #include "internal/value_text.h"
 
@@ -12,7 +13,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr int kMaximumLeafDepth = 200;
 constexpr size_t kMaximumLeaves = 4'000'000;
 constexpr size_t kMaximumLeafName = 4096;
 
@@ -76,8 +76,8 @@ class Flattener {
   }
 
   void walk(NodeId id, const std::string& path, int depth) {
-    check(depth <= kMaximumLeafDepth, "{}: '{}' is nested more than {} deep", file_.path, printable(path, 100),
-          kMaximumLeafDepth);
+    check(depth <= kMaximumDepth, "{}: '{}' is nested more than {} deep", file_.path, printable(path, 100),
+          kMaximumDepth);
     const Node& node = document_.node(id);
     if (node.kind == ValueKind::Tensor) {
       if (!is_listed(id)) add(id, path, "");

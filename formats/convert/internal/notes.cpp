@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/reachable.h"
+#include "internal/limits.h"
 #include "internal/state_dict_node.h"
 #include "internal/value_text.h"
 #include "torch/internal/pickler.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr size_t kListed = 16;
 constexpr size_t kNotedLabelWidth = 120;
-constexpr int kMaximumNotedDepth = 200;
 
 /// Finds the parts of a structure of which nothing is kept.
 class Losses {
@@ -36,7 +36,7 @@ class Losses {
 
   State walk(NodeId id, const std::string& path, int depth) {
     if (kept_.contains(id)) return State::Kept;
-    if (depth > kMaximumNotedDepth) return State::Lost;
+    if (depth > kMaximumDepth) return State::Lost;
     // A value that is mentioned again is what it was the first time; within itself it says nothing.
     const auto [at, added] = known_.try_emplace(id, State::Open);
     if (!added) return at->second;

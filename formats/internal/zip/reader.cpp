@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "internal/archive_names.h"
+#include "internal/limits.h"
 #include "internal/zip/entry_storage.h"
 
 namespace bevgrad {
@@ -28,8 +29,6 @@ constexpr uint16_t kUtf8 = 1 << 11;
 constexpr uint16_t kDeflateLevel = (1 << 1) | (1 << 2);
 constexpr uint64_t kMaximumEntries = 1'000'000;
 // Contents may be larger than the file by this factor and this much: far beyond weights, far below a bomb.
-constexpr uint64_t kInflationFactor = 64;
-constexpr uint64_t kInflationSlack = 256 << 20;
 
 /// Sizes and offset of an entry out of a zip64 extra field (id 1), in the order in which the 32-bit fields overflowed.
 struct Zip64Fields {

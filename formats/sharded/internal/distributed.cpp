@@ -13,6 +13,7 @@
 #include "formats/torch/legacy_file.h"
 #include "formats/torch/zip_file.h"
 #include "internal/document_copy.h"
+#include "internal/limits.h"
 #include "internal/value_text.h"
 #include "sharded/internal/joined_storage.h"
 #include "torch/internal/rebuild.h"
@@ -21,7 +22,6 @@ namespace bevgrad {
 
 namespace {
 
-constexpr size_t kMaximumDistributedRank = 64;
 constexpr size_t kMaximumSteps = 64;  // of a path in the structure
 
 struct Place {
@@ -152,7 +152,7 @@ class DistributedReader {
       const auto& given = node(of->items[1]).items;
       if (given.size() == 1) of = &node(given[0]);
     }
-    if ((of->kind != ValueKind::Tuple && of->kind != ValueKind::List) || of->items.size() > kMaximumDistributedRank) {
+    if ((of->kind != ValueKind::Tuple && of->kind != ValueKind::List) || of->items.size() > kMaximumRank) {
       wrong("a broken shape");
     }
     Shape out;
