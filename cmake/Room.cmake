@@ -150,7 +150,7 @@ function(bevgrad_emulated_twin target like)
 endfunction()
 
 function(bevgrad_add_test name)
-  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND test_${name} ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
 endfunction()
 

@@ -16,7 +16,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/run/munge.socket,cred_expire=2
+AuthInfo=socket=$folder/run/munge.socket,cred_expire=6
 SlurmctldPort=$2
 SlurmdPort=$3
 StateSaveLocation=$folder/state
@@ -31,6 +31,7 @@ SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 SchedulerType=sched/builtin
+SchedulerParameters=sched_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 JobAcctGatherType=jobacct_gather/none
