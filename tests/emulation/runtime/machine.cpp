@@ -1,5 +1,7 @@
 #include "runtime/machine.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -17,6 +19,7 @@ constexpr uintptr_t kFirstHandle = 0x10000000;
 
 thread_local int device_of_thread = 0;
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local const bool in_main_thread = getpid() == gettid();
 
 uint64_t setting(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -128,6 +131,7 @@ Call::Call(const char* function) : function_(function) {
   if (error_ == cudaSuccess && makes_context(function))
     all.devices[static_cast<size_t>(current_device())]->has_context = true;
   watch_accesses();
+  if (in_main_thread) end_with_main_thread();
   if (all.injected.empty()) return;
   auto injected = all.injected.find(std::string_view(function));
   if (injected != all.injected.end() && injected->second.successes-- == 0) {

@@ -51,6 +51,7 @@ struct Machine {
   Random random;
   std::vector<Stream*> busy;  // those with something in their queue
   size_t queued = 0;
+  bool ended = false;        // nothing that is queued runs any more
   size_t bytes_to_free = 0;  // freed by calls whose turn has not come
   uint64_t calls = 0;
   std::map<std::string, int64_t, std::less<>> calls_of;

@@ -1,9 +1,6 @@
 #include "runtime/scheduler.h"
 
-#include <oneapi/dnnl/dnnl.h>
-
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <utility>
@@ -77,6 +74,7 @@ void run_first(std::unique_lock<std::mutex>& lock, OpenMemory& memory, Stream& s
 // Any stream that can get on, nullptr where none can.
 Stream* any_runnable() {
   Machine& all = machine();
+  if (all.ended) return nullptr;
   const size_t count = all.busy.size();
   const size_t start = count ? all.random.below(count) : 0;
   for (size_t i = 0; i < count; ++i) {
@@ -143,7 +141,7 @@ void run_until(std::unique_lock<std::mutex>& lock, Stream& needed, const std::fu
   // Either just what the host waits for, and all else later still; or anything, in any order, until that is done.
   const bool lazy = all.random.one_in(2);
   OpenMemory memory;
-  while (!done()) {
+  while (!done() && !all.ended) {
     Stream* next = lazy ? first_needed(needed) : any_runnable();
     if (!next) next = any_runnable();
     if (next) {
@@ -193,29 +191,32 @@ void make_progress(std::unique_lock<std::mutex>& lock) {
 void keep_working() {
   static std::once_flag once;
   std::call_once(once, [] {
-    static std::atomic<bool> stop{false};
-    static std::thread worker([] {
+    std::thread([] {
       Machine& all = machine();
       uint64_t seen = 0;
-      while (!stop) {
+      for (bool ended = false; !ended;) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         std::unique_lock lock(all.mutex);
+        ended = all.ended;
         // Only while the host is silent: which of its calls come first must not depend on the clock.
         if (std::exchange(seen, all.calls) != all.calls || all.busy.empty()) continue;
         inside_call = true;
         run_steps(lock, 64);
         all.changed.notify_all();
       }
-    });
-    // What is queued may use oneDNN's cache of primitives, which goes at the end of the process: made before the
-    // handler, it goes after the worker.
-    int capacity = 0;
-    dnnl_get_primitive_cache_capacity(&capacity);
-    std::atexit([] {
-      stop = true;
-      worker.join();
-    });
+    }).detach();
   });
+}
+
+void end_with_main_thread() {
+  struct End {
+    ~End() {
+      const std::lock_guard lock(machine().mutex);
+      machine().ended = true;
+    }
+  };
+  thread_local const End end;
+  static_cast<void>(end);
 }
 
 }  // namespace bevgrad::emulation

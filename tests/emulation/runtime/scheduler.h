@@ -25,6 +25,9 @@ void make_progress(std::unique_lock<std::mutex>& lock);
 /// Something waits that no call of this thread may ever wait for (a host function, another process): from now on the
 /// device also works while no host thread calls it.
 void keep_working();
+/// Called by the main thread: when its objects go at the end of the process, and before anything static does (oneDNN's
+/// code among it, which what is queued may run), the devices stop. What is queued then is never done.
+void end_with_main_thread();
 
 /// Opens the memory of all devices for a scope.
 class OpenMemory {
