@@ -8,7 +8,7 @@ seconds="${1:-30}"
 install_packages $BUILD_PACKAGES clang libclang-rt-14-dev unzip
 BUILD_DIR="$PWD/build/fuzz"
 say "building into $BUILD_DIR"
-cmake --preset fuzz -DBEVGRAD_CUDA=OFF >/dev/null
+cmake --preset fuzz -DBEVGRAD_CUDA=OFF -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build "$BUILD_DIR" --target fuzz_targets -- --quiet
 seeds=$(mktemp -d)
 trap 'rm -rf "$seeds"' EXIT

@@ -15,7 +15,7 @@ tests=$(for room in $rooms; do echo "test_$room"; done)
 [ "$rooms" = threads ] && preset=tsan && export OMP_NUM_THREADS=1
 BUILD_DIR="$PWD/build/$preset"
 say "building $rooms into $BUILD_DIR"
-cmake --preset "$preset" -DBEVGRAD_CUDA=OFF >/dev/null
+cmake --preset "$preset" -DBEVGRAD_CUDA=OFF -DCMAKE_UNITY_BUILD=ON >/dev/null
 cmake --build "$BUILD_DIR" --target $tests -- --quiet
 for test in $tests; do
   say "$test"
