@@ -43,6 +43,12 @@ Ratio average_precision(std::span<const RankedDetection> detections, int64_t tru
   return area_under(precision_recall_curve(detections, truths));
 }
 
+Ratio consistent_average_precision(std::span<const RankedDetection> detections, int64_t truths) {
+  std::vector<RankedDetection> staying(detections.begin(), detections.end());
+  for (RankedDetection& detection : staying) detection.right = detection.right && detection.stays;
+  return average_precision(staying, truths);
+}
+
 double nuscenes_area_under(const std::vector<PrecisionRecall>& curve) {
   constexpr double min_precision = 0.1;
   constexpr int first = 11;  // round(100 * the least recall, 0.1) + 1

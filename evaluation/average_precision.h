@@ -15,6 +15,7 @@ struct RankedDetection {
   float score = 0;
   bool right = false;
   Stratum stratum = kAllCells;  ///< of the truth that it matched, else of the prediction itself
+  bool stays = true;            ///< of a lane: it was the first to find that truth (lane_tracks.h)
 };
 
 struct PrecisionRecall {
@@ -29,6 +30,9 @@ std::vector<PrecisionRecall> precision_recall_curve(std::span<const RankedDetect
 double area_under(std::vector<PrecisionRecall> curve);
 /// The same of ranked detections. n/a where there is no truth.
 Ratio average_precision(std::span<const RankedDetection> detections, int64_t truths);
+
+/// The same where only what is right and stays is right.
+Ratio consistent_average_precision(std::span<const RankedDetection> detections, int64_t truths);
 
 /// nuScenes' definition (Caesar et al. 2020, its devkit's calc_ap): precision interpolated at 101 recalls, those up to
 /// 0.1 left out, 0.1 subtracted, cut at 0, scaled to 1.

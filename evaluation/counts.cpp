@@ -38,7 +38,8 @@ SeriesAccumulator::Options any_options(const EvaluationOptions& options) {
 
 json to_json(const ApCounts& counts) {
   json detections = json::array();
-  for (const auto& d : counts.detections) detections.push_back({d.score, d.right, static_cast<int>(d.stratum)});
+  for (const auto& d : counts.detections)
+    detections.push_back({d.score, d.right, static_cast<int>(d.stratum), d.stays});
   return {{"detections", std::move(detections)}, {"truths", counts.truths}};
 }
 
@@ -47,7 +48,7 @@ ApCounts ap_from_json(const json& state) {
   for (const auto& d : state.at("detections")) {
     const int stratum = d.at(2);
     check(stratum >= 0 && stratum < kNumStrata, "evaluation state: stratum {}", stratum);
-    counts.detections.push_back({d.at(0), d.at(1), static_cast<Stratum>(stratum)});
+    counts.detections.push_back({d.at(0), d.at(1), static_cast<Stratum>(stratum), d.at(3)});
   }
   counts.truths = state.at("truths").get<std::array<int64_t, kNumStrata>>();
   return counts;
@@ -119,7 +120,8 @@ SetCounts::SetCounts(const EvaluationOptions& options)
       any_series(any_options(options)),
       lane_flicker(options.labels.grid),
       road_flicker(options.labels.grid),
-      lanes(options.labels.lane_classes.size(), std::vector<ApCounts>(chamfer_thresholds_of(options).size())) {}
+      lanes(options.labels.lane_classes.size(), std::vector<ApCounts>(chamfer_thresholds_of(options).size())),
+      lane_finders(chamfer_thresholds_of(options).size()) {}
 
 SequenceCounts SetCounts::total(const EvaluationOptions& options) const {
   SequenceCounts sum(options);

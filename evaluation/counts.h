@@ -13,6 +13,7 @@
 #include "evaluation/evaluator.h"
 #include "evaluation/flicker.h"
 #include "evaluation/iou.h"
+#include "evaluation/lane_tracks.h"
 #include "evaluation/series.h"
 
 namespace bevgrad {
@@ -58,6 +59,7 @@ struct SetCounts {
   SeriesAccumulator any_series;  ///< of any lane mark, at every threshold that may be chosen
   FlickerAccumulator lane_flicker, road_flicker;
   std::vector<std::vector<ApCounts>> lanes;  ///< [class][threshold], thresholds as chamfer_thresholds_of
+  LaneFinders lane_finders;
   std::map<std::string, Unusable> unusable;  ///< by what was wrong
   std::map<std::string, int64_t> missing;    ///< frames without a kind of label
 };
@@ -65,7 +67,7 @@ struct SetCounts {
 /// Every threshold that occurs in a set, once, ascending.
 std::vector<double> chamfer_thresholds_of(const EvaluationOptions& options);
 
-/// The state of a val set's counts, for other ranks. Last frames for flicker are not part of it.
+/// The state of a val set's counts, for other ranks. Last frames, for flicker and lane_finders, are not part of it.
 nlohmann::json to_json(const SetCounts& counts);
 SetCounts counts_from_json(const nlohmann::json& json, const EvaluationOptions& options);
 

@@ -182,8 +182,10 @@ void Evaluator::add(const EvaluationFrame& frame) try {
   if (has_road) sequence.road_logits.add(frame.road, frame.road_label);
   if (has_lane && options_.chamfer_ap) {
     const LaneVectorOptions vectors{options_.lane_vector_threshold, options_.lane_vector_points, 1.0};
-    count_lanes(lane_vectors(frame.lane, grid, vectors), lane_vectors(frame.lane_label, grid, vectors),
-                chamfer_thresholds_of(options_), stratum_at, counts.lanes);
+    const auto predicted = lane_vectors(frame.lane, grid, vectors),
+               truth = lane_vectors(frame.lane_label, grid, vectors);
+    counts.lane_finders.next(series, predicted, truth, frame.timestamp, frame.ego_pose);
+    count_lanes(predicted, truth, chamfer_thresholds_of(options_), stratum_at, counts.lanes, &counts.lane_finders);
   }
   const LabelSchema& labels = options_.labels;
   const auto is_wrong = [](const auto& scored, size_t classes) {

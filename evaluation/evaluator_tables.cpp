@@ -161,6 +161,10 @@ struct ResultTables {
                 "Chamfer AP of lane vectors",
                 columns({"val set", "class", "threshold", "cells"}, {"ap", "predictions", "truths"}),
                 {}};
+  Table consistent{"consistent_ap",
+                   "Chamfer AP where a true lane must be found by the same predicted lane from frame to frame",
+                   columns({"val set", "class", "threshold", "cells"}, {"ap", "predictions", "truths"}),
+                   {}};
   Table instances{"instance_ap",
                   "AP of static instances by rotated IoU",
                   columns({"val set", "class", "threshold", "cells"}, {"ap", "predictions", "truths"}),
@@ -189,16 +193,20 @@ void add_set(ResultTables& t, const std::string& set, const SetCounts& counts, c
   }
   if (options.chamfer_ap) {
     const auto thresholds = chamfer_thresholds_of(options);
-    for (size_t k = 0; k < thresholds.size(); ++k)
-      add_ap(t.chamfer, set, labels.lane_classes, key_of(thresholds[k]),
-             [&](size_t c, Stratum s) { return ap_row(counts.lanes[c][k], s, average_precision); });
-    for (const auto& chosen : options.chamfer_thresholds) {
-      std::vector<size_t> indices;
-      for (const double threshold : chosen)
-        indices.push_back(std::find(thresholds.begin(), thresholds.end(), threshold) - thresholds.begin());
-      add_ap(t.chamfer, set, labels.lane_classes, fmt::format("{:g}, {:g}, {:g}", chosen[0], chosen[1], chosen[2]),
-             [&](size_t c, Stratum s) { return mean_row(counts.lanes[c], indices, s, average_precision); });
-    }
+    const auto add_lanes = [&](Table& table, auto average) {
+      for (size_t k = 0; k < thresholds.size(); ++k)
+        add_ap(table, set, labels.lane_classes, key_of(thresholds[k]),
+               [&](size_t c, Stratum s) { return ap_row(counts.lanes[c][k], s, average); });
+      for (const auto& chosen : options.chamfer_thresholds) {
+        std::vector<size_t> indices;
+        for (const double threshold : chosen)
+          indices.push_back(std::find(thresholds.begin(), thresholds.end(), threshold) - thresholds.begin());
+        add_ap(table, set, labels.lane_classes, fmt::format("{:g}, {:g}, {:g}", chosen[0], chosen[1], chosen[2]),
+               [&](size_t c, Stratum s) { return mean_row(counts.lanes[c], indices, s, average); });
+      }
+    };
+    add_lanes(t.chamfer, average_precision);
+    add_lanes(t.consistent, consistent_average_precision);
   }
   if (options.instance_ap)
     add_ap(t.instances, set, labels.instance_classes, key_of(options.instance_iou),
@@ -247,8 +255,8 @@ std::vector<Table> tables_of(const std::map<std::string, SetCounts>& sets, const
   }
   for (const auto& [name, counts] : sets) add_set(tables, name, counts, options);
   std::vector<Table> result = {std::move(tables.iou)};
-  for (Table* table : {&tables.series, &tables.confusion, &tables.chamfer, &tables.instances, &tables.boxes,
-                       &tables.flicker, &tables.curves})
+  for (Table* table : {&tables.series, &tables.confusion, &tables.chamfer, &tables.consistent, &tables.instances,
+                       &tables.boxes, &tables.flicker, &tables.curves})
     if (!table->rows.empty()) result.push_back(std::move(*table));
   if (options.series_eval) result.insert(result.begin() + 1, range_table(options));
   return result;

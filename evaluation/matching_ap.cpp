@@ -75,8 +75,8 @@ Stratum majority_stratum(const std::vector<Vec2>& points, const StratumAt& at) {
 }
 
 void count_lanes(const std::vector<LaneVector>& predicted, const std::vector<LaneVector>& truth,
-                 const std::vector<double>& thresholds, const StratumAt& at,
-                 std::vector<std::vector<ApCounts>>& counts) {
+                 const std::vector<double>& thresholds, const StratumAt& at, std::vector<std::vector<ApCounts>>& counts,
+                 LaneFinders* finders) {
   const double farthest = *std::max_element(thresholds.begin(), thresholds.end());
   for (size_t c = 0; c < counts.size(); ++c) {
     const auto class_of = [](const LaneVector& lane) { return lane.class_id; };
@@ -97,8 +97,12 @@ void count_lanes(const std::vector<LaneVector>& predicted, const std::vector<Lan
     for (size_t k = 0; k < thresholds.size(); ++k) {
       const auto taken = match_by_score(scores, t.size(), thresholds[k], true,
                                         [&](size_t i, size_t j) { return distances[i * t.size() + j]; });
+      auto& detections = counts[c][k].detections;
+      const size_t first = detections.size();
       record(
           scores, taken, truths, [&](size_t i) { return majority_stratum(predicted[p[i]].points, at); }, counts[c][k]);
+      for (size_t i = 0; finders && i < p.size(); ++i)
+        if (taken[i] >= 0) detections[first + i].stays = finders->stays(k, p[i], t[static_cast<size_t>(taken[i])]);
     }
   }
 }

@@ -5,7 +5,7 @@
 
 #include "evaluation/average_precision.h"
 #include "evaluation/evaluator.h"
-#include "evaluation/lane_vectors.h"
+#include "evaluation/lane_tracks.h"
 
 namespace bevgrad {
 
@@ -17,9 +17,10 @@ Stratum majority_stratum(const std::vector<Vec2>& points, const StratumAt& at);
 
 /// Chamfer AP (HDMapNet, MapTR): each predicted lane, best score first, takes its nearest true lane of its class; right
 /// where their Chamfer distance is at most `threshold` and that lane is free. Adds to counts[class][threshold].
+/// `finders`, which stand at this frame, say which matches stay; without them all do.
 void count_lanes(const std::vector<LaneVector>& predicted, const std::vector<LaneVector>& truth,
-                 const std::vector<double>& thresholds, const StratumAt& at,
-                 std::vector<std::vector<ApCounts>>& counts);
+                 const std::vector<double>& thresholds, const StratumAt& at, std::vector<std::vector<ApCounts>>& counts,
+                 LaneFinders* finders = nullptr);
 
 /// Right where the rotated IoU with the free true instance of its class that it overlaps most is at least `iou`. Adds
 /// to counts[class].

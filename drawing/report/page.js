@@ -142,8 +142,10 @@ function plot(title, series, xName, yName, unit) {
   const interval = (low, high, digits = 3) => low === null || high === null ? "" : ` (95 %: ${signed(low, digits)} to ${signed(high, digits)})`;
   const base = data.runs[0], figures = base.tables.find(t => t.name === "headline");
   const s = section("In short", "short");
-  const rowsOf = (head, rows) => el("div", {className: "scroll"}, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", {className: i && i + 1 < head.length ? "n" : ""}, short(h, 28))))),
+  // On a narrow screen the columns from the 95 % on are left to the tables below.
+  const rowsOf = (head, rows) => el("div", {className: "scroll brief"}, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h, i) => el("th", {className: i + 1 === head.length ? "text" : (i ? "n" : "") + (h === "p" || h === "to" || h.startsWith("95 %") ? " wide" : "")}, short(h, 28))))),
     el("tbody", {}, ...rows)));
+  const tables = [];
   if (data.spread)
     s.append(rowsOf(["runs", "figure", "count", "mean", "deviation", "lowest", "highest", "what it is"], data.spread.rows.map(r => el("tr", {}, el("td", {}, short(r[0])), el("td", {}, figureOf(r[1]).title),
       el("td", {className: "n"}, String(r[2])), ...[3, 4, 5, 6].map(k => el("td", {className: "n" + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[1]).text)))));
@@ -155,23 +157,26 @@ function plot(title, series, xName, yName, unit) {
       el("span", {className: changed(change)}, signed(change)), interval(low, high) + (p === null ? "" : p < 0.01 ? ", p < 0.01" : ", p " + p.toFixed(2))));
     s.append(el("p", {className: "note"}, short(base.name) + " → " + short(data.runs[i + 1].name) + (low === null ? ": not the same sequences, or too few for an interval." :
       ": the interval is that of the change over " + figures.rows[0][columnOf(figures, "sequences")] + " sequences, drawn anew in pairs.")));
-    s.append(rowsOf(["figure", base.name, data.runs[i + 1].name, "change", "95 % from", "to", "p", "what it is"], t.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title), el("td", {className: "n"}, r[1].toFixed(3)),
-      el("td", {className: "n"}, r[2].toFixed(3)), el("td", {className: "n change " + changed(r[3])}, signed(r[3])), ...[r[4], r[5]].map(v => el("td", {className: "n" + (v === null ? " none" : "")}, v === null ? "n/a" : signed(v))),
-      el("td", {className: "n"}, r[6] === null ? "n/a" : r[6].toFixed(3)), el("td", {className: "text"}, figureOf(r[0]).text)))));
+    tables.push(el("h3", {}, short(base.name) + " → " + short(data.runs[i + 1].name)), rowsOf(["figure", base.name, data.runs[i + 1].name, "change", "95 % from", "to", "p", "what it is"], t.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title), el("td", {className: "n"}, r[1].toFixed(3)),
+      el("td", {className: "n"}, r[2].toFixed(3)), el("td", {className: "n change " + changed(r[3])}, signed(r[3])), ...[r[4], r[5]].map(v => el("td", {className: "n wide" + (v === null ? " none" : "")}, v === null ? "n/a" : signed(v))),
+      el("td", {className: "n wide"}, r[6] === null ? "n/a" : r[6].toFixed(3)), el("td", {className: "text"}, figureOf(r[0]).text)))));
   });
   if (!data.spread && !data.headlines.length && figures)
     s.append(rowsOf(["figure", base.name, "95 % from", "to", "what it is"], figures.rows.map(r => el("tr", {}, el("td", {}, figureOf(r[0]).title),
-      ...[1, 2, 3].map(k => el("td", {className: "n" + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[0]).text)))));
-  const drives = base.drives.map(d => d.name).filter(name => data.runs.every(r => r.drives.some(d => d.name === name)));
+      ...[1, 2, 3].map(k => el("td", {className: "n" + (k > 1 ? " wide" : "") + (r[k] === null ? " none" : "")}, r[k] === null ? "n/a" : r[k].toFixed(3))), el("td", {className: "text"}, figureOf(r[0]).text)))));
+  // Runs that drew no drives stand in the tables alone.
+  const drawn = data.runs.filter(r => r.drives.length);
+  const drives = (drawn[0]?.drives ?? []).map(d => d.name).filter(name => drawn.every(r => r.drives.some(d => d.name === name)));
   if (drives.length) {
     const holder = el("div", {className: "gallery maps"});
     const draw = name => {
-      const of = data.runs.map(r => r.drives.find(d => d.name === name)), label = of.find(d => d.label !== null);
-      holder.replaceChildren(...of.map((d, i) => image(d.predicted, short(data.runs[i].name) + ", predicted")), ...(label ? [image(label.label, "label")] : []));
+      const of = drawn.map(r => r.drives.find(d => d.name === name)), label = of.find(d => d.label !== null);
+      holder.replaceChildren(...of.map((d, i) => image(d.predicted, short(drawn[i].name) + ", predicted")), ...(label ? [image(label.label, "label")] : []));
     };
     s.append(el("h3", {}, "One drive, laid together"), el("div", {className: "bar"}, chooser("drive", drives, draw)[0]), holder);
     draw(drives[0]);
   }
+  s.append(...tables);
 }
 // ---- the runs at a glance ----
 {

@@ -209,6 +209,11 @@ TEST_F(Report, WorksInABrowser) {
                  "opened in a browser ***\n\n");
     GTEST_SKIP() << "SKIPPED: no Chromium";
   }
+  // One of the two runs drew a drive.
+  const fs::path drives = fs::path(runs()[0].metrics_path).parent_path() / "drives";
+  fs::create_directories(drives);
+  for (const char* name : {"a_1_map.png", "a_1_label_map.png"})
+    Canvas(8, 8, rgb(name[4] == 'm' ? 0x336699 : 0x996633)).write_png((drives / name).string());
   const fs::path report = folder_ / "report.html", probe = folder_ / "probe.html";
   write_html_report(report.string(), runs());
   // The page as it is, and after it a script that uses it as a person would and leaves what it saw in the title.
@@ -229,6 +234,11 @@ TEST_F(Report, WorksInABrowser) {
     seen.push("plots " + document.querySelectorAll("svg polyline").length);
     seen.push("heat " + document.querySelectorAll("td.heat").length);
     seen.push("pictures " + [...document.querySelectorAll(".gallery img")].filter(i => i.src.startsWith("data:")).length);
+    const maps = document.querySelector("#short .maps");
+    seen.push("maps " + maps.querySelectorAll("img").length);
+    seen.push(maps.compareDocumentPosition(document.querySelector("#short table")) & Node.DOCUMENT_POSITION_FOLLOWING ? "maps first" : "tables first");
+    const shown = s => [...document.querySelectorAll("#short " + s)].filter(e => getComputedStyle(e).display !== "none").length;
+    seen.push("changes " + shown("td.change") + " of " + shown("tbody tr") + ", more columns " + shown(".wide, td.text"));
     const paper = () => getComputedStyle(document.body).backgroundColor, light = paper();
     document.getElementById("theme").click();
     seen.push(paper() !== light ? "both themes" : "one theme");
@@ -238,7 +248,8 @@ TEST_F(Report, WorksInABrowser) {
   std::ofstream(probe) << page;
   const fs::path dom = folder_ / "dom.html", log = folder_ / "console.txt";
   const std::string command = fmt::format(
-      "timeout 120 {} --headless --no-sandbox --disable-gpu --enable-logging=stderr --virtual-time-budget=4000 "
+      "timeout 120 {} --headless --no-sandbox --disable-gpu --enable-logging=stderr --window-size=390,900 "
+      "--virtual-time-budget=4000 "
       "--user-data-dir={} "
       "--dump-dom file://{} > {} 2> {}",
       browser, (folder_ / "profile").string(), probe.string(), dom.string(), log.string());
@@ -249,10 +260,13 @@ TEST_F(Report, WorksInABrowser) {
   const size_t at = after.find("SEEN ");
   ASSERT_NE(at, std::string::npos) << read(log);
   const std::string seen = after.substr(at, after.find('<', at) - at);
-  for (const char* wanted : {"descending; ascending; filtered", "pictures 4", "both themes", "requests 0"})
+  for (const char* wanted : {"descending; ascending; filtered", "pictures 8", "maps 2; maps first", ", more columns 0",
+                             "both themes", "requests 0"})
     EXPECT_NE(seen.find(wanted), std::string::npos) << wanted << " in: " << seen;
+  EXPECT_EQ(seen.find("changes 0"), std::string::npos) << seen;
   EXPECT_EQ(seen.find("plots 0"), std::string::npos) << seen;
   EXPECT_EQ(seen.find("heat 0"), std::string::npos) << seen;
+  fs::remove_all(drives);
 }
 
 }  // namespace
