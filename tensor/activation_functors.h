@@ -220,7 +220,7 @@ struct EluBackward {
   double alpha;
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
-    return x > T(0) ? dy : dy * static_cast<T>(alpha) * elementary::exp(x);
+    return x <= T(0) ? dy * static_cast<T>(alpha) * elementary::exp(x) : dy;
   }
 };
 struct Softplus {
@@ -242,7 +242,7 @@ struct SoftplusBackward {
 struct Hardswish {
   template <class T>
   BEVGRAD_HD T operator()(T x) const {
-    return x <= T(-3) ? T(0) : (x < T(3) ? x * (x + T(3)) / T(6) : x);
+    return x <= T(-3) ? x * T(0) : (x < T(3) ? x * (x + T(3)) / T(6) : x);
   }
 };
 struct HardswishBackward {

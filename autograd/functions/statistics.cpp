@@ -9,6 +9,7 @@
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
 #include "tensor/element.h"
+#include "tensor/extremes.h"
 #include "tensor/pointwise.h"
 #include "tensor/walk.h"
 
@@ -55,17 +56,19 @@ struct ProdLineBackward {
   }
 };
 
+// Integers add up on 64 bits without a sign, where overflow is defined.
 template <class T>
 struct CumsumLine {
+  using Total = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
   T* y;
   const T* x;
   int64_t n, step_y, step_x;
   bool from_end;
   BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
-    double total = 0;
+    Total total = 0;
     for (int64_t k = 0; k < n; ++k) {
       const int64_t i = from_end ? n - 1 - k : k;
-      total += static_cast<double>(load(x + o[1], i * step_x));
+      total += static_cast<Total>(load(x + o[1], i * step_x));
       store(y + o[0], i * step_y, static_cast<compute_t<T>>(total));
     }
   }
@@ -76,7 +79,7 @@ Tensor running_sum(const Tensor& x, int axis, bool from_end) {
   if (x.numel() == 0) return y;
   const Tensor y0 = ops::narrow(y, axis, 0, 1), x0 = ops::narrow(x, axis, 0, 1);
   const Walk walk = plan_walk(y0.sizes(), {{y0.sizes(), y0.strides()}, {x0.sizes(), x0.strides()}});
-  dispatch_floating("cumsum", x.dtype(), [&]<class T>() {
+  dispatch_all(x.dtype(), [&]<class T>() {
     launch_elements<2>(
         x.device(), walk,
         CumsumLine<T>{y0.data<T>(), x0.data<const T>(), x.size(axis), y.strides()[axis], x.strides()[axis], from_end},
@@ -115,6 +118,7 @@ int64_t reduced_count(const char* op, const Tensor& x, const std::vector<int>& d
 
 Tensor min(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("min", {{"x", x}});
+  if (!is_floating_point(x.dtype())) return ops::min_with_index(x, dim, keep_dims).first;
   return neg(max(neg(x), dim, keep_dims));
 }
 
@@ -208,6 +212,7 @@ Tensor logsumexp(const Tensor& x, int dim, bool keep_dims) {
 
 Tensor cumsum(const Tensor& x, int dim) {
   tape::check_defined("cumsum", {{"x", x}});
+  if (!is_floating_point(x.dtype()) && x.dtype() != DType::Int64) return cumsum(ops::to(x, DType::Int64), dim);
   if (x.dim() == 0) return clone(x);
   const OpScope scope("cumsum");
   const int axis = wrap_dimension("cumsum", dim, x.dim());
