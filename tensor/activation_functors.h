@@ -220,7 +220,7 @@ struct EluBackward {
   double alpha;
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
-    return x <= T(0) ? dy * static_cast<T>(alpha) * elementary::exp(x) : dy;
+    return x > T(0) ? dy : dy * static_cast<T>(alpha) * elementary::exp(x);
   }
 };
 struct Softplus {
@@ -248,7 +248,7 @@ struct Hardswish {
 struct HardswishBackward {
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
-    return x <= T(-3) ? T(0) : (x < T(3) ? dy * (x / T(3) + T(0.5)) : dy);
+    return x <= T(-3) ? T(0) : (x >= T(3) ? dy : dy * (x / T(3) + T(0.5)));
   }
 };
 

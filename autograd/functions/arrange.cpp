@@ -99,6 +99,7 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t count, int dim) {
   tape::check_defined("chunk", {{"x", x}});
   check(count > 0, "chunk: {} pieces, expected a positive number", count);
   const int64_t size = x.size(dim);
+  if (size == 0) return split(x, std::vector<int64_t>(static_cast<size_t>(count), 0), dim);
   return split(x, std::max<int64_t>(1, (size + count - 1) / count), dim);
 }
 

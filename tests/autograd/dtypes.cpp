@@ -178,7 +178,19 @@ TEST(SpecialValues, AreAsInPyTorch) {
   };
   EXPECT_TRUE(std::isnan(hardswish(of({-INFINITY}, DType::Float32)).item()));
   EXPECT_EQ(hardswish(of({INFINITY}, DType::Float32)).item(), INFINITY);
-  EXPECT_EQ(gradient_of([](const Tensor& x) { return elu(x); }, NAN), 1);
+  EXPECT_TRUE(std::isnan(gradient_of([](const Tensor& x) { return elu(x); }, NAN)));
+  EXPECT_TRUE(std::isnan(gradient_of(hardswish, NAN)));
+  EXPECT_NEAR(std(of({1e30, -1e30}, DType::Float32), {}, 0).item(), 1e30, 1e24);
+  EXPECT_EQ(gradient_of([](const Tensor& x) { return prod(x, 0); }, INFINITY), 1);
+  EXPECT_EQ(logsumexp(zeros({0, 2}), 0).to_vector(), (std::vector<double>{-INFINITY, -INFINITY}));
+  EXPECT_EQ(chunk(zeros({0}), 6).size(), 6U);
+  const Tensor equal = reshape(of({3, -3, 1, 2}, DType::Float64), {2, 2});
+  set_requires_grad(equal, true);
+  backward(sum(norm(equal, INFINITY, {1})));
+  EXPECT_THAT(grad(equal).to_vector(), ElementsAre(0.5, -0.5, 0, 1));
+  EXPECT_THAT(error_of([] { cumsum(zeros({}), 1); }), HasSubstr("cumsum: dimension 1"));
+  for (const Shape& sizes : {Shape{}, Shape{2}, Shape{2, 1, 3}})
+    EXPECT_EQ(norm(ones(sizes), INFINITY, {}, true).sizes(), Shape(sizes.size(), 1));
   EXPECT_THAT(clamp(of({0, 5}, DType::Float32), 2, 1).to_vector(), ElementsAre(1, 1));
 }
 
