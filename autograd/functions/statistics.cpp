@@ -8,6 +8,7 @@
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
+#include "functions/internal/float16.h"
 #include "tensor/element.h"
 #include "tensor/extremes.h"
 #include "tensor/functors.h"
@@ -172,6 +173,7 @@ Tensor prod(const Tensor& x) {
 
 Tensor prod(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("prod", {{"x", x}});
+  if (is_float16(x)) return to(prod(in_float32(x), dim, keep_dims), DType::Float16);
   if (x.dim() == 0) return squeeze(prod(unsqueeze(x, 0), dim, true), 0);
   const int axis = wrap_dimension("prod", dim, x.dim());
   if (x.size(axis) == 0) {

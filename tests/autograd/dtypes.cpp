@@ -139,6 +139,22 @@ TEST(Float16, IsComputedInFloat32) {
        {{2, 3, 5, 4}, {4, 3, 3, 3}, {4}},
        [](auto& x) { return conv2d(x[0], x[1], x[2], {.stride = 1, .padding = 1}); }},
       {"conv1d", {{2, 3, 5}, {4, 3, 3}}, [](auto& x) { return conv1d(x[0], x[1]); }},
+      {"softmax", {{3, 4}}, [](auto& x) { return softmax(x[0], 1); }},
+      {"log_softmax", {{3, 4}}, [](auto& x) { return log_softmax(x[0], 1); }},
+      {"layer_norm", {{3, 4}, {4}, {4}}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }},
+      {"group_norm", {{2, 4, 3}}, [](auto& x) { return group_norm(x[0], 2); }},
+      {"rms_norm", {{3, 4}}, [](auto& x) { return rms_norm(x[0], {4}); }},
+      {"max_pool2d", {{1, 2, 4, 4}}, [](auto& x) { return max_pool2d(x[0], {.kernel = 2}); }},
+      {"avg_pool2d", {{1, 2, 4, 4}}, [](auto& x) { return avg_pool2d(x[0], {.kernel = 2}); }},
+      {"interpolate",
+       {{1, 2, 4, 4}},
+       [](auto& x) {
+         return interpolate(x[0], {6, 3}, {.mode = InterpolateMode::Bicubic});
+       }},
+      {"prod", {{3, 4}}, [](auto& x) { return prod(x[0], 1); }},
+      {"attention",
+       {{2, 3, 4}, {2, 5, 4}, {2, 5, 2}},
+       [](auto& x) { return scaled_dot_product_attention(x[0], x[1], x[2]); }},
       {"conv_transpose2d", {{1, 3, 3, 4}, {3, 2, 2, 2}}, [](auto& x) { return conv_transpose2d(x[0], x[1]); }},
   };
   for (const Device device : test_devices())

@@ -10,7 +10,7 @@ inline bool is_float16(const Tensor& x) {
 }
 
 /// float32 in place of float16; anything else, also an absent tensor, as it is.
-inline Tensor widened(const Tensor& x) {
+inline Tensor in_float32(const Tensor& x) {
   return is_float16(x) ? to(x, DType::Float32) : x;
 }
 
