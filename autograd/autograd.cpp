@@ -5,8 +5,8 @@
 
 #include "autograd/anomaly.h"
 #include "autograd/constant.h"
-#include "internal/leaf_list.h"
 #include "internal/node.h"
+#include "tensor/leaf_list.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
@@ -19,7 +19,6 @@ using tape::Node;
 
 namespace {
 
-thread_local std::vector<Tensor>* leaf_list = nullptr;  // LeafList
 std::atomic<uint64_t> next_sequence{0};
 
 }  // namespace
@@ -62,13 +61,6 @@ GradModeGuard::~GradModeGuard() {
   tape::state().recording = previous_;
 }
 
-LeafList::LeafList() : previous_(leaf_list) {
-  leaf_list = &leaves_;
-}
-LeafList::~LeafList() {
-  leaf_list = previous_;
-}
-
 bool will_record(const std::vector<Tensor>& inputs) {
   if (!grad_enabled()) return false;
   for (const Tensor& input : inputs)
@@ -102,9 +94,7 @@ Tensor record(const char* op, Tensor output, std::vector<Tensor> inputs, Backwar
       if (meta->node) {
         edge.node = meta->node;
       } else {
-        if (leaf_list && std::none_of(leaf_list->begin(), leaf_list->end(),
-                                      [&](const Tensor& known) { return known.is_same(input); }))
-          leaf_list->push_back(input);
+        if (tape::LeafList* list = tape::leaf_list()) list->add(input);
         edge.leaf = std::move(meta);
       }
       edge.sizes = input.sizes();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "internal/leaf_list.h"
+#include "tensor/leaf_list.h"
 #include "tensor/random.h"
 
 namespace bevgrad {
@@ -49,6 +49,22 @@ std::string index_text(const Tensor& x, int64_t i) {
 struct Checked {
   std::string name;  // "input 0", "conv.weight", "captured 0 (float64 [3] on cpu)"
   Tensor leaf;
+};
+
+// While it lives, `wanted` alone requires a gradient.
+class OnlyWanted {
+ public:
+  OnlyWanted(const std::vector<Checked>& checked, const Tensor& wanted) : checked_(checked) {
+    for (const Checked& one : checked) set_requires_grad(one.leaf, one.leaf.is_same(wanted));
+  }
+  ~OnlyWanted() {
+    for (const Checked& one : checked_) set_requires_grad(one.leaf, true);
+  }
+  OnlyWanted(const OnlyWanted&) = delete;
+  OnlyWanted& operator=(const OnlyWanted&) = delete;
+
+ private:
+  const std::vector<Checked>& checked_;
 };
 
 // v . y and the size of its terms, for what rounding can do to it.
@@ -114,9 +130,12 @@ class Check {
     double worst_error = 0;
     for (int64_t i = 0; i < x.numel(); i += apart) {
       ++compared;
-      const Slope slope = slope_at(x, i, values[i], options_.step);
-      if (const std::string kink = kink_at(x, i, values[i], slope); !kink.empty())
-        return fmt::format("{}: {} at {}{}", op_, checked.name, index_text(x, i), kink);
+      const Slope slope = smooth_slope_at(x, i, values[i]);
+      if (slope.is_kink)
+        return fmt::format(
+            "{}: {} at {}: the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
+            "above; choose inputs away from its kinks",
+            op_, checked.name, index_text(x, i), slope.left, slope.right);
       const double error = std::abs(analytic[i] - slope.central);
       const double tolerance =
           options_.absolute_tolerance + options_.relative_tolerance * std::abs(slope.central) + slope.rounding;
@@ -134,9 +153,38 @@ class Check {
                        index_text(x, worst));
   }
 
+  // Rules leave out what nobody wants: wanted alone, a leaf has the gradient that it has among the others.
+  std::string compare_alone(const std::vector<Checked>& all, const Checked& checked) const {
+    const Tensor among = grad(checked.leaf);
+    set_grad(checked.leaf, {});
+    {
+      const OnlyWanted only(all, checked.leaf);
+      const GradModeGuard recorded(true);
+      const Tensor y = function_(inputs_);
+      if (requires_grad(y)) backward(y, direction(y));
+    }
+    const Tensor alone = grad(checked.leaf);
+    set_grad(checked.leaf, among);
+    const std::vector<double> expected = among.to_vector(),
+                              actual = alone.defined() ? alone.to_vector() : std::vector<double>(expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const double tolerance = options_.absolute_tolerance + options_.relative_tolerance * std::abs(expected[i]);
+      if (std::abs(actual[i] - expected[i]) > tolerance)
+        return fmt::format(
+            "{}: gradient of {} at {}: {:.10g} where no other is wanted, {:.10g} among the others: does a rule leave "
+            "out too much by its NeedsGrad?",
+            op_, checked.name, index_text(checked.leaf, static_cast<int64_t>(i)), actual[i], expected[i]);
+    }
+    return "";
+  }
+
  private:
   struct Slope {
     double left, right, central, rounding;
+    bool is_kink = false;
+
+    double gap() const { return std::abs(right - left); }
+    bool has_gap() const { return gap() > 0.02 * std::max(std::abs(left), std::abs(right)) + 8 * rounding + 1e-3; }
   };
 
   Slope slope_at(const Tensor& x, int64_t i, double value, double step) const {
@@ -154,20 +202,18 @@ class Check {
             (above.value - below.value) / (x_above - x_below), rounding};
   }
 
-  // Slopes from both sides that stay apart as the step shrinks are a kink or a jump.
-  std::string kink_at(const Tensor& x, int64_t i, double value, const Slope& wide) const {
-    const double before = std::abs(wide.right - wide.left);
-    const auto is_gap = [](const Slope& slope, double gap) {
-      return gap > 0.02 * std::max(std::abs(slope.left), std::abs(slope.right)) + 8 * slope.rounding + 1e-3;
-    };
-    if (!is_gap(wide, before)) return "";
-    const Slope near = slope_at(x, i, value, options_.step / 4);
-    const double gap = std::abs(near.right - near.left);
-    if (!is_gap(near, gap) || gap < 0.6 * before) return "";
-    return fmt::format(
-        ": the function is not differentiable there, its slopes are {:.5g} from below and {:.5g} from "
-        "above; choose inputs away from its kinks",
-        near.left, near.right);
+  // Slopes from both sides that stay apart as the step shrinks are a kink or a jump; where they come together, the
+  // step was too long for a kink nearby or a strong bend, and the shorter one tells.
+  Slope smooth_slope_at(const Tensor& x, int64_t i, double value) const {
+    double step = options_.step;
+    Slope slope = slope_at(x, i, value, step);
+    for (int shorter = 0; shorter < 4 && slope.has_gap(); ++shorter) {
+      const double before = slope.gap();
+      slope = slope_at(x, i, value, step /= 4);
+      slope.is_kink = slope.has_gap() && slope.gap() > 0.6 * before;
+      if (slope.is_kink) break;
+    }
+    return slope;
   }
 
   const std::string& op_;
@@ -222,7 +268,7 @@ std::string gradcheck(const std::string& op, const Function& function, const std
   const GradModeGuard recorded(true);
   Tensor y;
   {
-    const LeafList used;
+    const tape::LeafList used;
     y = function(leaves);
     for (const auto& [name, leaf] : options.names)
       if (requires_grad(leaf) && !holds(checked, leaf)) checked.push_back({name, leaf});
@@ -244,6 +290,10 @@ std::string gradcheck(const std::string& op, const Function& function, const std
         op);
   for (const Checked& one : checked)
     if (const std::string problem = check.compare(one); !problem.empty()) return problem;
+  if (checked.size() > 1) {
+    for (const Checked& one : checked)
+      if (const std::string problem = check.compare_alone(checked, one); !problem.empty()) return problem;
+  }
   return "";
 }
 

@@ -25,12 +25,14 @@ struct GradcheckOptions {
 
 /// Compares the backward pass of `function` with central differences of v . y, for a random direction v of its output,
 /// at every element of every input that requires a gradient (of every floating-point one where none does) and of every
-/// leaf that the function captures. The output and what is checked are all float64 or all float32, on any device, of
-/// any layout; inputs of other dtypes are passed through untouched. float32 finds a wrong rule, not a wrong digit.
-/// Checked leaves are written to and restored; gradients that captured ones hold are put aside and come back.
+/// leaf that the function captures, and that each has the same gradient where no other is wanted. The output and what
+/// is checked are all float64 or all float32, on any device, of any layout; inputs of other dtypes are passed through
+/// untouched. float32 finds a wrong rule, not a wrong digit. Checked leaves are written to and restored; gradients that
+/// captured ones hold are put aside and come back.
 ///
 /// Returns "" where all agree. Else a message that begins with `op` and says which input or captured leaf, which
-/// element, both values, how many are off and by how much at most; that the function gives other values when it is
+/// element, both values, how many are off and by how much at most; that a leaf which the function uses got no gradient
+/// (a record leaves it out); that the function gives other values when it is
 /// called again with the same inputs; or that it is not differentiable there (slopes from both sides differ).
 std::string gradcheck(const std::string& op, const std::function<Tensor(const std::vector<Tensor>&)>& function,
                       const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});

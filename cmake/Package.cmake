@@ -65,6 +65,8 @@ add_custom_command(OUTPUT "${PROJECT_BINARY_DIR}/package/headers.stamp"
   DEPENDS ${header_sources} "${PROJECT_BINARY_DIR}/package/headers.txt" "${PROJECT_SOURCE_DIR}/cmake/export_headers.cmake"
   COMMENT "Exporting the public headers" VERBATIM)
 add_custom_target(bevgrad_headers ALL DEPENDS "${PROJECT_BINARY_DIR}/package/headers.stamp")
+# What is installed after building the executable alone has the headers of its libraries, not those of an earlier build.
+add_dependencies(bevgrad bevgrad_headers)
 
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/bevgrad")
 foreach(component core bev train)

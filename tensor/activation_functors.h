@@ -242,13 +242,13 @@ struct SoftplusBackward {
 struct Hardswish {
   template <class T>
   BEVGRAD_HD T operator()(T x) const {
-    return x <= T(-3) ? T(0) : (x < T(3) ? x * (x + T(3)) / T(6) : x);
+    return x <= T(-3) ? x * T(0) : (x < T(3) ? x * (x + T(3)) / T(6) : x);
   }
 };
 struct HardswishBackward {
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
-    return x <= T(-3) ? T(0) : (x < T(3) ? dy * (x / T(3) + T(0.5)) : dy);
+    return x <= T(-3) ? T(0) : (x >= T(3) ? dy : dy * (x / T(3) + T(0.5)));
   }
 };
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
+#include "tensor/extremes.h"
 #include "tensor/ops.h"
 #include "tensor/pointwise.h"
 #include "tensor/tape.h"
@@ -66,9 +68,24 @@ Tensor compare(const char* op, const Tensor& a, const Tensor& b, Relation relati
   return result;
 }
 
-Tensor number_like(const char* op, const Tensor& a, double value) {
+// Whether the integers' dtype has this value.
+bool holds(DType dtype, double value) {
+  if (value != std::floor(value) || std::isinf(value)) return false;
+  return dispatch_all(dtype, [&]<class T>() {
+    // 2^63 is the first double past int64's largest.
+    const auto low = static_cast<double>(std::numeric_limits<T>::lowest());
+    const double past = dtype == DType::Int64 ? 0x1p63 : static_cast<double>(std::numeric_limits<T>::max()) + 1;
+    return value >= low && value < past;
+  });
+}
+
+// With a number, in a's dtype; integers are compared with one that is none of theirs in float64.
+Tensor compare_number(const char* op, const Tensor& a, double number,
+                      Tensor (*relation)(const Tensor&, const Tensor&)) {
   tape::check_defined(op, {{"a", a}});
-  return full({}, value, {a.dtype(), {}, a.device()});
+  const bool fits = is_floating_point(a.dtype()) || holds(a.dtype(), number);
+  const Tensor left = fits ? a : ops::to(a, DType::Float64);
+  return relation(left, full({}, number, {left.dtype(), {}, left.device()}));
 }
 
 void check_bool(const char* op, const Tensor& x) {
@@ -101,22 +118,22 @@ Tensor ge(const Tensor& a, const Tensor& b) {
   return compare("ge", b, a, Relation::LessEqual);
 }
 Tensor eq(const Tensor& a, double b) {
-  return eq(a, number_like("eq", a, b));
+  return compare_number("eq", a, b, eq);
 }
 Tensor ne(const Tensor& a, double b) {
-  return ne(a, number_like("ne", a, b));
+  return compare_number("ne", a, b, ne);
 }
 Tensor lt(const Tensor& a, double b) {
-  return lt(a, number_like("lt", a, b));
+  return compare_number("lt", a, b, lt);
 }
 Tensor le(const Tensor& a, double b) {
-  return le(a, number_like("le", a, b));
+  return compare_number("le", a, b, le);
 }
 Tensor gt(const Tensor& a, double b) {
-  return gt(a, number_like("gt", a, b));
+  return compare_number("gt", a, b, gt);
 }
 Tensor ge(const Tensor& a, double b) {
-  return ge(a, number_like("ge", a, b));
+  return compare_number("ge", a, b, ge);
 }
 Tensor isnan(const Tensor& x) {
   return compare("isnan", x, x, Relation::NotEqual);
@@ -152,7 +169,7 @@ Tensor argmax(const Tensor& x, int dim, bool keep_dims) {
 
 Tensor argmin(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("argmin", {{"x", x}});
-  return ops::max_with_index(ops::neg(detached(x)), dim, keep_dims).second;
+  return ops::min_with_index(detached(x), dim, keep_dims).second;
 }
 
 Tensor argsort(const Tensor& x, int dim, bool descending) {

@@ -108,7 +108,8 @@ struct Clamp {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
     const T l = static_cast<T>(low), h = static_cast<T>(high);
-    return a < l ? l : (a > h ? h : a);
+    const T raised = a < l ? l : a;
+    return raised > h ? h : raised;
   }
 };
 

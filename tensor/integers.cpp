@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "tensor/compare.h"
 #include "tensor/ops.h"
@@ -65,6 +66,25 @@ Tensor zip(std::string_view op, const Tensor& a, const Tensor& b, const F& f) {
   return result;
 }
 
+template <class T>
+struct Clamp {
+  T* out;
+  const T* x;
+  T low, high;
+  BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
+    const T raised = x[o[1]] < low ? low : x[o[1]];
+    out[o[0]] = raised > high ? high : raised;
+  }
+};
+
+// The value of T that is nearest to a number.
+template <class T>
+T nearest(double number) {
+  if (number <= static_cast<double>(std::numeric_limits<T>::lowest())) return std::numeric_limits<T>::lowest();
+  if (number >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+  return static_cast<T>(number);
+}
+
 }  // namespace
 
 bool are(const Tensor& x) {
@@ -89,6 +109,19 @@ Tensor abs(const Tensor& x) {
   // The sign is a product's factor: 1 or -1.
   const Tensor negative = ops::to(lt(x, 0), x.dtype());
   return mul(x, sub(number_like(x, 1), mul(negative, number_like(x, 2))));
+}
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  const tape::PlainOp scope("clamp", {{"x", x}});
+  if (low != std::floor(low) || high != std::floor(high)) return ops::clamp(ops::to(x, DType::Float32), low, high);
+  const Tensor in = x.dtype() == DType::Bool ? ops::to(x, DType::Int64) : x;
+  const Tensor result = empty_like(in);
+  const Walk walk = plan_walk(in.sizes(), {{in.sizes(), result.strides()}, {in.sizes(), in.strides()}});
+  dispatch("clamp", in.dtype(), [&]<class T>() {
+    launch_elements<2>(in.device(), walk,
+                       Clamp<T>{result.data<T>(), in.data<const T>(), nearest<T>(low), nearest<T>(high)});
+  });
+  return result;
 }
 
 Tensor promoted(const Tensor& x, double number) {

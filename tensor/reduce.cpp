@@ -6,6 +6,7 @@
 
 #include "internal/sums.h"
 #include "tensor/element.h"
+#include "tensor/extremes.h"
 #include "tensor/ops.h"
 #include "tensor/tape.h"
 #include "tensor/walk.h"
@@ -232,13 +233,14 @@ Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
   return permute(result, inverse);
 }
 
-// The first maximum along n elements wins; a NaN is the maximum.
+// The first extreme along n elements wins; a NaN is one.
 template <class T>
-struct MaxElement {
+struct ExtremeElement {
   T* out;
   int64_t* where;
   const T* in;
   int64_t n, step;
+  bool largest;
 
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& offsets) const {
     const T* p = in + offsets[2];
@@ -246,7 +248,7 @@ struct MaxElement {
     int64_t best_index = 0;
     for (int64_t j = 1; j < n; ++j) {
       const compute_t<T> value = load(p, j * step);
-      if (value > best || (value != value && best == best)) {
+      if ((largest ? value > best : value < best) || (value != value && best == best)) {
         best = value;
         best_index = j;
       }
@@ -295,35 +297,43 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   return div(sum(x, dims, keep_dims), static_cast<double>(count));
 }
 
-std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims) {
-  const tape::PlainOp scope("max", {{"x", x}});
+namespace {
+
+std::pair<Tensor, Tensor> extreme_with_index(const char* op, const Tensor& x, int dim, bool keep_dims, bool largest) {
+  const tape::PlainOp scope(op, {{"x", x}});
   if (x.dim() == 0) {
-    const auto [values, index] = max_with_index(unsqueeze(x, 0), dim, true);
+    const auto [values, index] = extreme_with_index(op, unsqueeze(x, 0), dim, true, largest);
     return {squeeze(values, 0), squeeze(index, 0)};
   }
-  if (x.dtype() == DType::Float16) {
-    const auto [values, index] = max_with_index(to(x, DType::Float32), dim, keep_dims);
-    return {to(values, DType::Float16), index};
-  }
-  const std::vector<bool> mask = reduced_mask("max", x, {dim});
+  const std::vector<bool> mask = reduced_mask(op, x, {dim});
   const int axis = dim < 0 ? dim + x.dim() : dim;
   const int64_t n = x.sizes()[axis];
-  check(n > 0, "max: dimension {} of {} is empty", dim, to_string(x.sizes()));
+  check(n > 0, "{}: dimension {} of {} is empty", op, dim, to_string(x.sizes()));
   Shape kept = x.sizes();
   kept[axis] = 1;
   Tensor values = empty(kept, {x.dtype(), x.suggested_format(), x.device()});
   Tensor index = empty(kept, {DType::Int64, x.suggested_format(), x.device()});
   const int64_t step = x.strides()[axis];
   const Tensor first = narrow(x, axis, 0, 1);
-  dispatch_floating("max", x.dtype(), [&]<class T>() {
+  dispatch_all(x.dtype(), [&]<class T>() {
     const T* in = first.data<T>();
     T* out = values.data<T>();
     int64_t* where = index.data<int64_t>();
     const Walk walk = plan_walk(kept, {{kept, values.strides()}, {kept, index.strides()}, {kept, first.strides()}});
-    launch_elements<3>(x.device(), walk, MaxElement<T>{out, where, in, n, step}, n);
+    launch_elements<3>(x.device(), walk, ExtremeElement<T>{out, where, in, n, step, largest}, n);
   });
   if (keep_dims) return {values, index};
   return {drop(values, mask), drop(index, mask)};
+}
+
+}  // namespace
+
+std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims) {
+  return extreme_with_index("max", x, dim, keep_dims, true);
+}
+
+std::pair<Tensor, Tensor> min_with_index(const Tensor& x, int dim, bool keep_dims) {
+  return extreme_with_index("min", x, dim, keep_dims, false);
 }
 
 Tensor max(const Tensor& x, int dim, bool keep_dims) {

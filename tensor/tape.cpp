@@ -1,9 +1,19 @@
 #include "tensor/tape.h"
 
+#include <algorithm>
+
+#include "tensor/leaf_list.h"
+
 namespace bevgrad::tape {
 namespace {
 
 constinit thread_local State here;
+constinit thread_local LeafList* list = nullptr;
+
+bool is_recorded(const Tensor& tensor) {
+  const auto& slot = tensor.autograd_slot();
+  return slot && slot->requires_grad;
+}
 
 // The differentiable function to write instead of ops::`op`.
 std::string_view recorded_name(std::string_view op) {
@@ -37,15 +47,33 @@ State& state() {
 
 void check_defined(std::string_view op, std::initializer_list<Argument> arguments) {
   for (const Argument& argument : arguments) check(argument.tensor.defined(), "{}: {} is undefined", op, argument.name);
+  if (list && here.recording) {
+    for (const Argument& argument : arguments)
+      if (is_recorded(argument.tensor) && !argument.tensor.autograd_slot()->op) list->add(argument.tensor);
+  }
+}
+
+LeafList* leaf_list() {
+  return list;
+}
+
+LeafList::LeafList() : previous_(list) {
+  list = this;
+}
+LeafList::~LeafList() {
+  list = previous_;
+}
+
+void LeafList::add(const Tensor& leaf) {
+  if (std::none_of(leaves_.begin(), leaves_.end(), [&](const Tensor& known) { return known.is_same(leaf); }))
+    leaves_.push_back(leaf);
 }
 
 PlainOp::PlainOp(std::string_view op, std::initializer_list<Argument> arguments) {
   check_defined(op, arguments);
   if (here.recording && here.depth == 0) {
-    for (const Argument& argument : arguments) {
-      const auto& slot = argument.tensor.autograd_slot();
-      if (slot && slot->requires_grad) refuse(op, argument);
-    }
+    for (const Argument& argument : arguments)
+      if (is_recorded(argument.tensor)) refuse(op, argument);
   }
   ++here.depth;
 }

@@ -99,6 +99,7 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t count, int dim) {
   tape::check_defined("chunk", {{"x", x}});
   check(count > 0, "chunk: {} pieces, expected a positive number", count);
   const int64_t size = x.size(dim);
+  if (size == 0) return split(x, std::vector<int64_t>(static_cast<size_t>(count), 0), dim);
   return split(x, std::max<int64_t>(1, (size + count - 1) / count), dim);
 }
 
@@ -142,17 +143,23 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& repeats) {
   tape::check_defined("repeat", {{"x", x}});
   check(static_cast<int>(repeats.size()) >= x.dim(), "repeat: {} numbers for a tensor of rank {}", repeats.size(),
         x.dim());
-  const size_t added = repeats.size() - x.sizes().size();
-  // Each dimension gets one for its repeats in front of it.
-  Shape apart, wide, sizes;
-  for (size_t d = 0; d < repeats.size(); ++d) {
+  Shape sizes(repeats.size() - x.sizes().size(), 1);
+  sizes.insert(sizes.end(), x.sizes().begin(), x.sizes().end());
+  // From the last dimension on, each as [before, repeats, entries and what is behind them]: long pieces are copied, and
+  // no rank is needed beyond the result's.
+  Tensor y = x;
+  int64_t behind = 1;
+  for (size_t d = sizes.size(); d-- > 0;) {
     check(repeats[d] >= 0, "repeat: {} has a negative number", to_string(repeats));
-    const int64_t size = d < added ? 1 : x.sizes()[d - added];
-    apart.insert(apart.end(), {1, size});
-    wide.insert(wide.end(), {repeats[d], size});
-    sizes.push_back(repeats[d] * size);
+    behind *= sizes[d];
+    if (repeats[d] != 1) {
+      const int64_t before = numel({sizes.begin(), sizes.begin() + static_cast<int64_t>(d)});
+      y = reshape(expand(reshape(y, {before, 1, behind}), {before, repeats[d], behind}), {before, repeats[d] * behind});
+    }
+    sizes[d] *= repeats[d];
+    behind *= repeats[d];
   }
-  return reshape(expand(reshape(x, apart), wide), sizes);
+  return y.is_same(x) ? clone(reshape(x, sizes)) : reshape(y, sizes);
 }
 
 Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, PadMode mode, double value) {

@@ -12,6 +12,7 @@
 #include "autograd/functions/shape.h"
 #include "autograd/functions/softmax.h"
 #include "autograd/functions/where.h"
+#include "functions/internal/float16.h"
 
 namespace bevgrad {
 namespace {
@@ -92,6 +93,12 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
             key.dtype() == value.dtype(),
         "{}: query {}, key {}, value {}; expected [..,L,E], [..,S,E] and [..,S,V] of one dtype", kOp, describe(query),
         describe(key), describe(value));
+  if (is_float16(query)) {
+    AttentionOptions wide = options;
+    wide.attn_mask = in_float32(options.attn_mask);
+    return to(scaled_dot_product_attention(in_float32(query), in_float32(key), in_float32(value), wide),
+              DType::Float16);
+  }
   check(!options.is_causal || !options.attn_mask.defined(), "{}: is_causal goes without attn_mask", kOp);
   check(options.dropout_p == 0 || options.generator != nullptr, "{}: dropout_p {} needs a generator", kOp,
         options.dropout_p);

@@ -1,6 +1,7 @@
 #include "autograd/functions/conv.h"
 
 #include "functions/internal/conv_support.h"
+#include "functions/internal/float16.h"
 
 namespace bevgrad {
 namespace {
@@ -48,6 +49,7 @@ Tensor run_forward(const Tensor& x, const Tensor& weight, const ConvEpilogue& ep
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  if (is_float16(x)) return to(conv2d(in_float32(x), in_float32(weight), in_float32(bias), options), DType::Float16);
   const OpScope scope("conv2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = output_sizes("conv2d", x, weight, options);
   check_channels("conv2d", "bias", bias, weight);

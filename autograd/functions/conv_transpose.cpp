@@ -1,6 +1,7 @@
 #include "autograd/functions/conv_transpose.h"
 
 #include "functions/internal/conv_support.h"
+#include "functions/internal/float16.h"
 
 namespace bevgrad {
 namespace {
@@ -36,6 +37,8 @@ Shape transposed_sizes(const Tensor& x, const Tensor& weight, const Tensor& bias
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose2dOptions& options) {
+  if (is_float16(x))
+    return to(conv_transpose2d(in_float32(x), in_float32(weight), in_float32(bias), options), DType::Float16);
   const OpScope scope("conv_transpose2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = transposed_sizes(x, weight, bias, options);
   const bool recorded = will_record({x, weight, bias});

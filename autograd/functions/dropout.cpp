@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/checkpoint.h"
+#include "functions/internal/float16.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -45,6 +46,7 @@ Tensor dropped(const Tensor& x, double p, uint64_t seed) {
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, Generator& generator) {
+  if (is_float16(x)) return to(dropout(in_float32(x), p, generator), DType::Float16);
   const OpScope scope("dropout", {{"x", x}});
   check(p >= 0 && p < 1, "dropout: the probability is {}, expected 0 to below 1", p);
   const uint64_t seed = replayed_draw([&] { return generator.next_u64(); });

@@ -46,7 +46,7 @@ struct ScatterLine {
     for (int64_t k = 0; k < n; ++k) {
       T* place = target + o[0] + index[o[1] + k * index_step] * target_step;
       const compute_t<T> value = load(source + o[2], k * source_step);
-      store(place, 0, adds ? load(place, 0) + value : value);
+      store(place, 0, adds ? static_cast<compute_t<T>>(load(place, 0) + value) : value);
     }
   }
 };
@@ -57,7 +57,7 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   const Tensor first = beside(x, index.sizes(), axis);
   const Walk walk = plan_walk(
       y.sizes(), {{y.sizes(), y.strides()}, {index.sizes(), index.strides()}, {first.sizes(), first.strides()}});
-  dispatch_floating("gather", x.dtype(), [&]<class T>() {
+  dispatch_all(x.dtype(), [&]<class T>() {
     launch_elements<3>(x.device(), walk,
                        Gather<T>{y.data<T>(), index.data<const int64_t>(), first.data<const T>(), x.strides()[axis]},
                        2);
@@ -73,7 +73,7 @@ void scatter_(Scatter how, const Tensor& target, int axis, const Tensor& index, 
   const Tensor t0 = beside(target, i0.sizes(), axis);
   const Walk walk =
       plan_walk(i0.sizes(), {{t0.sizes(), t0.strides()}, {i0.sizes(), i0.strides()}, {s0.sizes(), s0.strides()}});
-  dispatch_floating("scatter", target.dtype(), [&]<class T>() {
+  dispatch_all(target.dtype(), [&]<class T>() {
     launch_elements<3>(
         target.device(), walk,
         ScatterLine<T>{how == Scatter::Add, t0.data<T>(), i0.data<const int64_t>(), s0.data<const T>(),

@@ -8,6 +8,7 @@
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
+#include "functions/internal/float16.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -113,6 +114,8 @@ void check_parameter(const char* op, const char* what, const Tensor& parameter, 
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
                   double eps) {
+  if (is_float16(x))
+    return to(layer_norm(in_float32(x), normalized_shape, in_float32(weight), in_float32(bias), eps), DType::Float16);
   tape::check_defined("layer_norm", {{"x", x}});
   const auto rank = normalized_shape.size();
   check(rank >= 1 && x.sizes().size() >= rank &&
@@ -128,6 +131,8 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
 }
 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
+  if (is_float16(x))
+    return to(group_norm(in_float32(x), groups, in_float32(weight), in_float32(bias), eps), DType::Float16);
   tape::check_defined("group_norm", {{"x", x}});
   check(x.dim() >= 2 && groups >= 1 && x.size(1) % groups == 0,
         "group_norm: the input is {}, expected [N,C,..] with C a multiple of {} groups", describe(x), groups);
@@ -148,6 +153,7 @@ Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 }
 
 Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, std::optional<double> eps) {
+  if (is_float16(x)) return to(rms_norm(in_float32(x), normalized_shape, in_float32(weight), eps), DType::Float16);
   tape::check_defined("rms_norm", {{"x", x}});
   const auto rank = static_cast<int>(normalized_shape.size());
   check(rank >= 1 && rank <= x.dim() &&

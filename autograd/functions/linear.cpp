@@ -3,6 +3,7 @@
 #include "autograd/functions/products.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/conv_support.h"
+#include "functions/internal/float16.h"
 
 namespace bevgrad {
 namespace {
@@ -48,6 +49,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   tape::check_defined("matmul", {{"a", a}, {"b", b}});
   check(a.dim() >= 1 && b.dim() >= 1, "matmul: a scalar has no matrix product: {} and {}", to_string(a.sizes()),
         to_string(b.sizes()));
+  if (is_float16(a) && is_float16(b)) return to(matmul(in_float32(a), in_float32(b)), DType::Float16);
   // A vector is a row on the left, a column on the right; its dimension does not show in the result.
   if (a.dim() == 1 && b.dim() == 1) return reshape(matmul(unsqueeze(a, 0), unsqueeze(b, 1)), {});
   if (a.dim() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
@@ -69,6 +71,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
+  if (is_float16(x)) return to(linear(in_float32(x), in_float32(weight), in_float32(bias), relu), DType::Float16);
   const OpScope scope("linear", {{"x", x}, {"weight", weight}});
   conv_support::check_dtypes("linear", x, weight);
   check(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),

@@ -9,6 +9,7 @@
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/windows.h"
+#include "functions/internal/float16.h"
 #include "functions/internal/windows_sum.h"
 #include "tensor/backend.h"
 
@@ -94,6 +95,7 @@ Tensor max_of_windows(const Tensor& x, int dim, int64_t outputs) {
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& o) {
+  if (is_float16(x)) return to(max_pool2d(in_float32(x), o), DType::Float16);
   check_input("max_pool2d", x);
   const Pair stride = o.stride.value_or(o.kernel);
   const int64_t rows =
@@ -121,6 +123,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& o) {
 
 // Sums are a depthwise convolution with ones, or with the reciprocal count where that is the same everywhere.
 Tensor avg_pool2d(const Tensor& x, const AvgPool2dOptions& o) {
+  if (is_float16(x)) return to(avg_pool2d(in_float32(x), o), DType::Float16);
   check_input("avg_pool2d", x);
   const Pair stride = o.stride.value_or(o.kernel);
   const int64_t h = x.size(2), w = x.size(3);

@@ -2,6 +2,7 @@
 
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "functions/internal/float16.h"
 #include "tensor/backend.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
@@ -66,6 +67,7 @@ Tensor multiplied(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
+  if (is_float16(a) && is_float16(b)) return to(bmm(in_float32(a), in_float32(b)), DType::Float16);
   const OpScope scope("bmm", {{"a", a}, {"b", b}});
   check(a.dim() == 3 && b.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(1) && a.dtype() == b.dtype() &&
             a.device() == b.device(),

@@ -31,7 +31,7 @@ Tensor place_at(const Tensor& dy, const Tensor& index, const Shape& sizes, int a
   Tensor dx = zeros(sizes, {dy.dtype(), {}, dy.device()});
   const Tensor first = ops::narrow(dx, axis, 0, 1);
   const int64_t step = dx.strides()[axis];
-  dispatch_floating("max", dy.dtype(), [&]<class T>() {
+  dispatch_all(dy.dtype(), [&]<class T>() {
     const Walk walk =
         plan_walk(first.sizes(),
                   {{first.sizes(), first.strides()}, {dy.sizes(), dy.strides()}, {index.sizes(), index.strides()}});

@@ -6,6 +6,7 @@
 #include "autograd/functions/interpolate.h"
 #include "autograd/functions/pool.h"
 #include "autograd/functions/shape.h"
+#include "functions/internal/float16.h"
 #include "functions/internal/windows_sum.h"
 
 namespace bevgrad {
@@ -69,6 +70,7 @@ std::vector<WeightedWindow> windows_of(int64_t in, int64_t out, const Interpolat
 }  // namespace
 
 Tensor interpolate(const Tensor& x, Pair size, const InterpolateOptions& options) {
+  if (is_float16(x)) return to(interpolate(in_float32(x), size, options), DType::Float16);
   tape::check_defined("interpolate", {{"x", x}});
   check(x.dim() == 4 && is_floating_point(x.dtype()) && x.size(2) > 0 && x.size(3) > 0 && size.h > 0 && size.w > 0,
         "interpolate: cannot resize {} to {}, expected a floating-point [N,C,H,W] and positive sizes", describe(x),

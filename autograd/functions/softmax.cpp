@@ -9,6 +9,7 @@
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/statistics.h"
+#include "functions/internal/float16.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 #include "tensor/walk.h"
@@ -320,6 +321,7 @@ struct WeightedSumWeights {
 }  // namespace
 
 Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
+  if (is_float16(x)) return to(softmax(in_float32(x), dim, in_float32(mask)), DType::Float16);
   tape::check_defined("softmax", {{"x", x}});
   if (x.dim() == 0) return squeeze(softmax(unsqueeze(x, 0), dim, mask.defined() ? unsqueeze(mask, 0) : mask), 0);
   const OpScope scope("softmax");
@@ -333,6 +335,7 @@ Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
 }
 
 Tensor log_softmax(const Tensor& x, int dim) {
+  if (is_float16(x)) return to(log_softmax(in_float32(x), dim), DType::Float16);
   tape::check_defined("log_softmax", {{"x", x}});
   if (x.dim() == 0) return squeeze(log_softmax(unsqueeze(x, 0), dim), 0);
   const int axis = wrap_dimension("log_softmax", dim, x.dim());

@@ -8,7 +8,10 @@
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
+#include "functions/internal/float16.h"
 #include "tensor/element.h"
+#include "tensor/extremes.h"
+#include "tensor/functors.h"
 #include "tensor/pointwise.h"
 #include "tensor/walk.h"
 
@@ -46,26 +49,36 @@ struct ProdLineBackward {
         rest *= v;
       }
     }
-    const double gradient = static_cast<double>(load(dy, o[2])) * rest;
+    // What cannot be divided out again is left out instead.
+    const bool divides = rest != 0 && rest - rest == 0;
+    const auto factor = static_cast<double>(load(dy, o[2]));
     for (int64_t i = 0; i < n; ++i) {
       const auto v = static_cast<double>(load(x + o[1], i * step_x));
-      const double slope = zeros == 0 ? gradient / v : (zeros == 1 && v == 0 ? gradient : 0.0);
+      double slope = factor;
+      if (!divides) {
+        for (int64_t k = 0; k < n; ++k)
+          if (k != i) slope *= static_cast<double>(load(x + o[1], k * step_x));
+      } else {
+        slope = zeros == 0 ? factor * rest / v : (zeros == 1 && v == 0 ? factor * rest : 0.0);
+      }
       store(dx + o[0], i * step_dx, static_cast<compute_t<T>>(slope));
     }
   }
 };
 
+// Integers add up on 64 bits without a sign, where overflow is defined.
 template <class T>
 struct CumsumLine {
+  using Total = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
   T* y;
   const T* x;
   int64_t n, step_y, step_x;
   bool from_end;
   BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
-    double total = 0;
+    Total total = 0;
     for (int64_t k = 0; k < n; ++k) {
       const int64_t i = from_end ? n - 1 - k : k;
-      total += static_cast<double>(load(x + o[1], i * step_x));
+      total += static_cast<Total>(load(x + o[1], i * step_x));
       store(y + o[0], i * step_y, static_cast<compute_t<T>>(total));
     }
   }
@@ -76,7 +89,7 @@ Tensor running_sum(const Tensor& x, int axis, bool from_end) {
   if (x.numel() == 0) return y;
   const Tensor y0 = ops::narrow(y, axis, 0, 1), x0 = ops::narrow(x, axis, 0, 1);
   const Walk walk = plan_walk(y0.sizes(), {{y0.sizes(), y0.strides()}, {x0.sizes(), x0.strides()}});
-  dispatch_floating("cumsum", x.dtype(), [&]<class T>() {
+  dispatch_all(x.dtype(), [&]<class T>() {
     launch_elements<2>(
         x.device(), walk,
         CumsumLine<T>{y0.data<T>(), x0.data<const T>(), x.size(axis), y.strides()[axis], x.strides()[axis], from_end},
@@ -111,10 +124,45 @@ int64_t reduced_count(const char* op, const Tensor& x, const std::vector<int>& d
   return count;
 }
 
+// Equal magnitudes share the gradient.
+Tensor largest_magnitude(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const OpScope scope("norm");
+  // One dimension after the other: the largest of the largest.
+  Tensor y = ops::abs(x);
+  std::vector<int> axes;
+  for (const int dim : dims) axes.push_back(wrap_dimension_or_scalar("norm", dim, x.dim()));
+  Shape left;
+  for (int axis = 0; axis < x.dim(); ++axis) {
+    if (axes.empty() || std::count(axes.begin(), axes.end(), axis)) {
+      y = ops::max(y, axis, true);
+    } else {
+      left.push_back(x.size(axis));
+    }
+  }
+  const Shape kept = y.sizes();
+  const Tensor result = keep_dims ? y : ops::reshape(y, left);
+  return record("norm", result, {x}, [x_ = Saved(x), y_ = Saved(y), dims, kept](const Tensor& dy, const NeedsGrad&) {
+    const Tensor& x = x_.get();
+    const Tensor equal = ops::to(eq(ops::abs(x), y_.get()), x.dtype());
+    const Tensor share = ops::div(ops::reshape(dy, kept), ops::sum(equal, dims, true));
+    return Grads{pointwise::zip("norm", ops::mul(equal, share), x, functors::AbsBackward{})};
+  });
+}
+
+// In float64, which has the squares of what the other dtypes have.
+Tensor wide_var(const char* op, const Tensor& x, const std::vector<int>& dims, double correction, bool keep_dims) {
+  check(is_floating_point(x.dtype()), "{}: the input is {}, expected a floating-point tensor", op, describe(x));
+  const double count = static_cast<double>(reduced_count(op, x, dims)) - correction;
+  const Tensor wide = to(x, DType::Float64);
+  const Tensor deviation = sub(wide, mean(wide, dims, true));
+  return div(sum(mul(deviation, deviation), dims, keep_dims), std::max(count, 0.0));
+}
+
 }  // namespace
 
 Tensor min(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("min", {{"x", x}});
+  if (!is_floating_point(x.dtype())) return ops::min_with_index(x, dim, keep_dims).first;
   return neg(max(neg(x), dim, keep_dims));
 }
 
@@ -125,6 +173,7 @@ Tensor prod(const Tensor& x) {
 
 Tensor prod(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("prod", {{"x", x}});
+  if (is_float16(x)) return to(prod(in_float32(x), dim, keep_dims), DType::Float16);
   if (x.dim() == 0) return squeeze(prod(unsqueeze(x, 0), dim, true), 0);
   const int axis = wrap_dimension("prod", dim, x.dim());
   if (x.size(axis) == 0) {
@@ -160,13 +209,12 @@ Tensor prod(const Tensor& x, int dim, bool keep_dims) {
 
 Tensor var(const Tensor& x, const std::vector<int>& dims, double correction, bool keep_dims) {
   tape::check_defined("var", {{"x", x}});
-  const double count = static_cast<double>(reduced_count("var", x, dims)) - correction;
-  const Tensor deviation = sub(x, mean(x, dims, true));
-  return div(sum(mul(deviation, deviation), dims, keep_dims), std::max(count, 0.0));
+  return to(wide_var("var", x, dims, correction, keep_dims), x.dtype());
 }
 
 Tensor std(const Tensor& x, const std::vector<int>& dims, double correction, bool keep_dims) {
-  return root("std", var(x, dims, correction, keep_dims));
+  tape::check_defined("std", {{"x", x}});
+  return to(root("std", wide_var("std", x, dims, correction, keep_dims)), x.dtype());
 }
 
 Tensor norm(const Tensor& x, double p, const std::vector<int>& dims, bool keep_dims) {
@@ -174,26 +222,14 @@ Tensor norm(const Tensor& x, double p, const std::vector<int>& dims, bool keep_d
   check(p > 0, "norm: p is {}, expected a positive number", p);
   if (p == 2) return root("norm", sum(mul(x, x), dims, keep_dims));
   if (p == 1) return sum(abs(x), dims, keep_dims);
-  if (std::isinf(p)) {
-    // One dimension after the other: the largest of the largest.
-    Tensor y = abs(x);
-    std::vector<int> axes = dims;
-    if (axes.empty()) {
-      y = reshape(y, {y.numel()});
-      axes = {0};
-      keep_dims = keep_dims && x.dim() <= 1;
-    }
-    std::vector<int> wrapped;
-    for (const int dim : axes) wrapped.push_back(wrap_dimension_or_scalar("norm", dim, y.dim()));
-    std::sort(wrapped.rbegin(), wrapped.rend());
-    for (const int axis : wrapped) y = max(y, axis, keep_dims);
-    return y;
-  }
+  if (std::isinf(p)) return largest_magnitude(x, dims, keep_dims);
   return pow(sum(pow(abs(x), p), dims, keep_dims), 1 / p);
 }
 
 Tensor logsumexp(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("logsumexp", {{"x", x}});
+  // Of nothing it is the logarithm of 0, and there is no largest value.
+  if (x.dim() > 0 && x.size(dim) == 0) return log(sum(exp(x), {dim}, keep_dims));
   // The largest value is a constant that cancels; where it is infinite, 0 does as well.
   Tensor largest;
   {
@@ -208,9 +244,10 @@ Tensor logsumexp(const Tensor& x, int dim, bool keep_dims) {
 
 Tensor cumsum(const Tensor& x, int dim) {
   tape::check_defined("cumsum", {{"x", x}});
+  if (!is_floating_point(x.dtype()) && x.dtype() != DType::Int64) return cumsum(ops::to(x, DType::Int64), dim);
+  const int axis = wrap_dimension_or_scalar("cumsum", dim, x.dim());
   if (x.dim() == 0) return clone(x);
   const OpScope scope("cumsum");
-  const int axis = wrap_dimension("cumsum", dim, x.dim());
   return record("cumsum", running_sum(x, axis, false), {x},
                 [axis](const Tensor& dy, const NeedsGrad&) { return Grads{running_sum(dy, axis, true)}; });
 }

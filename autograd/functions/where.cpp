@@ -27,7 +27,7 @@ Tensor choose(const char* op, const Tensor& condition, const Tensor& a, const Te
                                       {condition.sizes(), condition.strides()},
                                       {a.sizes(), a.strides()},
                                       {b.sizes(), b.strides()}});
-  dispatch_floating(op, a.dtype(), [&]<class T>() {
+  dispatch_all(a.dtype(), [&]<class T>() {
     launch_elements<4>(a.device(), walk,
                        Choose<T>{y.data<T>(), condition.data<const bool>(), a.data<const T>(), b.data<const T>()});
   });
@@ -54,6 +54,8 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   const OpScope scope("masked_fill", {{"x", x}, {"mask", mask}});
   check(broadcast_shapes("masked_fill", x.sizes(), mask.sizes()) == x.sizes(),
         "masked_fill: the mask {} does not broadcast to {}", to_string(mask.sizes()), to_string(x.sizes()));
+  check(is_floating_point(x.dtype()) || value == std::floor(value), "masked_fill: {} is no value of {}", value,
+        name(x.dtype()));
   // An infinity that is asked for (to keep entries out of a softmax) is no anomaly.
   const AnomalyGuard anomaly(anomaly::is_on() && std::isfinite(value));
   return record("masked_fill", choose("masked_fill", mask, number_like(x, value), x), {x},

@@ -5,9 +5,10 @@
 
 namespace bevgrad {
 
-/// a where the condition holds, b elsewhere; all three broadcast. The gradient goes to what was taken.
+/// a where the condition holds, b elsewhere; all three broadcast; a and b of one dtype, any. The gradient goes to what
+/// was taken.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
-/// x with `value` where the mask, which broadcasts to x, holds; no gradient there.
+/// x (any dtype) with `value` where the mask, which broadcasts to x, holds; no gradient there.
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
 
 }  // namespace bevgrad

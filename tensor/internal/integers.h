@@ -16,6 +16,9 @@ Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor abs(const Tensor& x);
 
+/// Bounds that are not whole, infinite ones aside, make it float32.
+Tensor clamp(const Tensor& x, double low, double high);
+
 /// What x is computed with a number in: int64 for bools and as it is otherwise for a whole number, else float32.
 Tensor promoted(const Tensor& x, double number);
 /// A whole number as a tensor that goes with x.

@@ -109,6 +109,104 @@ TEST(Gradcheck, TakesFloat32) {
             "");
 }
 
+// x * w + |x| * b, with a fault of choice in its rule.
+enum class Rule { Right, Scale, OneElement, LeavesOut, NegativeSign, BatchPosition, Needs };
+
+Tensor bent(const Tensor& x, const Tensor& w, const Tensor& b, Rule rule) {
+  const OpScope scope("bent", {{"x", x}, {"w", w}, {"b", b}});
+  const Tensor y = ops::add(ops::mul(x, w), ops::mul(ops::abs(x), b));
+  const Tensors inputs = rule == Rule::LeavesOut ? Tensors{x, w} : Tensors{x, w, b};
+  return record(
+      "bent", y, inputs,
+      [=, x_ = Saved(x), w_ = Saved(w), b_ = Saved(b), count = inputs.size()](const Tensor& dy,
+                                                                              const NeedsGrad& needs) {
+        const Tensor magnitude = ops::abs(x_.get());
+        Tensor sign = ops::div(x_.get(), magnitude);
+        if (rule == Rule::NegativeSign) sign = ops::mul(sign, sign);
+        const Tensor dx = ops::add(ops::mul(dy, w_.get()), ops::mul(ops::mul(dy, sign), b_.get()));
+        if (rule == Rule::OneElement) ops::fill_(ops::select(ops::select(dx, 0, 1), 0, 2), 0.5);
+        if (rule == Rule::BatchPosition) ops::mul_(ops::select(dx, 0, dx.size(0) - 1), 2.0);
+        Grads grads = {dx, ops::mul(ops::mul(dy, x_.get()), rule == Rule::Scale ? 1.5 : 1.0), ops::mul(dy, magnitude)};
+        if (rule == Rule::Needs && !needs[0]) ops::fill_(grads[2], 0.0);
+        grads.resize(count);
+        return grads;
+      });
+}
+
+struct Bent : Module {
+  Rule rule;
+  Tensor w = register_parameter("w", from_values({0.5, -1.5, 2}, {3}));
+  Tensor b = register_parameter("b", from_values({1, 0.25, -0.75}, {3}));
+  explicit Bent(Rule rule) : rule(rule) {}
+  Tensor forward(const Tensor& x) const { return bent(x, w, b, rule); }
+};
+
+// What is said of a rule as a function of three inputs, of captured leaves, of a module, and by check_module.
+struct Verdicts {
+  std::string inputs, captured, module, checked;
+};
+
+Verdicts verdicts(Rule rule) {
+  const Tensor x = from_values({-1, 0.5, 2, 1.5, -0.25, 0.75, 0.5, 1, -2, -0.5, -1, 1}, {4, 3});
+  Bent layer(rule);
+  const auto forward = [&](const Tensors& in) { return layer.forward(in[0]); };
+  const auto wide = [](const Tensor& t) { return ops::to(detach(t), DType::Float64); };
+  const Tensor w = wide(layer.w), b = wide(layer.b);
+  Verdicts result;
+  result.inputs =
+      gradcheck("bent", [&](const Tensors& in) { return bent(in[0], in[1], in[2], rule); }, {wide(x), w, b});
+  set_requires_grad(w, true);
+  set_requires_grad(b, true);
+  result.captured = gradcheck("bent", [&](const Tensors& in) { return bent(in[0], w, b, rule); }, {wide(x)});
+  result.module = gradcheck("bent", layer, forward, {x});
+  result.checked = check_module("bent", layer, forward, {x});
+  return result;
+}
+
+TEST(Gradcheck, NamesTheWrongElementOfAnyRule) {
+  const Verdicts right = verdicts(Rule::Right);
+  EXPECT_EQ(right.inputs + right.captured + right.module + right.checked, "");
+  const auto expect = [](Rule rule, const char* input, const char* captured, const char* parameter) {
+    const Verdicts found = verdicts(rule);
+    EXPECT_THAT(found.inputs, StartsWith(std::string("bent: ") + input));
+    EXPECT_THAT(found.captured, StartsWith(std::string("bent: ") + captured));
+    EXPECT_THAT(found.module, StartsWith(std::string("bent: ") + parameter));
+    EXPECT_THAT(found.checked, StartsWith(std::string("bent: in evaluation: ") + parameter));
+  };
+  expect(Rule::Scale, "gradient of input 1 at [0]: analytic ",
+         "gradient of captured 0 (float64 [3] on cpu) at [0]: analytic ", "gradient of w at [0]: analytic ");
+  for (const auto& [rule, at] :
+       {std::pair(Rule::OneElement, "[1,2]: analytic 0.5, numeric "), std::pair(Rule::NegativeSign, "[0,0]: analytic "),
+        std::pair(Rule::BatchPosition, "[3,0]: analytic ")}) {
+    const std::string text = std::string("gradient of input 0 at ") + at;
+    expect(rule, text.c_str(), text.c_str(), text.c_str());
+  }
+}
+
+TEST(Gradcheck, FindsALeafThatTheRecordLeavesOut) {
+  const Verdicts found = verdicts(Rule::LeavesOut);
+  EXPECT_THAT(found.inputs, StartsWith("bent: input 2 got no gradient"));
+  EXPECT_THAT(found.captured, StartsWith("bent: captured 1 (float64 [3] on cpu) got no gradient"));
+  EXPECT_THAT(found.module, StartsWith("bent: b got no gradient"));
+  EXPECT_THAT(found.checked, StartsWith("bent: b got no gradient"));
+}
+
+TEST(Gradcheck, WantsEachGradientAlone) {
+  const Verdicts found = verdicts(Rule::Needs);
+  EXPECT_THAT(found.inputs, AllOf(StartsWith("bent: gradient of input 2 at [0]: 0 where no other is wanted, "),
+                                  HasSubstr(" among the others")));
+  EXPECT_THAT(found.captured, StartsWith("bent: gradient of captured 1 (float64 [3] on cpu) at [0]: 0 where no other"));
+  EXPECT_THAT(found.checked, StartsWith("bent: in evaluation: gradient of b at [0]: 0 where no other is wanted, "));
+}
+
+TEST(Gradcheck, SeesPastAKinkBesideTheInput) {
+  // The step of float32 reaches over the kinks at 0; a wrong slope is found all the same.
+  const Tensor x = from_values({0.008, -0.012, 0.005, 1}, {4});
+  EXPECT_EQ(gradcheck("abs", [](const Tensors& in) { return abs(in[0]); }, {x}), "");
+  EXPECT_THAT(gradcheck("abs", [](const Tensors& in) { return product(abs(in[0]), ones({4}), 1.2, 1); }, {x}),
+              StartsWith("abs: gradient of input 0 at [0]: analytic "));
+}
+
 // A layer with a fault of choice.
 struct Layer : Module {
   Tensor weight = register_parameter("weight", from_values({0.5, 1.5, 2}, {3}));

@@ -66,7 +66,7 @@ Outputs running_sum(const Node& n) {
   const int axis = wrapped(integers_of(n[1]).at(0), n[0].dim());
   const bool backwards = n.integer("reverse", 0) != 0;
   const Tensor x = backwards ? flip(n[0], {axis}) : n[0];
-  Tensor sums = cumsum(x, axis);
+  Tensor sums = to(cumsum(x, axis), x.dtype());
   if (n.integer("exclusive", 0) != 0) sums = sums - x;
   return {backwards ? flip(sums, {axis}) : sums};
 }

@@ -25,11 +25,34 @@ from case import Case, OPERATIONS
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2}
 
-# (operations, what happens, a test of the case): the difference is meant, and documented with the function.
+
+def special_gradients(case):
+    """Special values, and nothing but gradients differs."""
+    return case["special"] and case["ours"] and all(text.startswith("gradient") for text in case["text"])
+
+
+# (operations, what happens, a test of the case): the difference is meant, and documented in docs/pytorch.md.
 KNOWN = [
-    ({"*"}, "PyTorch refuses what is computed here", lambda c: c["theirs"] is None and c["ours"] is not None),
-    ({"maximum", "minimum"}, "equal operands share the gradient here and there, NaN's gradient differs",
-     lambda c: c["special"]),
+    ({"sort"}, "PyTorch refuses what is computed here", lambda c: c["theirs"] is None and c["ours"] is not None),
+    ({"conv1d", "conv2d", "conv3d", "conv_transpose2d"}, "a border of zeros is left out here, there 0 * inf is NaN",
+     lambda c: c["special"] and c["ours"]),
+    ({"avg_pool2d"}, "bfloat16 infinities reach their neighbours in products of pairs",
+     lambda c: c["special"] and c["ours"] and c["dtype"] == torch.bfloat16),
+    ({"layer_norm", "group_norm", "instance_norm"}, "statistics are float64 here: 1e30 squared is finite, a lone value its own mean",
+     lambda c: c["special"] and c["ours"]),
+    ({"interpolate"}, "antialias to a width of 1 gives one value for all rows in PyTorch",
+     lambda c: c["ours"] and c["arguments"].get("antialias") and c["arguments"]["size"][1] == 1),
+    ({"index_add"}, "indices of a tensor without elements are checked here",
+     lambda c: c["ours"] is None and 0 in c["shapes"][0]),
+    ({"hardswish", "elu"}, "the gradient at NaN is NaN here; in PyTorch it depends on the place in memory",
+     lambda c: special_gradients(c)),
+    ({"gelu"}, "of infinity it is infinity here; in PyTorch that depends on the place in memory",
+     lambda c: c["special"] and c["ours"]),
+    ({"var", "std"}, "an infinity makes all gradients of its sum NaN here", lambda c: special_gradients(c)),
+    ({"prod", "norm"}, "gradients by the products of the others here, by division in PyTorch: inf / inf is NaN",
+     lambda c: special_gradients(c)),
+    ({"adaptive_max_pool2d"}, "the first of several NaN has the gradient here, the last one there",
+     lambda c: special_gradients(c)),
 ]
 
 
@@ -138,7 +161,8 @@ def main():
                     found.append(f"gradient {i} {text}")
         if not found:
             continue
-        facts = {"theirs": result, "ours": None if "error" in mine else mine, "special": case.special, "text": found}
+        facts = {"theirs": result, "ours": None if "error" in mine else mine, "special": case.special, "text": found,
+                 "dtype": case.dtype, "arguments": case.arguments, "shapes": [list(t.shape) for t in case.tensors]}
         reason = next((why for names, why, test in KNOWN if (record["op"] in names or "*" in names) and test(facts)), None)
         if reason:
             known[record["op"], reason] = known.get((record["op"], reason), 0) + 1

@@ -17,14 +17,16 @@ using Number = double (*)(double);
 
 OpCase unary(const std::string& op, Tensor (*function)(const Tensor&), Number f, double low, double high,
              double gap = 0, const std::string& variant = "") {
-  return {.op = op,
-          .variant = variant,
-          .inputs = {{{2, 3, 4, 5}, low, high, gap}},
-          .function = [function](const Tensors& x) { return function(x[0]); },
-          .reference = elementwise([f](const Values& v) { return f(v[0]); }),
-          .empty = {{0, 3}},
-          .errors = {{[function] { function(zeros({2}, {DType::Int64})); }, op + ": dtype int64 is not supported"},
-                     {[function] { function(Tensor()); }, op + ": x is undefined"}}};
+  OpCase row{.op = op,
+             .variant = variant,
+             .inputs = {{{2, 3, 4, 5}, low, high, gap}},
+             .function = [function](const Tensors& x) { return function(x[0]); },
+             .reference = elementwise([f](const Values& v) { return f(v[0]); }),
+             .empty = {{0, 3}},
+             .errors = {{[function] { function(Tensor()); }, op + ": x is undefined"}}};
+  if (op != "pow")  // tests/autograd/dtypes.cpp
+    row.errors.push_back({[function] { function(zeros({2}, {DType::Int64})); }, op + ": dtype int64 is not supported"});
+  return row;
 }
 
 OpCase binary(const std::string& op, Tensor (*function)(const Tensor&, const Tensor&), double (*f)(double, double),
