@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include "autograd/autograd.h"
 #include "base/error.h"
+#include "nn/skip_draws.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/trained_config.h"
 #include "train/network_state.h"
@@ -18,6 +20,14 @@ void check_finite(const NetworkOutput& output) {
   for (const NetworkMap& entry : output)
     check(ops::all_finite(entry.map), "{} is not finite ({}): the weights or the input hold NaN or are far too large",
           entry.name, entry.made_by);
+}
+
+/// Copies the parameters and buffers of a network of the same kind, but those that are named.
+void copy_all_but(const std::vector<std::string>& names, const Network& from, Network& to) {
+  const std::set<std::string> kept(names.begin(), names.end());
+  const NamedTensors sources = from.state_dict(), targets = to.state_dict();
+  for (size_t i = 0; i < sources.size(); ++i)
+    if (!kept.contains(sources[i].first)) ops::copy_(targets[i].second, sources[i].second);
 }
 
 /// Degrees between the directions in which two cameras look.
@@ -37,9 +47,16 @@ TrainedNetwork::TrainedNetwork(const configs::Document& document, const TrainedN
     : tasks_(parts.tasks, document) {
   const NoGradGuard no_grad;
   check_trained_config(options.ckpt, document);
+  const NetworkOptions network_options = configs::network_options(document);
+  const NetworkParts made = network_parts(document, parts);
   Generator generator(document.proto.seed());
-  network_.emplace(configs::network_options(document), generator, network_parts(document, parts));
-  load_network(*network_, options.ckpt, log);
+  {
+    const init::SkipDraws skip_draws;
+    network_.emplace(network_options, generator, made);
+  }
+  const PretrainReport report = load_network(*network_, options.ckpt, log);
+  // What the file lacks has the values with which training would begin.
+  if (!report.missing.empty()) copy_all_but(report.loaded, Network(network_options, generator, made), *network_);
   network_->move_to(options.device);
   network_->set_training(false);
   network_->set_backbone_amp(options.amp);

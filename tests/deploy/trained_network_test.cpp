@@ -7,6 +7,7 @@
 #include "deploy/random_checkpoint.h"
 #include "support/error_of.h"
 #include "train/frame_stream.h"
+#include "train/network_state.h"
 #include "train/predict_file.h"
 #include "train/predict_inputs.h"
 #include "train/predictor.h"
@@ -44,6 +45,25 @@ TEST(TrainedNetwork, WhatDoesNotChangeTheWeightsMeaningMayDiffer) {
   for (const char* set : {"network.static_head.score_threshold=0.7", "train.base_lr=1", "network.lidar.max_pillars=99",
                           "sensors.groups[0].cameras[0].yaw=3", "temporal.match_tol=0.05"})
     EXPECT_NO_THROW(load(TinyData::get().document("mini_step2_static", {set}), ckpt)) << set;
+}
+
+TEST(TrainedNetwork, AStageThatTheFileLacksBeginsAsTrainingBegins) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string step1 = random_checkpoint(TinyData::get().document("mini_step1"), "lacks.h5");
+  RunLog log("", true);
+  TrainedNetwork trained(document, {.ckpt = step1}, log, standard_parts());
+  Generator generator(document.proto.seed());
+  Network drawn(configs::network_options(document), generator, network_parts(document, standard_parts()));
+  load_network(drawn, step1, log);
+  const NamedTensors expected = drawn.state_dict(), actual = trained.network().state_dict();
+  ASSERT_EQ(actual.size(), expected.size());
+  bool has_fusion = false;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(actual[i].second.to_vector(), expected[i].second.to_vector()) << expected[i].first;
+    has_fusion |= expected[i].first.starts_with("bev_static_temporal_fusion.score.weight") &&
+                  expected[i].second.to_vector().front() != 0;
+  }
+  EXPECT_TRUE(has_fusion);
 }
 
 TEST(TrainedNetwork, MapsThatAreNotFiniteAreNamedAndNotRemembered) {
