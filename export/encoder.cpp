@@ -3,18 +3,16 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "internal/stages.h"
+#include "export/stages.h"
 #include "models/blocks.h"
 #include "models/lidar/pillars.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
 
-OnnxMap export_trunk(OnnxLayers& layers, const NetworkOptions& options, size_t group, const std::string& images) {
-  const CameraGroupNetwork& cameras = options.groups[group];
-  const std::string backbone = fmt::format("stage1_backbone{}", group), neck = fmt::format("stage1_neck{}", group);
-  OnnxMap x = layers.conv({images, 3, cameras.height, cameras.width}, backbone + ".conv1",
-                          {.stride = 2, .padding = 3, .norm = backbone + ".bn1"});
+std::vector<OnnxMap> export_resnet(OnnxLayers& layers, const NetworkOptions& options, const CameraGroupNetwork& group,
+                                   const std::string& stage, const OnnxMap& images) {
+  OnnxMap x = layers.conv(images, stage + ".conv1", {.stride = 2, .padding = 3, .norm = stage + ".bn1"});
   if (options.stem_max_pool) {
     x.value = layers.graph().node("MaxPool", {x.value},
                                   {{"kernel_shape", std::vector<int64_t>{3, 3}},
@@ -26,17 +24,21 @@ OnnxMap export_trunk(OnnxLayers& layers, const NetworkOptions& options, size_t g
   std::vector<OnnxMap> taps;
   for (int layer = 1; layer <= 4; ++layer) {
     for (int64_t block = 0; block < options.backbone_blocks[static_cast<size_t>(layer - 1)]; ++block)
-      x = layers.basic_block(x, fmt::format("{}.layer{}.{}", backbone, layer, block), layer > 1 && block == 0 ? 2 : 1);
-    if (std::ranges::find(cameras.taps, layer) != cameras.taps.end()) taps.push_back(x);
+      x = layers.basic_block(x, fmt::format("{}.layer{}.{}", stage, layer, block), layer > 1 && block == 0 ? 2 : 1);
+    if (std::ranges::find(group.taps, layer) != group.taps.end()) taps.push_back(x);
   }
+  return taps;
+}
+
+OnnxMap export_fpn(OnnxLayers& layers, const std::string& stage, const std::vector<OnnxMap>& maps) {
   OnnxMap y;
-  for (size_t i = taps.size(); i-- > 0;) {
-    const OnnxMap lateral = layers.conv(taps[i], fmt::format("{}.lateral_convs.{}.conv", neck, i), {.relu = false});
+  for (size_t i = maps.size(); i-- > 0;) {
+    const OnnxMap lateral = layers.conv(maps[i], fmt::format("{}.lateral_convs.{}.conv", stage, i), {.relu = false});
     const std::string above = y.value.empty() ? "" : layers.enlarge(y, "nearest").value;
     y = lateral;
     if (!above.empty()) y.value = layers.add(above, lateral.value);
   }
-  return layers.conv(y, neck + ".fpn_convs.0.conv", {.padding = 1, .relu = false});
+  return layers.conv(y, stage + ".fpn_convs.0.conv", {.padding = 1, .relu = false});
 }
 
 OnnxMap export_view_transfer(OnnxLayers& layers, const NetworkOptions& options, const std::vector<OnnxMap>& features) {

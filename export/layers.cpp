@@ -1,4 +1,4 @@
-#include "internal/layers.h"
+#include "export/layers.h"
 
 #include "base/error.h"
 #include "tensor/ops.h"
@@ -11,7 +11,7 @@ OnnxLayers::OnnxLayers(OnnxGraph& graph, const Network& network) : graph_(&graph
 
 void OnnxLayers::refuse(const std::string& name, const std::string& why) const {
   const Stage* stage = network_.stage_of(name);
-  throw UsageError(fmt::format("export: {}: {}; only the parts that come with bevgrad can be exported",
+  throw UsageError(fmt::format("export: {}: {}: what its part is in ONNX does not fit it",
                                stage == nullptr ? name : stage->name, why));
 }
 

@@ -1,4 +1,4 @@
-#include "internal/onnx_graph.h"
+#include "export/onnx_graph.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "internal/stages.h"
+#include "export/stages.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -90,7 +90,7 @@ class Warp {
 
 }  // namespace
 
-OnnxTemporal export_temporal_fusion(OnnxLayers& layers, const NetworkOptions& options, const OnnxMap& current) {
+OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& options, const OnnxMap& current) {
   OnnxGraph& graph = layers.graph();
   const std::string stage = kStage;
   const int64_t history = options.temporal.history, channels = current.channels;

@@ -6,9 +6,12 @@
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
 #include "nn/linear.h"
+#include "nn/skip_draws.h"
 
 namespace bevgrad::init {
 namespace {
+
+thread_local bool skips_draws = false;
 
 // Weight and bias of a convolution or a linear layer.
 using Draw = std::function<void(const Tensor& weight, const Tensor& bias)>;
@@ -25,6 +28,14 @@ void reset(Module& root, Generator& generator, const Draw& draw) {
 
 }  // namespace
 
+SkipDraws::SkipDraws() : before_(skips_draws) {
+  skips_draws = true;
+}
+
+SkipDraws::~SkipDraws() {
+  skips_draws = before_;
+}
+
 int64_t fan(const Tensor& weight, Fan which) {
   check(weight.dim() >= 2, "init: a weight has at least two dimensions, got {}", to_string(weight.sizes()));
   int64_t taps = 1;
@@ -38,11 +49,13 @@ void constant(const Tensor& parameter, double value) {
 }
 
 void uniform(const Tensor& parameter, double low, double high, Generator& generator) {
+  if (skips_draws) return;
   const NoGradGuard no_grad;
   ops::copy_(parameter, generator.uniform(parameter.sizes(), low, high, {parameter.dtype()}));
 }
 
 void normal(const Tensor& parameter, double mean, double deviation, Generator& generator) {
+  if (skips_draws) return;
   const NoGradGuard no_grad;
   ops::copy_(parameter, generator.normal(parameter.sizes(), mean, deviation, {parameter.dtype()}));
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The exported models in ONNX Runtime: installs it from PyPI into build/onnx, then runs the test `export`.
+# The exported models in ONNX Runtime: installs it from PyPI into build/onnx, then runs the test `deploy`.
 . "$(dirname "$0")/prepare.sh"
 
 install_packages $BUILD_PACKAGES $TEST_PACKAGES python3 python3-venv
-build ON test_export
+build ON test_deploy
 if ! [ -x build/onnx/bin/python ] || ! build/onnx/bin/python -c 'import h5py, onnx, onnxruntime' 2>/dev/null; then
   say "installing onnxruntime"
   python3 -m venv build/onnx
@@ -12,4 +12,4 @@ if ! [ -x build/onnx/bin/python ] || ! build/onnx/bin/python -c 'import h5py, on
     exit 0
   }
 fi
-BEVGRAD_ONNX_PYTHON="$PWD/build/onnx/bin/python" "$BUILD_DIR/tests/test_export"
+BEVGRAD_ONNX_PYTHON="$PWD/build/onnx/bin/python" "$BUILD_DIR/tests/test_deploy" --gtest_filter="OnnxExport.*"

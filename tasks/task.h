@@ -14,6 +14,7 @@
 #include "data/check/check_dataset.h"
 #include "drawing/sample_picture.h"
 #include "evaluation/evaluator.h"
+#include "export/onnx_map.h"
 #include "models/head.h"
 #include "models/network_output.h"
 #include "tasks/task_metric.h"
@@ -47,6 +48,10 @@ class Task {
 
   /// What is decoded from the head's maps, [N,...]: `predict` writes it beside the maps.
   virtual NamedTensors decode(const NetworkOutput&) const { return {}; }
+  /// The head as nodes of an ONNX graph: its maps under their public names. Empty: it has no form there.
+  virtual OnnxMaps export_head(OnnxLayers&, const OnnxMap& /*feature*/) const { return {}; }
+  /// What is predicted for sample `n`, where evaluation/ knows it: rasters, instances, boxes. `output` is on the CPU.
+  virtual void add_predictions(EvaluationFrame&, const NetworkOutput&, int64_t /*n*/) const {}
   /// Predictions and labels of sample `n`, for the metrics of evaluation/ and for pictures. `output` is on the CPU.
   virtual void add_to_frame(EvaluationFrame&, const NetworkOutput&, const Batch&, int64_t /*n*/) const {}
   /// Panels and the like of sample `n`.

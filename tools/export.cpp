@@ -1,5 +1,5 @@
 // bevgrad export: a trained network as an ONNX model.
-#include "export/export.h"
+#include "deploy/onnx_export.h"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -12,7 +12,7 @@ namespace bevgrad {
 void add_export(CLI::App& app, const Parts& parts) {
   struct Flags {
     ConfigFlags config;
-    ExportOptions options;
+    OnnxExportOptions options;
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("export", "write a trained network as an ONNX model");

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/near_names.h"
+#include "export/stages.h"
 #include "models/camera/lift_splat.h"
 #include "optim/adafactor.h"
 #include "optim/adam.h"
@@ -194,22 +195,30 @@ Parts standard_parts() {
       .tasks = standard_tasks(),
       .backbones = {{"ResNet",
                      [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
-                        Generator& generator) { return make_resnet(options, group, generator); }},
+                        Generator& generator) { return make_resnet(options, group, generator); },
+                     nullptr, export_resnet},
                     {"BottleneckResNet",
                      [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
                         Generator& generator) { return make_bottleneck_resnet(options, group, generator); }}},
       .necks = {{"FPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
-                    Generator& generator) { return make_fpn(options, in_channels, generator); }},
+                    Generator& generator) { return make_fpn(options, in_channels, generator); },
+                 nullptr, export_fpn},
                 {"GeneralizedLSSFPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
                     Generator& generator) { return make_generalized_lss_fpn(options, in_channels, generator); },
                  judge_generalized_lss_fpn}},
-      .view_transforms = {{"ViewTransfer", [](const NetworkOptions& options, const config::Network&,
-                                              Generator& generator) { return make_view_transfer(options, generator); }},
+      .view_transforms = {{"ViewTransfer",
+                           [](const NetworkOptions& options, const config::Network&, Generator& generator) {
+                             return make_view_transfer(options, generator);
+                           },
+                           nullptr, export_view_transfer},
                           {"LiftSplat", make_lift_splat, judge_lift_splat}},
-      .temporal_fusions = {{"VGGBlock", [](const NetworkOptions& options, const config::Temporal&,
-                                           Generator& generator) { return make_vgg_block_fusion(options, generator); }},
+      .temporal_fusions = {{"VGGBlock",
+                            [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
+                              return make_vgg_block_fusion(options, generator);
+                            },
+                            nullptr, export_vgg_block_fusion},
                            {"ConvGRU", [](const NetworkOptions& options, const config::Temporal&,
                                           Generator& generator) { return make_conv_gru_fusion(options, generator); }}},
       .optimizers = {{"AdamW", make_adamw},
@@ -254,6 +263,18 @@ NetworkParts network_parts(const configs::Document& document, const Parts& parts
   made.temporal_fusion = [make = temporal_fusion_kind(document, parts).make, temporal](
                              const auto& options, Generator& generator) { return make(options, temporal, generator); };
   return made;
+}
+
+OnnxParts onnx_parts(const configs::Document& document, const Parts& parts) {
+  const configs::Judge judge(document);
+  const auto form = [&](const auto& kind, const char* path) {
+    if (kind.to_onnx == nullptr) judge.refuse(path, fmt::format("\"{}\" has no form in ONNX", kind.name));
+    return kind.to_onnx;
+  };
+  const bool temporal = document.proto.tasks().enable_static_temporal();
+  return {form(backbone_kind(document, parts), "network.backbone"), form(neck_kind(document, parts), "network.neck"),
+          form(view_transform_kind(document, parts), "network.view_transform"),
+          temporal ? form(temporal_fusion_kind(document, parts), "temporal.fusion") : nullptr};
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const configs::Document& document, const Parts& parts) {

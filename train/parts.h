@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "configs/judge.h"
+#include "export/onnx_parts.h"
 #include "models/network_parts.h"
 #include "optim/lr_schedule.h"
 #include "optim/optimizer.h"
@@ -26,18 +27,35 @@ struct PartKind<Result(Args...)> {
   void (*judge)(const configs::Judge& judge, const config::Config& proto) = nullptr;
 };
 
+/// A part of the network says besides what it is as nodes of an ONNX graph. Null: it has no form there, and `bevgrad
+/// export` refuses it by its name.
+template <class Make, class ToOnnx>
+struct NetworkPartKind;
+
+template <class Result, class... Args, class ToOnnx>
+struct NetworkPartKind<Result(Args...), ToOnnx> {
+  std::string name;
+  Result (*make)(Args...);
+  void (*judge)(const configs::Judge& judge, const config::Config& proto) = nullptr;
+  ToOnnx* to_onnx = nullptr;
+};
+
 /// `network.backbone`; made once for each camera group.
-using BackboneKind = PartKind<std::unique_ptr<Backbone>(const NetworkOptions&, const CameraGroupNetwork&,
-                                                        const config::Network&, Generator&)>;
+using BackboneKind = NetworkPartKind<std::unique_ptr<Backbone>(const NetworkOptions&, const CameraGroupNetwork&,
+                                                               const config::Network&, Generator&),
+                                     OnnxBackbone>;
 /// `network.neck`; made once for each camera group, for a backbone's channels.
-using NeckKind = PartKind<std::unique_ptr<Neck>(const NetworkOptions&, const std::vector<int64_t>& in_channels,
-                                                const config::Network&, Generator&)>;
+using NeckKind = NetworkPartKind<std::unique_ptr<Neck>(const NetworkOptions&, const std::vector<int64_t>& in_channels,
+                                                       const config::Network&, Generator&),
+                                 OnnxNeck>;
 /// `network.view_transform`
 using ViewTransformKind =
-    PartKind<std::unique_ptr<ViewTransform>(const NetworkOptions&, const config::Network&, Generator&)>;
+    NetworkPartKind<std::unique_ptr<ViewTransform>(const NetworkOptions&, const config::Network&, Generator&),
+                    OnnxViewTransform>;
 /// `temporal.fusion`
 using TemporalFusionKind =
-    PartKind<std::unique_ptr<TemporalFusion>(const NetworkOptions&, const config::Temporal&, Generator&)>;
+    NetworkPartKind<std::unique_ptr<TemporalFusion>(const NetworkOptions&, const config::Temporal&, Generator&),
+                    OnnxTemporalFusion>;
 /// `train.optimizer`
 using OptimizerKind = PartKind<std::unique_ptr<Optimizer>(const config::Train&)>;
 /// `train.lr_schedule`
@@ -65,6 +83,9 @@ void judge_parts(const configs::Document& document, const Parts& parts);
 /// Who makes the parts of the network that the config names: for Network's constructor. Throws UsageError as
 /// judge_parts does.
 NetworkParts network_parts(const configs::Document& document, const Parts& parts);
+/// What these parts are in ONNX. Throws UsageError as judge_parts does, and in one line for a part that has no form
+/// there.
+OnnxParts onnx_parts(const configs::Document& document, const Parts& parts);
 /// The optimizer and the schedule that the config names. Throw UsageError as judge_parts does.
 std::unique_ptr<Optimizer> make_optimizer(const configs::Document& document, const Parts& parts);
 LrSchedule make_lr_schedule(const configs::Document& document, const Parts& parts);

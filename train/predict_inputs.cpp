@@ -175,12 +175,23 @@ NetworkInput PredictInputs::input(int64_t sample) const {
 
 FrameMoment PredictInputs::moment(int64_t sample) const {
   FrameMoment moment;
+  if (!proto_.tasks().enable_static_temporal()) return moment;
   const std::vector<double> pose = row("ego_pose", sample);
   moment.ego_pose = pose_of(pose.data());
   require(moment.ego_pose.is_rigid(), "{}: ego_pose of sample {} is no rigid transform", reader_.path(), sample);
   moment.timestamp = row("timestamp", sample)[0];
   moment.sequence = static_cast<int64_t>(row("sequence", sample)[0]);
   return moment;
+}
+
+PlayedFrame PredictInputs::play(int64_t sample, FrameStream& stream) const {
+  const NetworkInput frame = input(sample);
+  const FrameMoment when = moment(sample);
+  try {
+    return stream.play(frame, when);
+  } catch (const Error& error) {
+    fail("{}: sample {}: {}", reader_.path(), sample, error.what());
+  }
 }
 
 }  // namespace bevgrad

@@ -7,6 +7,7 @@
 #include "formats/hdf5/tensor_file.h"
 #include "models/history_feature_manager.h"
 #include "models/network_io.h"
+#include "train/frame_stream.h"
 
 namespace bevgrad {
 
@@ -18,7 +19,10 @@ class PredictInputs {
 
   int64_t size() const { return size_; }
   NetworkInput input(int64_t sample) const;
+  /// Where and when it was seen; of a config without temporal fusion nothing.
   FrameMoment moment(int64_t sample) const;
+  /// The sample as the next frame of a stream. What goes wrong names the file and the sample.
+  PlayedFrame play(int64_t sample, FrameStream& stream) const;
 
  private:
   /// Takes the number of samples from the calibrations.

@@ -4,11 +4,10 @@
 #include <optional>
 
 #include "autograd/autograd.h"
+#include "formats/hdf5/tensor_file.h"
 #include "models/tap.h"
-#include "tasks/task_list.h"
 #include "tensor/ops.h"
-#include "train/network_state.h"
-#include "train/options/from_config.h"
+#include "train/frame_stream.h"
 #include "train/predict_inputs.h"
 
 namespace bevgrad {
@@ -45,45 +44,19 @@ class Outputs {
   std::map<std::string, std::vector<Tensor>> taps_;
 };
 
-void add_maps(Outputs& outputs, const NetworkOutput& output, const TaskList& tasks) {
-  for (const NetworkMap& entry : output) outputs.add(entry.name, entry.map);
-  for (const ActiveTask& active : tasks) {
-    for (const auto& [name, rows] : active.task->decode(output)) outputs.add(name, rows);
-  }
-}
-
 }  // namespace
 
 void predict(const configs::Document& document, const PredictOptions& options, RunLog& log, const Parts& parts) {
-  const config::Config& proto = document.proto;
   const NoGradGuard no_grad;
-  const PredictInputs inputs(options.inputs, proto);
-  Generator generator(proto.seed());
-  const TaskList tasks(parts.tasks, document);
-  Network network(configs::network_options(document), generator, network_parts(document, parts));
-  load_network(network, options.ckpt, log);
-  network.move_to(options.device);
-  network.set_training(false);
-  network.set_backbone_amp(options.amp);
-  if (!options.amp) network.set_head_amp(false);
+  const PredictInputs inputs(options.inputs, document.proto);
+  TrainedNetwork trained(document, {.ckpt = options.ckpt, .amp = options.amp, .device = options.device}, log, parts);
   std::optional<TapRecorder> taps;
-  if (!options.taps.empty()) taps.emplace(network, options.taps);
-  std::optional<HistoryPlayer> player;
-  if (proto.tasks().enable_static_temporal()) {
-    HistoryOptions history_options = configs::history_options(proto);
-    if (!options.amp) history_options.storage = DType::Float32;
-    player.emplace(history_options, 1);
-  }
-
+  if (!options.taps.empty()) taps.emplace(trained.network(), options.taps);
+  FrameStream stream(trained);
   Outputs outputs(options.outputs, inputs.size());
   for (int64_t i = 0; i < inputs.size(); ++i) {
-    NetworkOutput output = network.encode(inputs.input(i));
-    if (player) {
-      player->play(network, output, {.moments = {inputs.moment(i)}, .starts = {false}});
-    } else {
-      network.decode(output);
-    }
-    add_maps(outputs, output, tasks);
+    const PlayedFrame frame = inputs.play(i, stream);
+    for (const auto& [name, row] : outputs_of(frame.maps, trained.tasks())) outputs.add(name, row);
     if (taps) {
       for (const auto& [name, value] : taps->take()) outputs.keep_tap(name, value);
     }

@@ -3,6 +3,7 @@
 #include "autograd/functions.h"
 #include "evaluation/box_overview.h"
 #include "nn/losses.h"
+#include "tasks/dynamic_boxes/onnx.h"
 #include "tasks/dynamic_boxes/options.h"
 
 namespace bevgrad {
@@ -58,10 +59,18 @@ class DynamicBoxes final : public Task {
     return {{"boxes", decode_boxes(dynamic_maps(output), coding_)}};
   }
 
-  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    return export_dynamic_head(layers, feature);
+  }
+
+  void add_predictions(EvaluationFrame& frame, const NetworkOutput& output, int64_t n) const override {
     std::map<std::string, Tensor> maps = dynamic_maps(output);
     for (auto& [name, map] : maps) map = ops::narrow(map, 0, n, 1);
     frame.boxes = scored_boxes(decode_boxes(maps, coding_), 0);
+  }
+
+  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
+    add_predictions(frame, output, n);
     if (batch.has_boxes[static_cast<size_t>(n)]) frame.box_labels = batch.boxes[static_cast<size_t>(n)];
   }
 

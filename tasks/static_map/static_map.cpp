@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "nn/losses.h"
 #include "tasks/static_map/any_mark.h"
+#include "tasks/static_map/onnx.h"
 #include "tasks/static_map/options.h"
 
 namespace bevgrad {
@@ -56,19 +57,27 @@ class StaticMap final : public Task {
     return {{"instances", decoded.instances}, {"instance_scores", decoded.scores}};
   }
 
-  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
-    const auto sample = static_cast<size_t>(n);
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    return export_static_head(layers, feature);
+  }
+
+  void add_predictions(EvaluationFrame& frame, const NetworkOutput& output, int64_t n) const override {
     frame.lane = sigmoid_raster(output.at(kLaneLogits), n);
     frame.road = sigmoid_raster(output.at(kRoadLogits), n);
+    const DecodedInstances decoded =
+        decode_instances(sample_of(output.at(kInstanceHeatmap), n), sample_of(output.at(kInstanceBox), n), coding_);
+    frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
+  }
+
+  void add_to_frame(EvaluationFrame& frame, const NetworkOutput& output, const Batch& batch, int64_t n) const override {
+    const auto sample = static_cast<size_t>(n);
+    add_predictions(frame, output, n);
     // The evaluation counts these values of the rasters themselves.
     frame.non_finite.erase(kLaneLogits);
     frame.non_finite.erase(kRoadLogits);
     frame.lane_label = label_raster(batch.lane, n);
     frame.road_label = label_raster(batch.road, n);
     if (batch.visibility.defined()) frame.visibility = label_raster(batch.visibility, n);
-    const DecodedInstances decoded =
-        decode_instances(sample_of(output.at(kInstanceHeatmap), n), sample_of(output.at(kInstanceBox), n), coding_);
-    frame.instances = scored_instances(decoded.instances, decoded.scores, 0);
     if (batch.has_instances[sample]) frame.instance_labels = batch.instances[sample];
   }
 

@@ -80,6 +80,8 @@ grep -q "covered/focal" "$work/step1/train.log" || die "the task's loss is not l
 grep -q '"covered_iou":' "$work/step1/val_00000003/metrics.json" || die "no headline of the task"
 test -s "$work/step1/val_00000003/covered_iou.csv" || die "no table of the task"
 test -s "$work/step1/best.ckpt" || die "no best checkpoint by the task's metric"
+"$lab" export --config lab_step1.prototxt $data --ckpt "$work/step1/step1.ckpt" --out "$work/lab.onnx" >"$work/export.txt"
+grep -q "covered_logits" "$work/lab.onnx" || die "the task's head is not exported"
 "$lab" bench loading --config lab_step1.prototxt $data --set tasks.static_task=false --set tasks.dynamic_task=false \
   >"$work/loading.txt" || die "bench loading without the standard tasks"
 

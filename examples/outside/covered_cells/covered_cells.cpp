@@ -27,6 +27,11 @@ class CoveredCells final : public Task {
     return {{"focal", 1.0, sigmoid_focal_loss(logits, labels)}, {"dice", 0.5, soft_dice_loss(logits, labels)}};
   }
 
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    const std::string hidden = "bev_covered_head.hidden", out = "bev_covered_head.out";
+    const OnnxMap x = layers.conv(feature, hidden + ".conv", {.padding = 1, .norm = hidden + ".bn"});
+    return {{kCoveredLogits, layers.conv(x, out, {.relu = false})}};
+  }
   NamedTensors decode(const NetworkOutput& output) const override {
     return {{"covered", ops::sigmoid(output.at(kCoveredLogits))}};
   }

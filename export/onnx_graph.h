@@ -1,4 +1,8 @@
-// An ONNX graph under construction. Values are known by their names.
+// export/ says how networks look in the formats of other runtimes: an ONNX graph, layers and the stages of models/ as
+// its nodes. Heads are in the folders of their tasks. Not here: which files are written (deploy/), reading them
+// (formats/).
+//
+// This file: an ONNX graph under construction. Values are known by their names.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -1,17 +1,12 @@
-#include "export.h"
-
-#include <optional>
+#include "deploy/onnx_export.h"
 
 #include "autograd/autograd.h"
 #include "base/error.h"
+#include "export/stages.h"
 #include "formats/hdf5/tensor_file.h"
 #include "internal/feeds.h"
-#include "internal/stages.h"
-#include "models/history_player.h"
-#include "tasks/task_list.h"
 #include "tensor/ops.h"
-#include "train/network_state.h"
-#include "train/options/from_config.h"
+#include "train/frame_stream.h"
 #include "train/predict_inputs.h"
 
 namespace bevgrad {
@@ -39,16 +34,19 @@ std::string images_of(OnnxGraph& graph, const NetworkOptions& options, const Cam
   return graph.node("Mul", {graph.node("Sub", {pixels, graph.constant(mean)}), graph.constant(factor)});
 }
 
-OnnxMap add_encoder(OnnxLayers& layers, const NetworkOptions& options, bool normalised) {
+OnnxMap add_encoder(OnnxLayers& layers, const NetworkOptions& options, const OnnxParts& parts, bool normalised) {
   OnnxGraph& graph = layers.graph();
   std::vector<OnnxMap> features;
   std::string batch;
   for (size_t g = 0; g < options.groups.size(); ++g) {
-    const std::string images = images_of(graph, options, options.groups[g], normalised);
-    if (g == 0) batch = batch_of(graph, images, options.groups[g].num_cameras);
-    features.push_back(export_trunk(layers, options, g, images));
+    const CameraGroupNetwork& group = options.groups[g];
+    const OnnxMap images{images_of(graph, options, group, normalised), 3, group.height, group.width};
+    if (g == 0) batch = batch_of(graph, images.value, group.num_cameras);
+    const std::vector<OnnxMap> taps =
+        parts.backbone(layers, options, group, fmt::format("stage1_backbone{}", g), images);
+    features.push_back(parts.neck(layers, fmt::format("stage1_neck{}", g), taps));
   }
-  std::vector<OnnxMap> maps = {export_view_transfer(layers, options, features)};
+  std::vector<OnnxMap> maps = {parts.view_transform(layers, options, features)};
   graph.output(maps.back().value, kBevCamera, sizes_of(maps.back()));
   if (options.enable_lidar) {
     maps.push_back(export_lidar(layers, options, batch));
@@ -59,35 +57,29 @@ OnnxMap add_encoder(OnnxLayers& layers, const NetworkOptions& options, bool norm
   return fused;
 }
 
-void add_decoder(OnnxLayers& layers, const Network& network, const TaskList& tasks, const OnnxMap& fused) {
+void add_decoder(OnnxLayers& layers, const NetworkOptions& options, const OnnxParts& parts, const TaskList& tasks,
+                 const OnnxMap& fused) {
   OnnxGraph& graph = layers.graph();
   OnnxMap temporal = fused;
-  if (network.options().enable_static_temporal) {
-    const OnnxTemporal result = export_temporal_fusion(layers, network.options(), fused);
+  if (parts.temporal_fusion != nullptr) {
+    const OnnxTemporal result = parts.temporal_fusion(layers, options, fused);
     temporal = result.fused;
     graph.output(result.weights, kFusionWeights,
-                 {std::string("N"), network.options().temporal.history + 1, fused.height, fused.width});
+                 {std::string("N"), options.temporal.history + 1, fused.height, fused.width});
   }
   graph.output(temporal.value, kBevTemporal, sizes_of(temporal));
   for (const ActiveTask& active : tasks) {
     if (active.module.empty()) continue;  // it learns from the encoder and adds no map
     const OnnxMap& feature = active.uses_history ? temporal : fused;
-    const auto exporter = active.module == "bev_static_head"    ? export_static_head
-                          : active.module == "bev_dynamic_head" ? export_dynamic_head
-                                                                : nullptr;
-    if (exporter == nullptr) throw UsageError(fmt::format("export: {}: the head has no form in ONNX", active.module));
-    for (const auto& [name, map] : exporter(layers, feature)) graph.output(map.value, name, sizes_of(map));
+    const OnnxMaps maps = active.task->export_head(layers, feature);
+    if (maps.empty()) throw UsageError(fmt::format("export: {}: the head has no form in ONNX", active.module));
+    for (const auto& [name, map] : maps) graph.output(map.value, name, sizes_of(map));
   }
 }
 
-void write_feeds(const configs::Document& document, const ExportOptions& options, Network& network) {
+void write_feeds(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {
   const PredictInputs inputs(options.frames, document.proto);
-  std::optional<HistoryPlayer> player;
-  if (network.options().enable_static_temporal) {
-    HistoryOptions history = configs::history_options(document.proto);
-    history.storage = DType::Float32;
-    player.emplace(history, 1);
-  }
+  FrameStream stream(trained);
   Hdf5Writer writer(options.feeds);
   for (int64_t i = 0; i < inputs.size(); ++i) {
     const NetworkInput input = inputs.input(i);
@@ -96,12 +88,8 @@ void write_feeds(const configs::Document& document, const ExportOptions& options
           fmt::format("{}: the images are normalised already; the model that takes them so needs "
                       "--normalised-images",
                       options.frames));
-    History history;
-    if (player) {
-      NetworkOutput output = network.encode(input);
-      history = player->play(network, output, {.moments = {inputs.moment(i)}, .starts = {false}});
-    }
-    for (const auto& [name, feed] : onnx_feeds(network.options(), input, history, options.normalised_images))
+    const History history = inputs.play(i, stream).history;
+    for (const auto& [name, feed] : onnx_feeds(trained.network().options(), input, history, options.normalised_images))
       writer.write(fmt::format("{}/{}", i, name), ops::contiguous(feed, MemoryFormat::Contiguous));
   }
   writer.commit();
@@ -114,27 +102,23 @@ std::string with_suffix(const std::string& path, const std::string& suffix) {
 
 }  // namespace
 
-void export_onnx(const configs::Document& document, const ExportOptions& options, RunLog& log, const Parts& parts) {
+void export_onnx(const configs::Document& document, const OnnxExportOptions& options, RunLog& log, const Parts& parts) {
   const NoGradGuard no_grad;
   if (document.proto.sensors().groups().empty())
     throw UsageError(fmt::format("{}: field \"sensors.groups\": a network without cameras has no form in ONNX here",
                                  document.place("sensors.groups")));
-  Generator generator(document.proto.seed());
-  const TaskList tasks(parts.tasks, document);
-  Network network(configs::network_options(document), generator, network_parts(document, parts));
-  load_network(network, options.ckpt, log);
-  network.set_training(false);
-  network.set_backbone_amp(false);
-  network.set_head_amp(false);
+  const OnnxParts forms = onnx_parts(document, parts);
+  TrainedNetwork trained(document, {.ckpt = options.ckpt}, log, parts);
+  const Network& network = trained.network();
 
   OnnxGraph whole("bevgrad"), decoder("bevgrad_decoder");
   OnnxLayers layers(whole, network);
-  OnnxMap fused = add_encoder(layers, network.options(), options.normalised_images);
+  OnnxMap fused = add_encoder(layers, network.options(), forms, options.normalised_images);
   if (options.split) {
     layers.switch_to(decoder);
     fused.value = decoder.input(kBevFused, DType::Float32, sizes_of(fused));
   }
-  add_decoder(layers, network, tasks, fused);
+  add_decoder(layers, network.options(), forms, trained.tasks(), fused);
   layers.check_all_taken();
   const auto save = [&](OnnxGraph& graph, const std::string& path) {
     graph.save(path);
@@ -143,7 +127,7 @@ void export_onnx(const configs::Document& document, const ExportOptions& options
   save(whole, options.split ? with_suffix(options.out, ".encoder") : options.out);
   if (options.split) save(decoder, with_suffix(options.out, ".decoder"));
   if (!options.feeds.empty()) {
-    write_feeds(document, options, network);
+    write_feeds(document, options, trained);
     log.info(fmt::format("wrote {}", options.feeds));
   }
 }

@@ -6,16 +6,11 @@
 #include <string>
 
 #include "autograd/functions/batch_norm.h"
-#include "internal/onnx_graph.h"
+#include "export/onnx_graph.h"
+#include "export/onnx_map.h"
 #include "models/network.h"
 
 namespace bevgrad {
-
-/// A feature map [batch,channels,height,width]; the batch is known when the model runs.
-struct OnnxMap {
-  std::string value;
-  int64_t channels = 0, height = 0, width = 0;
-};
 
 struct ConvForm {
   int64_t stride = 1;

@@ -1,4 +1,5 @@
-// export/ writes trained networks in the formats of other runtimes. Not here: reading them (formats/).
+// deploy/ is where trained networks run: models for other runtimes, the server of streams, the C API. Not here: how a
+// network looks as nodes of another format (export/ and the tasks), the command line (tools/).
 //
 // This file: a network as an ONNX model (https://onnx.ai, opset 17), of standard operators alone.
 #pragma once
@@ -10,7 +11,7 @@
 
 namespace bevgrad {
 
-struct ExportOptions {
+struct OnnxExportOptions {
   std::string ckpt;
   std::string out;  ///< the model, "map.onnx"
   /// Two models, as they are deployed: "map.encoder.onnx" up to bev_fused, "map.decoder.onnx" from it.
@@ -31,6 +32,6 @@ struct ExportOptions {
 ///   not valid feature_warp_matrix  float64 [N,history,2,3]; history_valid bool [N,history]
 /// Outputs: the maps of the network under their names in `predict`. Batch norms are folded into the convolutions, all
 /// is float32. Throws UsageError naming the stage for a part that has no form in ONNX here.
-void export_onnx(const configs::Document& document, const ExportOptions& options, RunLog& log, const Parts& parts);
+void export_onnx(const configs::Document& document, const OnnxExportOptions& options, RunLog& log, const Parts& parts);
 
 }  // namespace bevgrad

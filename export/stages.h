@@ -1,0 +1,19 @@
+// The network's stages as ONNX nodes.
+#pragma once
+#include "export/layers.h"
+#include "export/onnx_parts.h"
+
+namespace bevgrad {
+
+// The parts that can be swapped, each by the name of its row.
+OnnxBackbone export_resnet;
+OnnxNeck export_fpn;
+/// Reads the features where the inputs grid_<group> say, weighted with weight_<group>.
+OnnxViewTransform export_view_transfer;
+OnnxTemporalFusion export_vgg_block_fusion;
+
+/// The inputs pillars and pillar_cells -> [N,3*neck_channels,rows,columns]. `batch`: int64 [1].
+OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const std::string& batch);
+OnnxMap export_fuser(OnnxLayers& layers, const std::vector<OnnxMap>& maps);
+
+}  // namespace bevgrad

@@ -1,0 +1,217 @@
+// The exported model: its parts and sizes, what is refused; and its maps in ONNX Runtime where that is installed.
+#include "deploy/onnx_export.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#define ONNX_NAMESPACE onnx
+#define ONNX_ML 1
+#include <onnx/onnx_pb.h>
+
+#include <fstream>
+
+#include "deploy/random_checkpoint.h"
+#include "export/layers.h"
+#include "export/stages.h"
+#include "models/blocks.h"
+#include "nn/init.h"
+#include "support/error_of.h"
+#include "support/paths.h"
+#include "train/predict_file.h"
+
+namespace bevgrad {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+onnx::ModelProto model_at(const std::string& path) {
+  onnx::ModelProto model;
+  std::ifstream stream(path, std::ios::binary);
+  EXPECT_TRUE(model.ParseFromIstream(&stream)) << path;
+  return model;
+}
+
+template <class List>
+std::vector<std::string> names(const List& list) {
+  std::vector<std::string> result;
+  for (const auto& entry : list) result.push_back(entry.name());
+  return result;
+}
+
+void run(const configs::Document& document, const OnnxExportOptions& options) {
+  RunLog log;
+  export_onnx(document, options, log, standard_parts());
+}
+
+TEST(OnnxExport, NamesInputsAndOutputsAsPredictDoes) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const std::string out = TinyData::get().path("map.onnx");
+  run(document, {.ckpt = random_checkpoint(document, "two.h5"), .out = out});
+  const onnx::ModelProto model = model_at(out);
+  EXPECT_THAT(names(model.graph().input()),
+              ElementsAre("images_front", "images_back", "images_side", "grid_front", "weight_front", "grid_back",
+                          "weight_back", "grid_side", "weight_side", "pillars", "pillar_cells", "history_features",
+                          "feature_warp_matrix", "history_valid"));
+  EXPECT_THAT(names(model.graph().output()),
+              ElementsAre("bev_camera", "bev_lidar", "bev_fused", "fusion_weights", "bev_temporal", "lane_logits",
+                          "road_logits", "instance_heatmap", "instance_box"));
+  EXPECT_EQ(model.opset_import(0).version(), 17);
+  const auto& lanes = model.graph().output(5).type().tensor_type().shape();
+  EXPECT_EQ(lanes.dim(0).dim_param(), "N");
+  EXPECT_EQ(lanes.dim(1).dim_value(), 9);
+  EXPECT_EQ(lanes.dim(3).dim_value(), 104);
+  // Norms are folded, and no operator is of a domain of its own.
+  for (const auto& node : model.graph().node()) {
+    EXPECT_NE(node.op_type(), "BatchNormalization");
+    EXPECT_EQ(node.domain(), "");
+  }
+}
+
+TEST(OnnxExport, TheHalvesMeetAtTheFusedFeature) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  run(document,
+      {.ckpt = random_checkpoint(document, "halves.h5"), .out = TinyData::get().path("half.onnx"), .split = true});
+  const onnx::ModelProto encoder = model_at(TinyData::get().path("half.encoder.onnx"));
+  const onnx::ModelProto decoder = model_at(TinyData::get().path("half.decoder.onnx"));
+  EXPECT_THAT(names(encoder.graph().output()), ElementsAre("bev_camera", "bev_lidar", "bev_fused"));
+  EXPECT_THAT(names(decoder.graph().input()),
+              ElementsAre("bev_fused", "history_features", "feature_warp_matrix", "history_valid"));
+  EXPECT_FALSE(std::filesystem::exists(TinyData::get().path("half.onnx")));
+}
+
+TEST(OnnxExport, AnotherConfigsCheckpointIsRefusedAndNothingIsWritten) {
+  const configs::Document one = TinyData::get().document("mini_step1");
+  const configs::Document wider = TinyData::get().document("mini_step1", {"network.bev_channels=16"});
+  const std::string ckpt = random_checkpoint(one, "one.h5"), out = TinyData::get().path("never.onnx");
+  EXPECT_THAT(testing::error_of([&] { run(wider, {.ckpt = ckpt, .out = out}); }), HasSubstr("one.h5"));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+/// A head of another program: one 1x1 convolution.
+struct MyHead final : Head {
+  MyHead(int64_t channels, Generator& generator) : out(channels, 2, {.kernel = 1}) {
+    register_module("out", out);
+    init::reset_parameters(*this, generator);
+  }
+  NamedTensors forward(const Tensor& feature) override { return {{"mine", run(out, feature)}}; }
+  Conv2d out;
+};
+
+struct MyTask : Task {
+  std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const override {
+    return std::make_unique<MyHead>(channels, generator);
+  }
+  std::vector<LossTerm> losses(const NetworkOutput&, const Batch&) const override { return {}; }
+};
+
+struct MyExportedTask final : MyTask {
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    return {{"mine", layers.conv(feature, "my_head.out", {.relu = false})}};
+  }
+};
+
+template <class T>
+Parts parts_with() {
+  Parts parts = standard_parts();
+  parts.tasks.push_back({.name = "mine", .module = "my_head", .make = [](const configs::Document&) {
+                           return std::unique_ptr<Task>(std::make_unique<T>());
+                         }});
+  return parts;
+}
+
+TEST(OnnxExport, ATaskOfAnotherProgramBringsItsHead) {
+  const configs::Document document = TinyData::get().document("mini_step1");
+  const Parts parts = parts_with<MyExportedTask>();
+  const std::string out = TinyData::get().path("mine.onnx");
+  RunLog log;
+  export_onnx(document, {.ckpt = random_checkpoint(document, "mine.h5", parts), .out = out}, log, parts);
+  EXPECT_THAT(names(model_at(out).graph().output()), Contains("mine"));
+}
+
+TEST(OnnxExport, AHeadWhoseTaskHasNoExportIsNamed) {
+  const configs::Document document = TinyData::get().document("mini_step1");
+  const Parts parts = parts_with<MyTask>();
+  const std::string out = TinyData::get().path("never.onnx");
+  RunLog log;
+  const std::string text = testing::error_of([&] {
+    export_onnx(document, {.ckpt = random_checkpoint(document, "silent.h5", parts), .out = out}, log, parts);
+  });
+  EXPECT_THAT(text, AllOf(HasSubstr("my_head"), HasSubstr("no form in ONNX")));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST(OnnxExport, APartWithoutAFormIsNamedByItsField) {
+  for (const auto& [set, text] : {std::pair{"network.backbone=BottleneckResNet", "BottleneckResNet"},
+                                  {"network.neck=GeneralizedLSSFPN", "GeneralizedLSSFPN"},
+                                  {"temporal.fusion=ConvGRU", "ConvGRU"}}) {
+    const configs::Document document = TinyData::get().document("mini_step2_static", {set});
+    EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
+                AllOf(HasSubstr(std::string(set).substr(0, std::string(set).find('='))), HasSubstr(text),
+                      HasSubstr("has no form in ONNX")));
+  }
+}
+
+TEST(OnnxExport, APartOfAnotherProgramIsWhatItsRowSays) {
+  const configs::Document document = TinyData::get().document("mini_step1", {"network.neck=Mine"});
+  Parts parts = standard_parts();
+  const auto make = parts.necks.front().make;
+  parts.necks.push_back({"Mine", make});
+  const std::string ckpt = random_checkpoint(document, "my_neck.h5", parts);
+  const OnnxExportOptions options{.ckpt = ckpt, .out = TinyData::get().path("my_neck.onnx")};
+  RunLog log;
+  EXPECT_THAT(testing::error_of([&] { export_onnx(document, options, log, parts); }),
+              HasSubstr("\"Mine\" has no form in ONNX"));
+  // A form that leaves out what the neck has is noticed.
+  parts.necks.push_back({"Mine", make, nullptr,
+                         [](OnnxLayers&, const std::string&, const std::vector<OnnxMap>& maps) { return maps[0]; }});
+  EXPECT_THAT(testing::error_of([&] { export_onnx(document, options, log, parts); }), HasSubstr("stage1_neck0"));
+  EXPECT_FALSE(std::filesystem::exists(options.out));
+  parts.necks.push_back({"Mine", make, nullptr, export_fpn});
+  export_onnx(document, options, log, parts);
+  EXPECT_THAT(names(model_at(options.out).graph().output()), Contains("lane_logits"));
+}
+
+TEST(OnnxExport, NormalisedFramesAreNotFedToAModelOfBytes) {
+  const configs::Document document = TinyData::get().document("mini_step1");
+  const std::string frames = write_inputs(document, "floats_for_export.h5", false);
+  const OnnxExportOptions options{.ckpt = random_checkpoint(document, "feeds.h5"),
+                                  .out = TinyData::get().path("bytes.onnx"),
+                                  .frames = frames,
+                                  .feeds = TinyData::get().path("feeds_out.h5")};
+  EXPECT_THAT(testing::error_of([&] { run(document, options); }),
+              AllOf(HasSubstr("floats_for_export.h5"), HasSubstr("--normalised-images")));
+  EXPECT_FALSE(std::filesystem::exists(options.feeds));
+}
+
+TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
+  const char* python = std::getenv("BEVGRAD_ONNX_PYTHON");
+  const std::string program = python == nullptr ? "python3" : python;
+  if (std::system((program + " -c 'import h5py, numpy, onnx, onnxruntime' 2>/dev/null").c_str()) != 0)
+    GTEST_SKIP() << "SKIPPED: " << program
+                 << " has no onnxruntime, onnx, h5py and numpy (scripts/check_onnx.sh installs them)";
+  Tensor bytes = zeros({4, 4, 3, 32, 48}, {.dtype = DType::UInt8});
+  for (int64_t i = 0; i < bytes.numel(); ++i) bytes.data<uint8_t>()[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
+  for (const auto& [config, warp] :
+       {std::pair{"mini_step1", "nearest"}, {"mini_step2_static", "nearest"}, {"mini_step2_static", "bilinear"}}) {
+    const std::vector<std::string> sets = {std::string("temporal.warp=") + warp};
+    const configs::Document document = TinyData::get().document(config, sets);
+    const std::string work = TinyData::get().path("onnx");
+    std::filesystem::create_directories(work);
+    std::string command = fmt::format(
+        "{} {}/tests/golden/models/check_onnx.py --bevgrad {} --config {} --ckpt {} --inputs {} --work {}", program,
+        testing::source_dir(), testing::bevgrad_binary(), config, random_checkpoint(document, "parity.h5"),
+        write_inputs(document, "parity_in.h5", true, bytes), work);
+    for (const std::string& set : tiny_settings()) command += " --set '" + set + "'";
+    for (const std::string& set : sets) command += " --set '" + set + "'";
+    EXPECT_EQ(std::system((command + " > " + work + "/log.txt 2>&1").c_str()), 0)
+        << config << " " << warp << ": " << std::ifstream(work + "/log.txt").rdbuf();
+  }
+}
+
+}  // namespace
+}  // namespace bevgrad
