@@ -1,5 +1,7 @@
 #include "autograd/functions/indexing.h"
 
+#include <algorithm>
+
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
 #include "tensor/element.h"
@@ -34,6 +36,16 @@ struct Gather {
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const { y[o[0]] = x[o[2] + index[o[1]] * step]; }
 };
 
+// Whole rows of n elements, for a processor, which copies neighbours at once.
+template <class T>
+struct GatherRow {
+  T* y;
+  const int64_t* index;
+  const T* x;
+  int64_t n, index_step;
+  void operator()(int64_t row) const { std::copy_n(x + index[row * index_step] * n, n, y + row * n); }
+};
+
 // One line along the axis, so that no two indices of a launch write one place. Offsets in target, index and source.
 template <class T>
 struct ScatterLine {
@@ -54,6 +66,20 @@ struct ScatterLine {
 Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   const Tensor y = empty(index.sizes(), {x.dtype(), {}, x.device()});
   if (y.numel() == 0) return y;
+  const bool is_of_rows =
+      axis == 0 && x.is_contiguous() &&
+      std::all_of(index.strides().begin() + 1, index.strides().end(), [](int64_t s) { return s == 0; });
+  if (is_of_rows && x.device().is_cpu()) {
+    const int64_t rows = index.size(0), n = y.numel() / rows;
+    if (n == x.numel() / x.size(0)) {
+      dispatch_all(x.dtype(), [&]<class T>() {
+        launch_host(rows,
+                    GatherRow<T>{y.data<T>(), index.data<const int64_t>(), x.data<const T>(), n, index.strides()[0]},
+                    n / 4 + 4);
+      });
+      return y;
+    }
+  }
   const Tensor first = beside(x, index.sizes(), axis);
   const Walk walk = plan_walk(
       y.sizes(), {{y.sizes(), y.strides()}, {index.sizes(), index.strides()}, {first.sizes(), first.strides()}});

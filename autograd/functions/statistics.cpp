@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/functions/elementary.h"
+#include "autograd/functions/indexing.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
@@ -162,8 +163,15 @@ Tensor wide_var(const char* op, const Tensor& x, const std::vector<int>& dims, d
 
 Tensor min(const Tensor& x, int dim, bool keep_dims) {
   tape::check_defined("min", {{"x", x}});
-  if (!is_floating_point(x.dtype())) return ops::min_with_index(x, dim, keep_dims).first;
-  return neg(max(neg(x), dim, keep_dims));
+  if (x.dim() == 0) return squeeze(min(unsqueeze(x, 0), dim, true), 0);
+  const int axis = wrap_dimension("min", dim, x.dim());
+  const OpScope scope("min");
+  const auto [values, index] = ops::min_with_index(x, axis, true);
+  return record("min", keep_dims ? values : ops::squeeze(values, axis), {x},
+                [index_ = Saved(index), from = x.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor dx = zeros(from, {dy.dtype(), {}, dy.device()});
+                  return Grads{scatter(dx, axis, index_.get(), ops::reshape(dy, index_.get().sizes()))};
+                });
 }
 
 Tensor prod(const Tensor& x) {
@@ -220,9 +228,9 @@ Tensor std(const Tensor& x, const std::vector<int>& dims, double correction, boo
 Tensor norm(const Tensor& x, double p, const std::vector<int>& dims, bool keep_dims) {
   tape::check_defined("norm", {{"x", x}});
   check(p > 0, "norm: p is {}, expected a positive number", p);
+  if (std::isinf(p) || x.numel() == 1) return largest_magnitude(x, dims, keep_dims);
   if (p == 2) return root("norm", sum(mul(x, x), dims, keep_dims));
   if (p == 1) return sum(abs(x), dims, keep_dims);
-  if (std::isinf(p)) return largest_magnitude(x, dims, keep_dims);
   return pow(sum(pow(abs(x), p), dims, keep_dims), 1 / p);
 }
 

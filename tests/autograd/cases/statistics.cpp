@@ -96,7 +96,7 @@ std::vector<OpCase> statistics_cases() {
       reduction(
           "logsumexp", "", [](const Tensor& x) { return logsumexp(x, 1, true); }, log_total),
   };
-  rows[0].errors = {{[] { min(zeros({2}), 1); }, "max: dimension 1 is out of range"}};
+  rows[0].errors = {{[] { min(zeros({2}), 1); }, "min: dimension 1 is out of range"}};
   rows[1].errors = {{[] { prod(zeros({2}), 3); }, "prod: dimension 3 is out of range"}};
   rows.push_back({.op = "prod",
                   .variant = "with_zeros",
