@@ -36,6 +36,10 @@ configure_and_build "$source/examples/core" "$work/core" -DCMAKE_DISABLE_FIND_PA
 "$work/core/digits"
 "$work/core/language_model" "$source/docs/architecture.md"
 
+say "a program in C"
+configure_and_build "$source/examples/c_api" "$work/c_api"
+expect_error 'config "nowhere" is neither a file nor a shipped config' "$work/c_api/drive" nowhere weights.ckpt
+
 say "a program with parts of its own"
 configure_and_build "$source/examples/outside" "$work/outside"
 lab=$work/outside/lab
