@@ -82,7 +82,8 @@ TEST(AdamW, IsItsDefinitionForEveryOptionAndWhateverJoinsLater) {
       ASSERT_NEAR(late.to_vector()[i], of_late.value[i], 2e-6) << step;
     }
   }
-  for (const auto& [name, step] : optimizer.state().at("step")) EXPECT_EQ(step.item(), name == "head.weight" ? 5 : 8);
+  const auto state = optimizer.state();
+  for (const auto& [name, step] : state.at("step")) EXPECT_EQ(step.item(), name == "head.weight" ? 5 : 8);
 }
 
 double number(const Optimizer& optimizer, const std::string& name) {
