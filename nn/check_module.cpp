@@ -1,7 +1,5 @@
 #include "nn/check_module.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -10,6 +8,7 @@
 #include "autograd/autocast.h"
 #include "autograd/checkpoint.h"
 #include "tensor/random.h"
+#include "tensor/thread_count.h"
 
 namespace bevgrad {
 namespace {
@@ -80,17 +79,6 @@ class Kept {
   std::vector<Tensor> values_;
   std::vector<Mode> modes_;
   std::vector<Gradient> gradients_;
-};
-
-class Threads {
- public:
-  explicit Threads(int count) : previous_(omp_get_max_threads()) { omp_set_num_threads(count); }
-  ~Threads() { omp_set_num_threads(previous_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int previous_;
 };
 
 using Function = std::function<Tensor(const std::vector<Tensor>&)>;
@@ -165,7 +153,7 @@ class ModuleCheck {
       if (!same_bits(buffers[i].second, before[i]))
         return fmt::format("evaluation changes the buffer {}", buffers[i].first);
     for (const int count : {1, 2, 3}) {
-      const Threads threads(count);
+      const ThreadCount threads(count);
       if (!same_bits(evaluate(), first)) return fmt::format("with {} threads the output has other bits", count);
     }
     return "";

@@ -102,9 +102,9 @@ Tensor pow(const Tensor& x, double exponent) {
     if (exponent != std::floor(exponent)) return pow(ops::to(x, DType::Float32), exponent);
     check(exponent >= 0 && exponent < 0x1p31, "pow: the exponent {} of integers {}, expected 0 to 2^31", exponent,
           describe(x));
-    const Tensor base = x.dtype() == DType::Bool ? ops::to(x, DType::Int64) : x;
     const Tensor wide = full({}, exponent, {DType::Int64, {}, x.device()});
-    return ops::to(integer_power(ops::to(base, DType::Int64), wide), base.dtype());
+    const DType dtype = x.dtype() == DType::Bool ? DType::Int64 : x.dtype();
+    return ops::to(integer_power(ops::to(x, DType::Int64), wide), dtype);
   }
   return of_input("pow", x, functors::PowScalar{exponent}, functors::PowScalarBackward{exponent});
 }

@@ -1,7 +1,9 @@
 #include "autograd/functions/reduce.h"
 
 #include "autograd/functions/shape.h"
+#include "autograd/functions/statistics.h"
 
+#include "tensor/extremes.h"
 #include "tensor/walk.h"
 
 namespace bevgrad {
@@ -26,7 +28,7 @@ struct PlaceAt {
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const { out[o[0] + index[o[2]] * step] = dy[o[1]]; }
 };
 
-// dx of a maximum: dy where the index says so, 0 elsewhere.
+// dx of an extreme value: dy where the index says so, 0 elsewhere.
 Tensor place_at(const Tensor& dy, const Tensor& index, const Shape& sizes, int axis) {
   Tensor dx = zeros(sizes, {dy.dtype(), {}, dy.device()});
   const Tensor first = ops::narrow(dx, axis, 0, 1);
@@ -38,6 +40,21 @@ Tensor place_at(const Tensor& dy, const Tensor& index, const Shape& sizes, int a
     launch_elements<3>(dy.device(), walk, PlaceAt<T>{first.data<T>(), dy.data<T>(), index.data<int64_t>(), step});
   });
   return dx;
+}
+
+Tensor extreme(const char* op, std::pair<Tensor, Tensor> (*with_index)(const Tensor&, int, bool), const Tensor& x,
+               int dim, bool keep_dims) {
+  tape::check_defined(op, {{"x", x}});
+  if (x.dim() == 0) return squeeze(extreme(op, with_index, unsqueeze(x, 0), dim, true), 0);
+  const int axis = wrap_dimension(op, dim, x.dim());
+  const OpScope scope(op);
+  auto [values, index] = with_index(x, axis, true);
+  Tensor y = keep_dims ? values : ops::squeeze(values, axis);
+  return record(
+      op, std::move(y), {x},
+      [index_ = Saved(index), from = x.sizes(), kept = values.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
+        return Grads{place_at(ops::reshape(dy, kept), index_.get(), from, axis)};
+      });
 }
 
 }  // namespace
@@ -70,17 +87,11 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 Tensor max(const Tensor& x, int dim, bool keep_dims) {
-  tape::check_defined("max", {{"x", x}});
-  if (x.dim() == 0) return squeeze(max(unsqueeze(x, 0), dim, true), 0);
-  const int axis = wrap_dimension("max", dim, x.dim());
-  const OpScope scope("max");
-  auto [values, index] = ops::max_with_index(x, axis, true);
-  Tensor y = keep_dims ? values : ops::squeeze(values, axis);
-  return record(
-      "max", std::move(y), {x},
-      [index_ = Saved(index), from = x.sizes(), kept = values.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
-        return Grads{place_at(ops::reshape(dy, kept), index_.get(), from, axis)};
-      });
+  return extreme("max", ops::max_with_index, x, dim, keep_dims);
+}
+
+Tensor min(const Tensor& x, int dim, bool keep_dims) {
+  return extreme("min", ops::min_with_index, x, dim, keep_dims);
 }
 
 }  // namespace bevgrad

@@ -4,14 +4,12 @@
 #include <cmath>
 
 #include "autograd/functions/elementary.h"
-#include "autograd/functions/indexing.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
 #include "functions/internal/float16.h"
 #include "tensor/element.h"
-#include "tensor/extremes.h"
 #include "tensor/functors.h"
 #include "tensor/pointwise.h"
 #include "tensor/walk.h"
@@ -160,19 +158,6 @@ Tensor wide_var(const char* op, const Tensor& x, const std::vector<int>& dims, d
 }
 
 }  // namespace
-
-Tensor min(const Tensor& x, int dim, bool keep_dims) {
-  tape::check_defined("min", {{"x", x}});
-  if (x.dim() == 0) return squeeze(min(unsqueeze(x, 0), dim, true), 0);
-  const int axis = wrap_dimension("min", dim, x.dim());
-  const OpScope scope("min");
-  const auto [values, index] = ops::min_with_index(x, axis, true);
-  return record("min", keep_dims ? values : ops::squeeze(values, axis), {x},
-                [index_ = Saved(index), from = x.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
-                  const Tensor dx = zeros(from, {dy.dtype(), {}, dy.device()});
-                  return Grads{scatter(dx, axis, index_.get(), ops::reshape(dy, index_.get().sizes()))};
-                });
-}
 
 Tensor prod(const Tensor& x) {
   tape::check_defined("prod", {{"x", x}});

@@ -1,22 +1,19 @@
 #include "deploy/c_api/bevgrad_predict.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <memory>
-#include <new>
 #include <optional>
 #include <stdexcept>
 #include <thread>
 
+#include "base/c_boundary.h"
 #include "base/error.h"
 #include "configs/load.h"
 #include "tensor/ops.h"
+#include "tensor/thread_count.h"
 #include "train/frame_stream.h"
 #include "train/options/from_config.h"
 
@@ -43,29 +40,6 @@ namespace {
 
 constexpr size_t kMostSets = 10'000, kMostPoints = 100'000'000;
 
-void tell(char** error, const char* message) {
-  if (error == nullptr) return;
-  *error = ::strdup(message);
-  if (*error != nullptr) std::replace(*error, *error + std::strlen(*error), '\n', ' ');
-}
-
-/// Runs what may throw; false, with the message, where it did. No exception goes to a caller in another language.
-template <class Run>
-bool guarded(char** error, Run run) {
-  if (error != nullptr) *error = nullptr;
-  try {
-    run();
-    return true;
-  } catch (const std::bad_alloc&) {
-    tell(error, "out of memory");
-  } catch (const std::exception& failure) {
-    tell(error, failure.what());
-  } catch (...) {
-    tell(error, "unknown error");
-  }
-  return false;
-}
-
 /// A predictor is one thread's while this lives.
 class Turn {
  public:
@@ -80,18 +54,6 @@ class Turn {
  private:
   bevgrad_predictor& predictor_;
   bool has_;
-};
-
-/// The calling thread's number of threads for OpenMP, which is the caller's again afterwards.
-class ThreadCount {
- public:
-  explicit ThreadCount(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }
-  ~ThreadCount() { omp_set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  int before_;
 };
 
 Pose pose_of(const double* values) {
@@ -112,8 +74,7 @@ std::unique_ptr<bevgrad_predictor> open(const char* config, const char* const* s
   }
   const configs::Document document = configs::load(options);
   judge_parts(document, standard_parts());
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  if (threads == 0) threads = cores;
+  if (threads == 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const ThreadCount thread_count(threads);
   return std::make_unique<bevgrad_predictor>(document, ckpt, threads);
 }
@@ -204,6 +165,7 @@ void run(bevgrad_predictor& predictor, const bevgrad_frame& frame) {
 }  // namespace bevgrad
 
 using namespace bevgrad;
+using c_boundary::guarded;
 
 bevgrad_predictor* bevgrad_predict_open(const char* config, const char* const* sets, size_t set_count, const char* ckpt,
                                         int threads, char** error) {

@@ -28,7 +28,6 @@ class FrameService {
                RunLog& log, const Parts& parts);
 
   TrainedNetwork& trained() { return trained_; }
-  const config::Config& proto() const { return proto_; }
   const Latencies& latencies() const { return latencies_; }
 
   /// A record (data/record.proto; labels may be left out) as the stream's next frame: one line of JSON, also where it

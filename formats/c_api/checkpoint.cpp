@@ -1,10 +1,9 @@
 #include "formats/c_api/checkpoint.h"
 
 #include <cstring>
-#include <exception>
-#include <new>
 #include <unordered_map>
 
+#include "base/c_boundary.h"
 #include "base/error.h"
 #include "c_api/internal/structure_json.h"
 #include "formats/reachable.h"
@@ -24,27 +23,6 @@ struct bevgrad_checkpoint {
 namespace bevgrad {
 
 namespace {
-
-void tell(char** error, const char* message) {
-  if (error != nullptr) *error = ::strdup(message);
-}
-
-/// Runs what may throw; false, with the message, where it did. No exception goes to a caller in another language.
-template <class Run>
-bool guarded(char** error, Run run) {
-  if (error != nullptr) *error = nullptr;
-  try {
-    run();
-    return true;
-  } catch (const std::bad_alloc&) {
-    tell(error, "out of memory");
-  } catch (const std::exception& failure) {
-    tell(error, failure.what());
-  } catch (...) {
-    tell(error, "unknown error");
-  }
-  return false;
-}
 
 void open(bevgrad_checkpoint& out, const char* path) {
   check(path != nullptr, "bevgrad_checkpoint_open: no path");
@@ -78,6 +56,7 @@ const StoredTensor& tensor_at(const bevgrad_checkpoint* checkpoint, size_t index
 }  // namespace bevgrad
 
 using namespace bevgrad;
+using c_boundary::guarded;
 
 bevgrad_checkpoint* bevgrad_checkpoint_open(const char* path, char** error) {
   bevgrad_checkpoint* out = nullptr;

@@ -11,6 +11,7 @@
 #include "cpu/weight_cache.h"
 #include "cpu/winograd_tiles.h"
 #include "cpu/winograd_weight.h"
+#include "tensor/thread_count.h"
 
 namespace bevgrad::cpu {
 namespace {
@@ -86,18 +87,6 @@ void transform_output(const Plan& p, const Tiles& tiles, Tile tile, const float*
   });
 }
 
-// oneDNN plans a primitive's work for the number of threads that it is created under; here each thread runs its own.
-class OneThread {
- public:
-  OneThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(threads_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int threads_;
-};
-
 // [rows, inner] x [inner, outer] for one frequency.
 class Product {
  public:
@@ -105,7 +94,9 @@ class Product {
       : from_({1, inner, 1, rows}, memory::data_type::f32, memory::format_tag::nhwc),
         to_({1, outer, 1, rows}, memory::data_type::f32, memory::format_tag::nhwc) {
     constexpr int64_t kWinograd = 200;
-    const OneThread one;
+    // oneDNN plans a primitive's work for the number of threads that it is created under; here each thread runs its
+    // own.
+    const ThreadCount one(1);
     primitive_ = primitive_cache().find({kWinograd, rows, inner, outer}, [&]() -> Primitive {
       const memory::desc weight({outer, inner, 1, 1}, memory::data_type::f32, memory::format_tag::any);
       const dnnl::convolution_forward::primitive_desc description({dnnl::prop_kind::forward_inference,
