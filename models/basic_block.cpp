@@ -9,7 +9,7 @@ ResidualShortcut::ResidualShortcut(int64_t in_channels, int64_t channels, int st
 }
 
 Tensor ResidualShortcut::forward(const Tensor& x) {
-  return tapped(*this, run(conv_, norm_, x, {.relu = false}));
+  return module_call(*this, [&] { return conv_bn_relu(conv_, norm_, x, {.relu = false}); });
 }
 
 BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
@@ -27,10 +27,11 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
 }
 
 Tensor BasicBlock::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-  const Tensor y = run(conv1_, bn1_, x);
-  return tapped(*this, run(conv2_, bn2_, y, {.residual = shortcut, .relu = true}));
+  return module_call(*this, [&] {
+    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
+    const Tensor y = conv_bn_relu(conv1_, bn1_, x);
+    return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true});
+  });
 }
 
 }  // namespace bevgrad

@@ -3,18 +3,11 @@
 #pragma once
 #include <string>
 
-#include "models/tap.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
-#include "nn/module.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
-
-/// conv(x), tapped. A convolution with an activation of its own gives a tap the value before it.
-Tensor run(const Conv2d& conv, const Tensor& x);
-/// conv_bn_relu, tapped.
-Tensor run(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion = {.relu = true});
-Tensor run(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion = {.relu = true});
 
 /// The norm of the LiDAR encoder's layers, as in mmdetection3d.
 inline constexpr NormSpec kLidarNorm = {.eps = 1e-3, .momentum = 0.01};
@@ -38,8 +31,7 @@ class ConvNormRelu : public Module {
     register_module(names.norm, bn);
   }
   Tensor forward(const Tensor& x) {
-    const ModuleScope scope(*this);
-    return tapped(*this, run(conv, bn, x));
+    return module_call(*this, [&] { return conv_bn_relu(conv, bn, x); });
   }
 
   Conv conv;

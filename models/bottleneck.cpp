@@ -1,5 +1,7 @@
 #include "models/bottleneck.h"
 
+#include "nn/module_call.h"
+
 namespace bevgrad {
 
 Bottleneck::Bottleneck(int64_t in_channels, int64_t channels, int stride)
@@ -21,10 +23,11 @@ Bottleneck::Bottleneck(int64_t in_channels, int64_t channels, int stride)
 }
 
 Tensor Bottleneck::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-  const Tensor y = run(conv2_, bn2_, run(conv1_, bn1_, x));
-  return tapped(*this, run(conv3_, bn3_, y, {.residual = shortcut, .relu = true}));
+  return module_call(*this, [&] {
+    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
+    const Tensor y = conv_bn_relu(conv2_, bn2_, conv_bn_relu(conv1_, bn1_, x));
+    return conv_bn_relu(conv3_, bn3_, y, {.residual = shortcut, .relu = true});
+  });
 }
 
 }  // namespace bevgrad

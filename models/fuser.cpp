@@ -13,9 +13,10 @@ ConvFuser::ConvFuser(int64_t in_channels, int64_t out_channels, Generator& gener
 }
 
 Tensor ConvFuser::forward(const std::vector<Tensor>& features) {
-  const ModuleScope scope(*this);
-  const Tensor x = features.size() == 1 ? features.front() : cat(features, 1);
-  return tapped(*this, run(conv_, norm_, x));
+  return module_call(*this, [&] {
+    const Tensor x = features.size() == 1 ? features.front() : cat(features, 1);
+    return conv_bn_relu(conv_, norm_, x);
+  });
 }
 
 }  // namespace bevgrad

@@ -9,7 +9,7 @@
 #include "models/lidar/lidar_bev_backbone.h"
 #include "models/lidar/pillar_scatter.h"
 #include "models/lidar/pillar_vfe.h"
-#include "models/tap.h"
+#include "nn/module_call.h"
 #include "tensor/device_graph.h"
 #include "tensor/profile.h"
 
@@ -151,7 +151,7 @@ Tensor Network::camera_trunk(size_t group, const Tensor& images) {
 Tensor Network::camera_features(size_t group, const Tensor& images) {
   if (!runs_without_gradient({backbones_[group].get(), necks_[group].get()})) return camera_trunk(group, images);
   // What looks at single modules or times them needs them to run.
-  if (!options_.cuda_graphs || images.device().is_cpu() || TapRecorder::is_recording() || profile::is_active())
+  if (!options_.cuda_graphs || images.device().is_cpu() || has_hooks_within() || profile::is_active())
     return camera_trunk_in_chunks(group, images);
   std::vector<uint64_t> state = {options_.use_backbone_amp};
   for (const Module* part :

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/full_size.h"
+
 namespace bevgrad {
 
 /// Cameras that share a backbone and a neck.
@@ -25,8 +27,8 @@ struct CameraGroupNetwork {
 
 /// Ego-frame box and the BEV cell. Row = y, column = x. The output raster and the LiDAR pillars are four times as fine.
 struct BevGrid {
-  double x_min = -20.8, y_min = -22.4, z_min = -3.0;
-  double x_max = 62.4, y_max = 22.4, z_max = 5.0;
+  double x_min = full_size::kXMin, y_min = full_size::kYMin, z_min = full_size::kZMin;
+  double x_max = full_size::kXMax, y_max = full_size::kYMax, z_max = full_size::kZMax;
   double cell = 0.8;
 
   int64_t rows() const;     ///< 56

@@ -38,6 +38,10 @@ struct ViewTransformOutput {
   ViewTransformOutput() = default;
   ViewTransformOutput(Tensor bev) : bev(std::move(bev)) {}  // NOLINT: a transform that gives no other map returns it
 };
+template <class F>
+void each_output(ViewTransformOutput& output, F&& f) {
+  f(output.bev);
+}
 
 /// The cameras' feature maps into the bird's-eye view.
 class ViewTransform : public Module {

@@ -4,44 +4,18 @@
 #include "tensor/ops.h"
 
 namespace bevgrad {
-namespace {
-
-thread_local TapRecorder* current = nullptr;
-
-}  // namespace
 
 TapRecorder::TapRecorder(Module& root, const std::vector<std::string>& paths) {
-  check(current == nullptr, "TapRecorder: another one is recording on this thread");
   for (const std::string& path : paths) {
-    const Module* module = path.empty() ? nullptr : root.find(path);
+    Module* module = path.empty() ? nullptr : root.find(path);
     if (module == nullptr) throw UsageError(fmt::format("tap: the network has no module '{}'", path));
-    taps_.push_back({path, module, {}});
-  }
-  current = this;
-}
-
-TapRecorder::~TapRecorder() {
-  current = nullptr;
-}
-
-bool TapRecorder::is_recording() {
-  return current != nullptr;
-}
-
-bool TapRecorder::wants(const Module& module) {
-  if (current == nullptr) return false;
-  for (const Tap& tap : current->taps_)
-    if (tap.module == &module) return true;
-  return false;
-}
-
-void TapRecorder::record(const Module& module, size_t output, const Tensor& value) {
-  if (current == nullptr || !value.defined()) return;
-  for (Tap& tap : current->taps_) {
-    if (tap.module != &module) continue;
-    if (tap.outputs.size() <= output) tap.outputs.resize(output + 1);
-    // A copy: what follows may write in place.
-    tap.outputs[output].push_back(ops::clone(detach(value)));
+    Tap& tap = taps_.emplace_back(Tap{path});
+    tap.hook = module->on_forward([&tap](const Module&, const Tensor& value, size_t output) {
+      if (tap.outputs.size() <= output) tap.outputs.resize(output + 1);
+      // A copy: what follows may write in place.
+      tap.outputs[output].push_back(ops::clone(detach(value)));
+      return value;
+    });
   }
 }
 
@@ -58,11 +32,6 @@ std::map<std::string, Tensor> TapRecorder::take() {
     tap.outputs.clear();
   }
   return result;
-}
-
-Tensor tapped(const Module& module, const Tensor& value, size_t output) {
-  TapRecorder::record(module, output, value);
-  return value;
 }
 
 }  // namespace bevgrad

@@ -13,6 +13,11 @@ struct TemporalFusionOutput {
   Tensor fused;    ///< [N,C,H,W]
   Tensor weights;  ///< [N,1+history,H,W]: of the current frame and of each slot; 0 where masked, sums to 1
 };
+template <class F>
+void each_output(TemporalFusionOutput& output, F&& f) {
+  f(output.fused);
+  f(output.weights);
+}
 
 class TemporalFusion : public Module {
  public:

@@ -18,8 +18,7 @@ VggBlockFusion::FusionConv::FusionConv(int64_t in_channels, int64_t channels)
 }
 
 Tensor VggBlockFusion::FusionConv::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  return tapped(*this, run(second, run(first, x)));
+  return module_call(*this, [&] { return second.forward(first.forward(x)); });
 }
 
 VggBlockFusion::VggBlockFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid,
@@ -36,30 +35,31 @@ VggBlockFusion::VggBlockFusion(int64_t channels, const TemporalOptions& options,
 }
 
 TemporalFusionOutput VggBlockFusion::forward(const Tensor& current, const History& history) {
-  const ModuleScope scope(*this);
-  check(current.dim() == 4 && current.size(1) == gamma_.size(0), "temporal fusion: current {}, expected [N,{},H,W]",
-        to_string(current.sizes()), gamma_.size(0));
-  const int64_t channels = current.size(1);
-  const DType dtype = compute_dtype(current);
-  const Tensor now = to(current, dtype);
-  const auto [frames, masks] = warp_history(now, history, options_, grid_);
-  std::vector<Tensor> scores;
-  {
-    const ModuleScope of_score(score_);
-    // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
-    const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
-    const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
-    for (const Tensor& frame : frames) scores.push_back(tapped(score_, add(of_current, conv2d(frame, frame_weight))));
-  }
+  return module_call(*this, [&] {
+    check(current.dim() == 4 && current.size(1) == gamma_.size(0), "temporal fusion: current {}, expected [N,{},H,W]",
+          to_string(current.sizes()), gamma_.size(0));
+    const int64_t channels = current.size(1);
+    const DType dtype = compute_dtype(current);
+    const Tensor now = to(current, dtype);
+    const auto [frames, masks] = warp_history(now, history, options_, grid_);
+    std::vector<Tensor> scores;
+    {
+      const ModuleScope of_score(score_);
+      // The convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
+      const Tensor of_current = conv2d(now, narrow(score_.weight, 1, 0, channels), score_.bias);
+      const Tensor frame_weight = contiguous(narrow(score_.weight, 1, channels, channels));
+      for (const Tensor& frame : frames)
+        scores.push_back(module_call(score_, [&] { return add(of_current, conv2d(frame, frame_weight)); }));
+    }
 
-  TemporalFusionOutput output;
-  output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
-  Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
-  if (options_.overlap)
-    mixed = cat({mixed, ops::to(ops::mean(ops::to(ops::cat(masks, 1), DType::Float32), {1}, true), dtype)}, 1);
-  output.fused = tapped(*this, add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_), 0);
-  tapped(*this, output.weights, 1);
-  return output;
+    TemporalFusionOutput output;
+    output.weights = softmax(to(cat(scores, 1), current.dtype()), 1, ops::cat(masks, 1));
+    Tensor mixed = weighted_sum(frames, to(output.weights, dtype));
+    if (options_.overlap)
+      mixed = cat({mixed, ops::to(ops::mean(ops::to(ops::cat(masks, 1), DType::Float32), {1}, true), dtype)}, 1);
+    output.fused = add_scaled(current, to(fusion_conv_.forward(mixed), current.dtype()), gamma_);
+    return output;
+  });
 }
 
 }  // namespace bevgrad

@@ -10,6 +10,7 @@
 #include "autograd/functions/shape.h"
 #include "autograd/functions/softmax.h"
 #include "autograd/functions/where.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
@@ -112,7 +113,6 @@ Tensor MultiheadAttention::by_heads(const Tensor& x) const {
 
 MultiheadAttentionResult MultiheadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
                                                      const MultiheadAttentionOptions& options) {
-  const ModuleScope scope(*this);
   tape::check_defined("MultiheadAttention", {{"query", query}, {"key", key}, {"value", value}});
   const int rank = query.dim(), batch = spec_.batch_first ? 0 : 1;
   check((rank == 2 || rank == 3) && key.dim() == rank && value.dim() == rank,
@@ -124,32 +124,34 @@ MultiheadAttentionResult MultiheadAttention::forward(const Tensor& query, const 
     auto [output, weights] = forward(unsqueeze(query, batch), unsqueeze(key, batch), unsqueeze(value, batch), one);
     return {squeeze(output, batch), weights.defined() ? squeeze(weights, 0) : weights};
   }
-  check(query.size(-1) == spec_.embed_dim && key.size(-1) == spec_.kdim && value.size(-1) == spec_.vdim &&
-            key.size(0) == value.size(0) && key.size(1) == value.size(1) && query.size(batch) == key.size(batch),
-        "MultiheadAttention: query {}, key {} and value {} do not fit features {}, {}, {} and one batch",
-        to_string(query.sizes()), to_string(key.sizes()), to_string(value.sizes()), spec_.embed_dim, spec_.kdim,
-        spec_.vdim);
-  const Tensor q = by_heads(projected(query, 0)), k = by_heads(projected(key, 1)), v = by_heads(projected(value, 2));
-  const Tensor mask = combined_mask(options, q, k);
-  AttentionOptions attention{.attn_mask = mask,
-                             .dropout_p = training() && !frozen() ? spec_.dropout : 0,
-                             .is_causal = options.is_causal && !mask.defined(),
-                             .generator = &generator_};
-  MultiheadAttentionResult result;
-  Tensor heads;
-  if (options.need_weights) {
-    // The weights of each head are the attention to the rows of the identity matrix.
-    const Tensor rows = eye(k.size(2), -1, {q.dtype(), {}, q.device()});
-    const Tensor weights = scaled_dot_product_attention(q, k, rows, attention);
-    heads = matmul(weights, v);
-    result.weights = options.average_attn_weights ? mean(weights, {1}) : weights;
-  } else {
-    heads = scaled_dot_product_attention(q, k, v, attention);
-  }
-  const Tensor joined = reshape(
-      permute(heads, spec_.batch_first ? std::vector<int>{0, 2, 1, 3} : std::vector<int>{2, 0, 1, 3}), query.sizes());
-  result.output = out_proj_.forward(joined);
-  return result;
+  return module_call(*this, [&] {
+    check(query.size(-1) == spec_.embed_dim && key.size(-1) == spec_.kdim && value.size(-1) == spec_.vdim &&
+              key.size(0) == value.size(0) && key.size(1) == value.size(1) && query.size(batch) == key.size(batch),
+          "MultiheadAttention: query {}, key {} and value {} do not fit features {}, {}, {} and one batch",
+          to_string(query.sizes()), to_string(key.sizes()), to_string(value.sizes()), spec_.embed_dim, spec_.kdim,
+          spec_.vdim);
+    const Tensor q = by_heads(projected(query, 0)), k = by_heads(projected(key, 1)), v = by_heads(projected(value, 2));
+    const Tensor mask = combined_mask(options, q, k);
+    AttentionOptions attention{.attn_mask = mask,
+                               .dropout_p = training() && !frozen() ? spec_.dropout : 0,
+                               .is_causal = options.is_causal && !mask.defined(),
+                               .generator = &generator_};
+    MultiheadAttentionResult result;
+    Tensor heads;
+    if (options.need_weights) {
+      // The weights of each head are the attention to the rows of the identity matrix.
+      const Tensor rows = eye(k.size(2), -1, {q.dtype(), {}, q.device()});
+      const Tensor weights = scaled_dot_product_attention(q, k, rows, attention);
+      heads = matmul(weights, v);
+      result.weights = options.average_attn_weights ? mean(weights, {1}) : weights;
+    } else {
+      heads = scaled_dot_product_attention(q, k, v, attention);
+    }
+    const Tensor joined = reshape(
+        permute(heads, spec_.batch_first ? std::vector<int>{0, 2, 1, 3} : std::vector<int>{2, 0, 1, 3}), query.sizes());
+    result.output = out_proj_.forward(joined);
+    return result;
+  });
 }
 
 }  // namespace bevgrad

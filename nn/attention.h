@@ -30,6 +30,11 @@ struct MultiheadAttentionResult {
   Tensor output;   ///< laid out as the query
   Tensor weights;  ///< [N,L,S], or [N,heads,L,S] if they are not averaged; undefined unless asked for
 };
+template <class F>
+void each_output(MultiheadAttentionResult& result, F&& f) {
+  f(result.output);
+  f(result.weights);
+}
 
 /// `in_proj_weight` [3 E,E] (with kdim or vdim of their own `q_proj_weight`, `k_proj_weight`, `v_proj_weight`),
 /// `in_proj_bias` [3 E], `out_proj.weight`, `out_proj.bias`. query [L,N,E], key [S,N,kdim], value [S,N,vdim]; [N,L,E]

@@ -1,8 +1,9 @@
 #include "nn/batch_norm.h"
 
 #include "autograd/checkpoint.h"
+#include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -24,20 +25,26 @@ void BatchNorm::reset() {
 }
 
 Tensor BatchNorm::forward(const Tensor& x, const NormFusion& fusion) {
-  const ModuleScope scope(*this);
-  const bool batch = uses_batch_statistics();
-  if (batch && !is_recomputing()) {
-    ++*num_batches_tracked.data<int64_t>();
+  if (has_hooks() && (fusion.relu || fusion.residual.defined())) {
+    Tensor y = forward(x, {.last_row_count = fusion.last_row_count});
+    if (fusion.residual.defined()) y = add(y, to(fusion.residual, y.dtype()));
+    return fusion.relu ? relu(y) : y;
   }
-  Tensor residual = fusion.residual;
-  if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
-  return batch_norm(x, weight, bias, running_mean, running_var,
-                    {.training = batch,
-                     .momentum = spec_.momentum,
-                     .eps = spec_.eps,
-                     .residual = residual,
-                     .relu = fusion.relu,
-                     .last_row_count = fusion.last_row_count});
+  return module_call(*this, [&] {
+    const bool batch = uses_batch_statistics();
+    if (batch && !is_recomputing()) {
+      ++*num_batches_tracked.data<int64_t>();
+    }
+    Tensor residual = fusion.residual;
+    if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
+    return batch_norm(x, weight, bias, running_mean, running_var,
+                      {.training = batch,
+                       .momentum = spec_.momentum,
+                       .eps = spec_.eps,
+                       .residual = residual,
+                       .relu = fusion.relu,
+                       .last_row_count = fusion.last_row_count});
+  });
 }
 
 const FoldedNorm& BatchNorm::folded(const Tensor& conv_bias) {
@@ -56,7 +63,8 @@ const FoldedNorm& BatchNorm::folded(const Tensor& conv_bias) {
 Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   check(!conv.spec().relu, "conv_bn_relu: the convolution must not have an activation of its own");
   const bool recorded = will_record({x, conv.weight, conv.bias, bn.weight, bn.bias, fusion.residual});
-  if (bn.uses_batch_statistics() || recorded) return bn.forward(conv.forward(x), fusion);
+  if (bn.uses_batch_statistics() || recorded || conv.has_hooks() || bn.has_hooks())
+    return bn.forward(conv.forward(x), fusion);
   const ModuleScope scope(conv);
   const FoldedNorm& norm = bn.folded(conv.bias);
   return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu}, conv.spec().options());

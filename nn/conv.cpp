@@ -1,6 +1,7 @@
 #include "nn/conv.h"
 
-#include "nn/module_scope.h"
+#include "autograd/functions/pointwise.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
@@ -22,8 +23,11 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
 }
 
 Tensor Conv2d::forward(const Tensor& x) const {
-  const ModuleScope scope(*this);
-  return conv2d(x, weight, bias, spec_.options());
+  const bool apart = spec_.relu && has_hooks();
+  Conv2dOptions options = spec_.options();
+  options.relu = spec_.relu && !apart;
+  const Tensor y = module_call(*this, [&] { return conv2d(x, weight, bias, options); });
+  return apart ? relu(y) : y;
 }
 
 ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, const ConvTransposeSpec& spec)
@@ -35,8 +39,7 @@ ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, cons
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) const {
-  const ModuleScope scope(*this);
-  return conv_transpose2d(x, weight, bias, spec_.options());
+  return module_call(*this, [&] { return conv_transpose2d(x, weight, bias, spec_.options()); });
 }
 
 }  // namespace bevgrad

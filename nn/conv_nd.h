@@ -5,7 +5,7 @@
 #include "autograd/functions/conv_nd.h"
 #include "nn/init.h"
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -39,8 +39,9 @@ class Conv1d : public ConvNd {
       : ConvNd("Conv1d", in, out, spec.groups, {out, in / std::max(spec.groups, 1), spec.kernel}, spec.bias),
         spec_(spec) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return conv1d(x, weight, bias, {spec_.stride, spec_.padding, spec_.dilation, spec_.groups});
+    return module_call(*this, [&] {
+      return conv1d(x, weight, bias, {spec_.stride, spec_.padding, spec_.dilation, spec_.groups});
+    });
   }
 
  private:
@@ -60,8 +61,9 @@ class Conv3d : public ConvNd {
                {out, in / std::max(spec.groups, 1), spec.kernel.d, spec.kernel.h, spec.kernel.w}, spec.bias),
         spec_(spec) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return conv3d(x, weight, bias, {spec_.stride, spec_.padding, spec_.dilation, spec_.groups});
+    return module_call(*this, [&] {
+      return conv3d(x, weight, bias, {spec_.stride, spec_.padding, spec_.dilation, spec_.groups});
+    });
   }
 
  private:
@@ -80,9 +82,10 @@ class ConvTranspose1d : public ConvNd {
       : ConvNd("ConvTranspose1d", in, out, spec.groups, {in, out / std::max(spec.groups, 1), spec.kernel}, spec.bias),
         spec_(spec) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return conv_transpose1d(x, weight, bias,
-                            {spec_.stride, spec_.padding, spec_.output_padding, spec_.groups, spec_.dilation});
+    return module_call(*this, [&] {
+      return conv_transpose1d(x, weight, bias,
+                              {spec_.stride, spec_.padding, spec_.output_padding, spec_.groups, spec_.dilation});
+    });
   }
 
  private:
@@ -103,9 +106,10 @@ class ConvTranspose3d : public ConvNd {
                {in, out / std::max(spec.groups, 1), spec.kernel.d, spec.kernel.h, spec.kernel.w}, spec.bias),
         spec_(spec) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return conv_transpose3d(x, weight, bias,
-                            {spec_.stride, spec_.padding, spec_.output_padding, spec_.groups, spec_.dilation});
+    return module_call(*this, [&] {
+      return conv_transpose3d(x, weight, bias,
+                              {spec_.stride, spec_.padding, spec_.output_padding, spec_.groups, spec_.dilation});
+    });
   }
 
  private:

@@ -2,7 +2,7 @@
 #pragma once
 #include "autograd/functions/dropout.h"
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -14,8 +14,7 @@ class Dropout : public Module {
     check(p >= 0 && p < 1, "Dropout: the probability is {}, expected 0 to below 1", p);
   }
   Tensor forward(const Tensor& x) {
-    const ModuleScope scope(*this);
-    return training() && !frozen() ? dropout(x, p_, generator_) : x;
+    return module_call(*this, [&] { return training() && !frozen() ? dropout(x, p_, generator_) : x; });
   }
 
  private:

@@ -3,7 +3,7 @@
 #include "autograd/functions/indexing.h"
 #include "nn/init.h"
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -14,8 +14,7 @@ class Embedding : public Module {
   Embedding(int64_t entries, int64_t width, int64_t padding_index = -1)
       : weight(register_parameter("weight", zeros({entries, width}))), padding_index_(padding_index) {}
   Tensor forward(const Tensor& indices) const {
-    const ModuleScope scope(*this);
-    return embedding(indices, weight, padding_index_);
+    return module_call(*this, [&] { return embedding(indices, weight, padding_index_); });
   }
   void draw_parameters(Generator& generator) override {
     init::normal(weight, 0, 1, generator);

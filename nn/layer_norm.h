@@ -3,7 +3,7 @@
 #include "autograd/functions/layer_norm.h"
 #include "nn/init.h"
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -15,8 +15,7 @@ class LayerNorm : public Module {
         bias(with_bias ? register_parameter("bias", zeros(normalized_shape)) : Tensor()),
         eps_(eps) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return layer_norm(x, weight.sizes(), weight, bias, eps_);
+    return module_call(*this, [&] { return layer_norm(x, weight.sizes(), weight, bias, eps_); });
   }
   void draw_parameters(Generator&) override {
     init::constant(weight, 1);
@@ -41,8 +40,7 @@ class GroupNorm : public Module {
           groups);
   }
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return group_norm(x, groups_, weight, bias, eps_);
+    return module_call(*this, [&] { return group_norm(x, groups_, weight, bias, eps_); });
   }
   void draw_parameters(Generator&) override {
     init::constant(weight, 1);
@@ -66,10 +64,11 @@ class InstanceNorm : public Module {
         channels_(channels),
         eps_(eps) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    check(x.dim() >= 3 && x.size(1) == channels_, "InstanceNorm: input {}, expected [N,{},..]", to_string(x.sizes()),
-          channels_);
-    return instance_norm(x, weight, bias, eps_);
+    return module_call(*this, [&] {
+      check(x.dim() >= 3 && x.size(1) == channels_, "InstanceNorm: input {}, expected [N,{},..]", to_string(x.sizes()),
+            channels_);
+      return instance_norm(x, weight, bias, eps_);
+    });
   }
   void draw_parameters(Generator&) override {
     if (weight.defined()) init::constant(weight, 1);
@@ -89,8 +88,7 @@ class RMSNorm : public Module {
   explicit RMSNorm(const Shape& normalized_shape, std::optional<double> eps = {})
       : weight(register_parameter("weight", ones(normalized_shape))), eps_(eps) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return rms_norm(x, weight.sizes(), weight, eps_);
+    return module_call(*this, [&] { return rms_norm(x, weight.sizes(), weight, eps_); });
   }
   void draw_parameters(Generator&) override { init::constant(weight, 1); }
 

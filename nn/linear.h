@@ -3,7 +3,7 @@
 #include "autograd/functions/linear.h"
 #include "nn/init.h"
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -14,8 +14,7 @@ class Linear : public Module {
       : weight(register_parameter("weight", zeros({out_features, in_features}))),
         bias(with_bias ? register_parameter("bias", zeros({out_features})) : Tensor()) {}
   Tensor forward(const Tensor& x) const {
-    const ModuleScope scope(*this);
-    return linear(x, weight, bias);
+    return module_call(*this, [&] { return linear(x, weight, bias); });
   }
   void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }
 

@@ -1,5 +1,7 @@
 #include "nn/module.h"
 
+#include <algorithm>
+
 namespace bevgrad {
 namespace {
 
@@ -113,6 +115,40 @@ void Module::set_frozen(bool frozen) {
   frozen_ = frozen;
   for (const auto& [name, tensor] : parameters_) set_requires_grad(tensor, !frozen);
   for (const auto& [name, child] : children_) child->set_frozen(frozen);
+}
+
+HookHandle Module::on_forward(ForwardHook hook) {
+  check(static_cast<bool>(hook), "module: the hook is empty");
+  std::erase_if(hooks_, [](const auto& set) { return set.expired(); });
+  auto handle = std::make_shared<const ForwardHook>(std::move(hook));
+  hooks_.push_back(handle);
+  return handle;
+}
+
+HookHandle Module::on_backward(BackwardHook hook) {
+  check(static_cast<bool>(hook), "module: the hook is empty");
+  return on_forward([hook = std::move(hook)](const Module& module, const Tensor& output, size_t place) {
+    if (!will_record({output})) return output;
+    return record(
+        "backward hook", detach(output), {output},
+        [&module, hook, place](const Tensor& dy, const NeedsGrad&) { return Grads{hook(module, dy, place)}; });
+  });
+}
+
+bool Module::has_hooks() const {
+  return std::ranges::any_of(hooks_, [](const auto& set) { return !set.expired(); });
+}
+
+bool Module::has_hooks_within() const {
+  return has_hooks() ||
+         std::ranges::any_of(children_, [](const auto& child) { return child.second->has_hooks_within(); });
+}
+
+Tensor Module::after_hooks(Tensor output, size_t place) const {
+  if (!output.defined()) return output;
+  for (const auto& set : hooks_)
+    if (const HookHandle hook = set.lock()) output = (*hook)(*this, output, place);
+  return output;
 }
 
 Tensor Module::register_parameter(const std::string& name, Tensor value) {

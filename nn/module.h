@@ -4,10 +4,13 @@
 //     Conv2d conv{64, 64, {.kernel = 3, .padding = 1}};
 //     BatchNorm2d bn{64};
 //     Block() { register_module("conv", conv); register_module("bn", bn); }
-//     Tensor forward(const Tensor& x) { return relu(bn.forward(conv.forward(x))); }
+//     Tensor forward(const Tensor& x) {
+//       return module_call(*this, [&] { return relu(bn.forward(conv.forward(x))); });  // nn/module_call.h
+//     }
 //   };
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +22,17 @@ namespace bevgrad {
 
 class Generator;
 
+class Module;
+
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Sees a tensor that a call of `module` gave (0 where it gives one, else its place among them) and returns what takes
+/// its place: the same tensor where the hook only looks.
+using ForwardHook = std::function<Tensor(const Module& module, const Tensor& output, size_t place)>;
+/// The same of the gradient of an output, in the backward pass.
+using BackwardHook = std::function<Tensor(const Module& module, const Tensor& gradient, size_t place)>;
+/// A hook is called while its handle lives.
+using HookHandle = std::shared_ptr<const ForwardHook>;
 
 class Module {
  public:
@@ -60,6 +73,17 @@ class Module {
   bool frozen() const { return frozen_; }
   void set_frozen(bool frozen);
 
+  /// Hooks see what each call of this module gives, in the order in which they were set. A fused step that would not
+  /// compute that output is taken apart: a convolution with an activation of its own gives the value before it. Where
+  /// a forward is recomputed (autograd/checkpoint.h), its hooks are called again.
+  [[nodiscard]] HookHandle on_forward(ForwardHook hook);
+  [[nodiscard]] HookHandle on_backward(BackwardHook hook);
+  bool has_hooks() const;
+  /// Whether this module or one below it has hooks.
+  bool has_hooks_within() const;
+  /// What the hooks make of an output; module_call asks.
+  Tensor after_hooks(Tensor output, size_t place) const;
+
  protected:
   /// Returns the parameter (which requires a gradient). Names hold no dots and are unique within the module.
   Tensor register_parameter(const std::string& name, Tensor value);
@@ -73,6 +97,7 @@ class Module {
   NamedTensors parameters_;
   NamedTensors buffers_;
   std::vector<std::pair<std::string, Module*>> children_;
+  std::vector<std::weak_ptr<const ForwardHook>> hooks_;
   bool training_ = true;
   bool frozen_ = false;
 };

@@ -9,6 +9,7 @@
 #include "autograd/functions/linear.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
@@ -66,36 +67,37 @@ Tensor Recurrent::direction(const Tensor& x, const Weights& weights, State& stat
 }
 
 Recurrent::Run Recurrent::run(const Tensor& x, const State& initial) {
-  const ModuleScope scope(*this);
-  tape::check_defined(name_, {{"x", x}});
-  check(x.dim() == 3 && x.size(2) == spec_.input_size && x.size(0) > 0 && x.size(1) > 0,
-        "{}: input {}, expected {} with {} features", name_, to_string(x.sizes()),
-        spec_.batch_first ? "[N,L,input]" : "[L,N,input]", spec_.input_size);
-  Tensor sequence = spec_.batch_first ? transpose(x, 0, 1) : x;
-  const size_t ways = spec_.bidirectional ? 2 : 1;
-  const Shape expected{static_cast<int64_t>(weights_.size()), sequence.size(1), spec_.hidden_size};
-  for (const Tensor& state : initial)
-    check(!state.defined() || state.sizes() == expected, "{}: an initial state is {}, expected {}", name_,
-          describe(state), to_string(expected));
-  std::vector<std::vector<Tensor>> last(static_cast<size_t>(states_));
-  for (size_t layer = 0; layer * ways < weights_.size(); ++layer) {
-    if (layer > 0 && spec_.dropout > 0 && training() && !frozen())
-      sequence = dropout(sequence, spec_.dropout, generator_);
-    std::vector<Tensor> outputs;
-    for (size_t way = 0; way < ways; ++way) {
-      const size_t at = layer * ways + way;
-      State state;
-      for (const Tensor& given : initial)
-        state.push_back(given.defined() ? select(given, 0, static_cast<int64_t>(at))
-                                        : zeros({sequence.size(1), spec_.hidden_size}, {x.dtype(), {}, x.device()}));
-      outputs.push_back(direction(sequence, weights_[at], state, way == 1));
-      for (size_t s = 0; s < last.size(); ++s) last[s].push_back(state[s]);
+  return module_call(*this, [&] {
+    tape::check_defined(name_, {{"x", x}});
+    check(x.dim() == 3 && x.size(2) == spec_.input_size && x.size(0) > 0 && x.size(1) > 0,
+          "{}: input {}, expected {} with {} features", name_, to_string(x.sizes()),
+          spec_.batch_first ? "[N,L,input]" : "[L,N,input]", spec_.input_size);
+    Tensor sequence = spec_.batch_first ? transpose(x, 0, 1) : x;
+    const size_t ways = spec_.bidirectional ? 2 : 1;
+    const Shape expected{static_cast<int64_t>(weights_.size()), sequence.size(1), spec_.hidden_size};
+    for (const Tensor& state : initial)
+      check(!state.defined() || state.sizes() == expected, "{}: an initial state is {}, expected {}", name_,
+            describe(state), to_string(expected));
+    std::vector<std::vector<Tensor>> last(static_cast<size_t>(states_));
+    for (size_t layer = 0; layer * ways < weights_.size(); ++layer) {
+      if (layer > 0 && spec_.dropout > 0 && training() && !frozen())
+        sequence = dropout(sequence, spec_.dropout, generator_);
+      std::vector<Tensor> outputs;
+      for (size_t way = 0; way < ways; ++way) {
+        const size_t at = layer * ways + way;
+        State state;
+        for (const Tensor& given : initial)
+          state.push_back(given.defined() ? select(given, 0, static_cast<int64_t>(at))
+                                          : zeros({sequence.size(1), spec_.hidden_size}, {x.dtype(), {}, x.device()}));
+        outputs.push_back(direction(sequence, weights_[at], state, way == 1));
+        for (size_t s = 0; s < last.size(); ++s) last[s].push_back(state[s]);
+      }
+      sequence = ways == 1 ? outputs[0] : cat(outputs, -1);
     }
-    sequence = ways == 1 ? outputs[0] : cat(outputs, -1);
-  }
-  Run result{spec_.batch_first ? transpose(sequence, 0, 1) : sequence, {}};
-  for (const auto& states : last) result.last.push_back(stack(states, 0));
-  return result;
+    Run result{spec_.batch_first ? transpose(sequence, 0, 1) : sequence, {}};
+    for (const auto& states : last) result.last.push_back(stack(states, 0));
+    return result;
+  });
 }
 
 Recurrent::State LSTM::step(const Tensor& gates, const State& state, const Weights& weights) const {
@@ -128,15 +130,16 @@ ConvGRU::ConvGRU(int64_t in_channels, int64_t hidden_channels, int kernel)
 }
 
 Tensor ConvGRU::forward(const Tensor& x, const Tensor& h) {
-  const ModuleScope scope(*this);
-  check(x.dim() == 4, "ConvGRU: input {}, expected [N,C,H,W]", to_string(x.sizes()));
-  const Shape sizes{x.size(0), hidden_, x.size(2), x.size(3)};
-  check(!h.defined() || h.sizes() == sizes, "ConvGRU: the state is {}, expected {}",
-        h.defined() ? to_string(h.sizes()) : "", to_string(sizes));
-  const Tensor gates = conv_ih_.forward(x);
-  const Tensor state = h.defined() ? h : zeros(sizes, {gates.dtype(), MemoryFormat::ChannelsLast, x.device()});
-  const Tensor hidden = conv_hh_.forward(state);
-  return gru_step(gates, hidden, to(state, gates.dtype()), 1);
+  return module_call(*this, [&] {
+    check(x.dim() == 4, "ConvGRU: input {}, expected [N,C,H,W]", to_string(x.sizes()));
+    const Shape sizes{x.size(0), hidden_, x.size(2), x.size(3)};
+    check(!h.defined() || h.sizes() == sizes, "ConvGRU: the state is {}, expected {}",
+          h.defined() ? to_string(h.sizes()) : "", to_string(sizes));
+    const Tensor gates = conv_ih_.forward(x);
+    const Tensor state = h.defined() ? h : zeros(sizes, {gates.dtype(), MemoryFormat::ChannelsLast, x.device()});
+    const Tensor hidden = conv_hh_.forward(state);
+    return gru_step(gates, hidden, to(state, gates.dtype()), 1);
+  });
 }
 
 }  // namespace bevgrad

@@ -36,6 +36,12 @@ class Recurrent : public Module {
   struct Run {
     Tensor output;
     State last;  // [layers * directions,N,hidden] each
+
+    template <class F>
+    friend void each_output(Run& run, F&& f) {
+      f(run.output);
+      for (Tensor& state : run.last) f(state);
+    }
   };
 
   Recurrent(const char* name, const RecurrentSpec& spec, int gates, int states);

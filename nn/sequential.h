@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "nn/module.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -69,9 +69,10 @@ template <class M = void>
 class Sequential : public ModuleList<M> {
  public:
   Tensor forward(Tensor x) {
-    const ModuleScope scope(*this);
-    for (const auto& module : *this) x = module->forward(x);
-    return x;
+    return module_call(*this, [&] {
+      for (const auto& module : *this) x = module->forward(x);
+      return x;
+    });
   }
 };
 
@@ -94,9 +95,10 @@ class Sequential<void> : public Module {
   size_t size() const { return modules_.size(); }
 
   Tensor forward(Tensor x) {
-    const ModuleScope scope(*this);
-    for (const auto& function : functions_) x = function(x);
-    return x;
+    return module_call(*this, [&] {
+      for (const auto& function : functions_) x = function(x);
+      return x;
+    });
   }
 
  private:

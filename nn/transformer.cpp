@@ -2,6 +2,7 @@
 
 #include "autograd/functions/activations.h"
 #include "autograd/functions/pointwise.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
@@ -62,14 +63,15 @@ Tensor TransformerEncoderLayer::attended(const Tensor& x, const EncoderMasks& ma
 }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderMasks& masks) {
-  const ModuleScope scope(*this);
-  const auto fed = [this](const Tensor& x) { return dropout2_.forward(feed_forward_.run(x)); };
-  if (norm_first_) {
-    const Tensor x = add(src, attended(norm1_.forward(src), masks));
-    return add(x, fed(norm2_.forward(x)));
-  }
-  const Tensor x = norm1_.forward(add(src, attended(src, masks)));
-  return norm2_.forward(add(x, fed(x)));
+  return module_call(*this, [&] {
+    const auto fed = [this](const Tensor& x) { return dropout2_.forward(feed_forward_.run(x)); };
+    if (norm_first_) {
+      const Tensor x = add(src, attended(norm1_.forward(src), masks));
+      return add(x, fed(norm2_.forward(x)));
+    }
+    const Tensor x = norm1_.forward(add(src, attended(src, masks)));
+    return norm2_.forward(add(x, fed(x)));
+  });
 }
 
 TransformerDecoderLayer::TransformerDecoderLayer(const TransformerLayerSpec& spec)
@@ -114,16 +116,17 @@ Tensor TransformerDecoderLayer::attended(const Tensor& x, const Tensor& memory, 
 }
 
 Tensor TransformerDecoderLayer::forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks) {
-  const ModuleScope scope(*this);
-  const auto fed = [this](const Tensor& x) { return dropout3_.forward(feed_forward_.run(x)); };
-  if (norm_first_) {
-    Tensor x = add(tgt, self_attended(norm1_.forward(tgt), masks));
-    x = add(x, attended(norm2_.forward(x), memory, masks));
-    return add(x, fed(norm3_.forward(x)));
-  }
-  Tensor x = norm1_.forward(add(tgt, self_attended(tgt, masks)));
-  x = norm2_.forward(add(x, attended(x, memory, masks)));
-  return norm3_.forward(add(x, fed(x)));
+  return module_call(*this, [&] {
+    const auto fed = [this](const Tensor& x) { return dropout3_.forward(feed_forward_.run(x)); };
+    if (norm_first_) {
+      Tensor x = add(tgt, self_attended(norm1_.forward(tgt), masks));
+      x = add(x, attended(norm2_.forward(x), memory, masks));
+      return add(x, fed(norm3_.forward(x)));
+    }
+    Tensor x = norm1_.forward(add(tgt, self_attended(tgt, masks)));
+    x = norm2_.forward(add(x, attended(x, memory, masks)));
+    return norm3_.forward(add(x, fed(x)));
+  });
 }
 
 TransformerEncoder::TransformerEncoder(const TransformerLayerSpec& spec, int num_layers) {
@@ -132,10 +135,11 @@ TransformerEncoder::TransformerEncoder(const TransformerLayerSpec& spec, int num
 }
 
 Tensor TransformerEncoder::forward(const Tensor& src, const EncoderMasks& masks) {
-  const ModuleScope scope(*this);
-  Tensor x = src;
-  for (const auto& layer : layers_) x = layer->forward(x, masks);
-  return x;
+  return module_call(*this, [&] {
+    Tensor x = src;
+    for (const auto& layer : layers_) x = layer->forward(x, masks);
+    return x;
+  });
 }
 
 TransformerDecoder::TransformerDecoder(const TransformerLayerSpec& spec, int num_layers) {
@@ -144,10 +148,11 @@ TransformerDecoder::TransformerDecoder(const TransformerLayerSpec& spec, int num
 }
 
 Tensor TransformerDecoder::forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks) {
-  const ModuleScope scope(*this);
-  Tensor x = tgt;
-  for (const auto& layer : layers_) x = layer->forward(x, memory, masks);
-  return x;
+  return module_call(*this, [&] {
+    Tensor x = tgt;
+    for (const auto& layer : layers_) x = layer->forward(x, memory, masks);
+    return x;
+  });
 }
 
 }  // namespace bevgrad

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "lab.pb.h"
+#include "nn/module_call.h"
 
 namespace lab {
 
@@ -26,30 +27,31 @@ AttentionFusion::AttentionFusion(const NetworkOptions& options, int64_t heads, G
 }
 
 TemporalFusionOutput AttentionFusion::forward(const Tensor& current, const History& history) {
-  const ModuleScope scope(*this);  // profiles and error messages name this module
-  const auto [frames, masks] = warp_history(current, history, options_, grid_);
-  const Tensor mask = ops::cat(masks, 1);
-  const Tensor query = bevgrad::to(q_.forward(current), DType::Float32);
-  std::vector<Tensor> keys, values;
-  for (const Tensor& frame : frames) {
-    keys.push_back(mul(query, bevgrad::to(k_.forward(frame), DType::Float32)));
-    values.push_back(bevgrad::to(v_.forward(frame), DType::Float32));
-  }
-  const int64_t width = channels_ / heads_;
-  std::vector<Tensor> mixed;
-  Tensor weights;
-  for (int64_t head = 0; head < heads_; ++head) {
-    std::vector<Tensor> scores, parts;
-    for (size_t i = 0; i < frames.size(); ++i) {
-      scores.push_back(sum(narrow(keys[i], 1, head * width, width), {1}, true));
-      parts.push_back(narrow(values[i], 1, head * width, width));
+  return module_call(*this, [&] {
+    const auto [frames, masks] = warp_history(current, history, options_, grid_);
+    const Tensor mask = ops::cat(masks, 1);
+    const Tensor query = bevgrad::to(q_.forward(current), DType::Float32);
+    std::vector<Tensor> keys, values;
+    for (const Tensor& frame : frames) {
+      keys.push_back(mul(query, bevgrad::to(k_.forward(frame), DType::Float32)));
+      values.push_back(bevgrad::to(v_.forward(frame), DType::Float32));
     }
-    const Tensor shares = softmax(mul(cat(scores, 1), 1 / std::sqrt(static_cast<double>(width))), 1, mask);
-    mixed.push_back(weighted_sum(parts, shares));
-    weights = weights.defined() ? add(weights, shares) : shares;
-  }
-  const Tensor added = bevgrad::to(out_.forward(cat(mixed, 1)), DType::Float32);
-  return {add_scaled(current, added, gamma_), mul(weights, 1.0 / static_cast<double>(heads_))};
+    const int64_t width = channels_ / heads_;
+    std::vector<Tensor> mixed;
+    Tensor weights;
+    for (int64_t head = 0; head < heads_; ++head) {
+      std::vector<Tensor> scores, parts;
+      for (size_t i = 0; i < frames.size(); ++i) {
+        scores.push_back(sum(narrow(keys[i], 1, head * width, width), {1}, true));
+        parts.push_back(narrow(values[i], 1, head * width, width));
+      }
+      const Tensor shares = softmax(mul(cat(scores, 1), 1 / std::sqrt(static_cast<double>(width))), 1, mask);
+      mixed.push_back(weighted_sum(parts, shares));
+      weights = weights.defined() ? add(weights, shares) : shares;
+    }
+    const Tensor added = bevgrad::to(out_.forward(cat(mixed, 1)), DType::Float32);
+    return TemporalFusionOutput{add_scaled(current, added, gamma_), mul(weights, 1.0 / static_cast<double>(heads_))};
+  });
 }
 
 TemporalFusionKind attention_fusion() {

@@ -24,15 +24,16 @@ Fpn::Fpn(const std::vector<int64_t>& in_channels, int64_t out_channels, Generato
 }
 
 Tensor Fpn::forward(const std::vector<Tensor>& inputs) {
-  const ModuleScope scope(*this);
-  check(inputs.size() == lateral_convs_.size(), "fpn: {} inputs came, expected {}", inputs.size(),
-        lateral_convs_.size());
-  Tensor y;
-  for (size_t i = inputs.size(); i-- > 0;) {
-    const Tensor lateral = lateral_convs_[i].forward(inputs[i]);
-    y = y.defined() ? upsample_add(y, lateral) : lateral;
-  }
-  return tapped(*this, fpn_convs_[0].forward(y));
+  return module_call(*this, [&] {
+    check(inputs.size() == lateral_convs_.size(), "fpn: {} inputs came, expected {}", inputs.size(),
+          lateral_convs_.size());
+    Tensor y;
+    for (size_t i = inputs.size(); i-- > 0;) {
+      const Tensor lateral = lateral_convs_[i].forward(inputs[i]);
+      y = y.defined() ? upsample_add(y, lateral) : lateral;
+    }
+    return fpn_convs_[0].forward(y);
+  });
 }
 
 }  // namespace bevgrad

@@ -26,8 +26,7 @@ class Fpn : public Neck {
       register_module("conv", conv);
     }
     Tensor forward(const Tensor& x) {
-      const ModuleScope scope(*this);
-      return tapped(*this, run(conv, x));
+      return module_call(*this, [&] { return conv.forward(x); });
     }
     Conv2d conv;
   };

@@ -20,15 +20,16 @@ GeneralizedLssFpn::GeneralizedLssFpn(const std::vector<int64_t>& in_channels, in
 }
 
 Tensor GeneralizedLssFpn::forward(const std::vector<Tensor>& inputs) {
-  const ModuleScope scope(*this);
-  check(inputs.size() == lateral_convs_.size() + 1, "GeneralizedLSSFPN: {} inputs came, expected {}", inputs.size(),
-        lateral_convs_.size() + 1);
-  Tensor y = inputs.back();
-  for (size_t i = lateral_convs_.size(); i-- > 0;) {
-    const Tensor above = interpolate_bilinear(y, inputs[i].size(2), inputs[i].size(3));
-    y = fpn_convs_[i].forward(lateral_convs_[i].forward(cat({inputs[i], above}, 1)));
-  }
-  return tapped(*this, y);
+  return module_call(*this, [&] {
+    check(inputs.size() == lateral_convs_.size() + 1, "GeneralizedLSSFPN: {} inputs came, expected {}", inputs.size(),
+          lateral_convs_.size() + 1);
+    Tensor y = inputs.back();
+    for (size_t i = lateral_convs_.size(); i-- > 0;) {
+      const Tensor above = interpolate_bilinear(y, inputs[i].size(2), inputs[i].size(3));
+      y = fpn_convs_[i].forward(lateral_convs_[i].forward(cat({inputs[i], above}, 1)));
+    }
+    return y;
+  });
 }
 
 }  // namespace bevgrad

@@ -31,22 +31,23 @@ LiftSplat::LiftSplat(int64_t in_channels, int64_t out_channels, const BevGrid& g
 
 ViewTransformOutput LiftSplat::forward(const std::vector<Tensor>& features,
                                        const std::vector<std::vector<Camera>>& cameras) {
-  const ModuleScope scope(*this);
-  const auto splattings = splattings_.find_all(features, cameras);
-  const auto batch = static_cast<int64_t>(cameras.size());
-  const int64_t bins = options_.bins.count;
-  std::vector<Tensor> depths, contexts;
-  ViewTransformOutput output;
-  for (size_t g = 0; g < features.size(); ++g) {
-    const Tensor y = run(depthnet_, to(features[g], DType::Float32));
-    const Tensor logits = narrow(y, 1, 0, bins);
-    depths.push_back(softmax(logits, 1));
-    contexts.push_back(narrow(y, 1, bins, options_.channels));
-    output.maps.emplace_back(fmt::format("{}{}", kDepthLogits, g),
-                             reshape(logits, {batch, y.size(0) / batch, bins, y.size(2), y.size(3)}));
-  }
-  output.bev = tapped(*this, run(conv_, bn_, lift_splat(depths, contexts, splattings)));
-  return output;
+  return module_call(*this, [&] {
+    const auto splattings = splattings_.find_all(features, cameras);
+    const auto batch = static_cast<int64_t>(cameras.size());
+    const int64_t bins = options_.bins.count;
+    std::vector<Tensor> depths, contexts;
+    ViewTransformOutput output;
+    for (size_t g = 0; g < features.size(); ++g) {
+      const Tensor y = depthnet_.forward(to(features[g], DType::Float32));
+      const Tensor logits = narrow(y, 1, 0, bins);
+      depths.push_back(softmax(logits, 1));
+      contexts.push_back(narrow(y, 1, bins, options_.channels));
+      output.maps.emplace_back(fmt::format("{}{}", kDepthLogits, g),
+                               reshape(logits, {batch, y.size(0) / batch, bins, y.size(2), y.size(3)}));
+    }
+    output.bev = conv_bn_relu(conv_, bn_, lift_splat(depths, contexts, splattings));
+    return output;
+  });
 }
 
 }  // namespace bevgrad

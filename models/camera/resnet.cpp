@@ -47,19 +47,17 @@ std::vector<int64_t> ResNet::out_channels() const {
 }
 
 std::vector<Tensor> ResNet::forward(const Tensor& images) {
-  const ModuleScope scope(*this);
-  check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));
-  Tensor x = run(conv1_, bn1_, images);
-  if (options_.stem_max_pool) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
-  std::vector<Tensor> outputs;
-  for (int layer = 1; layer <= options_.taps.back(); ++layer) {
-    Layer& blocks = *layers_[static_cast<size_t>(layer - 1)];
-    x = tapped(blocks, blocks.forward(x));
-    if (std::ranges::find(options_.taps, layer) == options_.taps.end()) continue;
-    tapped(*this, x, outputs.size());
-    outputs.push_back(x);
-  }
-  return outputs;
+  return module_call(*this, [&] {
+    check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));
+    Tensor x = conv_bn_relu(conv1_, bn1_, images);
+    if (options_.stem_max_pool) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+    std::vector<Tensor> outputs;
+    for (int layer = 1; layer <= options_.taps.back(); ++layer) {
+      x = layers_[static_cast<size_t>(layer - 1)]->forward(x);
+      if (std::ranges::find(options_.taps, layer) != options_.taps.end()) outputs.push_back(x);
+    }
+    return outputs;
+  });
 }
 
 }  // namespace bevgrad

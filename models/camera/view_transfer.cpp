@@ -21,8 +21,7 @@ Tensor ViewTransfer::sample(const std::vector<Tensor>& features, const std::vect
 
 ViewTransformOutput ViewTransfer::forward(const std::vector<Tensor>& features,
                                           const std::vector<std::vector<Camera>>& cameras) {
-  const ModuleScope scope(*this);
-  return tapped(*this, run(conv_, bn_, sample(features, cameras)));
+  return module_call(*this, [&] { return conv_bn_relu(conv_, bn_, sample(features, cameras)); });
 }
 
 }  // namespace bevgrad

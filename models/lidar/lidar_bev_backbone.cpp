@@ -16,9 +16,10 @@ LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t la
 }
 
 Tensor LidarBevBackbone::Block::forward(Tensor x) {
-  const ModuleScope scope(*this);
-  for (size_t i = 0; i < convs_.size(); ++i) x = run(*convs_[i], *norms_[i], x);
-  return tapped(*this, x);
+  return module_call(*this, [&] {
+    for (size_t i = 0; i < convs_.size(); ++i) x = conv_bn_relu(*convs_[i], *norms_[i], x);
+    return x;
+  });
 }
 
 LidarBevBackbone::Deblocks::Deblocks(const LidarOptions& options)
@@ -42,14 +43,14 @@ LidarBevBackbone::LidarBevBackbone(const LidarOptions& options, Generator& gener
 }
 
 Tensor LidarBevBackbone::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  check(x.dim() == 4 && x.size(2) % 8 == 0 && x.size(3) % 8 == 0,
-        "lidar_bev_backbone: input {}, expected [N,C,H,W] with H and W multiples of 8", to_string(x.sizes()));
-  const Tensor fine = blocks_[0].forward(x);
-  const Tensor middle = blocks_[1].forward(fine);
-  const Tensor coarse = blocks_[2].forward(middle);
-  return tapped(*this,
-                cat({deblocks_.down.forward(fine), deblocks_.same.forward(middle), deblocks_.up.forward(coarse)}, 1));
+  return module_call(*this, [&] {
+    check(x.dim() == 4 && x.size(2) % 8 == 0 && x.size(3) % 8 == 0,
+          "lidar_bev_backbone: input {}, expected [N,C,H,W] with H and W multiples of 8", to_string(x.sizes()));
+    const Tensor fine = blocks_[0].forward(x);
+    const Tensor middle = blocks_[1].forward(fine);
+    const Tensor coarse = blocks_[2].forward(middle);
+    return cat({deblocks_.down.forward(fine), deblocks_.same.forward(middle), deblocks_.up.forward(coarse)}, 1);
+  });
 }
 
 }  // namespace bevgrad

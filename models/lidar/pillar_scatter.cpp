@@ -5,8 +5,7 @@
 namespace bevgrad {
 
 Tensor PointPillarsScatter::forward(const Tensor& features, const Pillars& pillars, int64_t samples) {
-  const ModuleScope scope(*this);
-  return tapped(*this, scatter_cells(features, pillars.cells, samples, rows_, columns_));
+  return module_call(*this, [&] { return scatter_cells(features, pillars.cells, samples, rows_, columns_); });
 }
 
 }  // namespace bevgrad

@@ -20,15 +20,16 @@ PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& gener
 }
 
 Tensor PillarFeatureNet::forward(const Pillars& pillars) {
-  const ModuleScope scope(*this);
-  PfnLayer& layer = pfn_layers_[0];
-  const int64_t points = pillars.features.size(0);
-  if (pillars.size() == 0) return tapped(*this, zeros({0, layer.linear.weight.size(0)}, {.device = device()}));
-  const Tensor rows = ops::to(ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0), device());
-  const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
-  const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
-  const Tensor empty_slot = select(y, 0, points);
-  return tapped(*this, segment_max(narrow(y, 0, 0, points), pillars.offsets, empty_slot, slots_));
+  return module_call(*this, [&] {
+    PfnLayer& layer = pfn_layers_[0];
+    const int64_t points = pillars.features.size(0);
+    if (pillars.size() == 0) return zeros({0, layer.linear.weight.size(0)}, {.device = device()});
+    const Tensor rows = ops::to(ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0), device());
+    const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
+    const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
+    const Tensor empty_slot = select(y, 0, points);
+    return segment_max(narrow(y, 0, 0, points), pillars.offsets, empty_slot, slots_);
+  });
 }
 
 }  // namespace bevgrad

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/full_size.h"
 #include "data/batch.h"
 #include "data/label_schema.h"
 #include "tasks/centre/centre_targets.h"
@@ -12,8 +13,8 @@
 namespace bevgrad {
 
 struct BoxDecodeOptions {
-  double x_min = -20.8;  ///< metres, the maps' left and lower edge (column 0, row 0)
-  double y_min = -22.4;
+  double x_min = full_size::kXMin;  ///< metres, the maps' left and lower edge (column 0, row 0)
+  double y_min = full_size::kYMin;
   double cell = 0.8;             ///< metres, a cell of the head's maps
   int64_t max_candidates = 500;  ///< peaks that enter the suppression
   int64_t max_boxes = 100;       ///< rows of the result

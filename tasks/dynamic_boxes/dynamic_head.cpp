@@ -22,6 +22,10 @@ DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
   register_module("1", out);
 }
 
+Tensor DynamicHead::Branch::forward(const Tensor& x) {
+  return module_call(*this, [&] { return out.forward(hidden.forward(x)); });
+}
+
 DynamicHead::TaskHead::TaskHead(const DynamicHeadOptions& options) {
   const auto add = [&](const char* name, int64_t channels) {
     branches.emplace_back(name, std::make_unique<Branch>(options.channels, channels));
@@ -44,16 +48,13 @@ DynamicHead::DynamicHead(int64_t in_channels, const DynamicHeadOptions& options,
 }
 
 NamedTensors DynamicHead::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  const Tensor shared = shared_conv_.forward(x);
-  NamedTensors maps;
-  size_t i = 0;
-  for (auto& [name, branch] : task_heads_[0].branches) {
-    const Tensor map = tapped(*branch, run(branch->out, branch->hidden.forward(shared)));
-    tapped(*this, map, i++);
-    maps.emplace_back(kDynamicMapPrefix + name, map);
-  }
-  return maps;
+  return module_call(*this, [&] {
+    const Tensor shared = shared_conv_.forward(x);
+    NamedTensors maps;
+    for (auto& [name, branch] : task_heads_[0].branches)
+      maps.emplace_back(kDynamicMapPrefix + name, branch->forward(shared));
+    return maps;
+  });
 }
 
 }  // namespace bevgrad

@@ -37,6 +37,7 @@ class DynamicHead : public Head {
  private:
   struct Branch : Module {
     Branch(int64_t channels, int64_t outputs);
+    Tensor forward(const Tensor& x);
     ConvBnRelu hidden;
     Conv2d out;
   };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/full_size.h"
 #include "data/batch.h"
 #include "tasks/centre/centre_targets.h"
 #include "tensor/tensor.h"
@@ -10,8 +11,8 @@
 namespace bevgrad {
 
 struct InstanceDecodeOptions {
-  double x_min = -20.8;  ///< metres, the maps' left and lower edge (column 0, row 0)
-  double y_min = -22.4;
+  double x_min = full_size::kXMin;  ///< metres, the maps' left and lower edge (column 0, row 0)
+  double y_min = full_size::kYMin;
   double cell = 0.4;  ///< metres, a cell of the instance maps
   int64_t max_instances = 100;
   float score_threshold = 0.3f;

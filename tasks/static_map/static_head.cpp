@@ -2,6 +2,7 @@
 
 #include "autograd/functions/interpolate.h"
 #include "nn/init.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 
@@ -43,21 +44,21 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
   init::constant(instance_.heatmap.bias, init::prior_bias(0.1));
 }
 
+NamedTensors StaticHead::Instance::forward(const Tensor& x) {
+  return module_call(*this, [&] {
+    const Tensor hidden = conv_bn_relu(conv, bn, x);
+    return NamedTensors{{kInstanceHeatmap, heatmap.forward(hidden)}, {kInstanceBox, box.forward(hidden)}};
+  });
+}
+
 NamedTensors StaticHead::forward(const Tensor& x) {
-  const ModuleScope scope(*this);
-  const Tensor trunk = tapped(trunk_, trunk_.forward(x));
-  const Tensor half = up1_.forward(trunk);
-  const Tensor full = up2_.forward(half);
-  const Tensor instance = run(instance_.conv, instance_.bn, half);
-  NamedTensors maps = {{kLaneLogits, run(lane_, full)},
-                       {kRoadLogits, run(road_, full)},
-                       {kInstanceHeatmap, run(instance_.heatmap, instance)},
-                       {kInstanceBox, run(instance_.box, instance)}};
-  tapped(instance_, maps[2].second, 0);
-  tapped(instance_, maps[3].second, 1);
-  size_t i = 0;
-  for (const auto& [name, map] : maps) tapped(*this, map, i++);
-  return maps;
+  return module_call(*this, [&] {
+    const Tensor half = up1_.forward(trunk_.forward(x));
+    const Tensor full = up2_.forward(half);
+    NamedTensors maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
+    for (auto& map : instance_.forward(half)) maps.push_back(std::move(map));
+    return maps;
+  });
 }
 
 }  // namespace bevgrad

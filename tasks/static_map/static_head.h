@@ -39,6 +39,7 @@ class StaticHead : public Head {
   };
   struct Instance : Module {
     explicit Instance(int64_t channels, int64_t classes);
+    NamedTensors forward(const Tensor& x);
     Conv2d conv;
     BatchNorm bn;
     Conv2d heatmap;

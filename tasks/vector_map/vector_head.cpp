@@ -6,8 +6,8 @@
 #include "autograd/autocast.h"
 #include "autograd/functions.h"
 #include "autograd/functions/deformable.h"
-#include "models/tap.h"
 #include "nn/init.h"
+#include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
@@ -55,17 +55,18 @@ void MapAttention::draw_offsets(Generator& generator) {
 }
 
 Tensor MapAttention::forward(const Tensor& query, const Tensor& reference, const Tensor& map, Pair size) {
-  const ModuleScope scope(*this);
-  const int64_t n = query.size(0), length = query.size(1), channels = query.size(2);
-  const Tensor value = reshape(value_proj_.forward(map), {n, map.size(1), heads_, channels / heads_});
-  // Offsets count cells of the map.
-  const Tensor cell =
-      ops::to(from_values({1.0 / static_cast<double>(size.w), 1.0 / static_cast<double>(size.h)}, {2}), query.device());
-  const Tensor offsets = mul(reshape(sampling_offsets_.forward(query), {n, length, heads_, 1, points_, 2}), cell);
-  const Tensor places = add(reshape(reference, {n, length, 1, 1, 1, 2}), offsets);
-  const Tensor weights = softmax(reshape(attention_weights_.forward(query), {n, length, heads_, points_}), 3);
-  return output_proj_.forward(
-      multi_scale_deformable_attention(value, {size}, places, reshape(weights, {n, length, heads_, 1, points_})));
+  return module_call(*this, [&] {
+    const int64_t n = query.size(0), length = query.size(1), channels = query.size(2);
+    const Tensor value = reshape(value_proj_.forward(map), {n, map.size(1), heads_, channels / heads_});
+    // Offsets count cells of the map.
+    const Tensor cell = ops::to(
+        from_values({1.0 / static_cast<double>(size.w), 1.0 / static_cast<double>(size.h)}, {2}), query.device());
+    const Tensor offsets = mul(reshape(sampling_offsets_.forward(query), {n, length, heads_, 1, points_, 2}), cell);
+    const Tensor places = add(reshape(reference, {n, length, 1, 1, 1, 2}), offsets);
+    const Tensor weights = softmax(reshape(attention_weights_.forward(query), {n, length, heads_, points_}), 3);
+    return output_proj_.forward(
+        multi_scale_deformable_attention(value, {size}, places, reshape(weights, {n, length, heads_, 1, points_})));
+  });
 }
 
 VectorDecoderLayer::VectorDecoderLayer(const VectorHeadOptions& o)
@@ -91,20 +92,21 @@ VectorDecoderLayer::VectorDecoderLayer(const VectorHeadOptions& o)
 
 Tensor VectorDecoderLayer::forward(const Tensor& input, const Tensor& position, const Tensor& reference,
                                    const Tensor& map, Pair size) {
-  const ModuleScope scope(*this);
-  const int64_t n = input.size(0), vectors = input.size(1), points = input.size(2), width = input.size(3);
-  const auto attended = [](MultiheadAttention& attention, const Tensor& x, const Tensor& place, const Shape& rows) {
-    const Tensor q = reshape(add(x, place), rows);
-    return reshape(attention.forward(q, q, reshape(x, rows)).output, x.sizes());
-  };
-  const std::vector<int> turned = {0, 2, 1, 3};
-  const Tensor by_point = permute(input, turned), place_by_point = permute(position, turned);
-  const Tensor among_vectors = attended(vector_attn_, by_point, place_by_point, {n * points, vectors, width});
-  Tensor x = norm1_.forward(add(input, permute(among_vectors, turned)));
-  x = norm2_.forward(add(x, attended(point_attn_, x, position, {n * vectors, points, width})));
-  const Tensor query = reshape(add(x, position), {n, vectors * points, width});
-  x = norm3_.forward(add(x, reshape(cross_attn_.forward(query, reference, map, size), x.sizes())));
-  return norm4_.forward(add(x, linear2_.forward(relu(linear1_.forward(x)))));
+  return module_call(*this, [&] {
+    const int64_t n = input.size(0), vectors = input.size(1), points = input.size(2), width = input.size(3);
+    const auto attended = [](MultiheadAttention& attention, const Tensor& x, const Tensor& place, const Shape& rows) {
+      const Tensor q = reshape(add(x, place), rows);
+      return reshape(attention.forward(q, q, reshape(x, rows)).output, x.sizes());
+    };
+    const std::vector<int> turned = {0, 2, 1, 3};
+    const Tensor by_point = permute(input, turned), place_by_point = permute(position, turned);
+    const Tensor among_vectors = attended(vector_attn_, by_point, place_by_point, {n * points, vectors, width});
+    Tensor x = norm1_.forward(add(input, permute(among_vectors, turned)));
+    x = norm2_.forward(add(x, attended(point_attn_, x, position, {n * vectors, points, width})));
+    const Tensor query = reshape(add(x, position), {n, vectors * points, width});
+    x = norm3_.forward(add(x, reshape(cross_attn_.forward(query, reference, map, size), x.sizes())));
+    return norm4_.forward(add(x, linear2_.forward(relu(linear1_.forward(x)))));
+  });
 }
 
 VectorHead::VectorHead(int64_t in_channels, const VectorHeadOptions& options, Generator& generator)
@@ -140,37 +142,35 @@ VectorHead::VectorHead(int64_t in_channels, const VectorHeadOptions& options, Ge
 }
 
 NamedTensors VectorHead::forward(const Tensor& feature) {
-  const ModuleScope scope(*this);
-  const AutocastGuard float32(DType::Float32);
-  const int64_t n = feature.size(0), vectors = options_.max_vectors, points = options_.points,
-                width = options_.channels;
-  const Pair size(static_cast<int>(feature.size(2)), static_cast<int>(feature.size(3)));
-  const Tensor projected = input_proj_.forward(to(feature, DType::Float32));
-  const Tensor map = reshape(permute(projected, {0, 2, 3, 1}), {n, feature.size(2) * feature.size(3), width});
+  return module_call(*this, [&] {
+    const AutocastGuard float32(DType::Float32);
+    const int64_t n = feature.size(0), vectors = options_.max_vectors, points = options_.points,
+                  width = options_.channels;
+    const Pair size(static_cast<int>(feature.size(2)), static_cast<int>(feature.size(3)));
+    const Tensor projected = input_proj_.forward(to(feature, DType::Float32));
+    const Tensor map = reshape(permute(projected, {0, 2, 3, 1}), {n, feature.size(2) * feature.size(3), width});
 
-  const Tensor queries =
-      add(unsqueeze(instance_embedding_.weight, 1), unsqueeze(pts_embedding_.weight, 0));  // [vectors,points,2E]
-  const Shape sizes = {n, vectors, points, width};
-  const Tensor own_position = narrow(queries, 2, 0, width);
-  const Tensor position = expand(own_position, sizes);
-  Tensor x = expand(narrow(queries, 2, width, width), sizes);
-  Tensor reference = expand(reshape(sigmoid(reference_points_.forward(own_position)), {1, vectors * points, 2}),
-                            {n, vectors * points, 2});
+    const Tensor queries =
+        add(unsqueeze(instance_embedding_.weight, 1), unsqueeze(pts_embedding_.weight, 0));  // [vectors,points,2E]
+    const Shape sizes = {n, vectors, points, width};
+    const Tensor own_position = narrow(queries, 2, 0, width);
+    const Tensor position = expand(own_position, sizes);
+    Tensor x = expand(narrow(queries, 2, width, width), sizes);
+    Tensor reference = expand(reshape(sigmoid(reference_points_.forward(own_position)), {1, vectors * points, 2}),
+                              {n, vectors * points, 2});
 
-  std::vector<Tensor> logits, places;
-  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
-    x = decoder_.layers[i].forward(x, position, reference, map, size);
-    const Tensor move = reshape(reg_branches_[i].forward(x), {n, vectors * points, 2});
-    const Tensor moved = sigmoid(add(inverse_sigmoid(reference), move));
-    reference = detach(moved);
-    if (!training() && i + 1 < decoder_.layers.size()) continue;
-    logits.push_back(cls_branches_[i].forward(mean(x, {2})));
-    places.push_back(reshape(moved, {n, vectors, points, 2}));
-  }
-  const Tensor all_logits = stack(logits, 1), all_places = stack(places, 1);
-  tapped(*this, all_logits, 0);
-  tapped(*this, all_places, 1);
-  return {{kVectorLogits, all_logits}, {kVectorPoints, all_places}};
+    std::vector<Tensor> logits, places;
+    for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+      x = decoder_.layers[i].forward(x, position, reference, map, size);
+      const Tensor move = reshape(reg_branches_[i].forward(x), {n, vectors * points, 2});
+      const Tensor moved = sigmoid(add(inverse_sigmoid(reference), move));
+      reference = detach(moved);
+      if (!training() && i + 1 < decoder_.layers.size()) continue;
+      logits.push_back(cls_branches_[i].forward(mean(x, {2})));
+      places.push_back(reshape(moved, {n, vectors, points, 2}));
+    }
+    return NamedTensors{{kVectorLogits, stack(logits, 1)}, {kVectorPoints, stack(places, 1)}};
+  });
 }
 
 }  // namespace bevgrad

@@ -14,6 +14,7 @@
 #include "nn/init.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
+#include "nn/module_call.h"
 #include "nn/recurrent.h"
 #include "nn/sequential.h"
 #include "nn/transformer.h"
@@ -216,15 +217,16 @@ struct Layer : Module {
 
   explicit Layer(Fault fault) : fault(fault) {}
   Tensor forward(const Tensor& x) {
-    const ModuleScope scope(*this);
-    if (fault == Fault::State || (fault == Fault::Recompute && training())) {
-      const NoGradGuard no_grad;
-      ops::add_(calls, ones({1}, {calls.dtype()}));
-    }
-    Tensor y = product(x, weight, 1, fault == Fault::Gradient ? 0.9 : 1);
-    if (fault == Fault::State) y = add(y, detach(calls));
-    if (fault != Fault::Unused) y = add(y, sum(unused));
-    return sigmoid(y);
+    return module_call(*this, [&] {
+      if (fault == Fault::State || (fault == Fault::Recompute && training())) {
+        const NoGradGuard no_grad;
+        ops::add_(calls, ones({1}, {calls.dtype()}));
+      }
+      Tensor y = product(x, weight, 1, fault == Fault::Gradient ? 0.9 : 1);
+      if (fault == Fault::State) y = add(y, detach(calls));
+      if (fault != Fault::Unused) y = add(y, sum(unused));
+      return sigmoid(y);
+    });
   }
 };
 

@@ -11,6 +11,7 @@
 #include "nn/batch_norm.h"
 #include "nn/init.h"
 #include "nn/linear.h"
+#include "nn/module_call.h"
 #include "nn/sequential.h"
 #include "tensor/random.h"
 
@@ -166,9 +167,10 @@ TEST(Anomaly, NamesTheModule) {
       register_module("layers", layers);
     }
     Tensor forward(const Tensor& x) {
-      const ModuleScope scope(*this);
-      const Tensor y = layers.forward(x);
-      return root ? sqrt(sub(y, y)) : y;
+      return module_call(*this, [&] {
+        const Tensor y = layers.forward(x);
+        return root ? sqrt(sub(y, y)) : y;
+      });
     }
   };
   struct Net : Module {
@@ -180,8 +182,7 @@ TEST(Anomaly, NamesTheModule) {
       init::reset_parameters(*this, generator);
     }
     Tensor forward(const Tensor& x) {
-      const ModuleScope scope(*this);
-      return second.forward(first.forward(x));
+      return module_call(*this, [&] { return second.forward(first.forward(x)); });
     }
   };
   Net net;

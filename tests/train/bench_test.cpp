@@ -11,7 +11,7 @@
 #include "bench/internal/profile_report.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
-#include "nn/module_scope.h"
+#include "nn/module_call.h"
 #include "support/devices.h"
 #include "train/bench/benches.h"
 #include "train/tiny_run.h"
@@ -124,10 +124,11 @@ struct Attention : Module {
     register_module("value", value);
   }
   Tensor forward(const Tensor& x) {
-    const ModuleScope scope(*this);
-    const Tensor shifted = add(x, x);
-    const Tensor weights = sigmoid(query.forward(shifted));
-    return mul(weights, value.forward(x));
+    return module_call(*this, [&] {
+      const Tensor shifted = add(x, x);
+      const Tensor weights = sigmoid(query.forward(shifted));
+      return mul(weights, value.forward(x));
+    });
   }
 };
 struct Caller : Module {
@@ -138,8 +139,7 @@ struct Caller : Module {
     register_module("after", after);
   }
   Tensor forward(const Tensor& x) {
-    const ModuleScope scope(*this);
-    return after.forward(relu(attention.forward(x)));
+    return module_call(*this, [&] { return after.forward(relu(attention.forward(x))); });
   }
 };
 

@@ -13,7 +13,7 @@ CoveredHead::CoveredHead(int64_t channels, int64_t hidden_channels, Generator& g
 }
 
 NamedTensors CoveredHead::forward(const Tensor& feature) {
-  return {{kCoveredLogits, run(out_, hidden_.forward(feature))}};
+  return {{kCoveredLogits, out_.forward(hidden_.forward(feature))}};
 }
 
 }  // namespace lab
