@@ -1,13 +1,12 @@
 // What a list holds where a config does not say. The scalars' defaults are in config.proto.
-#include <initializer_list>
-
+#include "base/full_size.h"
 #include "configs/load.h"
 
 namespace bevgrad::configs {
 namespace {
 
-template <class Field, class Value>
-void fill(Field* field, std::initializer_list<Value> values) {
+template <class Field, class Value, size_t kCount>
+void fill(Field* field, const Value (&values)[kCount]) {
   if (field->empty()) {
     for (const Value& value : values) *field->Add() = value;
   }
@@ -15,13 +14,7 @@ void fill(Field* field, std::initializer_list<Value> values) {
 
 void fill_ranges(config::Eval& eval) {
   if (eval.ranges_size() > 0) return;
-  struct Range {
-    const char* name;
-    double y_min, y_max, x_min, x_max;
-  };
-  for (const Range& range :
-       {Range{"all", -22.4, 22.4, -20.8, 62.4}, Range{"main", -8, 8, -20, 120}, Range{"main_near", -8, 8, 0, 30},
-        Range{"main_middle", -8, 8, 30, 60}, Range{"main_far", -8, 8, 60, 120}}) {
+  for (const full_size::Range& range : full_size::kEvaluationRanges) {
     config::EvalRange& added = *eval.add_ranges();
     added.set_name(range.name);
     added.set_y_min(range.y_min);
@@ -38,23 +31,21 @@ void fill_network(config::Network& network) {
   fill(lidar.mutable_layers(), {3, 5, 5});
   fill(lidar.mutable_channels(), {64, 128, 256});
   config::StaticHead& head = *network.mutable_static_head();
-  fill(head.mutable_lane_classes(),
-       {"SolidLine", "DoubleSolidLine", "DashedLine", "DoubleDashedLine", "RightSolidLeftDashed",
-        "LeftSolidRightDashed", "WideSolidLine", "WideDashedLine", "ShortDashedLine"});
-  fill(head.mutable_road_classes(), {"Wall", "Curb", "SpeedBump", "GroundSigns"});
+  fill(head.mutable_lane_classes(), full_size::kLaneClasses);
+  fill(head.mutable_road_classes(), full_size::kRoadClasses);
   if (head.instance_classes().empty()) {
-    fill(head.mutable_instance_classes(), {"SpeedBump", "GroundSign", "ParkingSlot", "Column"});
-    fill(head.mutable_symmetric_classes(), {"SpeedBump", "ParkingSlot", "Column"});
+    fill(head.mutable_instance_classes(), full_size::kInstanceClasses);
+    fill(head.mutable_symmetric_classes(), full_size::kSymmetricClasses);
   }
-  fill(network.mutable_dynamic_head()->mutable_classes(),
-       {"car", "truck", "bus", "person", "non_motor", "riderless_non_motor", "barrier", "pillar"});
+  fill(network.mutable_dynamic_head()->mutable_classes(), full_size::kDynamicClasses);
 }
 
 }  // namespace
 
 void fill_defaults(config::Config& proto) {
   proto.mutable_tasks();
-  fill(proto.mutable_grid()->mutable_pc_range(), {-20.8, -22.4, -3.0, 62.4, 22.4, 5.0});
+  fill(proto.mutable_grid()->mutable_pc_range(),
+       {full_size::kXMin, full_size::kYMin, full_size::kZMin, full_size::kXMax, full_size::kYMax, full_size::kZMax});
   config::Sensors& sensors = *proto.mutable_sensors();
   fill(sensors.mutable_mean(), {128.0});
   fill(sensors.mutable_std(), {1.0});

@@ -2,15 +2,18 @@
 // them in from a configuration file.
 #pragma once
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
+
+#include "base/full_size.h"
 
 namespace bevgrad {
 
 /// The label raster: x_min..x_max by y_min..y_max metres in the ego frame, cells of `cell` metres. Row = y, column = x.
 struct LabelGrid {
-  double x_min = -20.8, y_min = -22.4, z_min = -3.0;
-  double x_max = 62.4, y_max = 22.4, z_max = 5.0;
+  double x_min = full_size::kXMin, y_min = full_size::kYMin, z_min = full_size::kZMin;
+  double x_max = full_size::kXMax, y_max = full_size::kYMax, z_max = full_size::kZMax;
   double cell = 0.2;
 
   /// 224 and 416 by default.
@@ -21,13 +24,12 @@ struct LabelGrid {
 /// Names of the classes, in the order of the network's channels.
 struct LabelSchema {
   LabelGrid grid;
-  std::vector<std::string> lane_classes = {"SolidLine",        "DoubleSolidLine",      "DashedLine",
-                                           "DoubleDashedLine", "RightSolidLeftDashed", "LeftSolidRightDashed",
-                                           "WideSolidLine",    "WideDashedLine",       "ShortDashedLine"};
-  std::vector<std::string> road_classes = {"Wall", "Curb", "SpeedBump", "GroundSigns"};
-  std::vector<std::string> instance_classes = {"SpeedBump", "GroundSign", "ParkingSlot", "Column"};
-  std::vector<std::string> dynamic_classes = {"car",     "truck", "bus", "person", "non_motor", "riderless_non_motor",
-                                              "barrier", "pillar"};
+  std::vector<std::string> lane_classes{std::begin(full_size::kLaneClasses), std::end(full_size::kLaneClasses)};
+  std::vector<std::string> road_classes{std::begin(full_size::kRoadClasses), std::end(full_size::kRoadClasses)};
+  std::vector<std::string> instance_classes{std::begin(full_size::kInstanceClasses),
+                                            std::end(full_size::kInstanceClasses)};
+  std::vector<std::string> dynamic_classes{std::begin(full_size::kDynamicClasses),
+                                           std::end(full_size::kDynamicClasses)};
 };
 
 /// Cameras that share a backbone; their images come out `height` x `width`.

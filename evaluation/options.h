@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/full_size.h"
 #include "data/label_schema.h"
 
 namespace bevgrad {
@@ -13,6 +14,13 @@ struct EvaluationRange {
   std::string name;
   double y_min = 0, y_max = 0, x_min = 0, x_max = 0;
 };
+/// Those of the full-size system.
+inline std::vector<EvaluationRange> default_ranges() {
+  std::vector<EvaluationRange> ranges;
+  for (const auto& [name, y_min, y_max, x_min, x_max] : full_size::kEvaluationRanges)
+    ranges.push_back({name, y_min, y_max, x_min, x_max});
+  return ranges;
+}
 
 struct EvaluationOptions {
   LabelSchema labels;
@@ -23,11 +31,7 @@ struct EvaluationOptions {
   bool series_eval = true;
   std::vector<double> series_conf = {0.9, 0.85, 0.8, 0.75, 0.7};
   double series_distance = 0.25;  ///< metres
-  std::vector<EvaluationRange> ranges = {{"all", -22.4, 22.4, -20.8, 62.4},
-                                         {"main", -8, 8, -20, 120},
-                                         {"main_near", -8, 8, 0, 30},
-                                         {"main_middle", -8, 8, 30, 60},
-                                         {"main_far", -8, 8, 60, 120}};
+  std::vector<EvaluationRange> ranges = default_ranges();
   /// Road classes that are lines; the others are areas. Lane classes are all lines.
   std::vector<std::string> line_classes = {"Wall", "Curb"};
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# How many planted faults the tests notice: scripts/mutate.sh [LIST [AREA...]].
+# How many planted faults the tests notice: scripts/mutate.sh [LIST [AREA...]]. scripts/mutate.sh --check [LIST] only
+# says whether each fault of the list has its place in the sources.
 #
 # A line of the list (scripts/faults.txt), fields divided by " | ":
 #
@@ -13,6 +14,8 @@
 # Prints what was not noticed and a table by area; logs are in build/mutants.
 set -eu
 cd "$(dirname "$0")/.."
+check=no
+[ "${1:-}" != --check ] || { check=yes; shift; }
 list=$(realpath "${1:-scripts/faults.txt}")
 [ $# -eq 0 ] || shift
 work="$PWD/build/mutants"
@@ -82,6 +85,8 @@ while (my $file = <STDIN>) {
   close $f;
   chmod((stat $file)[2] & 0777, $path);
 }' "$list" "$source" "$work/fault.h" "$work/faults" "$@"
+
+[ $check = no ] || exit 0
 
 programs=$(cut -d'|' -f3 "$work/faults" | tr ',' '\n' | sed 's/=.*//' | sort -u)
 build="$source/build/release"

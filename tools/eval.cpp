@@ -17,7 +17,7 @@ namespace {
 struct EvalFlags {
   std::string predictions, labels, out, config;
   std::vector<std::string> sets, lane_classes, road_classes;
-  double x_min = -20.8, y_min = -22.4, cell = 0.2;
+  double x_min = LabelGrid().x_min, y_min = LabelGrid().y_min, cell = LabelGrid().cell;
   bool camera_only = false, draw = false;
 };
 

@@ -1,5 +1,6 @@
 #include "formats/arrow/table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -51,9 +52,12 @@ ColumnType type_of(const FlatTable& field) {
       type.bits = field.table(kFieldType).scalar<int32_t>(0, 0);
       type.is_signed = field.table(kFieldType).scalar<uint8_t>(1, 0) != 0;
       break;
-    case kFloatingPoint:
-      type.bits = 16 << field.table(kFieldType).scalar<int16_t>(0, 0);
+    case kFloatingPoint: {
+      const int precision = field.table(kFieldType).scalar<int16_t>(0, 0);  // half, single, double
+      if (precision < 0 || precision > 2) type.unread = fmt::format("its precision has the number {}", precision);
+      type.bits = 16 << std::clamp(precision, 0, 2);
       break;
+    }
     case kBool:
       type.bits = 1;
       break;
@@ -66,7 +70,7 @@ ColumnType type_of(const FlatTable& field) {
     default:
       type.unread = fmt::format("its type has the number {}", static_cast<int>(type.kind));
   }
-  const bool is_known = type.bits == 1 || type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64;
+  const bool is_known = type.kind == kBool || type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64;
   if (type.unread.empty() && !is_known) type.unread = fmt::format("its values have {} bits", type.bits);
   return type;
 }
