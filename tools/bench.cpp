@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "common_options.h"
+#include "profiling/benches.h"
+#include "profiling/device_limits.h"
 #include "subcommands.h"
-#include "train/bench/benches.h"
-#include "train/bench/device_limits.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

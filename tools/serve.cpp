@@ -10,7 +10,7 @@
 #include "base/console.h"
 #include "base/signals.h"
 #include "subcommands.h"
-#include "train/watching/run_server.h"
+#include "watching/run_server.h"
 
 namespace bevgrad {
 

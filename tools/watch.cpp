@@ -16,7 +16,7 @@
 #include "base/signals.h"
 #include "output.h"
 #include "subcommands.h"
-#include "train/watching/run_view.h"
+#include "watching/run_view.h"
 
 namespace bevgrad {
 namespace {

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <thread>
 
-#include "bench/internal/profile_report.h"
 #include "internal/clock.h"
 #include "internal/pace.h"
 #include "tensor/profile.h"
 #include "train/frame_views.h"
 #include "train/network_state.h"
+#include "train/profile_report.h"
 #include "train/trainer.h"
 
 namespace bevgrad {

@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "bench/internal/synthetic_training.h"
+#include "internal/synthetic_training.h"
+#include "profiling/benches.h"
 #include "tensor/allocator.h"
 #include "tensor/device_counts.h"
 #include "tensor/profile.h"
-#include "train/bench/benches.h"
 
 namespace bevgrad {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/bench/device_limits.h"
+#include "profiling/device_limits.h"
 
 #include <algorithm>
 #include <chrono>

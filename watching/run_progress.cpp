@@ -1,4 +1,4 @@
-#include "train/watching/run_progress.h"
+#include "watching/run_progress.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 // Peak rates of a CUDA device, measured, against which other figures are read.
 #pragma once
+#include "profiling/machine_limits.h"
 #include "tensor/device.h"
-#include "train/bench/machine_limits.h"
 
 namespace bevgrad {
 

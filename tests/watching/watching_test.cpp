@@ -15,9 +15,9 @@
 #include "configs/load.h"
 #include "distributed/socket.h"
 #include "train/tiny_run.h"
-#include "train/watching/run_progress.h"
-#include "train/watching/run_server.h"
-#include "train/watching/run_view.h"
+#include "watching/run_progress.h"
+#include "watching/run_server.h"
+#include "watching/run_view.h"
 
 namespace bevgrad {
 namespace {

@@ -5,13 +5,13 @@
 #include <filesystem>
 
 #include "autograd/functions/pointwise.h"
-#include "bench/internal/stopwatch.h"
 #include "data/loader.h"
+#include "internal/stopwatch.h"
 #include "models/network.h"
+#include "profiling/benches.h"
 #include "tasks/task_list.h"
 #include "tensor/backend.h"
 #include "tensor/ops.h"
-#include "train/bench/benches.h"
 #include "train/checkpoint/checkpoint.h"
 #include "train/options/from_config.h"
 #include "train/parts.h"

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "configs/document.h"
+#include "profiling/figures.h"
+#include "profiling/machine_limits.h"
 #include "tensor/device.h"
-#include "train/bench/figures.h"
-#include "train/bench/machine_limits.h"
 #include "train/parts.h"
 
 namespace bevgrad {

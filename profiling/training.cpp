@@ -6,15 +6,15 @@
 
 #include "autograd/autograd.h"
 #include "base/files.h"
-#include "bench/internal/profile_report.h"
-#include "bench/internal/stopwatch.h"
-#include "bench/internal/synthetic.h"
-#include "bench/internal/synthetic_training.h"
+#include "internal/stopwatch.h"
+#include "internal/synthetic.h"
+#include "internal/synthetic_training.h"
+#include "profiling/benches.h"
 #include "tensor/allocator.h"
-#include "train/bench/benches.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/parts.h"
+#include "train/profile_report.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "bench/internal/synthetic_training.h"
+#include "internal/synthetic_training.h"
+#include "profiling/benches.h"
 #include "tensor/allocator.h"
 #include "tensor/device_counts.h"
-#include "train/bench/benches.h"
 
 namespace bevgrad {
 

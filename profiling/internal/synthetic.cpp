@@ -1,4 +1,4 @@
-#include "bench/internal/synthetic.h"
+#include "internal/synthetic.h"
 
 #include <cmath>
 

@@ -2,14 +2,14 @@
 #include <fmt/format.h>
 
 #include "autograd/functions.h"
-#include "bench/internal/stopwatch.h"
+#include "internal/stopwatch.h"
 #include "nn/batch_norm.h"
 #include "nn/losses.h"
 #include "optim/adamw.h"
 #include "optim/clip_grad_norm.h"
+#include "profiling/benches.h"
 #include "tensor/ops.h"
 #include "tensor/random.h"
-#include "train/bench/benches.h"
 
 namespace bevgrad {
 namespace {

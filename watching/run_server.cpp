@@ -1,4 +1,4 @@
-#include "train/watching/run_server.h"
+#include "watching/run_server.h"
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "train/watching/run_progress.h"
-#include "watching/internal/run_page.h"
+#include "internal/run_page.h"
+#include "watching/run_progress.h"
 
 namespace bevgrad {
 namespace {

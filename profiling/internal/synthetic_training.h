@@ -6,9 +6,9 @@
 
 #include "models/network.h"
 #include "optim/optimizer.h"
+#include "profiling/benches.h"
 #include "tasks/task_list.h"
 #include "tensor/random.h"
-#include "train/bench/benches.h"
 
 namespace bevgrad {
 

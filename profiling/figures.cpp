@@ -1,4 +1,4 @@
-#include "train/bench/figures.h"
+#include "profiling/figures.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "bench/internal/profile_report.h"
+#include "train/profile_report.h"
 
 #include <fmt/format.h>
 

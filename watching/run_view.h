@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "train/watching/run_progress.h"
+#include "watching/run_progress.h"
 
 namespace bevgrad {
 

@@ -8,10 +8,10 @@
 #include "autograd/functions.h"
 #include "emulation/control.h"
 #include "nn/batch_norm.h"
+#include "profiling/benches.h"
 #include "tensor/allocator.h"
 #include "tensor/device_counts.h"
 #include "tensor/random.h"
-#include "train/bench/benches.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

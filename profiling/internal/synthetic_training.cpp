@@ -1,9 +1,9 @@
-#include "bench/internal/synthetic_training.h"
+#include "internal/synthetic_training.h"
 
 #include <cmath>
 
 #include "autograd/autograd.h"
-#include "bench/internal/synthetic.h"
+#include "internal/synthetic.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/freezing.h"
 #include "tasks/losses.h"

@@ -1,4 +1,4 @@
-#include "train/watching/run_view.h"
+#include "watching/run_view.h"
 
 #include <fmt/format.h>
 

@@ -8,12 +8,12 @@
 #include <set>
 
 #include "autograd/functions.h"
-#include "bench/internal/profile_report.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
 #include "nn/module_call.h"
+#include "profiling/benches.h"
 #include "support/devices.h"
-#include "train/bench/benches.h"
+#include "train/profile_report.h"
 #include "train/tiny_run.h"
 #include "train/trainer.h"
 

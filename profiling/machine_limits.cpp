@@ -1,4 +1,4 @@
-#include "train/bench/machine_limits.h"
+#include "profiling/machine_limits.h"
 
 #include <immintrin.h>
 #include <omp.h>

@@ -1,4 +1,4 @@
-#include "watching/internal/run_page.h"
+#include "internal/run_page.h"
 
 namespace bevgrad {
 
