@@ -135,7 +135,7 @@ Canvas::Clip::~Clip() {
 }
 
 std::string Canvas::png() const {
-  return encode_png(pixels());
+  return encode_png(pixels(), comment_);
 }
 
 void Canvas::write_png(const std::string& path) const {

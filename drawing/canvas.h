@@ -69,6 +69,8 @@ class Canvas {
     Canvas& canvas_;
   };
 
+  /// What the PNG file says of itself beside its pixels (read_png_comment of drawing/png.h).
+  void set_comment(std::string comment) { comment_ = std::move(comment); }
   /// Throws Error naming the file that could not be written.
   void write_png(const std::string& path) const;
   /// The PNG file as bytes.
@@ -79,6 +81,7 @@ class Canvas {
   void set(Color color);
 
   int width_, height_;
+  std::string comment_;
   std::shared_ptr<_cairo_surface> surface_;
   std::shared_ptr<_cairo> context_;
 };

@@ -10,6 +10,8 @@ namespace bevgrad {
 namespace {
 
 constexpr uint8_t kPaeth = 4;
+/// The keyword and the zero that ends it.
+constexpr std::string_view kComment{"Comment", 8};
 
 /// Filters one row of RGB bytes: what remains after the neighbour that is closest to left + above - above left.
 void filter_paeth(const uint8_t* row, const uint8_t* above, size_t length, uint8_t* out) {
@@ -72,10 +74,23 @@ std::string png_image_data(const Pixels& pixels) {
   return packed;
 }
 
-std::string encode_png(const Pixels& pixels) {
+std::string encode_png(const Pixels& pixels, std::string_view comment) {
   const std::string data = png_image_data(pixels);
   return std::string(kPngSignature) + png_chunk("IHDR", png_header(pixels.width, pixels.height)) +
+         (comment.empty() ? "" : png_chunk("tEXt", std::string(kComment) + std::string(comment))) +
          png_chunk("IDAT", data) + png_chunk("IEND", "");
+}
+
+std::string_view read_png_comment(std::string_view file) {
+  // Behind the signature and IHDR's chunk: length, type, data, checksum.
+  const size_t at = kPngSignature.size() + 25, begin = at + 8 + kComment.size();
+  if (file.size() < begin || !file.starts_with(kPngSignature) || file.substr(at + 4, 4) != "tEXt" ||
+      file.substr(at + 8, kComment.size()) != kComment)
+    return {};
+  size_t length = 0;
+  for (size_t i = at; i < at + 4; ++i) length = length << 8 | static_cast<uint8_t>(file[i]);
+  if (length < kComment.size() || length > file.size() - at - 8) return {};
+  return file.substr(begin, length - kComment.size());
 }
 
 }  // namespace bevgrad

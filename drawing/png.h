@@ -9,8 +9,11 @@
 
 namespace bevgrad {
 
-/// A whole file: signature, IHDR, one IDAT, IEND. Throws Error where the pixels do not fit the size.
-std::string encode_png(const Pixels& pixels);
+/// A whole file: signature, IHDR, tEXt where there is a comment (ASCII), one IDAT, IEND. Throws Error where the pixels
+/// do not fit the size.
+std::string encode_png(const Pixels& pixels, std::string_view comment = {});
+/// The comment of a file that encode_png wrote; "" where it has none, or is another file.
+std::string_view read_png_comment(std::string_view file);
 
 /// `value` as PNG writes numbers: big endian, in `bytes` bytes.
 std::string png_number(uint32_t value, int bytes = 4);

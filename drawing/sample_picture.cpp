@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "drawing/bev_view.h"
@@ -321,11 +322,18 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
 
   const double high = highest(features);
   size_t at = 0;
+  nlohmann::json places = nlohmann::json::array();
   for (const auto& panel : features) {
     BevView view(canvas, layout.small[at], grid);
     draw_heat(view, panel.norm.plane(0), panel.norm.rows, panel.norm.columns, 0, high);
     view.ego();
     view.axes(panel.title, 8.5);
+    const Rect& area = layout.small[at];
+    places.push_back({{"title", panel.title},
+                      {"x", area.x - BevView::kLeft},
+                      {"y", area.y - BevView::kTop},
+                      {"w", area.w + BevView::kLeft},
+                      {"h", area.h + BevView::kTop + BevView::kBottom}});
     if (++at == features.size() && !weights) draw_scale(canvas, layout.small[at - 1], 0, high);
   }
   for (int64_t k = 0; weights && k < picture.fusion_weights.channels; ++k, ++at) {
@@ -338,6 +346,9 @@ Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options) 
     view.axes(title, 8.5);
     if (at + 1 == layout.small.size()) draw_scale(canvas, layout.small[at], 0, 1);
   }
+  if (!places.empty())
+    canvas.set_comment(nlohmann::json{{"width", canvas.width()}, {"height", canvas.height()}, {"history", places}}.dump(
+        -1, ' ', true));
   return canvas;
 }
 

@@ -82,6 +82,8 @@ struct SamplePicture {
   std::vector<std::string> weight_titles;
 };
 
+/// Where there are features, its comment is a JSON object of where they are: width, height, history: [{title, x, y, w,
+/// h}] in pixels.
 Canvas draw_sample(const SamplePicture& picture, const DrawingOptions& options);
 
 /// Metres above the ground between which the LiDAR's points are coloured.

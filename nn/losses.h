@@ -50,4 +50,9 @@ Tensor gaussian_focal_loss(const Tensor& logits, const Tensor& targets, const Ga
 Tensor indexed_l1_loss(const Tensor& predicted, const Tensor& cells, const Tensor& targets,
                        const std::vector<double>& weights = {});
 
+/// Cross entropy of the softmax over the channels at some cells: predicted [N,C,H,W]; cells as in indexed_l1_loss;
+/// targets float64 [M,C] on the CPU, each no less than 0: -sum t log p, divided by sum t (at least 1e-6). A row need
+/// not add up to 1: classes that count for more have larger targets.
+Tensor indexed_cross_entropy(const Tensor& predicted, const Tensor& cells, const Tensor& targets);
+
 }  // namespace bevgrad

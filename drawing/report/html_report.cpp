@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "drawing/png.h"
 #include "evaluation/evaluator.h"
 #include "evaluation/headline.h"
 
@@ -61,14 +62,24 @@ class Pictures {
     std::string bytes{std::istreambuf_iterator<char>(file), {}};
     if (bytes.empty() || bytes.size() > kMostBytes) return {};
     const auto [found, is_new] = numbers_.try_emplace(std::move(bytes), numbers_.size());
-    if (is_new) data_.push_back("data:image/png;base64," + base64(found->first));
+    if (is_new) {
+      data_.push_back("data:image/png;base64," + base64(found->first));
+      comments_.emplace_back(read_png_comment(found->first));
+    }
     return found->second;
   }
   Json data() && { return std::move(data_); }
+  /// Where the picture holds history frames, as draw_sample has written it; null where it does not say.
+  Json history_in(const Json& number) const {
+    if (number.is_null()) return {};
+    Json places = Json::parse(comments_[number.get<size_t>()], nullptr, false);
+    return places.is_object() ? places : Json();
+  }
 
  private:
   static constexpr size_t kMostBytes = size_t{16} << 20;
   std::map<std::string, size_t> numbers_;
+  std::vector<std::string> comments_;
   Json data_ = Json::array();
 };
 
@@ -104,11 +115,13 @@ Json sample_gallery(const RunResults& run, const ReportOptions& options, Picture
     const bool worst = i < count, best = !worst && entries.size() - i <= count;
     if (!worst && !best) continue;
     const auto& row = *entries[i].row;
+    const Json picture = pictures.number_of(entries[i].picture);
     gallery.push_back({{"kind", worst ? "worst" : "best"},
                        {"val_set", to_text(row[samples->column("val set")])},
                        {"key", to_text(row[samples->column("key")])},
                        {"value", entries[i].value},
-                       {"picture", pictures.number_of(entries[i].picture)}});
+                       {"picture", picture},
+                       {"history", pictures.history_in(picture)}});
   }
   return gallery;
 }

@@ -46,6 +46,26 @@ function image(number, text) {
   return el("figure", {}, picture, el("figcaption", {}, short(text, 120)));
 }
 
+// The history panels of a sample's picture one after another in one place: what stands still stays where it is.
+function historySlider(number, {width: W, height: H, history: list}) {
+  const view = el("div", {className: "view", role: "img"}), title = el("output");
+  const range = el("input", {type: "range", min: 0, max: list.length - 1, step: 1, "aria-label": "history frame"});
+  view.style.backgroundImage = `url(${data.pictures[number]})`;
+  function show() {
+    const {title: text, x, y, w, h} = list[range.value];
+    view.style.maxWidth = 2 * w + "px";
+    view.style.aspectRatio = `${w} / ${h}`;
+    view.style.backgroundSize = `${100 * W / w}% ${100 * H / h}%`;
+    view.style.backgroundPosition = `${100 * x / (W - w)}% ${100 * y / (H - h)}%`;
+    title.textContent = text;
+    view.setAttribute("aria-label", text);
+  }
+  range.value = 0;
+  range.oninput = show;
+  show();
+  return el("div", {className: "history"}, el("label", {}, "history frame ", range, " ", title), view);
+}
+
 // A table that sorts by a click on its head and filters by its key columns and by text. Columns "group: name" stand
 // under a common head.
 function interactive(table, id) {
@@ -307,7 +327,11 @@ data.runs.forEach((run, n) => {
     if (!list.length) continue;
     s.append(el("h3", {}, kind === "worst" ? "Worst" : "Best"), el("div", {className: "gallery"}, ...list.map(x => {
       const caption = `${x.val_set} / ${x.key}, mean IoU ${x.value.toFixed(4)}`;
-      return x.picture === null ? el("figure", {}, el("figcaption", {}, short(caption, 120))) : image(x.picture, caption);
+      if (x.picture === null) return el("figure", {}, el("figcaption", {}, short(caption, 120)));
+      const figure = image(x.picture, caption);
+      const panels = x.history?.history;
+      if (Array.isArray(panels) && panels.length > 1 && panels.every(p => p?.w > 0 && p.h > 0)) figure.append(historySlider(x.picture, x.history));
+      return figure;
     })));
   }
 });

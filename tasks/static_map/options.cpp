@@ -42,12 +42,16 @@ void judge_class_weights(const Judge& judge, const std::string& field, const Rep
 void judge_loss(const Judge& judge, const config::Loss& loss, const config::StaticHead& head) {
   judge.within("loss.focal_alpha", loss.focal_alpha(), 0.0, 1.0);
   judge.within("loss.focal_gamma", loss.focal_gamma(), 0.0, 16.0);
-  const std::pair<const char*, double> weights[] = {
-      {"loss.static_weight", loss.static_weight()}, {"loss.lane_focal", loss.lane_focal()},
-      {"loss.lane_dice", loss.lane_dice()},         {"loss.lane_any_focal", loss.lane_any_focal()},
-      {"loss.lane_any_dice", loss.lane_any_dice()}, {"loss.road_focal", loss.road_focal()},
-      {"loss.road_dice", loss.road_dice()},         {"loss.instance_heatmap", loss.instance_heatmap()},
-      {"loss.instance_box", loss.instance_box()}};
+  const std::pair<const char*, double> weights[] = {{"loss.static_weight", loss.static_weight()},
+                                                    {"loss.lane_focal", loss.lane_focal()},
+                                                    {"loss.lane_dice", loss.lane_dice()},
+                                                    {"loss.lane_any_focal", loss.lane_any_focal()},
+                                                    {"loss.lane_any_dice", loss.lane_any_dice()},
+                                                    {"loss.lane_type", loss.lane_type()},
+                                                    {"loss.road_focal", loss.road_focal()},
+                                                    {"loss.road_dice", loss.road_dice()},
+                                                    {"loss.instance_heatmap", loss.instance_heatmap()},
+                                                    {"loss.instance_box", loss.instance_box()}};
   for (const auto& [field, weight] : weights) judge.not_negative(field, weight);
   judge.within("loss.class_weight_power", loss.class_weight_power(), 0.0, 4.0);
   judge_class_weights(judge, "loss.lane_class_weights", loss.lane_class_weights(), head.lane_classes_size());

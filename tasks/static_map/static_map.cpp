@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "nn/losses.h"
 #include "tasks/static_map/any_mark.h"
+#include "tasks/static_map/mark_types.h"
 #include "tasks/static_map/onnx.h"
 #include "tasks/static_map/options.h"
 
@@ -37,6 +38,11 @@ class StaticMap final : public Task {
     if (loss_.lane_any_focal() > 0 || loss_.lane_any_dice() > 0)
       add_segmentation(terms, "lane_any", max(lane, 1, true), any_mark_labels(lane_labels), loss_.lane_any_focal(),
                        loss_.lane_any_dice(), {});
+    if (loss_.lane_type() > 0) {
+      const auto& weights = loss_.lane_class_weights();
+      const MarkTypes types = mark_types(batch.lane, {weights.begin(), weights.end()});
+      terms.push_back({"lane_type", loss_.lane_type(), indexed_cross_entropy(lane, types.cells, types.targets)});
+    }
     add_segmentation(terms, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
                      loss_.road_focal(), loss_.road_dice(), loss_.road_class_weights());
     const Tensor& heatmap = output.at(kInstanceHeatmap);

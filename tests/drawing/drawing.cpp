@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "drawing/bev_view.h"
 #include "drawing/example.h"
@@ -132,6 +133,29 @@ TEST(SamplePicture, PointsInCamerasAreASwitch) {
   EXPECT_NE(pixels(true), pixels(false));
   picture.points = {};
   EXPECT_EQ(pixels(true), pixels(false));
+}
+
+TEST(SamplePicture, SaysWhereItsHistoryFramesAre) {
+  SamplePicture picture = example_picture();
+  const Canvas canvas = draw_sample(picture, {});
+  const std::string file = canvas.png();
+  const auto said = nlohmann::json::parse(read_png_comment(file));
+  EXPECT_EQ(said["width"], canvas.width());
+  EXPECT_EQ(said["height"], canvas.height());
+  ASSERT_EQ(said["history"].size(), picture.features.size());
+  double right = 0;
+  for (size_t i = 0; i < picture.features.size(); ++i) {
+    const auto& place = said["history"][i];
+    EXPECT_EQ(place["title"], picture.features[i].title);
+    EXPECT_GE(place["x"].get<double>(), right);
+    right = place["x"].get<double>() + place["w"].get<double>();
+    EXPECT_LE(place["y"].get<double>() + place["h"].get<double>(), canvas.height());
+  }
+  EXPECT_LE(right, canvas.width());
+  // Cut files and others have no comment.
+  for (size_t length = 0; length < 150; ++length) EXPECT_EQ(read_png_comment(file.substr(0, length)), "") << length;
+  picture.features.clear();
+  EXPECT_EQ(read_png_comment(draw_sample(picture, {}).png()), "");
 }
 
 TEST(SamplePicture, DropsFeaturesAndWeightsOnRequest) {

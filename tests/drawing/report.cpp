@@ -44,6 +44,11 @@ class Report : public ::testing::Test {
         fs::create_directories(file.parent_path());
         Canvas small(200, 100, rgb(second ? 0x334455 : 0x554433));
         small.text(20, 50, picture.frame.key + " </script>", 14, rgb(0xFFFFFF));
+        small.set_comment(R"({"history":[null,null]})");
+        if (second)
+          small.set_comment(
+              R"({"width":200,"height":100,"history":[{"title":"now </script>","x":0,"y":0,"w":50,"h":40},)"
+              R"({"title":"1 s ago","x":100,"y":60,"w":50,"h":40}]})");
         small.write_png(file.string());
       }
       write_evaluation(run.string(), evaluator.summary());
@@ -125,6 +130,7 @@ TEST_F(Report, IsOneFileThatAsksForNothing) {
   EXPECT_EQ(data["runs"].size(), 2u);
   EXPECT_EQ(data["comparisons"].size(), 1u);
   EXPECT_EQ(data["runs"][0]["samples"].size(), 2u);
+  EXPECT_EQ(data["runs"][1]["samples"][0]["history"]["history"].size(), 2u);
   const auto& picture = data["pictures"][data["runs"][0]["samples"][0]["picture"].get<size_t>()];
   EXPECT_EQ(picture.get<std::string>().rfind("data:image/png;base64,iVBOR", 0), 0u);
   for (const auto& figure : data["runs"][0]["headline"].items())
@@ -234,6 +240,11 @@ TEST_F(Report, WorksInABrowser) {
     seen.push("plots " + document.querySelectorAll("svg polyline").length);
     seen.push("heat " + document.querySelectorAll("td.heat").length);
     seen.push("pictures " + [...document.querySelectorAll(".gallery img")].filter(i => i.src.startsWith("data:")).length);
+    const sliders = [...document.querySelectorAll(".history input")], view = document.querySelector(".history .view");
+    const place = () => view.style.backgroundPosition + " of " + view.style.backgroundSize;
+    seen.push("sliders " + sliders.length + " at " + place());
+    sliders[0].value = 1; sliders[0].dispatchEvent(new Event("input"));
+    seen.push("moved to " + place() + " " + document.querySelector(".history output").textContent);
     const maps = document.querySelector("#short .maps");
     seen.push("maps " + maps.querySelectorAll("img").length);
     seen.push(maps.compareDocumentPosition(document.querySelector("#short table")) & Node.DOCUMENT_POSITION_FOLLOWING ? "maps first" : "tables first");
@@ -260,7 +271,8 @@ TEST_F(Report, WorksInABrowser) {
   const size_t at = after.find("SEEN ");
   ASSERT_NE(at, std::string::npos) << read(log);
   const std::string seen = after.substr(at, after.find('<', at) - at);
-  for (const char* wanted : {"descending; ascending; filtered", "pictures 8", "maps 2; maps first", ", more columns 0",
+  for (const char* wanted : {"descending; ascending; filtered", "pictures 8", "sliders 2 at 0% 0% of 400% 250%",
+                             "moved to 66.6667% 100% of 400% 250% 1 s ago", "maps 2; maps first", ", more columns 0",
                              "both themes", "requests 0"})
     EXPECT_NE(seen.find(wanted), std::string::npos) << wanted << " in: " << seen;
   EXPECT_EQ(seen.find("changes 0"), std::string::npos) << seen;

@@ -37,6 +37,12 @@ TEST(ConstantArguments, ThatWantAGradientAreRefused) {
        [&] {
          indexed_l1_loss(wanted({1, 2, 2, 2}, 3), cells, wanted({1, 2}, 1));
        }},
+      {"indexed_cross_entropy: targets",
+       [&] {
+         const Tensor targets = ones({1, 2}, {.dtype = DType::Float64});
+         set_requires_grad(targets, true);
+         indexed_cross_entropy(wanted({1, 2, 2, 2}, 3), cells, targets);
+       }},
   };
   for (const auto& [argument, call] : calls) {
     EXPECT_EQ(error_of(call), fmt::format("{} requires a gradient, which is not provided", argument));

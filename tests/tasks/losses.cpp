@@ -16,6 +16,7 @@
 #include "tasks/dynamic_boxes/dynamic_head.h"
 #include "tasks/static_map/any_mark.h"
 #include "tasks/static_map/instances.h"
+#include "tasks/static_map/mark_types.h"
 #include "tasks/static_map/static_head.h"
 #include "tasks/static_map/static_map.h"
 #include "tasks/task_list.h"
@@ -36,6 +37,7 @@ class WeightedLosses : public ::testing::Test {
                                      "loss.lane_dice=0.11",
                                      "loss.lane_any_focal=1.3",
                                      "loss.lane_any_dice=0.17",
+                                     "loss.lane_type=0.53",
                                      "loss.road_focal=1.9",
                                      "loss.road_dice=0.23",
                                      "loss.instance_heatmap=0.29",
@@ -98,6 +100,8 @@ TEST_F(WeightedLosses, AreTheSumOfTheTermsTimesTheirWeights) {
   EXPECT_NEAR(term("static/lane_dice"), soft_dice_loss(lane, batch_.lane, {1.0, lane_weights}).item(), 1e-6);
   EXPECT_NEAR(term("static/lane_any_focal"), sigmoid_focal_loss(any, any_labels, {0.3, 1.5}).item(), 1e-6);
   EXPECT_NEAR(term("static/lane_any_dice"), soft_dice_loss(any, any_labels).item(), 1e-6);
+  const MarkTypes types = mark_types(batch_.lane, lane_weights);
+  EXPECT_NEAR(term("static/lane_type"), indexed_cross_entropy(lane, types.cells, types.targets).item(), 1e-6);
   EXPECT_NEAR(term("static/road_focal"), sigmoid_focal_loss(road, batch_.road, {0.3, 1.5, road_weights}).item(), 1e-6);
   EXPECT_NEAR(term("static/road_dice"), soft_dice_loss(road, batch_.road, {1.0, road_weights}).item(), 1e-6);
   const CentreTargets instances = instance_targets(
@@ -122,8 +126,9 @@ TEST_F(WeightedLosses, AreTheSumOfTheTermsTimesTheirWeights) {
   }
   const double expected =
       3 * (0.7 * term("static/lane_focal") + 0.11 * term("static/lane_dice") + 1.3 * term("static/lane_any_focal") +
-           0.17 * term("static/lane_any_dice") + 1.9 * term("static/road_focal") + 0.23 * term("static/road_dice") +
-           0.29 * term("static/instance_heatmap") + 0.031 * term("static/instance_box")) +
+           0.17 * term("static/lane_any_dice") + 0.53 * term("static/lane_type") + 1.9 * term("static/road_focal") +
+           0.23 * term("static/road_dice") + 0.29 * term("static/instance_heatmap") +
+           0.031 * term("static/instance_box")) +
       5 * (0.37 * term("dynamic/heatmap") + 0.41 * regressed);
   EXPECT_NEAR(losses.value, expected, 1e-4);
   EXPECT_NEAR(losses.total.item(), expected, 1e-4);
@@ -131,7 +136,7 @@ TEST_F(WeightedLosses, AreTheSumOfTheTermsTimesTheirWeights) {
 
 TEST_F(WeightedLosses, ATermOfNoWeightIsLoggedAndMovesNothing) {
   const configs::Document config = document({"loss.lane_dice=0", "loss.lane_focal=0", "loss.lane_any_focal=0",
-                                             "loss.lane_any_dice=0", "tasks.dynamic_task=false"});
+                                             "loss.lane_any_dice=0", "loss.lane_type=0", "tasks.dynamic_task=false"});
   const TaskList tasks(standard_tasks(), config);
   Tensor lane = ops::clone(output_.at(kLaneLogits));
   // What is not finite in a term that counts for nothing does not reach the sum.
@@ -151,10 +156,10 @@ TEST_F(WeightedLosses, ATermOfNoWeightIsLoggedAndMovesNothing) {
 }
 
 TEST_F(WeightedLosses, NothingToLearnIsAnError) {
-  const TaskList tasks(standard_tasks(),
-                       document({"tasks.dynamic_task=false", "loss.lane_focal=0", "loss.lane_dice=0",
-                                 "loss.lane_any_focal=0", "loss.lane_any_dice=0", "loss.road_focal=0",
-                                 "loss.road_dice=0", "loss.instance_heatmap=0", "loss.instance_box=0"}));
+  const TaskList tasks(standard_tasks(), document({"tasks.dynamic_task=false", "loss.lane_focal=0", "loss.lane_dice=0",
+                                                   "loss.lane_any_focal=0", "loss.lane_any_dice=0", "loss.lane_type=0",
+                                                   "loss.road_focal=0", "loss.road_dice=0", "loss.instance_heatmap=0",
+                                                   "loss.instance_box=0"}));
   EXPECT_THROW(compute_losses(output_, batch_, tasks.active()), Error);
   EXPECT_THROW(compute_losses(output_, batch_, std::span<const ActiveTask>()), Error);
 }
