@@ -26,10 +26,18 @@ int type_of(DType dtype) {
   switch (dtype) {
     case DType::Float32:
       return onnx::TensorProto::FLOAT;
+    case DType::Float16:
+      return onnx::TensorProto::FLOAT16;
+    case DType::BFloat16:
+      return onnx::TensorProto::BFLOAT16;
     case DType::Float64:
       return onnx::TensorProto::DOUBLE;
     case DType::Int64:
       return onnx::TensorProto::INT64;
+    case DType::Int32:
+      return onnx::TensorProto::INT32;
+    case DType::Int8:
+      return onnx::TensorProto::INT8;
     case DType::UInt8:
       return onnx::TensorProto::UINT8;
     case DType::Bool:
@@ -143,6 +151,10 @@ std::string OnnxGraph::constant(const std::vector<int64_t>& values) {
 
 std::string OnnxGraph::constant(double value) {
   return constant(full({}, value));
+}
+
+std::string OnnxGraph::cast(const std::string& value, DType dtype) {
+  return node("Cast", {value}, {{"to", int64_t{type_of(dtype)}}});
 }
 
 std::string OnnxGraph::node(const std::string& op, const std::vector<std::string>& inputs,

@@ -36,6 +36,7 @@ class OnnxGraph {
 
   std::string constant(const Tensor& value);
   std::string constant(const std::vector<int64_t>& values);
+  std::string cast(const std::string& value, DType dtype);
   /// A float32 number, of no dimension.
   std::string constant(double value);
 

@@ -14,7 +14,8 @@ OnnxMaps export_dynamic_head(OnnxLayers& layers, const OnnxMap& feature) {
   const auto branch = [&](const std::string& name) {
     const std::string path = head + "task_heads.0." + name;
     const OnnxMap hidden = layers.conv(shared, path + ".0.conv", {.padding = 1, .norm = path + ".0.bn"});
-    maps.emplace_back(kDynamicMapPrefix + name, layers.conv(hidden, path + ".1", {.padding = 1, .relu = false}));
+    maps.emplace_back(kDynamicMapPrefix + name,
+                      layers.conv(hidden, path + ".1", {.padding = 1, .relu = false, .logits = true}));
   };
   for (const DynamicMap& map : kDynamicMaps) branch(map.name);
   branch("heatmap");

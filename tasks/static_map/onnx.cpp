@@ -14,7 +14,7 @@ OnnxMaps export_static_head(OnnxLayers& layers, const OnnxMap& feature) {
   const OnnxMap half = up(trunk, "up1"), full = up(half, "up2");
   const OnnxMap instance = layers.conv(half, head + "instance.conv", {.padding = 1, .norm = head + "instance.bn"});
   const auto logits = [&](const OnnxMap& x, const std::string& name) {
-    return layers.conv(x, head + name, {.relu = false});
+    return layers.conv(x, head + name, {.relu = false, .logits = true});
   };
   return {{kLaneLogits, logits(full, "lane")},
           {kRoadLogits, logits(full, "road")},

@@ -196,20 +196,28 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
                  << " has no onnxruntime, onnx, h5py and numpy (scripts/check_onnx.sh installs them)";
   Tensor bytes = zeros({4, 4, 3, 32, 48}, {.dtype = DType::UInt8});
   for (int64_t i = 0; i < bytes.numel(); ++i) bytes.data<uint8_t>()[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  for (const auto& [config, warp] :
-       {std::pair{"mini_step1", "nearest"}, {"mini_step2_static", "nearest"}, {"mini_step2_static", "bilinear"}}) {
-    const std::vector<std::string> sets = {std::string("temporal.warp=") + warp};
-    const configs::Document document = TinyData::get().document(config, sets);
+  struct Case {
+    const char *config, *set, *precision;
+  };
+  for (const auto& [config, set, precision] : {Case{"mini_step1", "temporal.warp=nearest", "float32"},
+                                               {"mini_step2_static", "temporal.warp=nearest", "float32"},
+                                               {"mini_step2_static", "temporal.warp=bilinear", "float32"},
+                                               {"mini_step2_static", "temporal.overlap=true", "float32"},
+                                               {"mini_step2_static", "temporal.overlap=true", "float16"},
+                                               {"mini_step2_static", "temporal.overlap=true", "bfloat16"},
+                                               {"mini_step2_static", "temporal.overlap=true", "int8"},
+                                               {"mini_step2_static", "temporal.overlap=true", "int8-signed"}}) {
+    const configs::Document document = TinyData::get().document(config, {set});
     const std::string work = TinyData::get().path("onnx");
     std::filesystem::create_directories(work);
     std::string command = fmt::format(
         "{} {}/tests/golden/models/check_onnx.py --bevgrad {} --config {} --ckpt {} --inputs {} --work {}", program,
         testing::source_dir(), testing::bevgrad_binary(), config, random_checkpoint(document, "parity.h5"),
         write_inputs(document, "parity_in.h5", true, bytes), work);
-    for (const std::string& set : tiny_settings()) command += " --set '" + set + "'";
-    for (const std::string& set : sets) command += " --set '" + set + "'";
+    for (const std::string& text : tiny_settings()) command += " --set '" + text + "'";
+    command += fmt::format(" --precision {} --set data.root={} --set {}", precision, TinyData::get().root(), set);
     EXPECT_EQ(std::system((command + " > " + work + "/log.txt 2>&1").c_str()), 0)
-        << config << " " << warp << ": " << std::ifstream(work + "/log.txt").rdbuf();
+        << config << " " << set << " " << precision << ": " << std::ifstream(work + "/log.txt").rdbuf();
   }
 }
 
