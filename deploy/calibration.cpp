@@ -1,6 +1,7 @@
 #include "internal/calibration.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "data/batch.h"
@@ -21,6 +22,37 @@ struct Seen {
   }
 };
 
+/// Frames of a drive, of which the first `before` are for the history of those behind them.
+struct Excerpt {
+  std::vector<int64_t> frames;
+  size_t before = 0;
+};
+
+// Frames of so many drives follow those that fill their histories.
+constexpr int64_t kDrivesWithHistory = 8;
+
+std::vector<Excerpt> excerpts_of(const Dataset& dataset, const config::Config& proto, int64_t frames) {
+  const auto streams = static_cast<int64_t>(dataset.streams().size());
+  const bool has_history = proto.tasks().enable_static_temporal();
+  const int64_t drives = std::min({streams, frames, has_history ? kDrivesWithHistory : frames});
+  const auto each = static_cast<size_t>((frames + drives - 1) / drives);
+  double longest = 0;
+  if (has_history)
+    for (const double interval : proto.temporal().intervals()) longest = std::max(longest, interval);
+  std::vector<Excerpt> excerpts;
+  for (int64_t d = 0; d < drives; ++d) {
+    const std::vector<int64_t>& all = dataset.streams()[static_cast<size_t>(d * streams / drives)].frames;
+    Excerpt excerpt;
+    const size_t latest = all.size() - std::min(each, all.size());
+    const double full = dataset.entry(all.front()).timestamp + longest;
+    while (excerpt.before < latest && dataset.entry(all[excerpt.before]).timestamp < full) ++excerpt.before;
+    excerpt.frames.assign(all.begin(),
+                          all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), excerpt.before + each)));
+    excerpts.push_back(std::move(excerpt));
+  }
+  return excerpts;
+}
+
 }  // namespace
 
 ActivationRanges calibrate(const configs::Document& document, TrainedNetwork& trained, int64_t frames,
@@ -33,16 +65,16 @@ ActivationRanges calibrate(const configs::Document& document, TrainedNetwork& tr
   if (streams == 0)
     throw UsageError(
         fmt::format("{}: field \"data.train\": there are no frames to calibrate with", document.place("data.train")));
+  const std::vector<Excerpt> excerpts = excerpts_of(dataset, proto, frames);
   std::map<std::string, Seen> seen;
-  const ConvObserver observer(trained.network(), [&seen](const std::string& conv, ConvObserver::Place place,
-                                                         const Tensor& value) { seen[conv].at(place).add(value); });
-  const int64_t played = std::min(streams, frames), each = (frames + played - 1) / played;
-  for (int64_t s = 0; s < played; ++s) {
-    const Stream& stream = dataset.streams()[static_cast<size_t>(s * streams / played)];
-    const auto length = static_cast<int64_t>(stream.frames.size());
+  for (const Excerpt& excerpt : excerpts) {
     FrameStream player(trained);
-    for (int64_t i = 0; i < std::min(each, length); ++i) {
-      const Sample sample = dataset.load(stream.frames[static_cast<size_t>(i)]);
+    std::optional<ConvObserver> observer;
+    for (size_t i = 0; i < excerpt.frames.size(); ++i) {
+      if (i == excerpt.before)
+        observer.emplace(trained.network(), [&seen](const std::string& conv, ConvObserver::Place place,
+                                                    const Tensor& value) { seen[conv].at(place).add(value); });
+      const Sample sample = dataset.load(excerpt.frames[i]);
       player.play(network_input(collate({sample}, {false}, dataset.options())),
                   {sample.sequence, sample.timestamp, sample.ego_pose});
     }

@@ -94,10 +94,11 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
   const Network& network = trained.network();
 
   OnnxGraph whole("bevgrad"), decoder("bevgrad_decoder");
-  ActivationRanges ranges;
+  OnnxForm form{.precision = options.precision, .candidates = options.candidates};
   if (is_integer(options.precision))
-    ranges = calibrate(document, trained, options.calibration_frames, options.precision == OnnxPrecision::Int8Signed);
-  OnnxLayers layers(whole, network, options.precision, std::move(ranges));
+    form.ranges =
+        calibrate(document, trained, options.calibration_frames, options.precision == OnnxPrecision::Int8Signed);
+  OnnxLayers layers(whole, network, std::move(form));
   OnnxMap fused = add_encoder(layers, network.options(), forms, options.normalised_images);
   if (options.split) {
     layers.switch_to(decoder);

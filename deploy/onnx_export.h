@@ -19,6 +19,8 @@ struct OnnxExportOptions {
   bool split = false;
   /// The images are float32 that is normalised already, instead of uint8 RGB.
   bool normalised_images = false;
+  /// Outputs beside the maps: the objects that they hold, before those that overlap are dropped.
+  bool candidates = false;
   OnnxPrecision precision = OnnxPrecision::Float32;
   /// Int8: frames of the config's training lists over which activations are measured.
   int64_t calibration_frames = 32;

@@ -18,8 +18,8 @@ double step_of(const ActivationRange& range) {
 
 }  // namespace
 
-OnnxLayers::OnnxLayers(OnnxGraph& graph, const Network& network, OnnxPrecision precision, ActivationRanges ranges)
-    : graph_(&graph), network_(network), precision_(precision), ranges_(std::move(ranges)) {
+OnnxLayers::OnnxLayers(OnnxGraph& graph, const Network& network, OnnxForm form)
+    : graph_(&graph), network_(network), form_(std::move(form)) {
   for (const auto& [name, tensor] : network.state_dict()) tensors_[name] = tensor;
 }
 
@@ -49,15 +49,15 @@ void OnnxLayers::switch_to(OnnxGraph& graph) {
 }
 
 std::string OnnxLayers::narrow(const std::string& x) {
-  return precision_ == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float16) : x;
+  return form_.precision == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float16) : x;
 }
 
 std::string OnnxLayers::widen(const std::string& x) {
-  return precision_ == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float32) : x;
+  return form_.precision == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float32) : x;
 }
 
 std::string OnnxLayers::weight(const Tensor& value, const std::string& layer) {
-  switch (precision_) {
+  switch (form_.precision) {
     case OnnxPrecision::Float16: {
       const Tensor half = ops::to(value, DType::Float16);
       if (!ops::all_finite(ops::to(half, DType::Float32)))
@@ -73,7 +73,7 @@ std::string OnnxLayers::weight(const Tensor& value, const std::string& layer) {
 
 const OnnxLayers::Rounded& OnnxLayers::rounded(const std::string& x, const ActivationRange& range) {
   if (const auto found = rounded_.find(x); found != rounded_.end()) return found->second;
-  const Tensor zero = zeros({}, {precision_ == OnnxPrecision::Int8Signed ? DType::Int8 : DType::UInt8});
+  const Tensor zero = zeros({}, {form_.precision == OnnxPrecision::Int8Signed ? DType::Int8 : DType::UInt8});
   if (zero.dtype() == DType::UInt8 && range.is_signed) *zero.data<uint8_t>() = kSignedZero;
   const std::string step = graph_->constant(step_of(range)), zero_point = graph_->constant(zero);
   const std::string bytes = graph_->node("QuantizeLinear", {x, step, zero_point});
@@ -137,8 +137,8 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
     weight = ops::mul(weight, ops::reshape(folded.scale, factors));
     bias = ops::add(ops::mul(bias, folded.scale), folded.shift);
   }
-  const auto known = ranges_.find(name);
-  const bool integers = is_integer(precision_) && !form.transposed && known != ranges_.end();
+  const auto known = form_.ranges.find(name);
+  const bool integers = is_integer(form_.precision) && !form.transposed && known != form_.ranges.end();
   std::vector<std::string> inputs;
   if (integers) {
     const Rounded& input = rounded(x.value, known->second.input);

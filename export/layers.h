@@ -24,12 +24,17 @@ struct ConvForm {
   bool logits = false;        ///< a map of a head: not rounded to 8 bits
 };
 
+struct OnnxForm {
+  OnnxPrecision precision = OnnxPrecision::Float32;
+  ActivationRanges ranges = {};  ///< for integers; a convolution that is not in it stays float32
+  bool candidates = false;       ///< heads also give what their maps say of objects, decoded
+};
+
 class OnnxLayers {
  public:
-  /// `ranges`: for Int8; a convolution that is not in it stays float32.
-  OnnxLayers(OnnxGraph& graph, const Network& network, OnnxPrecision precision = OnnxPrecision::Float32,
-             ActivationRanges ranges = {});
+  OnnxLayers(OnnxGraph& graph, const Network& network, OnnxForm form = {});
 
+  bool wants_candidates() const { return form_.candidates; }
   OnnxGraph& graph() { return *graph_; }
   /// Nodes go to another graph from now on.
   void switch_to(OnnxGraph& graph);
@@ -75,8 +80,7 @@ class OnnxLayers {
 
   OnnxGraph* graph_;
   const Network& network_;
-  OnnxPrecision precision_;
-  ActivationRanges ranges_;
+  OnnxForm form_;
   std::map<std::string, Rounded> rounded_;  // values of this graph; those that are rounded stand for themselves
   std::map<std::string, Tensor> tensors_;
   std::set<std::string> taken_;

@@ -159,13 +159,18 @@ std::string OnnxGraph::cast(const std::string& value, DType dtype) {
 
 std::string OnnxGraph::node(const std::string& op, const std::vector<std::string>& inputs,
                             const std::vector<OnnxAttribute>& attributes) {
+  return nodes(op, inputs, attributes, 1).front();
+}
+
+std::vector<std::string> OnnxGraph::nodes(const std::string& op, const std::vector<std::string>& inputs,
+                                          const std::vector<OnnxAttribute>& attributes, size_t outputs) {
   auto& node = *impl_->graph().add_node();
   node.set_op_type(op);
   node.set_name(fmt::format("{}_{}", op, impl_->nodes++));
   for (const std::string& input : inputs) node.add_input(input);
-  node.add_output(node.name() + "_out");
+  for (size_t i = 0; i < outputs; ++i) node.add_output(node.name() + (i == 0 ? "_out" : fmt::format("_out{}", i)));
   for (const OnnxAttribute& attribute : attributes) set(*node.add_attribute(), attribute);
-  return node.output(0);
+  return {node.output().begin(), node.output().end()};
 }
 
 void OnnxGraph::save(const std::string& path) {

@@ -43,6 +43,10 @@ class OnnxGraph {
   std::string node(const std::string& op, const std::vector<std::string>& inputs,
                    const std::vector<OnnxAttribute>& attributes = {});
 
+  /// A node of several outputs.
+  std::vector<std::string> nodes(const std::string& op, const std::vector<std::string>& inputs,
+                                 const std::vector<OnnxAttribute>& attributes, size_t outputs);
+
   /// Checks the model by ONNX's own rules, then writes it whole or not at all; constants of over 2 GB go to a file of
   /// their own beside it, "<path>.data". Throws Error naming the file.
   void save(const std::string& path);

@@ -35,6 +35,8 @@ void add_export(CLI::App& app, const Parts& parts) {
                     "two models: map.encoder.onnx up to bev_fused, map.decoder.onnx from it");
   command->add_flag("--normalised-images", flags->options.normalised_images,
                     "images are float32 that is normalised already, not uint8 RGB");
+  command->add_flag("--candidates", flags->options.candidates,
+                    "also outputs instance_candidates and box_candidates: decoded, before non-maximum suppression");
   command
       ->add_option("--precision", flags->precision,
                    "float32, float16, bfloat16 (weights alone), int8 or int8-signed (calibrated on data.train)")

@@ -6,7 +6,8 @@
 
 namespace bevgrad {
 
-/// Plays up to `frames` frames of the config's training lists, the same number out of every stream. Throws UsageError
+/// Measures `frames` frames of the config's training lists, the same number out of several drives; with temporal fusion
+/// behind those that fill the history. Throws UsageError
 /// where there are none. `all_signed`: also those of activations that are never negative.
 ActivationRanges calibrate(const configs::Document& document, TrainedNetwork& trained, int64_t frames, bool all_signed);
 

@@ -186,8 +186,9 @@ onnx::ModelProto fuser_of(OnnxPrecision precision, const std::function<void(cons
     if (name == "fuser.0.weight") channels = value.size(1);
   }
   OnnxGraph graph("fuser");
-  OnnxLayers layers(graph, network, precision,
-                    {{"fuser.0", {.input = {2, true}, .before_sum = {}, .output = {3, false}}}});
+  OnnxLayers layers(
+      graph, network,
+      {.precision = precision, .ranges = {{"fuser.0", {.input = {2, true}, .before_sum = {}, .output = {3, false}}}}});
   const OnnxMap x{graph.input("x", DType::Float32, {int64_t{1}, channels, int64_t{4}, int64_t{4}}), channels, 4, 4};
   const OnnxMap y = layers.conv(x, "fuser.0", {.padding = 1, .norm = "fuser.1"});
   graph.output(y.value, "y", {int64_t{1}, y.channels, y.height, y.width});
@@ -243,6 +244,16 @@ TEST(Precision, WeightsThatDoNotFit16BitsAreNamed) {
   EXPECT_THAT(testing::error_of([&] { fuser_of(OnnxPrecision::Float16, large); }),
               HasSubstr("fuser.0: its weights do not fit float16"));
   fuser_of(OnnxPrecision::BFloat16, large);
+}
+
+TEST(Precision, CalibrationMeasuresFramesThatHaveAHistory) {
+  const auto fusion_range = [](const std::string& set) {
+    const configs::Document document = TinyData::get().document("mini_step2_static", {set});
+    RunLog log("", true);
+    TrainedNetwork trained(document, {.ckpt = random_checkpoint(document, "history.h5")}, log, standard_parts());
+    return calibrate(document, trained, 2, false).at("bev_static_temporal_fusion.fusion_conv.0").input.limit;
+  };
+  EXPECT_NE(fusion_range("temporal.match_tol=0.06"), fusion_range("temporal.match_tol=0"));
 }
 
 TEST(Precision, CalibrationNeedsFrames) {

@@ -62,6 +62,20 @@ class Model:
         return dict(zip(self.outputs, self.session.run(None, taken)))
 
 
+def expected_outputs(file, names):
+    """What predict wrote under the models' names. Candidates are what it decodes with a suppression that drops nothing."""
+    values = {}
+    for name in names:
+        if name == "instance_candidates":
+            rows = np.array(file["instances"])
+            values[name] = np.concatenate([rows[..., :5], np.array(file["instance_scores"])[..., None], rows[..., 5:]], -1)
+        elif name == "box_candidates":
+            values[name] = np.array(file["boxes"])
+        else:
+            values[name] = np.array(file[name])
+    return {name: np.nan_to_num(value) for name, value in values.items()}
+
+
 def by_reference(path, outputs, feeds):
     """The same by the evaluator that the onnx package comes with: slow, and nobody's kernels."""
     from onnx.reference import ReferenceEvaluator
@@ -81,6 +95,8 @@ def main():
     parser.add_argument("--work")
     parser.add_argument("--precision", default="float32", choices=list(TOLERANCES))
     parser.add_argument("--tolerance", type=float)
+    parser.add_argument("--candidates", action="store_true",
+                        help="decoded objects too; the config's nms_iou must be 1, and max_boxes 500")
     parser.add_argument("--reference", action="store_true", help="two frames in onnx's reference evaluator too")
     args = parser.parse_args()
     work = args.work or tempfile.mkdtemp(prefix="bevgrad-onnx-")
@@ -107,7 +123,7 @@ def main():
         models["bytes"] = []
     results = {}
     for kind, flags in models.items():
-        flags = flags + ["--precision", args.precision, "--calibration-frames", "8"]
+        flags = flags + ["--candidates"] * args.candidates + ["--precision", args.precision, "--calibration-frames", "8"]
         bevgrad("export", "--out", path(kind + ".onnx"), "--frames", args.inputs, "--feeds", path(kind + ".h5"), *flags)
         bevgrad("export", "--out", path(kind + ".onnx"), "--split", *flags)
         frames = feeds_of(path(kind + ".h5"))
@@ -117,7 +133,7 @@ def main():
         first = [encoder(feeds) for feeds in frames]
         results[kind + " split"] = [{**maps, **decoder({**feeds, **maps})} for feeds, maps in zip(frames, first)]
         with h5py.File(path("predicted.h5")) as file:
-            expected = {name: np.array(file[name]) for name in whole.outputs}
+            expected = expected_outputs(file, whole.outputs)
         fine = expected["bev_fused"].shape[-2] * expected["bev_fused"].shape[-1] * 16
         if args.reference:
             results[kind + " reference"] = [by_reference(path(kind + ".onnx"), whole.outputs, feeds) for feeds in frames[:2]]
@@ -130,6 +146,9 @@ def main():
             got = np.concatenate([output[name] for output in outputs])
             errors[kind] = difference(got, value[:len(outputs)] if kind.endswith("reference") else value, args.precision)
             failed |= not errors[kind] <= tolerance
+        if name.endswith("candidates") and not (value[..., -1] >= 0).any():
+            failed = True
+            print(f"{name}: predict finds no object, nothing was compared")
         print(f"{name:24}" + "  ".join(f"{kind} {error:.1e}" for kind, error in errors.items()))
     print("failed" if failed else f"{len(frames)} frames, {len(expected)} maps: equal to {tolerance}")
     return 1 if failed else 0
