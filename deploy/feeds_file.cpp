@@ -1,8 +1,9 @@
 #include "internal/feeds_file.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "base/error.h"
 #include "data/batch.h"
@@ -55,56 +56,85 @@ void write_from_file(const configs::Document& document, const OnnxExportOptions&
   feeds.commit();
 }
 
-/// The labels of frames as `bevgrad eval` reads them (evaluation/evaluate_files.h).
+Tensor value(double number) {
+  return scalar(number, {DType::Float64});
+}
+
+Tensor integer(int64_t number) {
+  const Tensor result = zeros({}, {DType::Int64});
+  *result.data<int64_t>() = number;
+  return result;
+}
+
+/// Rows of objects, of which the last column is the class: -1 in those that are not used.
+Tensor objects(std::vector<double> values, int64_t columns) {
+  const auto count = static_cast<int64_t>(values.size()) / columns;
+  check(count <= kMostObjects, "a frame has {} objects, expected up to {}", count, kMostObjects);
+  for (int64_t row = count; row < kMostObjects; ++row) {
+    values.insert(values.end(), static_cast<size_t>(columns - 1), 0);
+    values.push_back(-1);
+  }
+  return from_values(values, {kMostObjects, columns}, {.dtype = DType::Float64});
+}
+
+/// What is labelled of a frame, as `bevgrad eval` reads it (evaluation/evaluate_files.h).
+NamedTensors labels_of(const Sample& sample) {
+  const Labels& labels = sample.labels;
+  NamedTensors rows = {{"sequence", integer(sample.sequence)},
+                       {"timestamp", value(sample.timestamp)},
+                       {"ego_pose", from_values({sample.ego_pose.m.begin(), sample.ego_pose.m.end()}, {4, 4},
+                                                {.dtype = DType::Float64})}};
+  if (labels.lane.defined()) rows.emplace_back("lane", labels.lane);
+  if (labels.road.defined()) rows.emplace_back("road", labels.road);
+  if (labels.visibility.defined()) rows.emplace_back("visibility", labels.visibility);
+  if (labels.has_instances) {
+    std::vector<double> values;
+    for (const Instance& of : labels.instances)
+      values.insert(values.end(), {of.x, of.y, of.w, of.h, of.angle, static_cast<double>(of.class_id)});
+    rows.emplace_back("instances", objects(std::move(values), 6));
+  }
+  if (labels.has_boxes) {
+    std::vector<double> values;
+    const Tensor points = full({kMostObjects}, -1, {DType::Int64});
+    for (size_t i = 0; i < labels.boxes.size(); ++i) {
+      const Box3d& of = labels.boxes[i];
+      values.insert(values.end(),
+                    {of.x, of.y, of.z, of.l, of.w, of.h, of.yaw, of.vx, of.vy, 1.0, static_cast<double>(of.class_id)});
+      if (i < static_cast<size_t>(kMostObjects)) points.data<int64_t>()[i] = of.num_lidar_points;
+    }
+    rows.emplace_back("boxes", objects(std::move(values), 11));
+    rows.emplace_back("box_points", points);
+  }
+  return rows;
+}
+
 class LabelsFile {
  public:
   LabelsFile(const std::string& path, int64_t frames) : writer_(path), frames_(frames) {}
 
   void add(const Sample& sample) {
-    const Labels& labels = sample.labels;
-    add("lane", labels.lane);
-    add("road", labels.road);
-    if (labels.visibility.defined()) add("visibility", labels.visibility);
-    const Tensor sequence = zeros({}, {DType::Int64});
-    *sequence.data<int64_t>() = sample.sequence;
-    add("sequence", sequence);
-    add_values("timestamp", {sample.timestamp}, {});
-    add_values("ego_pose", {sample.ego_pose.m.begin(), sample.ego_pose.m.end()}, {4, 4});
-    std::vector<double> rows;
-    for (const Instance& of : labels.instances)
-      rows.insert(rows.end(), {of.x, of.y, of.w, of.h, of.angle, static_cast<double>(of.class_id)});
-    add_objects("instances", rows, 6);
-    rows.clear();
-    for (const Box3d& of : labels.boxes)
-      rows.insert(rows.end(),
-                  {of.x, of.y, of.z, of.l, of.w, of.h, of.yaw, of.vx, of.vy, 1.0, static_cast<double>(of.class_id)});
-    add_objects("boxes", rows, 11);
+    const NamedTensors rows = labels_of(sample);
+    std::vector<std::string> names;
+    for (const auto& [name, row] : rows) names.push_back(name);
+    const bool first = names_.empty();
+    if (first) names_ = names;
+    if (names != names_)
+      throw UsageError(fmt::format("frame {}: it is labelled with {}, the frames before it with {}", sample.key,
+                                   fmt::join(names, ", "), fmt::join(names_, ", ")));
+    for (const auto& [name, row] : rows) {
+      Shape sizes = row.sizes();
+      sizes.insert(sizes.begin(), frames_);
+      if (first) writer_.create(name, sizes, row.dtype());
+      sizes[0] = 1;
+      writer_.write_rows(name, ops::reshape(ops::contiguous(row, MemoryFormat::Contiguous), sizes));
+    }
   }
   void commit() { writer_.commit(); }
 
  private:
-  void add(const std::string& name, const Tensor& frame) {
-    Shape sizes = frame.sizes();
-    sizes.insert(sizes.begin(), frames_);
-    if (made_.insert(name).second) writer_.create(name, sizes, frame.dtype());
-    sizes[0] = 1;
-    writer_.write_rows(name, ops::reshape(ops::contiguous(frame, MemoryFormat::Contiguous), sizes));
-  }
-  void add_values(const std::string& name, const std::vector<double>& values, const Shape& sizes) {
-    add(name, from_values(values, sizes, {.dtype = DType::Float64}));
-  }
-  // Unused rows have class -1.
-  void add_objects(const std::string& name, std::vector<double> rows, int64_t columns) {
-    check(static_cast<int64_t>(rows.size()) <= kMostObjects * columns, "a frame has more than {} {}", kMostObjects,
-          name);
-    while (static_cast<int64_t>(rows.size()) < kMostObjects * columns)
-      rows.push_back((static_cast<int64_t>(rows.size()) + 1) % columns == 0 ? -1 : 0);
-    add_values(name, rows, {kMostObjects, columns});
-  }
-
   Hdf5Writer writer_;
   int64_t frames_;
-  std::set<std::string> made_;
+  std::vector<std::string> names_;
 };
 
 void write_from_val_sets(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {

@@ -30,6 +30,10 @@ TEST(FeedsFile, LabelsOfValFramesAreReadByTheEvaluation) {
   for (const double valid : given.read("4/history_valid").to_vector()) found += valid;
   EXPECT_GT(found, 0);
 
+  EXPECT_EQ(truth.sizes("instances"), (Shape{5, 500, 6}));
+  EXPECT_EQ(truth.sizes("box_points"), (Shape{5, 500}));
+  EXPECT_EQ(truth.read("box_points").to_vector().back(), -1);
+
   // Who predicts the labels is right.
   const std::string predictions = TinyData::get().path("val_predictions.h5");
   {
