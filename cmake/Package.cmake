@@ -113,7 +113,7 @@ install(FILES "${PROJECT_BINARY_DIR}/package/bevgradConfig.cmake"
 # Debian packages: cmake --build build/release --target package. Configure with BEVGRAD_NATIVE=OFF for other machines.
 if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_GENERATOR DEB)
-  set(CPACK_COMPONENTS_ALL runtime dev)
+  set(CPACK_COMPONENTS_ALL runtime predict dev)
   set(CPACK_DEB_COMPONENT_INSTALL ON)
   set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
   set(CPACK_PACKAGE_CONTACT "the bevgrad developers")
@@ -121,6 +121,8 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_NAME bevgrad)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_PREDICT_PACKAGE_NAME libbevgrad-predict)
+  set(CPACK_DEBIAN_PREDICT_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_DEV_PACKAGE_NAME libbevgrad-dev)
   set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libdnnl-dev, libfmt-dev, libhdf5-dev, libxxhash-dev, libdeflate-dev, liblz4-dev, zlib1g-dev")
   set(CPACK_DEBIAN_DEV_PACKAGE_RECOMMENDS "protobuf-compiler, libprotobuf-dev, nlohmann-json3-dev, liblmdb-dev, \

@@ -89,7 +89,8 @@ function(bevgrad_room room)
   target_include_directories(bevgrad_${room} PRIVATE "${public_folder}" "${folder}")
   bevgrad_see(bevgrad_${room} ${ARG_KNOWS})
   set_target_properties(bevgrad_${room} PROPERTIES BEVGRAD_HEADERS "${exported}")
-  bevgrad_host_options(bevgrad_${room} PRIVATE ${ARG_OPTIONS})
+  # For the shared libraries; what a room defines is never replaced from outside, so that calls within it stay direct.
+  bevgrad_host_options(bevgrad_${room} PRIVATE -fPIC -fno-semantic-interposition ${ARG_OPTIONS})
   target_link_libraries(bevgrad_${room} PRIVATE "$<BUILD_INTERFACE:bevgrad_flags>" PUBLIC bevgrad_usage
     ${ARG_PUBLIC_LIBRARIES} PRIVATE ${ARG_LIBRARIES})
 

@@ -3,11 +3,10 @@
 #include "autograd/autograd.h"
 #include "base/error.h"
 #include "export/stages.h"
-#include "formats/hdf5/tensor_file.h"
-#include "internal/feeds.h"
+#include "internal/calibration.h"
+#include "internal/feeds_file.h"
 #include "tensor/ops.h"
 #include "train/frame_stream.h"
-#include "train/predict_inputs.h"
 
 namespace bevgrad {
 namespace {
@@ -40,20 +39,21 @@ OnnxMap add_encoder(OnnxLayers& layers, const NetworkOptions& options, const Onn
   std::string batch;
   for (size_t g = 0; g < options.groups.size(); ++g) {
     const CameraGroupNetwork& group = options.groups[g];
-    const OnnxMap images{images_of(graph, options, group, normalised), 3, group.height, group.width};
-    if (g == 0) batch = batch_of(graph, images.value, group.num_cameras);
+    const std::string input = images_of(graph, options, group, normalised);
+    if (g == 0) batch = batch_of(graph, input, group.num_cameras);
+    const OnnxMap images{layers.narrow(input), 3, group.height, group.width};
     const std::vector<OnnxMap> taps =
         parts.backbone(layers, options, group, fmt::format("stage1_backbone{}", g), images);
     features.push_back(parts.neck(layers, fmt::format("stage1_neck{}", g), taps));
   }
   std::vector<OnnxMap> maps = {parts.view_transform(layers, options, features)};
-  graph.output(maps.back().value, kBevCamera, sizes_of(maps.back()));
+  graph.output(layers.widen(maps.back().value), kBevCamera, sizes_of(maps.back()));
   if (options.enable_lidar) {
     maps.push_back(export_lidar(layers, options, batch));
-    graph.output(maps.back().value, kBevLidar, sizes_of(maps.back()));
+    graph.output(layers.widen(maps.back().value), kBevLidar, sizes_of(maps.back()));
   }
   OnnxMap fused = export_fuser(layers, maps);
-  graph.output(fused.value, kBevFused, sizes_of(fused));
+  graph.output(layers.widen(fused.value), kBevFused, sizes_of(fused));
   return fused;
 }
 
@@ -67,32 +67,14 @@ void add_decoder(OnnxLayers& layers, const NetworkOptions& options, const OnnxPa
     graph.output(result.weights, kFusionWeights,
                  {std::string("N"), options.temporal.history + 1, fused.height, fused.width});
   }
-  graph.output(temporal.value, kBevTemporal, sizes_of(temporal));
+  graph.output(layers.widen(temporal.value), kBevTemporal, sizes_of(temporal));
   for (const ActiveTask& active : tasks) {
     if (active.module.empty()) continue;  // it learns from the encoder and adds no map
     const OnnxMap& feature = active.uses_history ? temporal : fused;
     const OnnxMaps maps = active.task->export_head(layers, feature);
     if (maps.empty()) throw UsageError(fmt::format("export: {}: the head has no form in ONNX", active.module));
-    for (const auto& [name, map] : maps) graph.output(map.value, name, sizes_of(map));
+    for (const auto& [name, map] : maps) graph.output(layers.widen(map.value), name, sizes_of(map));
   }
-}
-
-void write_feeds(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {
-  const PredictInputs inputs(options.frames, document.proto);
-  FrameStream stream(trained);
-  Hdf5Writer writer(options.feeds);
-  for (int64_t i = 0; i < inputs.size(); ++i) {
-    const NetworkInput input = inputs.input(i);
-    if (!options.normalised_images && input.images.front().dtype() != DType::UInt8)
-      throw UsageError(
-          fmt::format("{}: the images are normalised already; the model that takes them so needs "
-                      "--normalised-images",
-                      options.frames));
-    const History history = inputs.play(i, stream).history;
-    for (const auto& [name, feed] : onnx_feeds(trained.network().options(), input, history, options.normalised_images))
-      writer.write(fmt::format("{}/{}", i, name), ops::contiguous(feed, MemoryFormat::Contiguous));
-  }
-  writer.commit();
 }
 
 std::string with_suffix(const std::string& path, const std::string& suffix) {
@@ -112,11 +94,15 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
   const Network& network = trained.network();
 
   OnnxGraph whole("bevgrad"), decoder("bevgrad_decoder");
-  OnnxLayers layers(whole, network);
+  OnnxForm form{.precision = options.precision, .candidates = options.candidates};
+  if (is_integer(options.precision))
+    form.ranges =
+        calibrate(document, trained, options.calibration_frames, options.precision == OnnxPrecision::Int8Signed);
+  OnnxLayers layers(whole, network, std::move(form));
   OnnxMap fused = add_encoder(layers, network.options(), forms, options.normalised_images);
   if (options.split) {
     layers.switch_to(decoder);
-    fused.value = decoder.input(kBevFused, DType::Float32, sizes_of(fused));
+    fused.value = layers.narrow(decoder.input(kBevFused, DType::Float32, sizes_of(fused)));
   }
   add_decoder(layers, network.options(), forms, trained.tasks(), fused);
   layers.check_all_taken();
@@ -129,6 +115,7 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
   if (!options.feeds.empty()) {
     write_feeds(document, options, trained);
     log.info(fmt::format("wrote {}", options.feeds));
+    if (!options.labels.empty()) log.info(fmt::format("wrote {}", options.labels));
   }
 }
 

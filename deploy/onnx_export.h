@@ -6,6 +6,7 @@
 #include <string>
 
 #include "configs/document.h"
+#include "export/precision.h"
 #include "train/logging/run_log.h"
 #include "train/parts.h"
 
@@ -18,20 +19,23 @@ struct OnnxExportOptions {
   bool split = false;
   /// The images are float32 that is normalised already, instead of uint8 RGB.
   bool normalised_images = false;
-  /// Optional: an input file of `bevgrad predict`, and the file that then holds what the model takes for each of its
-  /// frames.
-  std::string frames = {}, feeds = {};
+  /// Outputs beside the maps: the objects that they hold, before those that overlap are dropped.
+  bool candidates = false;
+  OnnxPrecision precision = OnnxPrecision::Float32;
+  /// Int8: frames of the config's training lists over which activations are measured.
+  int64_t calibration_frames = 32;
+  /// Optional: an input file of `bevgrad predict`, or the first `val_frames` frames of the config's val sets, whose
+  /// labels go to the file `labels` for `bevgrad eval`; and the file that then holds what the model takes for each of
+  /// them.
+  std::string frames = {};
+  int64_t val_frames = 0;
+  std::string labels = {};
+  std::string feeds = {};
 };
 
-/// Inputs (N: samples, one batch size for all; V: pillars of all samples):
-///   images_<group>    uint8 or float32 [N*cameras,3,H,W], sample-major
-///   grid_<group>      float32 [N*cameras,heights*rows,columns,2]: where GridSample reads each point of the BEV grid
-///   weight_<group>    float32 [N*cameras,1,heights*rows,columns]: 1 / cameras that see the point; 0 where this one
-///   does not pillars           float32 [V,max_points,10], zeros in empty slots; pillar_cells int64 [V]: (sample*rows +
-///   row)*columns + column history_features  float32 [N,history,C,Hb,Wb]: bev_fused of earlier frames, any number where
-///   not valid feature_warp_matrix  float64 [N,history,2,3]; history_valid bool [N,history]
-/// Outputs: the maps of the network under their names in `predict`. Batch norms are folded into the convolutions, all
-/// is float32. Throws UsageError naming the stage for a part that has no form in ONNX here.
+/// Writes the model that docs/export.md describes, with its inputs and outputs: the maps of the network under their
+/// names in `predict`. Batch norms are folded into the convolutions. Inputs and outputs are of the same types whatever
+/// the precision. Throws UsageError naming the stage for a part that has no form in ONNX here.
 void export_onnx(const configs::Document& document, const OnnxExportOptions& options, RunLog& log, const Parts& parts);
 
 }  // namespace bevgrad

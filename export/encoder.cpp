@@ -56,7 +56,7 @@ OnnxMap export_view_transfer(OnnxLayers& layers, const NetworkOptions& options, 
     const std::string sampled =
         graph.node("GridSample", {features[g].value, grid},
                    {{"mode", std::string("bilinear")}, {"padding_mode", std::string("border")}, {"align_corners", 0}});
-    const std::string by_sample = layers.reshape(graph.node("Mul", {sampled, weight}),
+    const std::string by_sample = layers.reshape(graph.node("Mul", {sampled, layers.narrow(weight)}),
                                                  {-1, cameras.num_cameras, channels, heights * rows, columns});
     const std::string seen =
         graph.node("ReduceSum", {by_sample, graph.constant(std::vector<int64_t>{1})}, {{"keepdims", 0}});
@@ -94,9 +94,9 @@ OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const st
                                       {{"axis", 0}});
   const std::string canvas = graph.node("Expand", {graph.constant(0.0), size});
   const std::string scattered = graph.node("ScatterND", {canvas, layers.reshape(cells, {-1, 1}), features});
-  OnnxMap x{graph.node("Transpose", {layers.reshape(scattered, {-1, rows, columns, channels})},
-                       {{"perm", std::vector<int64_t>{0, 3, 1, 2}}}),
-            channels, rows, columns};
+  const std::string map = graph.node("Transpose", {layers.reshape(scattered, {-1, rows, columns, channels})},
+                                     {{"perm", std::vector<int64_t>{0, 3, 1, 2}}});
+  OnnxMap x{layers.narrow(map), channels, rows, columns};
 
   std::vector<OnnxMap> blocks;
   for (size_t b = 0; b < lidar.layers.size(); ++b) {

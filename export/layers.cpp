@@ -1,11 +1,25 @@
 #include "export/layers.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
+namespace {
 
-OnnxLayers::OnnxLayers(OnnxGraph& graph, const Network& network) : graph_(&graph), network_(network) {
+constexpr uint8_t kSignedZero = 128;
+constexpr double kLargestSum = 1 << 30;
+
+double step_of(const ActivationRange& range) {
+  return range.limit / (range.is_signed ? 127 : 255);
+}
+
+}  // namespace
+
+OnnxLayers::OnnxLayers(OnnxGraph& graph, const Network& network, OnnxForm form)
+    : graph_(&graph), network_(network), form_(std::move(form)) {
   for (const auto& [name, tensor] : network.state_dict()) tensors_[name] = tensor;
 }
 
@@ -27,6 +41,75 @@ void OnnxLayers::check_all_taken() const {
     const bool counter = name.ends_with(".num_batches_tracked");
     if (!counter && !taken_.contains(name)) refuse(name, "nothing here knows its " + name);
   }
+}
+
+void OnnxLayers::switch_to(OnnxGraph& graph) {
+  graph_ = &graph;
+  rounded_.clear();
+}
+
+std::string OnnxLayers::narrow(const std::string& x) {
+  return form_.precision == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float16) : x;
+}
+
+std::string OnnxLayers::widen(const std::string& x) {
+  return form_.precision == OnnxPrecision::Float16 ? graph_->cast(x, DType::Float32) : x;
+}
+
+std::string OnnxLayers::weight(const Tensor& value, const std::string& layer) {
+  switch (form_.precision) {
+    case OnnxPrecision::Float16: {
+      const Tensor half = ops::to(value, DType::Float16);
+      if (!ops::all_finite(ops::to(half, DType::Float32)))
+        throw UsageError(fmt::format("export: {}: its weights do not fit float16", layer));
+      return graph_->constant(half);
+    }
+    case OnnxPrecision::BFloat16:
+      return graph_->cast(graph_->constant(ops::to(value, DType::BFloat16)), DType::Float32);
+    default:
+      return graph_->constant(ops::to(value, DType::Float32));
+  }
+}
+
+const OnnxLayers::Rounded& OnnxLayers::rounded(const std::string& x, const ActivationRange& range) {
+  if (const auto found = rounded_.find(x); found != rounded_.end()) return found->second;
+  const Tensor zero = zeros({}, {form_.precision == OnnxPrecision::Int8Signed ? DType::Int8 : DType::UInt8});
+  if (zero.dtype() == DType::UInt8 && range.is_signed) *zero.data<uint8_t>() = kSignedZero;
+  const std::string step = graph_->constant(step_of(range)), zero_point = graph_->constant(zero);
+  const std::string bytes = graph_->node("QuantizeLinear", {x, step, zero_point});
+  const std::string result = graph_->node("DequantizeLinear", {bytes, step, zero_point});
+  rounded_[result] = {result, step_of(range)};
+  return rounded_[x] = rounded_[result];
+}
+
+const std::string& OnnxLayers::rounded_if_known(const std::string& x) const {
+  const auto found = rounded_.find(x);
+  return found == rounded_.end() ? x : found->second.value;
+}
+
+std::vector<std::string> OnnxLayers::integer_constants(const Tensor& weight, const Tensor& bias, double input_step) {
+  const int64_t outputs = weight.size(0), each = weight.numel() / outputs;
+  const Tensor integers = empty(weight.sizes(), {DType::Int8}), sums = empty({outputs}, {DType::Int32});
+  const Tensor steps = empty({outputs}, {DType::Float32}), sum_steps = empty({outputs}, {DType::Float32});
+  const auto* from = weight.data<const double>();
+  auto* to = integers.data<int8_t>();
+  for (int64_t o = 0; o < outputs; ++o, from += each, to += each) {
+    double largest = 0;
+    for (int64_t i = 0; i < each; ++i) largest = std::max(largest, std::abs(from[i]));
+    // A channel whose weights are next to nothing beside its bias: steps in which the bias fits 32 bits.
+    const double summand = bias.data<const double>()[o];
+    const double finest = std::max(largest / 127, std::abs(summand) / (kLargestSum * input_step));
+    const double step = finest > 0 ? finest : 1;
+    for (int64_t i = 0; i < each; ++i) to[i] = static_cast<int8_t>(std::lround(from[i] / step));
+    steps.data<float>()[o] = static_cast<float>(step);
+    sum_steps.data<float>()[o] = static_cast<float>(step * input_step);
+    sums.data<int32_t>()[o] = static_cast<int32_t>(std::lround(summand / (step * input_step)));
+  }
+  const std::vector<OnnxAttribute> first_axis = {{"axis", 0}};
+  const std::string zeros_of_weights = graph_->constant(zeros({outputs}, {DType::Int8}));
+  return {graph_->node("DequantizeLinear", {graph_->constant(integers), graph_->constant(steps), zeros_of_weights},
+                       first_axis),
+          graph_->node("DequantizeLinear", {graph_->constant(sums), graph_->constant(sum_steps)}, first_axis)};
 }
 
 std::string OnnxLayers::reshape(const std::string& x, const std::vector<int64_t>& sizes) {
@@ -54,14 +137,26 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
     weight = ops::mul(weight, ops::reshape(folded.scale, factors));
     bias = ops::add(ops::mul(bias, folded.scale), folded.shift);
   }
-  std::string y = graph_->node(
-      form.transposed ? "ConvTranspose" : "Conv",
-      {x.value, graph_->constant(ops::to(weight, DType::Float32)), graph_->constant(ops::to(bias, DType::Float32))},
-      {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
-       {"strides", std::vector<int64_t>{form.stride, form.stride}},
-       {"pads", std::vector<int64_t>(4, form.padding)}});
-  if (!form.residual.empty()) y = add(y, form.residual);
+  const auto known = form_.ranges.find(name);
+  const bool integers = is_integer(form_.precision) && !form.transposed && known != form_.ranges.end();
+  std::vector<std::string> inputs;
+  if (integers) {
+    const Rounded& input = rounded(x.value, known->second.input);
+    inputs = integer_constants(ops::contiguous(weight, MemoryFormat::Contiguous), bias, input.step);
+    inputs.insert(inputs.begin(), input.value);
+  } else {
+    inputs = {x.value, this->weight(weight, name), this->weight(bias, name)};
+  }
+  std::string y = graph_->node(form.transposed ? "ConvTranspose" : "Conv", inputs,
+                               {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
+                                {"strides", std::vector<int64_t>{form.stride, form.stride}},
+                                {"pads", std::vector<int64_t>(4, form.padding)}});
+  if (!form.residual.empty()) {
+    if (integers) y = rounded(y, known->second.before_sum).value;
+    y = add(y, rounded_if_known(form.residual));
+  }
   if (form.relu) y = relu(y);
+  if (integers && !form.logits) y = rounded(y, known->second.output).value;
   const auto size = [&](int64_t n) {
     return form.transposed ? (n - 1) * form.stride - 2 * form.padding + kernel
                            : (n + 2 * form.padding - kernel) / form.stride + 1;

@@ -8,6 +8,7 @@
 #include "autograd/functions/batch_norm.h"
 #include "export/onnx_graph.h"
 #include "export/onnx_map.h"
+#include "export/precision.h"
 #include "models/network.h"
 
 namespace bevgrad {
@@ -20,15 +21,23 @@ struct ConvForm {
   double eps = 1e-5;      ///< of the norm
   bool relu = true;
   std::string residual = {};  ///< added before the activation
+  bool logits = false;        ///< a map of a head: not rounded to 8 bits
+};
+
+struct OnnxForm {
+  OnnxPrecision precision = OnnxPrecision::Float32;
+  ActivationRanges ranges = {};  ///< for integers; a convolution that is not in it stays float32
+  bool candidates = false;       ///< heads also give what their maps say of objects, decoded
 };
 
 class OnnxLayers {
  public:
-  OnnxLayers(OnnxGraph& graph, const Network& network);
+  OnnxLayers(OnnxGraph& graph, const Network& network, OnnxForm form = {});
 
+  bool wants_candidates() const { return form_.candidates; }
   OnnxGraph& graph() { return *graph_; }
   /// Nodes go to another graph from now on.
-  void switch_to(OnnxGraph& graph) { graph_ = &graph; }
+  void switch_to(OnnxGraph& graph);
   /// A parameter or buffer as it is. Throws UsageError naming the stage where there is none.
   Tensor tensor(const std::string& name);
   bool has(const std::string& name) const { return tensors_.contains(name); }
@@ -41,6 +50,12 @@ class OnnxLayers {
   /// Enlarged by two; `mode` "nearest" or "linear".
   OnnxMap enlarge(const OnnxMap& x, const std::string& mode);
 
+  /// Between float32 and what feature maps are of (OnnxMap::value).
+  std::string narrow(const std::string& x);
+  std::string widen(const std::string& x);
+  /// A constant that meets feature maps. Throws UsageError naming the layer for one that 16 bits do not hold.
+  std::string weight(const Tensor& value, const std::string& layer);
+
   std::string add(const std::string& a, const std::string& b) { return graph_->node("Add", {a, b}); }
   std::string relu(const std::string& x) { return graph_->node("Relu", {x}); }
   /// Sizes as Reshape takes them: -1 is inferred.
@@ -51,9 +66,22 @@ class OnnxLayers {
 
  private:
   [[noreturn]] void refuse(const std::string& name, const std::string& why) const;
+  struct Rounded {
+    std::string value;
+    double step = 0;
+  };
+
+  /// The value that 8 bits stand for: the same one, with the first range, for all who ask.
+  const Rounded& rounded(const std::string& x, const ActivationRange& range);
+  /// That value where somebody has asked for it, else x.
+  const std::string& rounded_if_known(const std::string& x) const;
+  /// Weight and bias as integers, per output channel; float64 in.
+  std::vector<std::string> integer_constants(const Tensor& weight, const Tensor& bias, double input_step);
 
   OnnxGraph* graph_;
   const Network& network_;
+  OnnxForm form_;
+  std::map<std::string, Rounded> rounded_;  // values of this graph; those that are rounded stand for themselves
   std::map<std::string, Tensor> tensors_;
   std::set<std::string> taken_;
 };

@@ -26,10 +26,18 @@ int type_of(DType dtype) {
   switch (dtype) {
     case DType::Float32:
       return onnx::TensorProto::FLOAT;
+    case DType::Float16:
+      return onnx::TensorProto::FLOAT16;
+    case DType::BFloat16:
+      return onnx::TensorProto::BFLOAT16;
     case DType::Float64:
       return onnx::TensorProto::DOUBLE;
     case DType::Int64:
       return onnx::TensorProto::INT64;
+    case DType::Int32:
+      return onnx::TensorProto::INT32;
+    case DType::Int8:
+      return onnx::TensorProto::INT8;
     case DType::UInt8:
       return onnx::TensorProto::UINT8;
     case DType::Bool:
@@ -145,15 +153,24 @@ std::string OnnxGraph::constant(double value) {
   return constant(full({}, value));
 }
 
+std::string OnnxGraph::cast(const std::string& value, DType dtype) {
+  return node("Cast", {value}, {{"to", int64_t{type_of(dtype)}}});
+}
+
 std::string OnnxGraph::node(const std::string& op, const std::vector<std::string>& inputs,
                             const std::vector<OnnxAttribute>& attributes) {
+  return nodes(op, inputs, attributes, 1).front();
+}
+
+std::vector<std::string> OnnxGraph::nodes(const std::string& op, const std::vector<std::string>& inputs,
+                                          const std::vector<OnnxAttribute>& attributes, size_t outputs) {
   auto& node = *impl_->graph().add_node();
   node.set_op_type(op);
   node.set_name(fmt::format("{}_{}", op, impl_->nodes++));
   for (const std::string& input : inputs) node.add_input(input);
-  node.add_output(node.name() + "_out");
+  for (size_t i = 0; i < outputs; ++i) node.add_output(node.name() + (i == 0 ? "_out" : fmt::format("_out{}", i)));
   for (const OnnxAttribute& attribute : attributes) set(*node.add_attribute(), attribute);
-  return node.output(0);
+  return {node.output().begin(), node.output().end()};
 }
 
 void OnnxGraph::save(const std::string& path) {

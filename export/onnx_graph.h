@@ -36,11 +36,16 @@ class OnnxGraph {
 
   std::string constant(const Tensor& value);
   std::string constant(const std::vector<int64_t>& values);
+  std::string cast(const std::string& value, DType dtype);
   /// A float32 number, of no dimension.
   std::string constant(double value);
 
   std::string node(const std::string& op, const std::vector<std::string>& inputs,
                    const std::vector<OnnxAttribute>& attributes = {});
+
+  /// A node of several outputs.
+  std::vector<std::string> nodes(const std::string& op, const std::vector<std::string>& inputs,
+                                 const std::vector<OnnxAttribute>& attributes, size_t outputs);
 
   /// Checks the model by ONNX's own rules, then writes it whole or not at all; constants of over 2 GB go to a file of
   /// their own beside it, "<path>.data". Throws Error naming the file.

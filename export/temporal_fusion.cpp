@@ -44,7 +44,7 @@ class Warp {
     const std::string known = graph_.node(
         "Where", {valid, layers_.reshape(features, {-1, current.channels, rows, columns}), graph_.constant(0.0)});
     const std::string mode = options_.temporal.bilinear ? "bilinear" : "nearest";
-    return {graph_.node("GridSample", {known, sampling},
+    return {graph_.node("GridSample", {layers_.narrow(known), sampling},
                         {{"mode", mode}, {"padding_mode", std::string("zeros")}, {"align_corners", 0}}),
             mask};
   }
@@ -100,15 +100,15 @@ OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& o
   // The score's convolution on a concatenation is a sum of two, of which the current frame's is the same for every k.
   const Tensor weight = layers.tensor(stage + ".score.weight");
   const auto half = [&](int64_t begin) {
-    return graph.constant(ops::contiguous(ops::narrow(weight, 1, begin, channels)));
+    return layers.weight(ops::contiguous(ops::narrow(weight, 1, begin, channels)), stage + ".score");
   };
-  const std::string of_current =
-      graph.node("Conv", {current.value, half(0), graph.constant(layers.tensor(stage + ".score.bias"))});
+  const std::string of_current = graph.node(
+      "Conv", {current.value, half(0), layers.weight(layers.tensor(stage + ".score.bias"), stage + ".score")});
   const std::string of_frames =
       layers.reshape(graph.node("Conv", {warped.features, half(channels)}), {-1, history, rows, columns});
   const std::string all_frames =
       graph.node("Concat", {graph.node("Conv", {current.value, half(channels)}), of_frames}, {{"axis", 1}});
-  const std::string scores = layers.add(all_frames, of_current);
+  const std::string scores = layers.widen(layers.add(all_frames, of_current));
 
   // The softmax over the frames that saw the cell; the current one always did. A masked score becomes one whose
   // exponential is 0.
@@ -124,14 +124,20 @@ OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& o
   const std::string frames = layers.reshape(warped.features, {-1, history, channels, rows, columns});
   const std::string five = layers.reshape(current.value, {-1, 1, channels, rows, columns});
   const std::string every = graph.node("Concat", {five, frames}, {{"axis", 1}});
-  const std::string shares = layers.reshape(result.weights, {-1, history + 1, 1, rows, columns});
+  const std::string shares = layers.reshape(layers.narrow(result.weights), {-1, history + 1, 1, rows, columns});
   const std::string mixed = graph.node(
       "ReduceSum", {graph.node("Mul", {every, shares}), graph.constant(std::vector<int64_t>{1})}, {{"keepdims", 0}});
-  const OnnxMap first = layers.conv({mixed, channels, rows, columns}, stage + ".fusion_conv.0", {.padding = 1});
+  OnnxMap input{mixed, channels, rows, columns};
+  if (options.temporal.overlap) {
+    const std::string share = graph.node("ReduceMean", {sees}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", 1}});
+    input.value = graph.node("Concat", {mixed, layers.narrow(share)}, {{"axis", 1}});
+    ++input.channels;
+  }
+  const OnnxMap first = layers.conv(input, stage + ".fusion_conv.0", {.padding = 1});
   const OnnxMap second = layers.conv(first, stage + ".fusion_conv.2", {.padding = 1});
   const Tensor gamma = ops::reshape(ops::contiguous(layers.tensor(stage + ".gamma")), {channels, 1, 1});
   result.fused = current;
-  result.fused.value = layers.add(current.value, graph.node("Mul", {second.value, graph.constant(gamma)}));
+  result.fused.value = layers.add(current.value, graph.node("Mul", {second.value, layers.weight(gamma, stage)}));
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include "autograd/checkpoint.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "nn/conv_observer.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -60,8 +61,35 @@ const FoldedNorm& BatchNorm::folded(const Tensor& conv_bias) {
   return folded_;
 }
 
+namespace {
+
+Tensor convolved(const Conv2d& conv, const Tensor& x) {
+  return conv.forward_unobserved(x);
+}
+Tensor convolved(const ConvTranspose2d& conv, const Tensor& x) {
+  return conv.forward(x);
+}
+
+// Step by step, for an observer.
+template <class Conv>
+Tensor observed_conv_bn_relu(const Conv& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
+  using Place = ConvObserver::Place;
+  ConvObserver::see(conv, Place::Input, x);
+  Tensor y = bn.forward(convolved(conv, x));
+  if (fusion.residual.defined()) {
+    ConvObserver::see(conv, Place::BeforeSum, y);
+    y = add(y, to(fusion.residual, y.dtype()));
+  }
+  if (fusion.relu) y = relu(y);
+  ConvObserver::see(conv, Place::Output, y);
+  return y;
+}
+
+}  // namespace
+
 Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   check(!conv.spec().relu, "conv_bn_relu: the convolution must not have an activation of its own");
+  if (ConvObserver::is_watching()) return observed_conv_bn_relu(conv, bn, x, fusion);
   const bool recorded = will_record({x, conv.weight, conv.bias, bn.weight, bn.bias, fusion.residual});
   if (bn.uses_batch_statistics() || recorded || conv.has_hooks() || bn.has_hooks())
     return bn.forward(conv.forward(x), fusion);
@@ -71,6 +99,7 @@ Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const No
 }
 
 Tensor conv_bn_relu(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
+  if (ConvObserver::is_watching()) return observed_conv_bn_relu(conv, bn, x, fusion);
   return bn.forward(conv.forward(x), fusion);
 }
 

@@ -1,6 +1,7 @@
 #include "nn/conv.h"
 
 #include "autograd/functions/pointwise.h"
+#include "nn/conv_observer.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -23,6 +24,13 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
 }
 
 Tensor Conv2d::forward(const Tensor& x) const {
+  ConvObserver::see(*this, ConvObserver::Place::Input, x);
+  const Tensor y = forward_unobserved(x);
+  ConvObserver::see(*this, ConvObserver::Place::Output, y);
+  return y;
+}
+
+Tensor Conv2d::forward_unobserved(const Tensor& x) const {
   const bool apart = spec_.relu && has_hooks();
   Conv2dOptions options = spec_.options();
   options.relu = spec_.relu && !apart;

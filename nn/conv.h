@@ -40,6 +40,8 @@ class Conv2d : public Module {
   Tensor forward(const Tensor& x) const;
   void draw_parameters(Generator& generator) override { init::kaiming_uniform(weight, bias, generator); }
   const ConvSpec& spec() const { return spec_; }
+  /// forward(), of which a ConvObserver does not know: whoever calls it shows it the step that this is a part of.
+  Tensor forward_unobserved(const Tensor& x) const;
 
  private:
   ConvSpec spec_;

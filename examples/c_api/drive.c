@@ -1,5 +1,5 @@
 /* drive CONFIG CKPT: opens a trained network and prints the pictures that its frames need. */
-#include <bevgrad/deploy/c_api/bevgrad_predict.h>
+#include <bevgrad_predict.h>
 #include <stdio.h>
 
 int main(int argc, char** argv) {

@@ -60,7 +60,7 @@ class DynamicBoxes final : public Task {
   }
 
   OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
-    return export_dynamic_head(layers, feature);
+    return export_dynamic_head(layers, feature, coding_);
   }
 
   void add_predictions(EvaluationFrame& frame, const NetworkOutput& output, int64_t n) const override {

@@ -64,7 +64,7 @@ class StaticMap final : public Task {
   }
 
   OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
-    return export_static_head(layers, feature);
+    return export_static_head(layers, feature, coding_);
   }
 
   void add_predictions(EvaluationFrame& frame, const NetworkOutput& output, int64_t n) const override {

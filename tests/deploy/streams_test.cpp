@@ -14,6 +14,7 @@
 
 #include "data/dataset.h"
 #include "data/lone_record.h"
+#include "data/record.pb.h"
 #include "deploy/latencies.h"
 #include "deploy/random_checkpoint.h"
 #include "internal/frame_service.h"
@@ -241,13 +242,14 @@ TEST(Streams, AStreamThatBreaksOffOrIsNoneEndsInOneLine) {
   EXPECT_EQ(piped("").status, 0);
 }
 
+void put(const TemporaryFolder& folder, const std::string& name, const std::string& content = "") {
+  std::ofstream(folder / (name + ".part")) << content;
+  std::filesystem::rename(folder / (name + ".part"), folder / name);
+}
+
 TEST(Streams, AFolderIsReadWhileItGrows) {
   const TemporaryFolder folder, results;
-  const auto put = [&](const std::string& name, const std::string& content) {
-    std::ofstream(folder / (name + ".part")) << content;
-    std::filesystem::rename(folder / (name + ".part"), folder / name);
-  };
-  put("0001.record", drive()[0]);
+  put(folder, "0001.record", drive()[0]);
   std::ofstream(folder / "0000.record.part") << "unfinished";
   int status = -1;
   std::thread server([&] {
@@ -255,9 +257,9 @@ TEST(Streams, AFolderIsReadWhileItGrows) {
     status = std::system(("timeout 120 " + command(folder.path()) + redirections).c_str());
   });
   while (text_of(results / "out").empty() && status == -1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  put("0002.record", "bad");
-  put("0003.record", drive()[1]);
-  put("end", "");
+  put(folder, "0002.record", "bad");
+  put(folder, "0003.record", drive()[1]);
+  put(folder, "end");
   server.join();
   const Outcome outcome = outcome_of(results, status);
   EXPECT_EQ(outcome.status, 0) << outcome.errors;
@@ -266,6 +268,37 @@ TEST(Streams, AFolderIsReadWhileItGrows) {
   EXPECT_EQ(told(outcome.lines[0]), expected[0]);
   EXPECT_THAT(outcome.lines[1], HasSubstr("0002.record"));
   EXPECT_EQ(told(outcome.lines[2]), expected[1]);
+}
+
+int64_t resident_kilobytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmRSS:")) return std::stoll(line.substr(6));
+  return 0;
+}
+
+TEST(Streams, AServerThatRunsForLongDoesNotGrow) {
+  FrameService served = service();
+  ServedStream stream(served.trained(), 0);
+  // Each frame is later than the one before: the history of one drive goes on.
+  records::Sample record;
+  ASSERT_TRUE(record.ParseFromString(drive()[0]));
+  const double begin = record.timestamp();
+  const auto play = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      record.set_timestamp(begin + 0.1 * i);
+      const std::string line = served.answer(stream, bytes(record.SerializeAsString()));
+      ASSERT_EQ(line.find("\"error\""), std::string::npos) << line;
+      // Connections come and go beside it, with a frame or with what is none.
+      ServedStream other(served.trained(), i);
+      served.answer(other, i % 2 == 0 ? bytes(drive()[1]) : bytes("no record"));
+    }
+  };
+  play(0, 100);
+  const int64_t before = resident_kilobytes();
+  play(100, 400);
+  // What 300 frames' features alone would take is 3.5 MB and more.
+  EXPECT_LT(resident_kilobytes() - before, 2048);
 }
 
 class Client {

@@ -25,6 +25,7 @@ configure_and_build() {
 }
 
 say "installing"
+"$cmake" --build "$build" --target bevgrad_predict >/dev/null
 "$cmake" --install "$build" --prefix "$work/prefix" >/dev/null
 grep -rlE "__AVX|__SSE|vector_size" "$work/prefix/include" && die "a header differs with the processor's flags"
 grep -rnE -- "-march|-Werror|$build|$source" "$work/prefix/lib"*/cmake "$work/prefix/lib/"*/cmake 2>/dev/null &&
@@ -36,9 +37,15 @@ configure_and_build "$source/examples/core" "$work/core" -DCMAKE_DISABLE_FIND_PA
 "$work/core/digits"
 "$work/core/language_model" "$source/docs/architecture.md"
 
-say "a program in C"
-configure_and_build "$source/examples/c_api" "$work/c_api"
+say "a program in C, on the shared library alone"
+configure_and_build "$source/examples/c_api" "$work/c_api" -DCMAKE_DISABLE_FIND_PACKAGE_OpenMP=ON
 expect_error 'config "nowhere" is neither a file nor a shipped config' "$work/c_api/drive" nowhere weights.ckpt
+library=$(find "$work/prefix" -name libbevgrad_predict.so)
+nm -D --defined-only "$library" | grep -v " bevgrad_predict_" && die "the library shows names that are not of its API"
+export PKG_CONFIG_PATH="$(dirname "$library")/pkgconfig"
+"${CC:-cc}" -std=c99 -pedantic -Wall -Wextra -Werror "$source/examples/c_api/drive.c" -o "$work/by_pkg_config" \
+  $(pkg-config --cflags --libs bevgrad_predict) -Wl,-rpath,"$(dirname "$library")"
+expect_error 'config "nowhere" is neither a file nor a shipped config' "$work/by_pkg_config" nowhere weights.ckpt
 
 say "a program with parts of its own"
 configure_and_build "$source/examples/outside" "$work/outside"

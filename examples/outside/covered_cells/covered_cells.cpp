@@ -30,7 +30,7 @@ class CoveredCells final : public Task {
   OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
     const std::string hidden = "bev_covered_head.hidden", out = "bev_covered_head.out";
     const OnnxMap x = layers.conv(feature, hidden + ".conv", {.padding = 1, .norm = hidden + ".bn"});
-    return {{kCoveredLogits, layers.conv(x, out, {.relu = false})}};
+    return {{kCoveredLogits, layers.conv(x, out, {.relu = false, .logits = true})}};
   }
   NamedTensors decode(const NetworkOutput& output) const override {
     return {{"covered", ops::sigmoid(output.at(kCoveredLogits))}};
