@@ -28,10 +28,10 @@ Words program(const std::string& work_dir, int interval, bool resumes) {
   return words;
 }
 
-/// The steps that went on with one set of machines.
+/// The steps that one set of machines made.
 struct Round {
   int ranks = 0;
-  int from = 0, last_logged = 0;
+  int from = 0, last_logged = -1;
 };
 
 std::vector<Round> rounds_in(const std::string& work_dir) {
@@ -47,9 +47,12 @@ std::vector<Round> rounds_in(const std::string& work_dir) {
       rounds.push_back({std::atoi(line.c_str() + comma + 2)});
     }
     if (rounds.empty()) continue;
-    if (line.find("resumed from") != std::string::npos) rounds.back().from = number_behind(" at step ");
-    rounds.back().last_logged = std::max({rounds.back().last_logged, rounds.back().from, number_behind(" train ")});
+    if (line.find("resumed from") != std::string::npos)
+      rounds.back().from = rounds.back().last_logged = number_behind(" at step ");
+    rounds.back().last_logged = std::max(rounds.back().last_logged, number_behind(" train "));
   }
+  // Some were over before they began.
+  std::erase_if(rounds, [](const Round& round) { return round.last_logged < 0; });
   return rounds;
 }
 
@@ -90,6 +93,8 @@ class KillCampaignOfMachines : public ::testing::Test {
     if (others.empty() || (others.size() < 2 && draw_index(2) == 0)) {
       ++events_["a machine joins"];
       others.push_back(another());
+      // Until then it would take the place of a first one that is gone.
+      others.back()->wait_for("bevgrad launch: machine ");
       return;
     }
     const Running& one = *others[draw_index(others.size())];
