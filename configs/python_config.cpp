@@ -89,7 +89,8 @@ class Layer {
       return take_table(path, value, "train.freeze_module_schedules", "module", "steps");
     if (name == "group_lr_scale") return take_table(path, value, "train.group_lr_scale", "prefix", "scale");
     if (value.kind == LiteralKind::Dict) {
-      for (const auto& [member, inner] : value.members) take(path + "." + member, member, inner);
+      for (const auto& [member, inner] : value.members)
+        take(path + "." + member, name_in_phase(name, member, inner), inner);
       return;
     }
     const Slot* slot = find(path, name);
@@ -109,6 +110,13 @@ class Layer {
   }
 
  private:
+  /// LeapAI's milestones and learning rates are dicts with a member a phase: {"train": ..., "finetune": ...}.
+  static std::string name_in_phase(const std::string& dict, const std::string& member, const PythonValue& value) {
+    if ((dict != "milestones" && dict != "lr") || value.kind == LiteralKind::Dict) return member;
+    if (member != "train" && member != "finetune") return member;
+    return dict == "lr" && member == "train" ? "base_lr" : member + "_" + dict;
+  }
+
   /// The field of this name whose messages' names the path has most of; null, and said, where there is none or several.
   const Slot* find(const std::string& path, const std::string& name) {
     std::set<std::string> words;
@@ -116,7 +124,7 @@ class Layer {
     std::replace(parts.begin(), parts.end(), '.', '_');
     for (const std::string& word : words_of(parts)) words.insert(word);
     const Slot* best = nullptr;
-    size_t most = 0;
+    std::pair<size_t, std::ptrdiff_t> most;  // words in common; of as many, the field that lies least deep
     std::vector<std::string> candidates;
     for (const Slot& slot : slots_) {
       const std::string& leaf = slot.field->name();
@@ -131,8 +139,9 @@ class Layer {
       const auto shared = 1 + static_cast<size_t>(std::count_if(own.begin(), own.end(), [&](const std::string& word) {
                             return words.contains(word);
                           }));
-      if (shared == most) best = nullptr;
-      if (shared > most) best = &slot, most = shared;
+      const std::pair rank(shared, -std::count(slot.path.begin(), slot.path.end(), '.'));
+      if (rank == most) best = nullptr;
+      if (rank > most) best = &slot, most = rank;
     }
     if (candidates.empty()) unknown_.push_back(path);
     if (!candidates.empty() && !best)
@@ -141,6 +150,7 @@ class Layer {
   }
 
   void set(const std::string& path, const PythonValue& value, const Slot& slot) {
+    const Document before = document_;
     try {
       const std::string text = text_of(value, *slot.field);
       set_field(document_, fmt::format("{}={}", slot.path, text));
@@ -148,6 +158,7 @@ class Layer {
       taken_.push_back(path == slot.path ? fmt::format("{}={}", path, text)
                                          : fmt::format("{} as {}={}", path, slot.path, text));
     } catch (const UsageError& error) {
+      document_ = before;  // a list may have been emptied for its new items
       refused_.push_back(fmt::format("{} (line {}): {}", path, value.line, error.what()));
     }
   }
@@ -169,9 +180,11 @@ class Layer {
         refused_.push_back(fmt::format("{}.{} (line {}): expected a number", path, name, entry.line));
         continue;
       }
-      set_field(document_, fmt::format("{}[{}]={{ {}: {} {}: {} }}", field, index++, key, quoted(name), number,
+      const std::string item = fmt::format("{}[{}]", field, index++);
+      set_field(document_, fmt::format("{}={{ {}: {} {}: {} }}", item, key, quoted(name), number,
                                        entry.kind == LiteralKind::Float ? fmt::format("{}", entry.number)
                                                                         : fmt::format("{:.0f}", entry.number)));
+      document_.origins[item] = {source_, entry.line};
     }
     taken_.push_back(fmt::format("{} as {} ({} entries)", path, field, index));
   }

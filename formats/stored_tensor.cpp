@@ -145,6 +145,7 @@ int64_t extent(const StoredTensor& tensor) {
 }
 
 Shape contiguous_strides(const Shape& sizes, const std::string& where) {
+  check(sizes.size() <= kMaximumRank, "{}: {} dimensions, at most {} are known", where, sizes.size(), kMaximumRank);
   Shape strides(sizes.size());
   int64_t step = 1;
   for (size_t d = sizes.size(); d-- > 0;) {

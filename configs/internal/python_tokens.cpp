@@ -31,7 +31,9 @@ bool is_compound(const std::string& word) {
 
 class Scanner {
  public:
-  Scanner(const std::string& text, const std::string& source) : text_(text), source_(source) {}
+  Scanner(const std::string& text, const std::string& source) : text_(text), source_(source) {
+    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // some editors' mark of UTF-8
+  }
 
   std::vector<PythonStatement> run() {
     std::vector<PythonStatement> statements;

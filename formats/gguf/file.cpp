@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "formats/stored_tensor.h"
 #include "gguf/internal/blocks.h"
+#include "internal/owned_ranges.h"
 
 namespace bevgrad {
 
@@ -188,6 +189,7 @@ class GgufReader {
     for (Described& tensor : tensors) {
       if (tensor.dtype) add_tensor(std::move(tensor), data);
     }
+    ranges_.check_apart(source_->name());
     for (const auto& [format, count] : decoded_) {
       document_->left_out.push_back(
           fmt::format("the codes of {} tensors of {}: their values are float32", count, format));
@@ -212,6 +214,7 @@ class GgufReader {
         __builtin_mul_overflow(items, item, &bytes) || __builtin_add_overflow(data, described.offset, &data);
     check(!overflow, "{}: its sizes overflow", where);
     tensor.storage = range_storage(where, source_, data, bytes);
+    ranges_.add(data, bytes, described.name);
     if (blocks != nullptr) tensor.storage = decoded_storage(tensor.storage, *blocks);
     validate(tensor, where);
     document_->insert(document_->root, described.name, document_->make_tensor(std::move(tensor)));
@@ -221,6 +224,7 @@ class GgufReader {
   ByteCursor cursor_;
   std::shared_ptr<Document> document_;
   std::map<std::string_view, size_t> decoded_;  // quantized tensors by format
+  OwnedRanges ranges_;
   uint64_t alignment_ = kDefaultAlignment;
   uint64_t counted_ = 0;
 };

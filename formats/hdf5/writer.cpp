@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/atomic_file.h"
+#include "base/direct_file.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/hdf5/tensor_file.h"
@@ -15,12 +16,17 @@ namespace bevgrad {
 
 namespace {
 
+/// Datasets from this size on begin at a page's boundary of the file and are written past the library.
+constexpr uint64_t kLargeBytes = 1 << 20;
+constexpr hsize_t kPageBytes = 4096;
+
 struct Growing {
   Hdf5Id dataset;
   StoredDType dtype = StoredDType::Float32;
   std::vector<hsize_t> counts;
   uint64_t written = 0;  // elements
   uint64_t total = 0;
+  haddr_t place = HADDR_UNDEF;  // in the file, of a large one
   Checksum checksum;
 };
 
@@ -31,6 +37,7 @@ struct Plans {
     H5Pset_link_creation_order(group, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_fill_time(dataset, H5D_FILL_TIME_NEVER);
     H5Pset_obj_track_times(dataset, false);
+    H5Pset_alloc_time(dataset, H5D_ALLOC_TIME_EARLY);
   }
 
   hid_t type_of(StoredDType dtype) {
@@ -56,11 +63,13 @@ struct Hdf5Writer::Impl {
     // Metadata with checksums of its own, and no copy of the file in memory.
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    H5Pset_alignment(access, kLargeBytes, kPageBytes);
     const Hdf5Id creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     file = Hdf5Id(H5Fcreate(target.temporary().c_str(), H5F_ACC_EXCL, creation, access), H5Fclose);
     check(file.valid(), "{}: cannot write (no such folder, or no right to)", path);
     plans.emplace();
+    direct.emplace(target.temporary());
   }
   ~Impl() {
     const auto lock = lock_hdf5();
@@ -111,25 +120,15 @@ struct Hdf5Writer::Impl {
     out.total = static_cast<uint64_t>(numel(sizes));
     for (const int64_t size : sizes) out.counts.push_back(static_cast<hsize_t>(size));
     out.dataset = make_dataset(name, plans->type_of(dtype), out.counts);
+    if (out.total * item_size(dtype) >= kLargeBytes) out.place = H5Dget_offset(out.dataset);
     if (needs_dtype_attribute(dtype)) add_text(out.dataset, name, "dtype", bevgrad::name(dtype));
     return out;
   }
 
   void extend(Growing& to, std::string_view name, std::span<const std::byte> bytes) {
-    const hid_t type = plans->type_of(to.dtype);
     const uint64_t count = bytes.size() / item_size(to.dtype);
-    const bool whole = to.written == 0 && count == to.total;
-    bool written = !whole || H5Dwrite(to.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0;
-    const std::byte* from = bytes.data();
-    for (const Hdf5Box& box : boxes_of(to.counts, whole ? to.total : to.written, to.written + count)) {
-      const Hdf5Id space(H5Dget_space(to.dataset), H5Sclose);
-      H5Sselect_hyperslab(space, H5S_SELECT_SET, box.offsets.data(), nullptr, box.counts.data(), nullptr);
-      const Hdf5Id memory(H5Screate_simple(static_cast<int>(box.counts.size()), box.counts.data(), nullptr), H5Sclose);
-      written = written && H5Dwrite(to.dataset, type, memory, space, H5P_DEFAULT, from) >= 0;
-      uint64_t step = item_size(to.dtype);
-      for (const hsize_t size : box.counts) step *= size;
-      from += step;
-    }
+    const bool written = to.place != HADDR_UNDEF ? direct->write(to.place + to.written * item_size(to.dtype), bytes)
+                                                 : write_by_library(to, bytes, count);
     if (!written) wrong(name, "cannot write (disk full?)");
     to.checksum.update(bytes);
     to.written += count;
@@ -137,6 +136,23 @@ struct Hdf5Writer::Impl {
     if (H5Fget_vfd_handle(file, H5P_DEFAULT, reinterpret_cast<void**>(&descriptor)) >= 0) {
       writeback.wrote(*descriptor, bytes.size());
     }
+  }
+
+  bool write_by_library(const Growing& to, std::span<const std::byte> bytes, uint64_t count) {
+    const hid_t type = plans->type_of(to.dtype);
+    const bool whole = to.written == 0 && count == to.total;
+    if (whole) return H5Dwrite(to.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) >= 0;
+    const std::byte* from = bytes.data();
+    for (const Hdf5Box& box : boxes_of(to.counts, to.written, to.written + count)) {
+      const Hdf5Id space(H5Dget_space(to.dataset), H5Sclose);
+      H5Sselect_hyperslab(space, H5S_SELECT_SET, box.offsets.data(), nullptr, box.counts.data(), nullptr);
+      const Hdf5Id memory(H5Screate_simple(static_cast<int>(box.counts.size()), box.counts.data(), nullptr), H5Sclose);
+      if (H5Dwrite(to.dataset, type, memory, space, H5P_DEFAULT, from) < 0) return false;
+      uint64_t step = item_size(to.dtype);
+      for (const hsize_t size : box.counts) step *= size;
+      from += step;
+    }
+    return true;
   }
 
   void finish(Growing& done, std::string_view name) {
@@ -172,6 +188,7 @@ struct Hdf5Writer::Impl {
 
   AtomicPath target;
   Hdf5Id file;
+  std::optional<DirectFile> direct;
   std::optional<Plans> plans;
   std::set<std::string, std::less<>> groups;  // that were made
   EarlyWriteback writeback;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "formats/sharded/folder.h"
 #include "internal/limits.h"
+#include "internal/owned_ranges.h"
 #include "internal/protobuf_message.h"
 
 namespace bevgrad {
@@ -101,6 +102,7 @@ class TensorflowReader {
       each_entry(block(where), [&](const std::string& name, Range value) { add(name, value); });
     });
     check(header_, "{}: it does not say what it consists of", path_);
+    for (auto& [number, ranges] : ranges_) ranges.check_apart(path_);
     return document_;
   }
 
@@ -177,6 +179,7 @@ class TensorflowReader {
           "{}: its {} bytes at byte {} leave {}, which has {}", where, entry.bytes, entry.offset, values->name(),
           values->size());
     tensor.storage = range_storage(where, values, entry.offset, entry.bytes);
+    ranges_[entry.shard].add(entry.offset, entry.bytes, name);
     if (big_endian_) tensor.storage = swapped_storage(tensor.storage, swap_size(*dtype));
     validate(tensor, where);
     check(names_.insert(name).second, "{}: it is there twice", where);
@@ -262,6 +265,7 @@ class TensorflowReader {
   uint64_t shards_ = 0;
   size_t entries_ = 0;
   std::map<uint64_t, std::shared_ptr<const ByteSource>> sources_;
+  std::map<uint64_t, OwnedRanges> ranges_;  // by the file of values
   std::unordered_set<std::string> names_;
 };
 

@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "base/atomic_file.h"
+#include "base/direct_file.h"
 #include "base/error.h"
 #include "support/error_of.h"
 #include "support/temporary_folder.h"
@@ -88,6 +90,36 @@ TEST(AtomicFile, APatchChangesWhatIsThereAndNothingElse) {
     file.commit();
   }
   EXPECT_EQ(read_file(folder / "file"), "01ab45yz8");
+}
+
+TEST(DirectFile, AnyPieceLandsWhereItBelongs) {
+  const testing::TemporaryFolder folder;
+  std::string expected(10 << 20, '.');
+  write_text_file(folder / "file", expected);
+  {
+    DirectFile file(folder / "file");
+    // Begins and lengths on and off the boundaries of pages, longer and shorter than one, one longer than its buffer.
+    const std::pair<size_t, size_t> places[] = {{0, 4096},     {4097, 1},          {5000, 3000},       {8190, 5},
+                                                {12288, 8192}, {20481, 0},         {20482, 4094},      {40000, 100001},
+                                                {1 << 20, 1},  {2097153, 5 << 20}, {(10 << 20) - 3, 7}};
+    std::string source(6 << 20, ' ');
+    for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<char>('a' + i * 7 % 26);
+    size_t shift = 0;  // of the bytes in memory
+    for (const auto& [offset, length] : places) {
+      const std::string_view bytes = std::string_view(source).substr(shift++, length);
+      EXPECT_TRUE(file.write(offset, std::as_bytes(std::span(bytes)))) << offset;
+      if (expected.size() < offset + length) expected.resize(offset + length);
+      expected.replace(offset, length, bytes);
+    }
+  }
+  EXPECT_TRUE(read_file(folder / "file") == expected);
+}
+
+TEST(DirectFile, ARefusalIsSaid) {
+  DirectFile file("/dev/full");
+  const std::vector<std::byte> bytes(100000);
+  EXPECT_FALSE(file.write(0, bytes));
+  EXPECT_EQ(errno, ENOSPC);
 }
 
 }  // namespace

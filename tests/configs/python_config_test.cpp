@@ -174,6 +174,34 @@ TEST_F(PythonConfigs, FieldsAreTakenAndTheRestIsSaid) {
                            HasSubstr("line 2: import os"), HasSubstr("line 23: def get_model():")));
 }
 
+TEST_F(PythonConfigs, APhasesMilestonesAndRatesAndTheShallowestOfSeveralFields) {
+  const std::string path =
+      write("b_step2_static.py",
+            "\xEF\xBB\xBFnum_workers = 3\r\n"
+            "schedule = dict(milestones={'train': [0.5, 0.8], 'finetune': [0.7, 0.9]}, gamma=0.2,\r\n"
+            "                lr=dict(train=1e-3, finetune=5e-4))\r\n");
+  const config::Config proto = read("", path).proto;
+  EXPECT_EQ(proto.train().num_workers(), 3) << "behind a mark of UTF-8";
+  EXPECT_EQ(proto.train().train_milestones(1), 0.8);
+  EXPECT_EQ(proto.train().finetune_milestones(0), 0.7);
+  EXPECT_EQ(proto.train().base_lr(), 1e-3);
+  EXPECT_EQ(proto.train().finetune_lr(), 5e-4);
+  EXPECT_EQ(proto.train().gamma(), 0.2) << "of the optional schedules' fields of that name none is meant";
+}
+
+TEST_F(PythonConfigs, ARefusedValueLeavesWhatWasThere) {
+  const std::string path =
+      write("c_step2_static.py", "other = dict(train=[0.5, 0.8])\nfreeze_module_schedules = {'a': -1}\n");
+  try {
+    read("", path);
+    FAIL() << "no error";
+  } catch (const UsageError& error) {
+    // Of the two mistakes the list of data was refused and put back; the number is out of its range.
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("c_step2_static.py:2"), HasSubstr("steps"), HasSubstr("-1")));
+  }
+  EXPECT_THAT(said_, HasSubstr("not taken: other.train (line 1)"));
+}
+
 TEST_F(PythonConfigs, OverAConfigThatIsNamed) {
   const std::string path = write("mine.py", "train = dict(batch_size=3)\n");
   const config::Config proto = read("mini_step1", path).proto;

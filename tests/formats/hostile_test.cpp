@@ -211,6 +211,10 @@ TEST(HostileSafetensors, RangesMustCoverTheDataOnce) {
   EXPECT_THAT(safetensors_error(a + R"(,"a":{"dtype":"U8","shape":[0],"data_offsets":[4,4]}})", "1234"),
               HasSubstr("twice"));
   EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"X9","shape":[0],"data_offsets":[0,0]}})"), HasSubstr("X9"));
+  std::string ones = "1";
+  for (int i = 1; i < 100000; ++i) ones += ",1";
+  EXPECT_THAT(safetensors_error(R"({"a":{"dtype":"U8","shape":[)" + ones + R"(],"data_offsets":[0,1]}})", "1"),
+              HasSubstr("100000 dimensions, at most"));
   EXPECT_THAT(safetensors_error("{" + std::string(1000, '[')), HasSubstr("header"));
   EXPECT_THAT(safetensors_error(R"({"a":)" + std::string(1000, '[')), HasSubstr("nested"));
   EXPECT_THAT(safetensors_error("{\"\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "1234"),

@@ -126,14 +126,14 @@ std::string table_block(const std::vector<std::pair<std::string, std::string>>& 
   return out + std::string(4, '\0') + std::string("\1\0\0\0", 4) + std::string(5, '\0');
 }
 
-/// The index of one float tensor [2,3] at byte 8 and one of texts.
-std::string tensorflow_index(uint64_t bytes = 24, uint64_t offset = 8) {
+/// The index of one float tensor [2,3] at byte 8 and one of texts; or of two tensors at the same bytes.
+std::string tensorflow_index(uint64_t bytes = 24, uint64_t offset = 8, bool twice = false) {
   const std::string sizes = field(2, field(1, 2)) + field(2, field(1, 3));
   const std::string tensor = field(1, 1) + field(2, sizes) + field(4, offset) + field(5, bytes);
   const std::string texts = field(1, 7) + field(5, 4);
   const std::string data = table_block({{"", field(1, 1)},
                                         {"model/kernel/.ATTRIBUTES/VARIABLE_VALUE", tensor},
-                                        {"model/names/.ATTRIBUTES/VARIABLE_VALUE", texts}});
+                                        {"model/names/.ATTRIBUTES/VARIABLE_VALUE", twice ? tensor : texts}});
   const std::string meta = table_block({});
   const std::string index = table_block({{"n", varint(0) + varint(data.size() - 5)}});
   std::string footer =
@@ -157,6 +157,8 @@ TEST(Tensorflow, TensorsByName) {
   EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("has 20 bytes"));
   write_bytes("ckpt-1.index", tensorflow_index(24, 16));
   EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("leave"));
+  write_bytes("ckpt-1.index", tensorflow_index(24, 8, true));
+  EXPECT_THAT(message_of([&] { open_checkpoint(path); }), HasSubstr("'model/kernel' and 'model/names' overlap"));
   const std::string whole = tensorflow_index();
   for (size_t at = 0; at + 48 < whole.size(); ++at) {
     std::string broken = whole;

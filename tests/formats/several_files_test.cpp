@@ -1,8 +1,10 @@
 // Checkpoints that are several files (tests/golden/formats/make_structures.py), and formats that are read only.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 
 #include "files.h"
@@ -175,6 +177,10 @@ TEST(Shards, AnIndexThatLeadsOutIsRefused) {
   EXPECT_THAT(error(R"({"metadata":{"total_size":1.5e10,"x":-1}})"), HasSubstr("no index of shards"));
   EXPECT_THAT(error(R"({"weight_map":{"a":"missing.safetensors"}})"), HasSubstr("missing.safetensors"));
   EXPECT_THAT(error(R"({"weight_map":{"a":"x","a":"y"}})"), HasSubstr("twice"));
+  const std::string pipe = std::filesystem::path(write_bytes("beside", "")).replace_filename("pipe.safetensors");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(error(R"({"weight_map":{"a":"pipe.safetensors"}})"), HasSubstr("not a regular file"));
+  std::filesystem::remove(pipe);
 }
 
 TEST(Folders, AreLookedThroughAndSayWhatIsNoCheckpoint) {
@@ -254,6 +260,7 @@ TEST(Gguf, PlainTensorsAndMetadata) {
   EXPECT_EQ(tensors["q"].sizes, (Shape{32}));
   EXPECT_THAT(file.document->left_out, ElementsAre(HasSubstr("the codes of 1 tensors of Q4_0")));
   EXPECT_THAT(message_of([] { open_checkpoint(write_bytes("far.gguf", gguf(1 << 20))); }), HasSubstr("leave the file"));
+  EXPECT_THAT(message_of([] { open_checkpoint(write_bytes("two.gguf", gguf(32))); }), HasSubstr("'w' and 'q' overlap"));
   EXPECT_THAT(message_of([] { open_checkpoint(write_bytes("big.gguf", gguf(0, uint64_t{1} << 62))); }),
               HasSubstr("overflow"));
   for (size_t cut = 4; cut < gguf().size() - 64; cut += 3) {

@@ -145,7 +145,7 @@ class ElasticAgent {
     }
     place.world_size = first;
     if (!is_member) {
-      say(fmt::format("round {} is full: machine {} waits for a place", round_, node_));
+      say(fmt::format("round {} has begun without machine {}, which waits for a place", round_, node_));
       return;
     }
     is_told_ = false;

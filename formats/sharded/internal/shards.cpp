@@ -21,6 +21,7 @@ constexpr size_t kNamed = 4;  // tensors that a message lists
 using Shard = std::unordered_map<std::string, StoredTensor>;
 
 Shard open_shard(const std::string& path, Foreign foreign) {
+  open_file(path);  // refuses what is no file: a pipe would be waited for
   const CheckpointFile file = open_checkpoint(path, foreign);
   Shard out;
   if (!file.document->is_mapping(file.document->root)) return out;

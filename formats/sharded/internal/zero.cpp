@@ -73,7 +73,9 @@ class ZeroReader {
       }
       const auto rank = rank_in(name);
       if (optimizer && !rank) wrong("'{}' has no rank in its name", printable(name));
-      CheckpointFile file = open_checkpoint((fs::path(folder_) / name).string(), foreign_);
+      const std::string part = (fs::path(folder_) / name).string();
+      open_file(part);  // refuses what is no file: a pipe would be waited for
+      CheckpointFile file = open_checkpoint(part, foreign_);
       carry_globals(*file.document, *document_);
       const bool added = (optimizer ? optimizer_ : model_).emplace(rank.value_or(0), std::move(file)).second;
       if (!added) wrong("two files of rank {}", rank.value_or(0));

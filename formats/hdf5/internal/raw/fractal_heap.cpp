@@ -10,8 +10,9 @@ namespace bevgrad::hdf5 {
 namespace {
 
 constexpr uint64_t kMaximumBlock = 1 << 20;
-// Objects are found block by block; these are kept.
-constexpr size_t kBlocksKept = 64;
+// Objects are found block by block, in an order that need not be that of the blocks; so many are kept.
+constexpr size_t kIndexesKept = 64;
+constexpr uint64_t kBytesKept = 64 << 20;
 
 }  // namespace
 
@@ -134,7 +135,7 @@ const FractalHeap::Indirect& FractalHeap::indirect(uint64_t address, uint64_t ro
   block.signature("FHIB");
   block.version(0);
   block.skip(offset + offset_width_);
-  if (indirect_.size() >= kBlocksKept) indirect_.clear();
+  if (indirect_.size() >= kIndexesKept) indirect_.clear();
   Indirect& node = indirect_[address];
   node = {};
   node.rows = rows;
@@ -159,7 +160,11 @@ const std::string& FractalHeap::direct(uint64_t address, uint64_t bytes) {
     zeroed.replace(place, 4, 4, '\0');
     check(!kVerifyChecksums || lookup3(zeroed) == stored, "{}: damaged: its checksum does not hold", block.where());
   }
-  if (direct_.size() >= kBlocksKept) direct_.clear();
+  if (direct_bytes_ + bytes > kBytesKept) {
+    direct_.clear();
+    direct_bytes_ = 0;
+  }
+  direct_bytes_ += bytes;
   return direct_[address] = std::move(all);
 }
 

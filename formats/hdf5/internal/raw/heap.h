@@ -73,6 +73,7 @@ class FractalHeap {
   uint64_t root_rows_ = 0;
   std::map<uint64_t, Indirect> indirect_;
   std::map<uint64_t, std::string> direct_;
+  uint64_t direct_bytes_ = 0;
   struct Large {
     uint64_t address = 0;
     uint64_t bytes = 0;
