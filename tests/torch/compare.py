@@ -67,7 +67,10 @@ KNOWN = [
     ({"var", "std"}, "an infinity makes all gradients of its sum NaN here", lambda c: special_gradients(c)),
     ({"prod", "norm"}, "gradients by the products of the others here, by division in PyTorch: inf / inf is NaN",
      lambda c: special_gradients(c)),
-    ({"topk"}, "of equal values the first is taken here, any of them in PyTorch", lambda c: special_gradients(c)),
+    ({"topk"}, "of equal values the first is taken here, any of them in PyTorch",
+     lambda c: only_gradients(c) and (c["special"] or c["dtype"] == torch.bfloat16)),
+    ({"conv_transpose2d"}, "a result without elements is refused here",
+     lambda c: c["ours"] is None and c["theirs"] and c["theirs"]["outputs"][0].numel() == 0),
     ({"adaptive_max_pool2d"}, "the first of several NaN has the gradient here, the last one there",
      lambda c: special_gradients(c)),
 ]
