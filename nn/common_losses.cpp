@@ -154,21 +154,89 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& targets, 
   return reduced(losses, reduction);
 }
 
+namespace {
+
+// One functor for the losses, one for their slope in the first input; the slope in the second is the same with the
+// other sign, where it is not given.
+template <class Loss, class Slope>
+Tensor of_difference(const char* op, const Tensor& x, const Tensor& targets, const Loss& loss, const Slope& slope) {
+  const OpScope scope(op);
+  return record(op, pointwise::zip(op, x, targets, loss), {x, targets},
+                [op, x_ = Saved(x), t_ = Saved(targets), slope](const Tensor& dy, const NeedsGrad& needs) {
+                  const Tensor dx = ops::mul(dy, pointwise::zip(op, x_.get(), t_.get(), slope));
+                  return Grads{dx, needs[1] ? ops::neg(dx) : Tensor()};
+                });
+}
+
+// log(1 + exp(-x)) = max(-x, 0) + log(1 + exp(-|x|)), and the target's part.
+struct LogitLoss {
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    return (T(1) - t) * x + (x < T(0) ? -x : T(0)) + elementary::log1p_of_unit(elementary::exp(-std::abs(x)));
+  }
+};
+struct LogitSlope {
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    return elementary::sigmoid(x) - t;
+  }
+};
+
+struct SquaredDistance {
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    return (x - t) * (x - t);
+  }
+};
+struct TwiceDifference {
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    return T(2) * (x - t);
+  }
+};
+
+struct HuberLoss {
+  double delta;
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    const T bound = static_cast<T>(delta), distance = std::abs(x - t);
+    return distance < bound ? T(0.5) * distance * distance : bound * (distance - T(0.5) * bound);
+  }
+};
+struct HuberSlope {
+  double delta;
+  template <class T>
+  BEVGRAD_HD T operator()(T x, T t) const {
+    const T bound = static_cast<T>(delta), difference = x - t;
+    return difference > bound ? bound : (difference < -bound ? -bound : difference);
+  }
+};
+
+}  // namespace
+
 Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targets, const Tensor& positive_weight,
                                         Reduction reduction) {
-  check_like("binary_cross_entropy_with_logits", logits, targets);
-  // log(1 + exp(-x)) = max(-x, 0) + log(1 + exp(-|x|))
+  constexpr const char* op = "binary_cross_entropy_with_logits";
+  check_like(op, logits, targets);
+  if (!positive_weight.defined()) {
+    const OpScope scope(op);
+    const Tensor losses =
+        record(op, pointwise::zip(op, logits, targets, LogitLoss{}), {logits, targets},
+               [x_ = Saved(logits), t_ = Saved(targets)](const Tensor& dy, const NeedsGrad& needs) {
+                 const Tensor slope = pointwise::zip(op, x_.get(), t_.get(), LogitSlope{});
+                 return Grads{ops::mul(dy, slope), needs[1] ? ops::neg(ops::mul(dy, x_.get())) : Tensor()};
+               });
+    return reduced(losses, reduction);
+  }
   const Tensor softplus_neg = add(relu(neg(logits)), log1p(exp(neg(abs(logits)))));
   const Tensor rest = mul(add(neg(targets), 1.0), logits);
-  if (!positive_weight.defined()) return reduced(add(rest, softplus_neg), reduction);
   const Tensor factor = add(mul(sub(positive_weight, 1.0), targets), 1.0);
   return reduced(add(rest, mul(factor, softplus_neg)), reduction);
 }
 
 Tensor mse_loss(const Tensor& x, const Tensor& targets, Reduction reduction) {
   check_like("mse_loss", x, targets);
-  const Tensor d = sub(x, targets);
-  return reduced(mul(d, d), reduction);
+  return reduced(of_difference("mse_loss", x, targets, SquaredDistance{}, TwiceDifference{}), reduction);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& targets, Reduction reduction) {
@@ -186,10 +254,7 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& targets, double beta, Reduc
 Tensor huber_loss(const Tensor& x, const Tensor& targets, double delta, Reduction reduction) {
   check_like("huber_loss", x, targets);
   check(delta > 0, "huber_loss: delta is {}, expected a positive number", delta);
-  const Tensor signed_distance = sub(x, targets), distance = abs(signed_distance);
-  const Tensor near = mul(mul(signed_distance, signed_distance), 0.5);
-  const Tensor far = mul(sub(distance, 0.5 * delta), delta);
-  return reduced(where(lt(distance, delta), near, far), reduction);
+  return reduced(of_difference("huber_loss", x, targets, HuberLoss{delta}, HuberSlope{delta}), reduction);
 }
 
 Tensor kl_div(const Tensor& x, const Tensor& targets, Reduction reduction) {

@@ -19,6 +19,8 @@ struct BenchOptions {
   bool cached = true;
   /// A Chrome trace of one more run is written there, and the tables of its profile are printed.
   std::string trace;
+  /// bench_operations: the processor's time instead of the clock's.
+  bool processor_time = false;
   /// Where it computes.
   Device device = {};
   /// What the config's names of parts stand for.
@@ -30,6 +32,8 @@ std::vector<Figure> bench_machine(const MachineLimits& limits, Device device = {
 /// Every pass of the convolutions that step 2 trains, and what one recorded operation costs beyond its elements.
 std::vector<Figure> bench_ops(const configs::Document& document, const BenchOptions& options,
                               const MachineLimits& limits);
+/// Forward and backward of the operations whose name contains `only`, of the table in internal/operation_cases.h.
+std::vector<Figure> bench_operations(const BenchOptions& options, const std::string& only = "");
 /// Forward and backward of every outermost module in one training step.
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options);
 /// Whole training steps of the config on synthetic inputs: forward, loss, backward, optimizer.

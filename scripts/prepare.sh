@@ -35,7 +35,7 @@ install_packages() {
 BUILD_PACKAGES="g++ cmake ninja-build pkg-config libdnnl-dev protobuf-compiler libprotobuf-dev libhdf5-dev liblmdb-dev
   libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev libcairo2-dev libcli11-dev libfmt-dev nlohmann-json3-dev libxxhash-dev
   zlib1g-dev libdeflate-dev liblz4-dev libgloo-dev libonnx-dev libmicrohttpd-dev"
-TEST_PACKAGES="libgtest-dev libgmock-dev iproute2 clang-format libonnx-testdata"
+TEST_PACKAGES="libgtest-dev libgmock-dev iproute2 clang-format libonnx-testdata cmark-gfm"
 
 # build TESTS TARGET [CMAKE_OPTION...]: configures once and builds the target.
 build() {

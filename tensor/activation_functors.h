@@ -3,8 +3,8 @@
 #pragma once
 #include <cmath>
 
-#include "tensor/elementary.h"
 #include "tensor/host_device.h"
+#include "tensor/transcendental.h"
 
 namespace bevgrad::functors {
 
@@ -38,28 +38,16 @@ struct Sin {
     return std::sin(a);
   }
 };
-struct SinBackward {
-  template <class T>
-  BEVGRAD_HD T operator()(T dy, T x) const {
-    return dy * std::cos(x);
-  }
-};
 struct Cos {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
     return std::cos(a);
   }
 };
-struct CosBackward {
-  template <class T>
-  BEVGRAD_HD T operator()(T dy, T x) const {
-    return -dy * std::sin(x);
-  }
-};
 struct Log1p {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return std::log1p(a);
+    return elementary::log1p(a);
   }
 };
 struct Log1pBackward {
@@ -71,7 +59,7 @@ struct Log1pBackward {
 struct Expm1 {
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return std::expm1(a);
+    return elementary::expm1(a);
   }
 };
 struct Expm1Backward {
@@ -92,11 +80,23 @@ struct RsqrtBackward {
     return T(-0.5) * dy * y * y * y;
   }
 };
+struct Square {
+  template <class T>
+  BEVGRAD_HD T operator()(T a) const {
+    return a * a;
+  }
+};
+struct SquareBackward {
+  template <class T>
+  BEVGRAD_HD T operator()(T dy, T x) const {
+    return dy * T(2) * x;
+  }
+};
 struct PowScalar {
   double exponent;
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return exponent == 2 ? a * a : std::pow(a, static_cast<T>(exponent));
+    return std::pow(a, static_cast<T>(exponent));
   }
 };
 struct PowScalarBackward {
@@ -104,8 +104,7 @@ struct PowScalarBackward {
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
     if (exponent == 0) return T(0);
-    const T slope = exponent == 2 ? x : std::pow(x, static_cast<T>(exponent - 1));
-    return dy * static_cast<T>(exponent) * slope;
+    return dy * static_cast<T>(exponent) * std::pow(x, static_cast<T>(exponent - 1));
   }
 };
 struct Pow {
@@ -213,7 +212,7 @@ struct Elu {
   double alpha;
   template <class T>
   BEVGRAD_HD T operator()(T x) const {
-    return x > T(0) ? x : static_cast<T>(alpha) * std::expm1(x);
+    return x > T(0) ? x : static_cast<T>(alpha) * elementary::expm1(x);
   }
 };
 struct EluBackward {
@@ -227,8 +226,9 @@ struct Softplus {
   double beta, threshold;
   template <class T>
   BEVGRAD_HD T operator()(T x) const {
-    const T scaled = x * static_cast<T>(beta);
-    return scaled > static_cast<T>(threshold) ? x : std::log1p(elementary::exp(scaled)) / static_cast<T>(beta);
+    const T scaled = x * static_cast<T>(beta), positive = scaled < T(0) ? T(0) : scaled;
+    const T soft = (positive + elementary::log1p_of_unit(elementary::exp(-std::abs(scaled)))) / static_cast<T>(beta);
+    return scaled > static_cast<T>(threshold) ? x : soft;
   }
 };
 struct SoftplusBackward {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "tensor/element.h"
 #include "tensor/extremes.h"
 #include "tensor/ops.h"
 #include "tensor/pointwise.h"
@@ -51,6 +52,42 @@ struct Compare {
   }
 };
 
+// Constant strides, and a relation that is known outside the loop, let the compiler use vector instructions.
+template <class T, class SA, class SB, class R>
+void compare_row(bool* out, const T* a, SA step_a, const T* b, SB step_b, int64_t n, R relation) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = relation(load(a, i * step_a), load(b, i * step_b));
+}
+
+template <class T>
+void compare_on_host(const Walk& walk, const Compare<T>& f) {
+  using One = std::integral_constant<int64_t, 1>;
+  using Zero = std::integral_constant<int64_t, 0>;
+  const int64_t step_a = walk.inner(1), step_b = walk.inner(2);
+  const bool combines = f.relation == Relation::And || f.relation == Relation::Or;
+  if (combines || walk.inner(0) != 1 || step_a > 1 || step_b > 1 || step_a + step_b == 0)
+    return launch_elements<3>(Device{}, walk, f);
+  using C = compute_t<T>;
+  for_each_row<3>(walk, [&](const std::array<int64_t, 3>& o, int64_t n) {
+    const auto run = [&](auto relation) {
+      bool* out = f.out + o[0];
+      const T *a = f.a + o[1], *b = f.b + o[2];
+      if (step_b == 0) return compare_row(out, a, One{}, b, Zero{}, n, relation);
+      step_a ? compare_row(out, a, One{}, b, One{}, n, relation) : compare_row(out, a, Zero{}, b, One{}, n, relation);
+    };
+    switch (f.relation) {
+      case Relation::Equal:
+        return run([](C x, C y) { return x == y; });
+      case Relation::NotEqual:
+        return run([](C x, C y) { return x != y; });
+      case Relation::Less:
+        return run([](C x, C y) { return x < y; });
+      default:
+        return run([](C x, C y) { return x <= y; });
+    }
+  });
+}
+
 Tensor compare(const char* op, const Tensor& a, const Tensor& b, Relation relation) {
   const tape::EngineScope scope(op);
   tape::check_defined(op, {{"a", a}, {"b", b}});
@@ -62,8 +99,9 @@ Tensor compare(const char* op, const Tensor& a, const Tensor& b, Relation relati
   const Walk walk =
       plan_walk(sizes, {{result.sizes(), result.strides()}, {a.sizes(), a.strides()}, {b.sizes(), b.strides()}});
   dispatch_all(a.dtype(), [&]<class T>() {
-    launch_elements<3>(a.device(), walk,
-                       Compare<T>{result.data<bool>(), a.data<const T>(), b.data<const T>(), relation});
+    const Compare<T> f{result.data<bool>(), a.data<const T>(), b.data<const T>(), relation};
+    if (a.device().is_cpu()) return compare_on_host(walk, f);
+    launch_elements<3>(a.device(), walk, f);
   });
   return result;
 }
@@ -172,37 +210,59 @@ Tensor argmin(const Tensor& x, int dim, bool keep_dims) {
   return ops::min_with_index(detached(x), dim, keep_dims).second;
 }
 
-Tensor argsort(const Tensor& x, int dim, bool descending) {
-  const tape::EngineScope scope("argsort");
-  tape::check_defined("argsort", {{"x", x}});
-  if (x.dim() == 0) return zeros({}, {DType::Int64, {}, x.device()});
-  const int axis = wrap_dimension("argsort", dim, x.dim());
+namespace {
+
+// The indices of the first `count` in the order.
+Tensor ordered(const char* op, const Tensor& x, int dim, int64_t count, bool descending) {
+  const tape::EngineScope scope(op);
+  tape::check_defined(op, {{"x", x}});
+  const int axis = wrap_dimension(op, dim, x.dim());
+  check(count >= 0 && count <= x.size(axis), "{}: {} of dimension {} of {}", op, count, dim, to_string(x.sizes()));
   const Tensor last = ops::contiguous(ops::transpose(ops::to(x, Device{}), axis, -1));
   const int64_t n = last.size(-1), lines = n ? last.numel() / n : 0;
-  const Tensor index = empty(last.sizes(), {DType::Int64});
+  Shape sizes = last.sizes();
+  sizes.back() = count;
+  const Tensor index = empty(sizes, {DType::Int64});
   int64_t* out = index.data<int64_t>();
   dispatch_all(x.dtype(), [&]<class T>() {
     const T* values = last.data<const T>();
     launch_host(
         lines,
         [=](int64_t line) {
-          int64_t* order = out + line * n;
           const T* v = values + line * n;
           using C = compute_t<T>;
           const auto less = [v](int64_t i, int64_t j) {
             const C a = static_cast<C>(v[i]), b = static_cast<C>(v[j]);
             return a < b || (a == a && b != b);  // NaN is the largest
           };
-          std::iota(order, order + n, int64_t{0});
-          if (descending) {
-            std::stable_sort(order, order + n, [&](int64_t i, int64_t j) { return less(j, i); });
+          const auto before = [&](int64_t i, int64_t j) { return descending ? less(j, i) : less(i, j); };
+          std::vector<int64_t> order(static_cast<size_t>(n));
+          std::iota(order.begin(), order.end(), int64_t{0});
+          if (count == n) {
+            std::stable_sort(order.begin(), order.end(), before);
           } else {
-            std::stable_sort(order, order + n, less);
+            // Equal values in the order in which they stand, as a stable sort leaves them.
+            std::partial_sort(order.begin(), order.begin() + count, order.end(),
+                              [&](int64_t i, int64_t j) { return before(i, j) || (!before(j, i) && i < j); });
           }
+          std::copy_n(order.begin(), count, out + line * count);
         },
         50 * n);
   });
   return ops::to(ops::contiguous(ops::transpose(index, axis, -1)), x.device());
+}
+
+}  // namespace
+
+Tensor argsort(const Tensor& x, int dim, bool descending) {
+  tape::check_defined("argsort", {{"x", x}});
+  if (x.dim() == 0) return zeros({}, {DType::Int64, {}, x.device()});
+  const int axis = wrap_dimension("argsort", dim, x.dim());
+  return ordered("argsort", x, axis, x.size(axis), descending);
+}
+
+Tensor argtop(const Tensor& x, int64_t count, int dim, bool largest) {
+  return ordered("topk", x, dim, count, largest);
 }
 
 }  // namespace bevgrad

@@ -34,5 +34,7 @@ Tensor argmin(const Tensor& x, int dim, bool keep_dims = false);
 /// The index (int64) that sorts x along `dim`; equal values keep their order; NaN counts as the largest. On a GPU the
 /// values are brought to the host.
 Tensor argsort(const Tensor& x, int dim = -1, bool descending = false);
+/// The first `count` indices of argsort, without sorting what is behind them.
+Tensor argtop(const Tensor& x, int64_t count, int dim = -1, bool largest = true);
 
 }  // namespace bevgrad

@@ -31,6 +31,12 @@ struct Div {
     return a / b;
   }
 };
+struct NegativeProduct {
+  template <class T>
+  BEVGRAD_HD T operator()(T a, T b) const {
+    return -a * b;
+  }
+};
 /// a + alpha * b
 struct AddScaled {
   double alpha;

@@ -6,10 +6,8 @@
 
 #include "internal/sums.h"
 #include "tensor/element.h"
-#include "tensor/extremes.h"
 #include "tensor/ops.h"
 #include "tensor/tape.h"
-#include "tensor/walk.h"
 
 namespace bevgrad::ops {
 namespace {
@@ -99,10 +97,28 @@ void sum_rows(T* out, const T* in, int64_t outer, int64_t n) {
 // [outer, n, inner] -> [outer, inner], inner > 1: rows are added up, a fixed number of rows a chunk.
 template <class T>
 void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
-  const int64_t block = std::min<int64_t>(inner, 1024);  // columns a task keeps in cache
+  constexpr int64_t kMostColumns = 1024;
+  const int64_t block = std::min(inner, kMostColumns);  // columns a task keeps in cache
   const int64_t blocks = (inner + block - 1) / block;
   const int64_t rows = std::max<int64_t>(1, 4 * kChunk / block);
   const int64_t chunks = std::max<int64_t>(1, (n + rows - 1) / rows);
+  if (chunks == 1) {
+    return launch_host(
+        outer * blocks,
+        [&](int64_t task) {
+          const int64_t first = task % blocks * block, width = std::min(block, inner - first);
+          double total[kMostColumns] = {};
+          for (int64_t r = 0; r < n; ++r) {
+            const T* p = in + (task / blocks * n + r) * inner + first;
+#pragma omp simd
+            for (int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(load(p, i));
+          }
+          T* result = out + task / blocks * inner + first;
+#pragma omp simd
+          for (int64_t i = 0; i < width; ++i) store(result, i, static_cast<compute_t<T>>(total[i]));
+        },
+        std::max<int64_t>(1, n * block / 4));
+  }
   std::vector<double> partial(static_cast<size_t>(outer * chunks * inner), 0.0);
   launch_host(
       outer * chunks * blocks,
@@ -233,31 +249,6 @@ Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
   return permute(result, inverse);
 }
 
-// The first extreme along n elements wins; a NaN is one.
-template <class T>
-struct ExtremeElement {
-  T* out;
-  int64_t* where;
-  const T* in;
-  int64_t n, step;
-  bool largest;
-
-  BEVGRAD_HD void operator()(const std::array<int64_t, 3>& offsets) const {
-    const T* p = in + offsets[2];
-    compute_t<T> best = load(p, 0);
-    int64_t best_index = 0;
-    for (int64_t j = 1; j < n; ++j) {
-      const compute_t<T> value = load(p, j * step);
-      if ((largest ? value > best : value < best) || (value != value && best == best)) {
-        best = value;
-        best_index = j;
-      }
-    }
-    store(out, offsets[0], best);
-    where[offsets[1]] = best_index;
-  }
-};
-
 Tensor drop(const Tensor& x, const std::vector<bool>& mask) {
   Shape sizes, strides;
   for (size_t d = 0; d < mask.size(); ++d) {
@@ -295,49 +286,6 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   for (size_t d = 0; d < mask.size(); ++d)
     if (mask[d]) count *= x.sizes()[d];
   return div(sum(x, dims, keep_dims), static_cast<double>(count));
-}
-
-namespace {
-
-std::pair<Tensor, Tensor> extreme_with_index(const char* op, const Tensor& x, int dim, bool keep_dims, bool largest) {
-  const tape::PlainOp scope(op, {{"x", x}});
-  if (x.dim() == 0) {
-    const auto [values, index] = extreme_with_index(op, unsqueeze(x, 0), dim, true, largest);
-    return {squeeze(values, 0), squeeze(index, 0)};
-  }
-  const std::vector<bool> mask = reduced_mask(op, x, {dim});
-  const int axis = dim < 0 ? dim + x.dim() : dim;
-  const int64_t n = x.sizes()[axis];
-  check(n > 0, "{}: dimension {} of {} is empty", op, dim, to_string(x.sizes()));
-  Shape kept = x.sizes();
-  kept[axis] = 1;
-  Tensor values = empty(kept, {x.dtype(), x.suggested_format(), x.device()});
-  Tensor index = empty(kept, {DType::Int64, x.suggested_format(), x.device()});
-  const int64_t step = x.strides()[axis];
-  const Tensor first = narrow(x, axis, 0, 1);
-  dispatch_all(x.dtype(), [&]<class T>() {
-    const T* in = first.data<T>();
-    T* out = values.data<T>();
-    int64_t* where = index.data<int64_t>();
-    const Walk walk = plan_walk(kept, {{kept, values.strides()}, {kept, index.strides()}, {kept, first.strides()}});
-    launch_elements<3>(x.device(), walk, ExtremeElement<T>{out, where, in, n, step, largest}, n);
-  });
-  if (keep_dims) return {values, index};
-  return {drop(values, mask), drop(index, mask)};
-}
-
-}  // namespace
-
-std::pair<Tensor, Tensor> max_with_index(const Tensor& x, int dim, bool keep_dims) {
-  return extreme_with_index("max", x, dim, keep_dims, true);
-}
-
-std::pair<Tensor, Tensor> min_with_index(const Tensor& x, int dim, bool keep_dims) {
-  return extreme_with_index("min", x, dim, keep_dims, false);
-}
-
-Tensor max(const Tensor& x, int dim, bool keep_dims) {
-  return max_with_index(x, dim, keep_dims).first;
 }
 
 double sum_of_squares(const Tensor& x) {

@@ -19,16 +19,17 @@ struct BenchFlags {
   ConfigFlags config;
   BenchOptions options;
   std::string json;
+  std::string only;
   bool no_cache = false;
   std::string gpu = "h200";
 };
 
 std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags, const MachineLimits& limits) {
   if (which == "machine") return bench_machine(limits, flags.config.compute_device());
-  if (which == "kernels") {
+  if (which == "kernels" || !flags.only.empty()) {
     BenchOptions options = flags.options;
     options.device = flags.config.compute_device();
-    return bench_kernels(options, limits);
+    return which == "kernels" ? bench_kernels(options, limits) : bench_operations(options, flags.only);
   }
   ConfigFlags config = flags.config;
   if (config.config.empty()) config.config = which == "step1" ? "hpa_step1" : "hpa_step2_static";
@@ -37,7 +38,11 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   options.cached = !flags.no_cache;
   options.parts = *flags.config.parts;
   options.device = flags.config.compute_device();
-  if (which == "ops") return bench_ops(document, options, limits);
+  if (which == "ops") {
+    std::vector<Figure> figures = bench_ops(document, options, limits);
+    for (Figure& figure : bench_operations(options)) figures.push_back(std::move(figure));
+    return figures;
+  }
   if (which == "modules") return bench_modules(document, options);
   if (which == "launches") return bench_launches(document, options);
   if (which == "model") return bench_model(document, options, flags.gpu);
@@ -52,8 +57,8 @@ void run(const std::string& which, const BenchFlags& flags) {
   const int threads = flags.config.prepare_device();
   const Device device = flags.config.compute_device();
   MachineLimits limits{.threads = threads};
-  if (which != "loading" && which != "checkpoint" && which != "launches" && which != "model")
-    limits = device.is_cpu() ? measure_machine() : measure_device(device);
+  const bool unlimited = which == "loading" || which == "checkpoint" || which == "launches" || which == "model";
+  if (!unlimited && flags.only.empty()) limits = device.is_cpu() ? measure_machine() : measure_device(device);
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
     fmt::print("{}", to_json(which, figures));
@@ -71,7 +76,7 @@ void add_bench(CLI::App& app, const Parts& parts) {
   command->require_subcommand(1);
   const std::pair<const char*, const char*> benches[] = {
       {"machine", "multiply-adds (a device: matrix products) in float32 and bfloat16, and memory bandwidth"},
-      {"ops", "the convolutions that step 2 trains, each pass; the cost of a small operation"},
+      {"ops", "the convolutions that step 2 trains, each pass; forward and backward of the differentiable operations"},
       {"modules", "forward and backward of every outermost module in a training step"},
       {"step1", "whole training steps of step 1 (hpa_step1 unless --config says otherwise) on synthetic inputs"},
       {"step2", "whole training steps of step 2 (hpa_step2_static), features given as by a warm cache"},
@@ -93,6 +98,11 @@ void add_bench(CLI::App& app, const Parts& parts) {
     if (std::string(name) == "step2" || std::string(name) == "modules" || std::string(name) == "launches" ||
         std::string(name) == "model")
       sub->add_flag("--no-cache", flags->no_cache, "compute the features in every step");
+    if (std::string(name) == "ops") {
+      sub->add_option("--only", flags->only, "just the operations whose name contains this, without the convolutions");
+      sub->add_flag("--processor-time", flags->options.processor_time,
+                    "of the operations the processor's time, not the clock's: for a machine that others share");
+    }
     if (std::string(name) == "model")
       sub->add_option("--gpu", flags->gpu, "whose published rates are taken")->check(CLI::IsMember(modelled_gpus()));
     sub->callback([flags, which = std::string(name)] { run(which, *flags); });

@@ -18,9 +18,12 @@ namespace bevgrad {
 namespace {
 
 constexpr const char* kOp = "scaled_dot_product_attention";
-// Scores that are in memory at a time, and the fewest queries of a block: products of fewer rows are slow.
-constexpr int64_t kScores = int64_t{1} << 20;
+// Scores of a block (on a processor they stay in the caches, a GPU wants many at a time), the fewest queries of one
+// (products of fewer rows are slow), and the scores that are kept for the backward pass instead of computed anew.
+constexpr int64_t kHostScores = int64_t{1} << 17;
+constexpr int64_t kDeviceScores = int64_t{1} << 20;
 constexpr int64_t kFewestQueries = 64;
+constexpr int64_t kKeptScores = int64_t{1} << 20;
 
 Shape batch_of(const Tensor& x) {
   return {x.sizes().begin(), x.sizes().end() - 2};
@@ -62,7 +65,10 @@ Tensor safe_softmax(const Tensor& scores) {
   {
     const NoGradGuard no_grad;
     nothing = eq(max(detach(scores), -1, true), -std::numeric_limits<double>::infinity());
+    // To ask a GPU would mean to wait for it.
+    if (nothing.device().is_cpu() && !any(nothing)) nothing = {};
   }
+  if (!nothing.defined()) return softmax(scores, -1);
   return masked_fill(softmax(masked_fill(scores, nothing, 0), -1), nothing, 0);
 }
 
@@ -114,8 +120,9 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   if (lines * queries * keys == 0) return reshape(bmm(bmm(q, transpose(k, 1, 2)), v), sizes);
 
   const int64_t per_line = queries * keys;
-  const int64_t group = std::clamp<int64_t>(kScores / per_line, 1, lines);
-  const int64_t rows = std::clamp<int64_t>(kScores / keys, kFewestQueries, std::max(queries, kFewestQueries));
+  const int64_t most = q.device().is_cpu() ? kHostScores : kDeviceScores;
+  const int64_t group = std::clamp<int64_t>(most / per_line, 1, lines);
+  const int64_t rows = std::clamp<int64_t>(most / keys, kFewestQueries, std::max(queries, kFewestQueries));
   std::vector<Tensor> groups;
   for (int64_t begin = 0; begin < lines; begin += group) {
     const int64_t count = std::min(group, lines - begin);
@@ -127,8 +134,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
       std::vector<Tensor> inputs = {part(qs, 1, first, length), part(ks, 1, 0, seen), part(vs, 1, 0, seen)};
       if (mask.defined()) inputs.push_back(part(part(mask, 0, begin, count), 1, first, length));
       const auto block = [first, options](const std::vector<Tensor>& in) { return attend(in, first, options); };
-      const bool alone = count == lines && length == queries;  // few enough to be kept
-      blocks.push_back(alone ? block(inputs) : checkpoint(block, inputs));
+      blocks.push_back(lines * per_line <= kKeptScores ? block(inputs) : checkpoint(block, inputs));
     }
     groups.push_back(blocks.size() == 1 ? blocks[0] : cat(blocks, 1));
   }

@@ -6,6 +6,7 @@
 #include "autograd/checkpoint.h"
 #include "autograd/constant.h"
 #include "functions/internal/conv_support.h"
+#include "functions/internal/float16.h"
 #include "tensor/launch.h"
 #include "tensor/norm_functors.h"
 
@@ -291,6 +292,12 @@ FoldedNorm fold_batch_norm(const Tensor& gamma, const Tensor& beta, const Tensor
 
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
                   const Tensor& running_var, const BatchNormOptions& options) {
+  if (is_float16(x)) {
+    BatchNormOptions wide = options;
+    wide.residual = in_float32(options.residual);
+    return to(batch_norm(in_float32(x), in_float32(gamma), in_float32(beta), running_mean, running_var, wide),
+              DType::Float16);
+  }
   const OpScope scope(
       "batch_norm",
       {{"x", x}, {"gamma", gamma}, {"beta", beta}, {"running_mean", running_mean}, {"running_var", running_var}});

@@ -4,6 +4,7 @@
 
 #include "autograd/functions/where.h"
 #include "tensor/activation_functors.h"
+#include "tensor/functors.h"
 #include "tensor/pointwise.h"
 
 namespace bevgrad {
@@ -25,6 +26,48 @@ Tensor of_output(const char* op, const Tensor& x, const Forward& forward, const 
   return record(op, y, {x}, [op, y_ = Saved(y), backward](const Tensor& dy, const NeedsGrad&) {
     return Grads{pointwise::zip(op, dy, y_.get(), backward)};
   });
+}
+
+// f, of which elementary::circle(x, quarters) is the processor's float32 version as far as it reaches.
+template <class F>
+Tensor on_circle(const char* op, const Tensor& x, uint64_t quarters, const F& f) {
+  if (x.dtype() == DType::Float16) return pointwise::narrowed(on_circle(op, pointwise::widened(x), quarters, f));
+  if (!x.device().is_cpu() || x.dtype() == DType::Float64) return pointwise::map(op, x, f, 8);
+  const Tensor y = empty_like(x), in = pointwise::aligned(x, y);
+  const Walk walk = plan_walk(x.sizes(), {{y.sizes(), y.strides()}, {in.sizes(), in.strides()}});
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<compute_t<T>, float>) {
+      T* out = y.data<T>();
+      const T* values = in.data<const T>();
+      const auto row = [=](T* to, const T* from, auto step, int64_t n) {
+        int beyond = 0;  // not a bool, which would keep the loop from becoming vector code
+#pragma omp simd reduction(| : beyond)
+        for (int64_t i = 0; i < n; ++i) {
+          const float value = load(from, i * step);
+          beyond |= std::abs(value) <= elementary::kCircleReach ? 0 : 1;
+          store(to, i, elementary::circle(value, quarters));
+        }
+        for (int64_t i = 0; beyond && i < n; ++i)
+          if (const float value = load(from, i * step); !(std::abs(value) <= elementary::kCircleReach))
+            store(to, i, f(value));
+      };
+      for_each_row<2>(
+          walk,
+          [&](const std::array<int64_t, 2>& o, int64_t n) {
+            if (walk.inner(1) == 1) return row(out + o[0], values + o[1], std::integral_constant<int64_t, 1>{}, n);
+            row(out + o[0], values + o[1], walk.inner(1), n);
+          },
+          2);
+    }
+  });
+  return y;
+}
+
+Tensor sine(const char* op, const Tensor& x) {
+  return on_circle(op, x, 0, functors::Sin{});
+}
+Tensor cosine(const char* op, const Tensor& x) {
+  return on_circle(op, x, 1, functors::Cos{});
 }
 
 // a to the power b, by squaring; of a negative b what is left of the fraction is its whole part.
@@ -79,10 +122,16 @@ Tensor one_of(const char* op, const Tensor& a, const Tensor& b, const Forward& f
 }  // namespace
 
 Tensor sin(const Tensor& x) {
-  return of_input("sin", x, functors::Sin{}, functors::SinBackward{});
+  const OpScope scope("sin", {{"x", x}});
+  return record("sin", sine("sin", x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{ops::mul(dy, cosine("sin", x_.get()))};
+  });
 }
 Tensor cos(const Tensor& x) {
-  return of_input("cos", x, functors::Cos{}, functors::CosBackward{});
+  const OpScope scope("cos", {{"x", x}});
+  return record("cos", cosine("cos", x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
+    return Grads{pointwise::zip("cos", dy, sine("cos", x_.get()), functors::NegativeProduct{})};
+  });
 }
 Tensor erf(const Tensor& x) {
   return of_input("erf", x, functors::Erf{}, functors::ErfBackward{});
@@ -106,6 +155,7 @@ Tensor pow(const Tensor& x, double exponent) {
     const DType dtype = x.dtype() == DType::Bool ? DType::Int64 : x.dtype();
     return ops::to(integer_power(ops::to(x, DType::Int64), wide), dtype);
   }
+  if (exponent == 2) return of_input("pow", x, functors::Square{}, functors::SquareBackward{});
   return of_input("pow", x, functors::PowScalar{exponent}, functors::PowScalarBackward{exponent});
 }
 

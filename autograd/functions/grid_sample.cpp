@@ -1,6 +1,7 @@
 #include "autograd/functions/grid_sample.h"
 
 #include "autograd/functions/sample_at.h"
+#include "functions/internal/float16.h"
 
 namespace bevgrad {
 namespace {
@@ -128,6 +129,8 @@ Tensor sampled(const Tensor& x, const Tensor& grid, Interpolation mode, GridPadd
 
 Tensor grid_sample(const Tensor& x, const Tensor& grid, Interpolation mode, GridPadding padding_mode,
                    bool align_corners) {
+  if (is_float16(x))
+    return to(grid_sample(in_float32(x), in_float32(grid), mode, padding_mode, align_corners), DType::Float16);
   const OpScope scope("grid_sample", {{"x", x}, {"grid", grid}});
   check(x.dim() == 4 && grid.dim() == 4 && grid.size(0) == x.size(0) && grid.size(3) == 2,
         "grid_sample: input {}, grid {}; expected [N,C,H,W] and [N,OH,OW,2]", to_string(x.sizes()),

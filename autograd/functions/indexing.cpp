@@ -1,6 +1,9 @@
 #include "autograd/functions/indexing.h"
 
+#include <omp.h>
+
 #include <algorithm>
+#include <numeric>
 
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
@@ -13,8 +16,19 @@ namespace {
 void check_index(const char* op, const Tensor& x, const Tensor& index, int64_t bound) {
   check(index.dtype() == DType::Int64 && index.device() == x.device(), "{}: the index is {}, expected int64 on {}", op,
         describe(index), to_string(x.device()));
-  const Tensor on_host = ops::contiguous(ops::to(index, Device{}));
+  // What is broadcast is looked at once.
+  Tensor once = index;
+  for (int d = 0; d < index.dim(); ++d)
+    if (index.strides()[d] == 0 && index.size(d) > 1) once = ops::narrow(once, d, 0, 1);
+  const Tensor on_host = ops::contiguous(ops::to(once, Device{}));
   const int64_t* values = on_host.data<const int64_t>();
+  int64_t least = 0, most = -1;
+#pragma omp simd reduction(min : least) reduction(max : most)
+  for (int64_t i = 0; i < on_host.numel(); ++i) {
+    least = std::min(least, values[i]);
+    most = std::max(most, values[i]);
+  }
+  if (least >= 0 && most < bound) return;
   for (int64_t i = 0; i < on_host.numel(); ++i)
     check(values[i] >= 0 && values[i] < bound, "{}: index {} is {}, expected 0 to {}", op, i, values[i], bound - 1);
 }
@@ -36,14 +50,29 @@ struct Gather {
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const { y[o[0]] = x[o[2] + index[o[1]] * step]; }
 };
 
-// Whole rows of n elements, for a processor, which copies neighbours at once.
-template <class T>
-struct GatherRow {
-  T* y;
-  const int64_t* index;
-  const T* x;
-  int64_t n, index_step;
-  void operator()(int64_t row) const { std::copy_n(x + index[row * index_step] * n, n, y + row * n); }
+// A tensor that is dense in its format, seen as [outer, n, inner] with the axis in the middle, where one index is good
+// for all of its lines: whole rows of `inner` elements are moved, for a processor, which copies neighbours at once.
+struct WholeRows {
+  MemoryFormat format = MemoryFormat::Contiguous;
+  int64_t outer = 1, n = 1, inner = 1;
+  bool applies = false;
+
+  WholeRows(const Tensor& x, int axis, const Tensor& index) : format(x.suggested_format()) {
+    applies = x.device().is_cpu() && x.is_contiguous(format) && x.numel() > 0;
+    std::vector<int> order(static_cast<size_t>(x.dim()));
+    std::iota(order.begin(), order.end(), 0);
+    if (format == MemoryFormat::ChannelsLast) order = {0, 2, 3, 1};
+    bool behind = false;
+    for (const int d : order) {
+      if (d == axis) {
+        behind = true;
+        n = x.size(d);
+        continue;
+      }
+      (behind ? inner : outer) *= x.size(d);
+      applies = applies && index.size(d) == x.size(d) && (index.strides()[d] == 0 || x.size(d) == 1);
+    }
+  }
 };
 
 // One line along the axis, so that no two indices of a launch write one place. Offsets in target, index and source.
@@ -64,21 +93,40 @@ struct ScatterLine {
 };
 
 Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
-  const Tensor y = empty(index.sizes(), {x.dtype(), {}, x.device()});
+  const WholeRows rows(x, axis, index);
+  const Tensor y = empty(index.sizes(), {x.dtype(), rows.applies ? rows.format : MemoryFormat{}, x.device()});
   if (y.numel() == 0) return y;
-  const bool is_of_rows =
-      axis == 0 && x.is_contiguous() &&
-      std::all_of(index.strides().begin() + 1, index.strides().end(), [](int64_t s) { return s == 0; });
-  if (is_of_rows && x.device().is_cpu()) {
-    const int64_t rows = index.size(0), n = y.numel() / rows;
-    if (n == x.numel() / x.size(0)) {
-      dispatch_all(x.dtype(), [&]<class T>() {
-        launch_host(rows,
-                    GatherRow<T>{y.data<T>(), index.data<const int64_t>(), x.data<const T>(), n, index.strides()[0]},
-                    n / 4 + 4);
-      });
-      return y;
-    }
+  if (rows.applies) {
+    const int64_t count = index.size(axis), step = index.strides()[axis], inner = rows.inner;
+    const int64_t* at = index.data<const int64_t>();
+    dispatch_all(x.dtype(), [&]<class T>() {
+      T* out = y.data<T>();
+      const T* in = x.data<const T>();
+      launch_host(
+          rows.outer * count,
+          [=, n = rows.n](int64_t row) {
+            std::copy_n(in + (row / count * n + at[row % count * step]) * inner, inner, out + row * inner);
+          },
+          inner / 4 + 4);
+    });
+    return y;
+  }
+  bool is_of_lines = x.device().is_cpu() && axis == x.dim() - 1 && x.is_contiguous() && index.is_contiguous();
+  for (int d = 0; d < axis; ++d) is_of_lines = is_of_lines && index.size(d) == x.size(d);
+  if (is_of_lines) {
+    const int64_t count = index.size(axis), n = x.size(axis);
+    const int64_t* at = index.data<const int64_t>();
+    dispatch_all(x.dtype(), [&]<class T>() {
+      T* out = y.data<T>();
+      const T* in = x.data<const T>();
+      launch_host(
+          y.numel() / count,
+          [=](int64_t line) {
+            for (int64_t k = 0; k < count; ++k) out[line * count + k] = in[line * n + at[line * count + k]];
+          },
+          count);
+    });
+    return y;
   }
   const Tensor first = beside(x, index.sizes(), axis);
   const Walk walk = plan_walk(
@@ -93,8 +141,41 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
 
 enum class Scatter { Add, Write };
 
+// Rows of the source to the rows of the target that the index names, or onto them.
+void scatter_rows(Scatter how, const WholeRows& rows, const Tensor& target, int axis, const Tensor& index,
+                  const Tensor& source) {
+  const int64_t count = index.size(axis), step = index.strides()[axis], inner = rows.inner;
+  const int64_t* at = index.data<const int64_t>();
+  // A thread has some columns of all rows, so that the additions keep their order.
+  const int64_t width = std::max<int64_t>(16, (inner / omp_get_max_threads() + 15) / 16 * 16);
+  const int64_t pieces = (inner + width - 1) / width;
+  const Tensor dense = ops::contiguous(source, rows.format);
+  dispatch_all(target.dtype(), [&]<class T>() {
+    T* out = target.data<T>();
+    const T* in = dense.data<const T>();
+    launch_host(
+        rows.outer * pieces,
+        [=, n = rows.n](int64_t task) {
+          const int64_t o = task / pieces, first = task % pieces * width, length = std::min(width, inner - first);
+          for (int64_t k = 0; k < count; ++k) {
+            T* to = out + (o * n + at[k * step]) * inner + first;
+            const T* from = in + (o * count + k) * inner + first;
+            if (how == Scatter::Write) {
+              std::copy_n(from, length, to);
+              continue;
+            }
+#pragma omp simd
+            for (int64_t i = 0; i < length; ++i) store(to, i, static_cast<compute_t<T>>(load(to, i) + load(from, i)));
+          }
+        },
+        count * width / 4 + 1);
+  });
+}
+
 void scatter_(Scatter how, const Tensor& target, int axis, const Tensor& index, const Tensor& source) {
   if (index.numel() == 0) return;
+  if (const WholeRows rows(target, axis, index); rows.applies)
+    return scatter_rows(how, rows, target, axis, index, source);
   const Tensor i0 = ops::narrow(index, axis, 0, 1), s0 = ops::narrow(source, axis, 0, 1);
   const Tensor t0 = beside(target, i0.sizes(), axis);
   const Walk walk =
@@ -237,10 +318,8 @@ SortResult sort(const Tensor& x, int dim, bool descending) {
 
 SortResult topk(const Tensor& x, int64_t count, int dim, bool largest) {
   tape::check_defined("topk", {{"x", x}});
-  const int axis = wrap_dimension("topk", dim, x.dim());
-  check(count >= 0 && count <= x.size(axis), "topk: {} of dimension {} of {}", count, dim, to_string(x.sizes()));
-  const Tensor index = ops::contiguous(ops::narrow(argsort(x, axis, largest), axis, 0, count));
-  return {gather(x, axis, index), index};
+  const Tensor index = argtop(x, count, dim, largest);
+  return {gather(x, dim, index), index};
 }
 
 }  // namespace bevgrad

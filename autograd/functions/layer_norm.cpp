@@ -9,6 +9,8 @@
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/row_norm.h"
+#include "tensor/backend.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -103,6 +105,114 @@ Tensor affine(Tensor y, const Tensor& weight, const Tensor& bias, const Shape& s
   return y;
 }
 
+// In the dtype that kernels take parameters in; undefined stays undefined.
+Tensor parameter(const Tensor& x, const Tensor& values) {
+  if (!values.defined()) return {};
+  return ops::contiguous(ops::to(values, x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32));
+}
+
+Tensor gradient_of(const Tensor& values, bool wanted) {
+  if (!wanted) return {};
+  return empty(values.sizes(), {values.dtype() == DType::Float64 ? DType::Float64 : DType::Float32});
+}
+
+Tensor in_dtype(const Tensor& gradient, const Tensor& values) {
+  return gradient.defined() ? ops::to(gradient, values.dtype()) : Tensor();
+}
+
+// On the processor, where x is dense and the rows lie one behind the other.
+Tensor normalised_on_host(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                          const row_norm::Rows& rows, double eps) {
+  const OpScope scope(op);
+  const Tensor in = ops::contiguous(x), w = parameter(x, weight);
+  const Tensor y = empty(x.sizes(), {x.dtype()});
+  const Tensor mean = empty({rows.count}, {DType::Float64}), inv_std = empty({rows.count}, {DType::Float64});
+  row_norm::forward(y, mean, inv_std, in, w, parameter(x, bias), rows, eps);
+  return record(op, y, {x, weight, bias},
+                [x_ = Saved(in), w_ = weight.defined() ? Saved(w) : Saved(), weight, bias, mean, inv_std, rows](
+                    const Tensor& dy, const NeedsGrad& needs) {
+                  const Tensor& x = x_.get();
+                  const Tensor dx = needs[0] ? empty(x.sizes(), {x.dtype()}) : Tensor();
+                  const Tensor dw = gradient_of(weight, needs[1]), db = gradient_of(bias, needs[2]);
+                  row_norm::backward(dx, dw, db, ops::contiguous(dy), x, w_.defined() ? w_.get() : Tensor(), mean,
+                                     inv_std, rows);
+                  return Grads{dx, in_dtype(dw, weight), in_dtype(db, bias)};
+                });
+}
+
+// Values of groups, float64 [groups], as one for each of their channels.
+Tensor for_channels(const Tensor& of_groups, int64_t channels) {
+  const int64_t groups = of_groups.numel(), each = channels / groups;
+  const Tensor wide = empty({groups, each}, {of_groups.dtype(), {}, of_groups.device()});
+  ops::copy_(wide, ops::view(of_groups, {groups, 1}));
+  return ops::view(wide, {channels});
+}
+
+Tensor group_means(const Tensor& of_channels, int64_t groups) {
+  return ops::mean(ops::view(of_channels, {groups, of_channels.numel() / groups}), {1});
+}
+
+// A channels-last map, sample by sample, with the kernels of batch_norm: a channel's statistics, and factors and
+// summands for channels.
+Tensor group_norm_of_maps(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
+  const OpScope scope("group_norm");
+  const int64_t samples = x.size(0), channels = x.size(1);
+  const Backend& device = backend(x.device());
+  const TensorOptions wide{DType::Float64, {}, x.device()};
+  const DType narrow = x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+  const Tensor y = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+  const Tensor means = empty({samples, channels}, wide), factors = empty({samples, channels}, wide);
+  const Tensor gamma = weight.defined() ? ops::to(weight, DType::Float64) : ones({channels}, wide);
+  const Tensor beta = bias.defined() ? ops::to(bias, DType::Float64) : zeros({channels}, wide);
+  for (int64_t n = 0; n < samples; ++n) {
+    const Tensor in = ops::narrow(x, 0, n, 1), mean = empty({channels}, wide), variance = empty({channels}, wide);
+    run_kernel(device.channel_statistics, "group_norm", x.device(), mean, variance, in);
+    const Tensor of_group = for_channels(group_means(mean, groups), channels), apart = ops::sub(mean, of_group);
+    const Tensor spread = for_channels(group_means(ops::add(variance, ops::mul(apart, apart)), groups), channels);
+    const Tensor inv_std = ops::div(ones({channels}, wide), ops::sqrt(ops::add(spread, eps)));
+    const Tensor scale = ops::mul(gamma, inv_std);
+    run_kernel(device.channel_affine, "group_norm", x.device(), ops::narrow(y, 0, n, 1), in, ops::to(scale, narrow),
+               ops::to(ops::sub(beta, ops::mul(of_group, scale)), narrow), Tensor(), false);
+    ops::copy_(ops::select(means, 0, n), of_group);
+    ops::copy_(ops::select(factors, 0, n), inv_std);
+  }
+  return record("group_norm", y, {x, weight, bias},
+                [x_ = Saved(x), gamma, means, factors, groups, narrow, weight, bias](const Tensor& gradient,
+                                                                                     const NeedsGrad& needs) {
+                  const Tensor& x = x_.get();
+                  const Tensor dy = ops::contiguous(gradient, MemoryFormat::ChannelsLast);
+                  const Backend& device = backend(x.device());
+                  const int64_t channels = x.size(1);
+                  const double each = static_cast<double>(x.numel() / std::max<int64_t>(x.size(0) * channels, 1));
+                  const TensorOptions wide{DType::Float64, {}, x.device()};
+                  const Tensor dx = empty(x.sizes(), {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+                  const Tensor dgamma = zeros({channels}, wide), dbeta = zeros({channels}, wide);
+                  for (int64_t n = 0; n < x.size(0); ++n) {
+                    const Tensor in = ops::narrow(x, 0, n, 1), out = ops::narrow(dy, 0, n, 1);
+                    const Tensor mean = ops::select(means, 0, n), inv_std = ops::select(factors, 0, n);
+                    const Tensor sum = empty({channels}, wide), product = empty({channels}, wide);
+                    run_kernel(device.channel_sums, "group_norm backward", x.device(), sum, product, Tensor(), out,
+                               ReluMask{}, in, mean);
+                    ops::add_(dbeta, sum);
+                    ops::add_(dgamma, ops::mul(product, inv_std));
+                    if (!needs[0]) continue;
+                    // dx = inv_std (gamma dy - mean of gamma dy - (x - mean) inv_std^2 mean of gamma dy (x - mean))
+                    const auto mean_of = [&](const Tensor& sums) {
+                      return ops::div(for_channels(group_means(ops::mul(gamma, sums), groups), channels), each);
+                    };
+                    const Tensor cube = ops::mul(inv_std, ops::mul(inv_std, inv_std));
+                    const Tensor b = ops::neg(ops::mul(cube, mean_of(product)));
+                    const Tensor d = ops::neg(ops::add(ops::mul(inv_std, mean_of(sum)), ops::mul(b, mean)));
+                    run_kernel(device.channel_affine_backward, "group_norm backward", x.device(),
+                               ops::narrow(dx, 0, n, 1), out, ReluMask{}, in,
+                               ChannelGradient{ops::to(ops::mul(gamma, inv_std), narrow), ops::to(b, narrow),
+                                               ops::to(d, narrow)});
+                  }
+                  return Grads{needs[0] ? dx : Tensor(), needs[1] ? ops::to(dgamma, weight.dtype()) : Tensor(),
+                               needs[2] ? ops::to(dbeta, bias.dtype()) : Tensor()};
+                });
+}
+
 void check_parameter(const char* op, const char* what, const Tensor& parameter, const Tensor& x, const Shape& sizes) {
   if (!parameter.defined()) return;
   const DType dtype = x.dtype() == DType::BFloat16 ? DType::Float32 : x.dtype();
@@ -126,6 +236,8 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
   check_parameter("layer_norm", "bias", bias, x, normalized_shape);
   const int64_t n = numel(normalized_shape);
   Shape outer(x.sizes().begin(), x.sizes().end() - static_cast<int64_t>(rank));
+  if (x.device().is_cpu())
+    return normalised_on_host("layer_norm", x, weight, bias, {.count = numel(outer), .pieces = 1, .span = n}, eps);
   const Tensor y = normalised_rows("layer_norm", reshape(x, {numel(outer), n}), eps);
   return affine(reshape(y, x.sizes()), weight, bias, normalized_shape);
 }
@@ -140,6 +252,17 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
   check_parameter("group_norm", "weight", weight, x, {x.size(1)});
   check_parameter("group_norm", "bias", bias, x, {x.size(1)});
   const int64_t rows = x.size(0) * groups;
+  // Of few values a factor and a summand for each would cancel too coarsely.
+  constexpr int64_t kFew = 64;
+  if (x.suggested_format() == MemoryFormat::ChannelsLast && x.is_contiguous(MemoryFormat::ChannelsLast) &&
+      x.numel() >= kFew * rows && x.numel() > 0)
+    return group_norm_of_maps(x, groups, weight, bias, eps);
+  if (x.device().is_cpu()) {
+    const int64_t span = rows && x.size(1) ? x.numel() / (x.size(0) * x.size(1)) : 0;
+    return normalised_on_host(
+        "group_norm", x, weight, bias,
+        {.count = rows, .pieces = x.size(1) / groups, .span = span, .by_piece = true, .period = groups}, eps);
+  }
   const Tensor y = normalised_rows("group_norm", reshape(x, {rows, rows ? x.numel() / rows : 0}), eps);
   Shape channels(x.sizes().size(), 1);
   channels[1] = x.size(1);
@@ -167,6 +290,12 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& we
         to_string(normalized_shape));
   const double smallest =
       compute == DType::Float64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  if (x.device().is_cpu()) {
+    const int64_t n = numel(normalized_shape);
+    return normalised_on_host("rms_norm", x, weight, {},
+                              {.count = n ? x.numel() / n : 0, .pieces = 1, .span = n, .centred = false},
+                              eps.value_or(smallest));
+  }
   std::vector<int> dims;
   for (int d = x.dim() - rank; d < x.dim(); ++d) dims.push_back(d);
   const Tensor wide = narrow ? to(x, compute) : x;

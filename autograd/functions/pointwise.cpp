@@ -30,11 +30,15 @@ Tensor mul(const Tensor& a, const Tensor& b) {
 
 Tensor div(const Tensor& a, const Tensor& b) {
   const OpScope scope("div", {{"a", a}, {"b", b}});
-  Tensor y = ops::div(a, b);
-  return record("div", y, {a, b},
-                [b_ = Saved(b), y_ = Saved(requires_grad(b) ? y : Tensor())](const Tensor& dy, const NeedsGrad& needs) {
-                  const Tensor da = ops::div(dy, b_.get());
-                  return Grads{da, needs[1] ? ops::neg(ops::mul(da, y_.get())) : Tensor()};
+  return record("div", ops::div(a, b), {a, b},
+                [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+                  if (!needs[1]) return Grads{ops::div(dy, b_.get()), Tensor()};
+                  // In float32 at least, until a broadcast divisor's terms are added up: they may cancel.
+                  const DType dtype = dy.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+                  const Tensor divisor = ops::to(b_.get(), dtype), da = ops::div(ops::to(dy, dtype), divisor);
+                  const Tensor db = pointwise::zip("div", da, ops::div(ops::to(a_.get(), dtype), divisor),
+                                                   functors::NegativeProduct{});
+                  return Grads{ops::to(da, dy.dtype()), ops::to(ops::sum_to(db, divisor.sizes()), dy.dtype())};
                 });
 }
 

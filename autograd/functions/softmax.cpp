@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
-#include "autograd/functions/channel_blocks.h"
 #include "autograd/functions/pointwise.h"
+#include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
-#include "autograd/functions/statistics.h"
 #include "functions/internal/float16.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
@@ -115,6 +115,25 @@ void softmax_block(T* y, const T* x, int64_t n, int64_t inner, int64_t width, Fo
       largest[c] = value > largest[c] ? value : largest[c];
     }
   }
+  if constexpr (std::is_same_v<T, R>) {
+    if (form == Form::Softmax) {
+      // The result's place holds what would be computed twice.
+      for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) {
+          const R value = elementary::exp(x[k * inner + c] - largest[c]);
+          total[c] += value;
+          y[k * inner + c] = value;
+        }
+      }
+      for (int64_t c = 0; c < width; ++c) total[c] = R(1) / total[c];
+      for (int64_t k = 0; k < n; ++k) {
+#pragma omp simd
+        for (int64_t c = 0; c < width; ++c) y[k * inner + c] *= total[c];
+      }
+      return;
+    }
+  }
   for (int64_t k = 0; k < n; ++k) {
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c) total[c] += elementary::exp(load(x, k * inner + c) - largest[c]);
@@ -128,12 +147,30 @@ void softmax_block(T* y, const T* x, int64_t n, int64_t inner, int64_t width, Fo
     }
     return;
   }
-  for (int64_t c = 0; c < width; ++c) largest[c] += std::log(total[c]);
+  // One after the other: next to a large maximum the logarithm would round away.
+  for (int64_t c = 0; c < width; ++c) total[c] = std::log(total[c]);
   for (int64_t k = 0; k < n; ++k) {
 #pragma omp simd
-    for (int64_t c = 0; c < width; ++c) store(y, k * inner + c, load(x, k * inner + c) - largest[c]);
+    for (int64_t c = 0; c < width; ++c) store(y, k * inner + c, load(x, k * inner + c) - largest[c] - total[c]);
   }
 }
+
+// Lines too short for vector instructions along them, laid side by side as columns.
+constexpr int64_t kShortLine = 32;
+
+template <class T>
+struct Columns {
+  compute_t<T> values[kShortLine * kColumns] = {};
+
+  void read(const T* lines, int64_t n, int64_t width) {
+    for (int64_t c = 0; c < width; ++c)
+      for (int64_t k = 0; k < n; ++k) values[k * kColumns + c] = load(lines, c * n + k);
+  }
+  void write(T* lines, int64_t n, int64_t width) const {
+    for (int64_t c = 0; c < width; ++c)
+      for (int64_t k = 0; k < n; ++k) store(lines, c * n + k, values[k * kColumns + c]);
+  }
+};
 
 template <class T>
 void softmax_row(T* y, const T* x, int64_t n, Form form) {
@@ -145,6 +182,20 @@ void softmax_row(T* y, const T* x, int64_t n, Form form) {
     largest = value > largest ? value : largest;
   }
   R total = R(0);
+  if constexpr (std::is_same_v<T, R>) {
+    if (form == Form::Softmax) {
+#pragma omp simd reduction(+ : total)
+      for (int64_t k = 0; k < n; ++k) {
+        const R value = elementary::exp(x[k] - largest);
+        total += value;
+        y[k] = value;
+      }
+      const R factor = R(1) / total;
+#pragma omp simd
+      for (int64_t k = 0; k < n; ++k) y[k] *= factor;
+      return;
+    }
+  }
 #pragma omp simd reduction(+ : total)
   for (int64_t k = 0; k < n; ++k) total += elementary::exp(load(x, k) - largest);
   if (form == Form::Softmax) {
@@ -153,9 +204,9 @@ void softmax_row(T* y, const T* x, int64_t n, Form form) {
     for (int64_t k = 0; k < n; ++k) store(y, k, elementary::exp(load(x, k) - largest) * factor);
     return;
   }
-  const R shift = largest + std::log(total);
+  const R logarithm = std::log(total);
 #pragma omp simd
-  for (int64_t k = 0; k < n; ++k) store(y, k, load(x, k) - shift);
+  for (int64_t k = 0; k < n; ++k) store(y, k, load(x, k) - largest - logarithm);
 }
 
 // dx = y (dy - sum of dy y), or dy - exp(y) sum of dy.
@@ -193,10 +244,17 @@ void softmax_backward_row(T* dx, const T* y, const T* dy, int64_t n, Form form) 
   }
 }
 
-// Calls row(offset) for lines along memory, block(offset, width) for lines side by side.
-template <class Row, class Block>
-void for_each_line(const Blocks& blocks, const Row& row, const Block& block) {
+// Calls row(offset) for lines along memory, block(offset, width) for lines side by side, short_lines(offset, width)
+// for so many short lines, one behind the other.
+template <class Row, class Block, class ShortLines>
+void for_each_line(const Blocks& blocks, const Row& row, const Block& block, const ShortLines& short_lines) {
   const int64_t n = blocks.n, inner = blocks.inner;
+  if (inner == 1 && n <= kShortLine && blocks.outer > 1) {
+    const int64_t groups = (blocks.outer + kColumns - 1) / kColumns;
+    return launch_host(
+        groups, [&](int64_t i) { short_lines(i * kColumns * n, std::min(kColumns, blocks.outer - i * kColumns)); },
+        2 * n * kColumns);
+  }
   if (inner == 1)
     return launch_host(
         blocks.outer, [&](int64_t i) { row(i * n); }, 2 * n);
@@ -218,7 +276,13 @@ Tensor softmax_on_host(const Tensor& x, int axis, Form form) {
     const T* in = blocks.dense.data<const T>();
     for_each_line(
         blocks, [&](int64_t at) { softmax_row(out + at, in + at, blocks.n, form); },
-        [&](int64_t at, int64_t width) { softmax_block(out + at, in + at, blocks.n, blocks.inner, width, form); });
+        [&](int64_t at, int64_t width) { softmax_block(out + at, in + at, blocks.n, blocks.inner, width, form); },
+        [&](int64_t at, int64_t width) {
+          Columns<T> columns;
+          columns.read(in + at, blocks.n, width);
+          softmax_block(columns.values, columns.values, blocks.n, kColumns, width, form);
+          columns.write(out + at, blocks.n, width);
+        });
   });
   return blocks.in_order(y);
 }
@@ -233,6 +297,13 @@ Tensor softmax_backward_on_host(const Tensor& dy, const Tensor& y, int axis, For
         blocks, [&](int64_t at) { softmax_backward_row(out + at, values + at, slopes + at, blocks.n, form); },
         [&](int64_t at, int64_t width) {
           softmax_backward_block(out + at, values + at, slopes + at, blocks.n, blocks.inner, width, form);
+        },
+        [&](int64_t at, int64_t width) {
+          Columns<T> y, dy;
+          y.read(values + at, blocks.n, width);
+          dy.read(slopes + at, blocks.n, width);
+          softmax_backward_block(dy.values, y.values, dy.values, blocks.n, kColumns, width, form);
+          dy.write(out + at, blocks.n, width);
         });
   });
   return blocks.in_order(dx);
@@ -271,53 +342,6 @@ Tensor softmax_backward(const Tensor& dy, const Tensor& y, int axis) {
   return dx;
 }
 
-constexpr int kMaxFrames = 16;
-
-// One index is one pixel and one block of its channels; frames are channels-last.
-template <class T, int64_t kBlock>
-struct WeightedSum {
-  const T* frames[kMaxFrames];
-  const T* weights;  // [pixels, K]
-  T* y;
-  int64_t count, channels, blocks;
-
-  BEVGRAD_HD void operator()(int64_t i) const {
-    using R = compute_t<T>;
-    const int64_t pixel = i / blocks, begin = i % blocks * kBlock;
-    const int64_t width = channels - begin < kBlock ? channels - begin : kBlock;
-    R sum[kBlock] = {};
-    for (int64_t k = 0; k < count; ++k) {
-      const R weight = static_cast<R>(weights[pixel * count + k]);
-      const T* frame = frames[k] + pixel * channels + begin;
-#pragma omp simd
-      for (int64_t c = 0; c < width; ++c) sum[c] += weight * load(frame, c);
-    }
-#pragma omp simd
-    for (int64_t c = 0; c < width; ++c) store(y, pixel * channels + begin + c, sum[c]);
-  }
-};
-
-// dweights[pixel, k] = sum over channels of dy * frame k. One index is one pixel.
-template <class T>
-struct WeightedSumWeights {
-  const T* frames[kMaxFrames];
-  const T* dy;
-  T* dweights;
-  int64_t count, channels;
-
-  BEVGRAD_HD void operator()(int64_t pixel) const {
-    using R = compute_t<T>;
-    for (int64_t k = 0; k < count; ++k) {
-      const T* frame = frames[k] + pixel * channels;
-      const T* gradient = dy + pixel * channels;
-      R sum = R(0);
-#pragma omp simd reduction(+ : sum)
-      for (int64_t c = 0; c < channels; ++c) sum += load(frame, c) * load(gradient, c);
-      dweights[pixel * count + k] = static_cast<T>(sum);
-    }
-  }
-};
-
 }  // namespace
 
 Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
@@ -334,66 +358,32 @@ Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
   });
 }
 
+namespace {
+
+// A constant that cancels in a softmax.
+Tensor largest_along(const Tensor& x, int axis) {
+  const NoGradGuard no_grad;
+  return max(x, axis, true);
+}
+
+}  // namespace
+
 Tensor log_softmax(const Tensor& x, int dim) {
   if (is_float16(x)) return to(log_softmax(in_float32(x), dim), DType::Float16);
   tape::check_defined("log_softmax", {{"x", x}});
   if (x.dim() == 0) return squeeze(log_softmax(unsqueeze(x, 0), dim), 0);
   const int axis = wrap_dimension("log_softmax", dim, x.dim());
-  // On a GPU it is made of others.
   if (x.numel() == 0) return clone(x);
-  if (!x.device().is_cpu()) return sub(x, logsumexp(x, axis, true));
+  if (!x.device().is_cpu()) {
+    // Made of others, in float32 where x is narrower.
+    const Tensor wide = x.dtype() == DType::BFloat16 ? to(x, DType::Float32) : x;
+    const Tensor shifted = sub(wide, largest_along(wide, axis));
+    return to(sub(shifted, log(sum(exp(shifted), {axis}, true))), x.dtype());
+  }
   const OpScope scope("log_softmax");
   Tensor y = softmax_on_host(x, axis, Form::LogSoftmax);
   return record("log_softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
     return Grads{softmax_backward_on_host(dy, y_.get(), axis, Form::LogSoftmax)};
-  });
-}
-
-Tensor weighted_sum(const std::vector<Tensor>& frames, const Tensor& weights) {
-  const OpScope scope("weighted_sum", {{"weights", weights}});
-  const auto count = static_cast<int64_t>(frames.size());
-  check(count >= 1 && count <= kMaxFrames, "weighted_sum: {} frames were given, expected 1 to {}", count, kMaxFrames);
-  const Shape& sizes = frames[0].sizes();
-  check(sizes.size() == 4 && weights.sizes() == Shape({sizes[0], count, sizes[2], sizes[3]}),
-        "weighted_sum: weights {} do not fit {} frames of {}", to_string(weights.sizes()), count, to_string(sizes));
-  std::vector<Saved> saved;
-  std::vector<Tensor> dense;
-  for (const Tensor& frame : frames) {
-    check(frame.sizes() == sizes && frame.dtype() == weights.dtype() && frame.device() == weights.device(),
-          "weighted_sum: a frame is {}, the first {}, the weights {}", describe(frame), describe(frames[0]),
-          describe(weights));
-    dense.push_back(ops::contiguous(detach(frame), MemoryFormat::ChannelsLast));
-    saved.emplace_back(requires_grad(weights) ? dense.back() : Tensor());
-  }
-  const Tensor w = ops::contiguous(detach(weights), MemoryFormat::ChannelsLast);
-  const int64_t pixels = sizes[0] * sizes[2] * sizes[3], channels = sizes[1];
-  Tensor y = empty(sizes, {weights.dtype(), MemoryFormat::ChannelsLast, weights.device()});
-  dispatch_floating("weighted_sum", weights.dtype(), [&]<class T>() {
-    with_channel_block(weights.device(), [&]<int64_t kBlock>() {
-      const int64_t blocks = blocks_of(channels, kBlock);
-      WeightedSum<T, kBlock> functor{{}, w.data<T>(), y.data<T>(), count, channels, blocks};
-      for (int64_t k = 0; k < count; ++k) functor.frames[k] = dense[k].data<T>();
-      launch(weights.device(), pixels * blocks, functor, count * std::min(channels, kBlock) / 4 + 1);
-    });
-  });
-
-  std::vector<Tensor> inputs = frames;
-  inputs.push_back(weights);
-  return record("weighted_sum", y, inputs, [saved, w_ = Saved(w), count](const Tensor& dy, const NeedsGrad& needs) {
-    const Tensor& w = w_.get();
-    Grads grads(static_cast<size_t>(count) + 1);
-    for (int64_t k = 0; k < count; ++k)
-      if (needs[k]) grads[k] = ops::mul(dy, ops::narrow(w, 1, k, 1));
-    if (needs[count]) {
-      const Tensor gradient = ops::contiguous(dy, MemoryFormat::ChannelsLast);
-      grads[count] = empty(w.sizes(), {w.dtype(), MemoryFormat::ChannelsLast, w.device()});
-      dispatch_floating("weighted_sum", w.dtype(), [&]<class T>() {
-        WeightedSumWeights<T> functor{{}, gradient.data<T>(), grads[count].data<T>(), count, dy.size(1)};
-        for (int64_t k = 0; k < count; ++k) functor.frames[k] = saved[k].get().data<T>();
-        launch(w.device(), w.numel() / count, functor, count * dy.size(1) / 4 + 1);
-      });
-    }
-    return grads;
   });
 }
 

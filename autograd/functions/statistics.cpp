@@ -25,7 +25,12 @@ struct ProdLine {
   int64_t n, step;
   BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
     double product = 1;
-    for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(x + o[1], i * step));
+    if (step == 1) {
+#pragma omp simd reduction(* : product)
+      for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(x + o[1], i));
+    } else {
+      for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(x + o[1], i * step));
+    }
     store(y, o[0], static_cast<compute_t<T>>(product));
   }
 };
@@ -151,10 +156,19 @@ Tensor largest_magnitude(const Tensor& x, const std::vector<int>& dims, bool kee
 // In float64, which has the squares of what the other dtypes have.
 Tensor wide_var(const char* op, const Tensor& x, const std::vector<int>& dims, double correction, bool keep_dims) {
   check(is_floating_point(x.dtype()), "{}: the input is {}, expected a floating-point tensor", op, describe(x));
-  const double count = static_cast<double>(reduced_count(op, x, dims)) - correction;
-  const Tensor wide = to(x, DType::Float64);
-  const Tensor deviation = sub(wide, mean(wide, dims, true));
-  return div(sum(mul(deviation, deviation), dims, keep_dims), std::max(count, 0.0));
+  const double count = std::max(static_cast<double>(reduced_count(op, x, dims)) - correction, 0.0);
+  const OpScope scope(op);
+  const Tensor wide = ops::to(x, DType::Float64), centre = ops::mean(wide, dims, true);
+  const Tensor deviation = ops::sub(wide, centre);
+  const Tensor kept = ops::sum(ops::mul(deviation, deviation), dims, true);
+  const Tensor y = ops::div(keep_dims ? kept : ops::sum(kept, dims), count);
+  return record(op, y, {x}, [x_ = Saved(x), centre, count, kept = kept.sizes()](const Tensor& dy, const NeedsGrad&) {
+    const Tensor& x = x_.get();
+    const DType dtype = x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+    const Tensor slope = ops::to(ops::mul(ops::reshape(dy, kept), 2 / count), dtype);
+    const Tensor deviation = ops::sub(ops::to(x, dtype), ops::to(centre, dtype));
+    return Grads{ops::to(ops::mul(deviation, slope), x.dtype())};
+  });
 }
 
 }  // namespace

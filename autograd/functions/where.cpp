@@ -1,6 +1,8 @@
 #include "autograd/functions/where.h"
 
+#include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "autograd/anomaly.h"
 #include "tensor/pointwise.h"
@@ -17,6 +19,29 @@ struct Choose {
   BEVGRAD_HD void operator()(const std::array<int64_t, 4>& o) const { out[o[0]] = condition[o[1]] ? a[o[2]] : b[o[3]]; }
 };
 
+// Constant strides let the compiler use vector instructions.
+template <class T, class SA, class SB>
+void choose_row(T* out, const bool* condition, const T* a, SA step_a, const T* b, SB step_b, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) out[i] = condition[i] ? a[i * step_a] : b[i * step_b];
+}
+
+template <class T>
+void choose_on_host(const Walk& walk, const Choose<T>& f) {
+  using One = std::integral_constant<int64_t, 1>;
+  using Zero = std::integral_constant<int64_t, 0>;
+  const int64_t step_a = walk.inner(2), step_b = walk.inner(3);
+  const bool dense = walk.inner(0) == 1 && walk.inner(1) == 1 && std::max(step_a, step_b) <= 1;
+  if (!dense) return launch_elements<4>(Device{}, walk, f);
+  for_each_row<4>(walk, [&](const std::array<int64_t, 4>& o, int64_t n) {
+    const auto run = [&](auto sa, auto sb) {
+      choose_row(f.out + o[0], f.condition + o[1], f.a + o[2], sa, f.b + o[3], sb, n);
+    };
+    const auto with_a = [&](auto sa) { step_b ? run(sa, One{}) : run(sa, Zero{}); };
+    step_a ? with_a(One{}) : with_a(Zero{});
+  });
+}
+
 Tensor choose(const char* op, const Tensor& condition, const Tensor& a, const Tensor& b) {
   pointwise::check_same(op, a, b);
   check(condition.dtype() == DType::Bool && condition.device() == a.device(), "{}: the mask is {}, expected bool on {}",
@@ -28,8 +53,9 @@ Tensor choose(const char* op, const Tensor& condition, const Tensor& a, const Te
                                       {a.sizes(), a.strides()},
                                       {b.sizes(), b.strides()}});
   dispatch_all(a.dtype(), [&]<class T>() {
-    launch_elements<4>(a.device(), walk,
-                       Choose<T>{y.data<T>(), condition.data<const bool>(), a.data<const T>(), b.data<const T>()});
+    const Choose<T> f{y.data<T>(), condition.data<const bool>(), a.data<const T>(), b.data<const T>()};
+    if (a.device().is_cpu()) return choose_on_host(walk, f);
+    launch_elements<4>(a.device(), walk, f);
   });
   return y;
 }

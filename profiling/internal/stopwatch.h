@@ -1,5 +1,7 @@
-// Wall time of a piece of work.
+// Wall time of a piece of work, and the processor's time for it.
 #pragma once
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -18,6 +20,13 @@ class Stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+/// Seconds that all threads of this process have computed: what others do on the machine counts less.
+inline double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 /// Seconds of the fastest of `repeats` runs, after one that warms up.
 template <class Work>

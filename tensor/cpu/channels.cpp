@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpu/backend.h"
+#include "tensor/double_lanes.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"
 
@@ -62,34 +63,7 @@ class RowPrefetcher {
   const T* next_;
 };
 
-// Sixteen doubles as two vectors: GCC keeps larger ones than a register in memory, where each addition waits for the
-// one before to be stored.
-struct Doubles {
-  typedef double Half __attribute__((vector_size(simd::kLanes / 2 * sizeof(double))));
-  Half low = {}, high = {};
-
-  void add(const Doubles& v) {
-    low += v.low;
-    high += v.high;
-  }
-  void add_product(const Doubles& a, const Doubles& b) {
-    low += a.low * b.low;
-    high += a.high * b.high;
-  }
-  /// Adds the first `count` to memory.
-  void add_to(double* sums, int64_t count) const {
-    for (int i = 0; i < simd::kLanes / 2; ++i) {
-      if (i < count) sums[i] += low[i];
-      if (i + simd::kLanes / 2 < count) sums[i + simd::kLanes / 2] += high[i];
-    }
-  }
-};
-
-template <class C>
-[[gnu::always_inline]] inline Doubles widen(simd::Vector<C> v) {
-  return {__builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), Doubles::Half),
-          __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), Doubles::Half)};
-}
+using simd::Doubles;
 
 template <class T>
 std::vector<double> moments(Rows shape, const T* x) {
@@ -104,7 +78,7 @@ std::vector<double> moments(Rows shape, const T* x) {
         Doubles sum, square;
         for (int64_t r = begin; r < end; ++r) {
           ahead.step();
-          const Doubles value = widen<C>(lanes.load(x + r * channels + c));
+          const Doubles value = simd::widen_values<C>(lanes.load(x + r * channels + c));
           sum.add(value);
           square.add_product(value, value);
         }
@@ -127,7 +101,7 @@ std::vector<double> sums_of_few(Rows shape, const T* x) {
     int64_t r = first;
     for (; r + simd::kLanes <= last; r += simd::kLanes) {
       const T* at = x + r * channels;
-      for (int64_t i = 0; i < channels; ++i) lanes[i].add(widen<C>(simd::load(at + i * simd::kLanes)));
+      for (int64_t i = 0; i < channels; ++i) lanes[i].add(simd::widen_values<C>(simd::load(at + i * simd::kLanes)));
     }
     double added[simd::kLanes * simd::kLanes] = {};
     for (int64_t i = 0; i < channels; ++i) lanes[i].add_to(added + i * simd::kLanes, simd::kLanes);
@@ -292,16 +266,16 @@ void channel_sums(const Tensor& sum_dz, const Tensor& sum_dz_x, const Tensor& dz
             RowPrefetcher ahead(gradient + end * channels), ahead_of_input(input ? input + end * channels : nullptr);
             simd::for_each_block(channels, [&](int64_t c, auto lanes) {
               Doubles sum, product, middle;
-              if constexpr (with_input) middle = widen<double>(lanes.load(center + c));
+              if constexpr (with_input) middle = simd::widen_values<double>(lanes.load(center + c));
               for (int64_t r = begin; r < end; ++r) {
                 ahead.step();
                 if constexpr (with_input) ahead_of_input.step();
                 const int64_t at = r * channels + c;
                 const simd::Vector<C> value = unmasked(lanes.load(gradient + at), at, c, lanes);
-                const Doubles wide = widen<C>(value);
+                const Doubles wide = simd::widen_values<C>(value);
                 sum.add(wide);
                 if constexpr (with_input) {
-                  Doubles offset = widen<C>(lanes.load(input + at));
+                  Doubles offset = simd::widen_values<C>(lanes.load(input + at));
                   offset.low -= middle.low;
                   offset.high -= middle.high;
                   product.add_product(wide, offset);

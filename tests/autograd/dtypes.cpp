@@ -151,6 +151,20 @@ TEST(Float16, IsComputedInFloat32) {
        [](auto& x) {
          return interpolate(x[0], {6, 3}, {.mode = InterpolateMode::Bicubic});
        }},
+      {"batch_norm",
+       {{2, 3, 4, 5}, {3}, {3}},
+       [](auto& x) {
+         const Device device = x[0].device();
+         return batch_norm(x[0], x[1], x[2], zeros({3}, {.device = device}), ones({3}, {.device = device}));
+       }},
+      {"batch_norm of running statistics, with a residual",
+       {{2, 3, 4, 5}, {3}, {3}, {2, 3, 4, 5}},
+       [](auto& x) {
+         const Device device = x[0].device();
+         return batch_norm(x[0], x[1], x[2], zeros({3}, {.device = device}), ones({3}, {.device = device}),
+                           {.training = false, .residual = x[3]});
+       }},
+      {"grid_sample", {{2, 3, 5, 4}, {2, 3, 3, 2}}, [](auto& x) { return grid_sample(x[0], x[1]); }},
       {"prod", {{3, 4}}, [](auto& x) { return prod(x[0], 1); }},
       {"attention",
        {{2, 3, 4}, {2, 5, 4}, {2, 5, 2}},

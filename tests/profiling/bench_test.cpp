@@ -68,6 +68,20 @@ TEST(Bench, RunsOnEveryDevice) {
   }
 }
 
+TEST(Bench, TimesEveryOperationBothWays) {
+  const std::vector<Figure> all = bench_operations({.repeats = 1, .trace = ""});
+  EXPECT_GT(all.size(), 200u);
+  for (const Figure& figure : all) {
+    EXPECT_GT(figure.value, 0) << figure.name;
+    EXPECT_EQ(figure.unit, "us") << figure.name;
+  }
+  const std::vector<Figure> some = bench_operations({.repeats = 1, .trace = "", .processor_time = true}, "max_pool2d");
+  ASSERT_EQ(some.size(), 2u);
+  EXPECT_EQ(some[0].name, "max_pool2d, forward");
+  EXPECT_EQ(some[0].remark, "float32 [2,128,56,104] channels-last");
+  EXPECT_EQ(some[1].name, "max_pool2d, backward");
+}
+
 TEST(Bench, OtherPiecesRun) {
   const configs::Document document = TinyData::get().document("mini_step1");
   EXPECT_GT(value_of(bench_training(document, {.batch = 1, .repeats = 1, .trace = ""}, {}), "backward"), 0);
