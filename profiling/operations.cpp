@@ -4,9 +4,9 @@
 #include "autograd/autograd.h"
 #include "internal/operation_cases.h"
 #include "internal/stopwatch.h"
+#include "profiling/benches.h"
 #include "tensor/ops.h"
 #include "tensor/random.h"
-#include "profiling/benches.h"
 
 namespace bevgrad {
 namespace {
