@@ -204,28 +204,6 @@ TEST(IndexedL1Loss, NoObjectsCostNothing) {
   EXPECT_EQ(grad(predicted).to_vector(), std::vector<double>(12, 0.0));
 }
 
-TEST(IndexedCrossEntropy, IsItsDefinition) {
-  const Tensor predicted = Generator(3).uniform({2, 3, 2, 2}, -2, 2, kDouble);
-  const Tensor cells = from_values({0, 5, 6}, {3}, {DType::Int64});
-  const std::vector<double> t = {1, 0, 0, 0, 2, 0, 0.5, 0, 0.25};
-  const Tensor targets = from_values(t, {3, 3}, kDouble);
-  const auto p = predicted.to_vector();
-  double sum = 0, total = 0;
-  for (const auto& [row, cell] : std::vector<std::pair<size_t, size_t>>{{0, 0}, {1, 5}, {2, 6}}) {
-    const auto at = [&](size_t c) { return p[(cell / 4 * 3 + c) * 4 + cell % 4]; };
-    const double all = std::exp(at(0)) + std::exp(at(1)) + std::exp(at(2));
-    for (size_t c = 0; c < 3; ++c) {
-      sum -= t[3 * row + c] * std::log(std::exp(at(c)) / all);
-      total += t[3 * row + c];
-    }
-  }
-  EXPECT_NEAR(indexed_cross_entropy(predicted, cells, targets).item(), sum / total, 1e-12);
-  EXPECT_EQ(
-      gradcheck("indexed_cross_entropy",
-                [&](const std::vector<Tensor>& x) { return indexed_cross_entropy(x[0], cells, targets); }, {predicted}),
-      "");
-}
-
 TEST(IndexedCrossEntropy, NoCellsCostNothing) {
   const Tensor predicted = ones({1, 3, 2, 2});
   set_requires_grad(predicted, true);

@@ -177,6 +177,29 @@ std::vector<OpCase> loss_cases() {
              indexed_l1_loss(zeros({1, 2, 3, 3}), zeros({1}, {DType::Int64}), zeros({1, 3}));
            },
            "indexed_l1_loss")}},
+      {.op = "indexed_cross_entropy",
+       .inputs = {{kSizes}},
+       .function =
+           [](const Tensors& x) {
+             const Tensor targets = from_values({1, 0, 0, 0, 2, 0, 0.5, 0, 0.25}, {3, 3}, {DType::Float64});
+             return indexed_cross_entropy(x[0], from_values({0, 19, 39}, {3}, {DType::Int64}), targets);
+           },
+       .reference =
+           [](const Tensors& x) {
+             const auto v = x[0].to_vector();
+             const auto log_share = [&](size_t n, size_t c, size_t cell) {
+               const auto at = [&](size_t k) { return v[(n * 3 + k) * 20 + cell]; };
+               return at(c) - std::log(std::exp(at(0)) + std::exp(at(1)) + std::exp(at(2)));
+             };
+             return number(-(log_share(0, 0, 0) + 2 * log_share(0, 1, 19) + 0.5 * log_share(1, 0, 19) +
+                             0.25 * log_share(1, 2, 19)) /
+                           3.75);
+           },
+       .errors = {wrong(
+           [] {
+             indexed_cross_entropy(zeros({1, 2, 3, 3}), zeros({1}, {DType::Int64}), zeros({1, 3}, {DType::Float64}));
+           },
+           "indexed_cross_entropy")}},
   };
 }
 
