@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "lab.pb.h"
-#include "nn/module_call.h"
 
 namespace lab {
 
