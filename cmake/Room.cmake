@@ -72,7 +72,9 @@ function(bevgrad_room room)
       get_filename_component(parent "${result}" DIRECTORY)
       file(MAKE_DIRECTORY "${parent}")
       file(CREATE_LINK "${folder}/${proto}.proto" "${source}" SYMBOLIC)
-      add_custom_command(OUTPUT "${result}.cc" "${result}.h"
+      # The header is also what sources name: without that path a build whose schema has changed would begin with the
+      # objects of the old one.
+      add_custom_command(OUTPUT "${result}.cc" "${result}.h" BYPRODUCTS "${generated}/${room}/${proto}.pb.h"
         COMMAND protobuf::protoc "--proto_path=${generated}/sources" "--cpp_out=${generated}" "${source}"
         DEPENDS "${folder}/${proto}.proto")
       target_sources(bevgrad_${room} PRIVATE "${result}.cc" "${result}.h")
