@@ -121,9 +121,10 @@ class KillCampaignOfMachines : public ::testing::Test {
     std::string output;
     for (int start = 0; start < 8; ++start) {
       const std::string port = unused_port();
+      // One that comes after the end would begin the run anew, were it not to resume.
       const auto another = [&] {
         return std::make_unique<Running>(
-            machine(port, program(work_dir, 1, start > 0), "1:3", {"--timeout", "5", "--max-restarts", "9"}));
+            machine(port, program(work_dir, 1, true), "1:3", {"--timeout", "5", "--max-restarts", "9"}));
       };
       Machines machines = {another(), {}};
       ASSERT_TRUE(machines.first->wait_for("machine 0 of")) << machines.first->output();
@@ -175,8 +176,8 @@ TEST_F(KillCampaignOfMachines, EachRoundLeavesWhatOneLauncherWouldHave) {
     const std::vector<Round> rounds = rounds_in(work_dir);
     for (size_t i = 0; i < rounds.size(); ++i) {
       const int to = i + 1 < rounds.size() ? rounds[i + 1].from : kSteps;
-      // A step has a checkpoint, and the one that was being written may be lost with it.
-      EXPECT_GE(to, rounds[i].last_logged - 2) << "round " << i;
+      // A step has a checkpoint; those that come while one is being written are left out.
+      EXPECT_GE(to, rounds[i].last_logged - 20) << "round " << i;
       if (to > rounds[i].from) compare_round(work_dir, rounds[i], to);
     }
     for (const auto& entry : fs::directory_iterator(work_dir + "/checkpoints"))
