@@ -13,7 +13,4 @@ target_link_options(bevgrad_checkpoint PRIVATE -Wl,--gc-sections -Wl,--as-needed
 set_target_properties(bevgrad_checkpoint PROPERTIES LINK_DEPENDS "${PROJECT_SOURCE_DIR}/formats/c_api/exported.map"
   LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 
-add_custom_target(bevgrad_checkpoint_wheel
-  COMMAND "${CMAKE_COMMAND}" -E env "BEVGRAD_CHECKPOINT_LIBRARY=$<TARGET_FILE:bevgrad_checkpoint>"
-          python3 -m pip wheel --quiet --no-deps --wheel-dir "${PROJECT_BINARY_DIR}/wheels" "${PROJECT_SOURCE_DIR}/python/checkpoint"
-  DEPENDS bevgrad_checkpoint VERBATIM)
+bevgrad_wheel(checkpoint)

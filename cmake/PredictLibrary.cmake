@@ -11,18 +11,11 @@ endif()
 include(GNUInstallDirs)
 add_library(bevgrad_predict SHARED deploy/c_api/predict.cpp)
 add_library(bevgrad::predict ALIAS bevgrad_predict)
-target_include_directories(bevgrad_predict PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/deploy/c_api>"
-  PRIVATE "${BEVGRAD_ROOMS_DIR}/deploy")
+target_include_directories(bevgrad_predict PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/deploy/c_api>")
 get_target_property(known bevgrad_deploy BEVGRAD_KNOWS)
-foreach(room IN LISTS known)
-  get_target_property(includes bevgrad_${room} BEVGRAD_PUBLIC_INCLUDES)
-  target_include_directories(bevgrad_predict PRIVATE "${BEVGRAD_ROOMS_DIR}/${room}")
-  if(includes)
-    target_include_directories(bevgrad_predict SYSTEM PRIVATE ${includes})
-  endif()
-  target_link_libraries(bevgrad_predict PRIVATE bevgrad_${room})
-endforeach()
-target_link_libraries(bevgrad_predict PRIVATE bevgrad_flags)
+bevgrad_include_rooms(bevgrad_predict deploy ${known})
+list(TRANSFORM known PREPEND bevgrad_)
+target_link_libraries(bevgrad_predict PRIVATE ${known} bevgrad_flags)
 target_link_options(bevgrad_predict PRIVATE -Wl,--as-needed -Wl,-z,now -Wl,-z,defs
   "-Wl,--version-script,${PROJECT_SOURCE_DIR}/deploy/c_api/exported.map")
 set_target_properties(bevgrad_predict PROPERTIES LINK_DEPENDS "${PROJECT_SOURCE_DIR}/deploy/c_api/exported.map"
@@ -45,7 +38,4 @@ Cflags: -I\${pcfiledir}/@to_headers@
 install(FILES "${PROJECT_BINARY_DIR}/package/bevgrad_predict.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig"
   COMPONENT predict)
 
-add_custom_target(bevgrad_predict_wheel
-  COMMAND "${CMAKE_COMMAND}" -E env "BEVGRAD_PREDICT_LIBRARY=$<TARGET_FILE:bevgrad_predict>"
-          python3 -m pip wheel --quiet --no-deps --wheel-dir "${PROJECT_BINARY_DIR}/wheels" "${PROJECT_SOURCE_DIR}/python/predict"
-  DEPENDS bevgrad_predict VERBATIM)
+bevgrad_wheel(predict)

@@ -11,8 +11,8 @@
 
 set(BEVGRAD_ROOMS_DIR "${PROJECT_BINARY_DIR}/rooms" CACHE PATH "where the rooms' public headers are linked together")
 
-# Lets a target see the public headers of rooms, and links them.
-function(bevgrad_see target)
+# Lets a target see the public headers of rooms.
+function(bevgrad_include_rooms target)
   foreach(known IN LISTS ARGN)
     if(NOT TARGET bevgrad_${known})
       message(FATAL_ERROR "${target} names the room ${known}, which is not there (yet)")
@@ -22,6 +22,13 @@ function(bevgrad_see target)
     if(includes)
       target_include_directories(${target} SYSTEM PRIVATE ${includes})
     endif()
+  endforeach()
+endfunction()
+
+# The same, and links them.
+function(bevgrad_see target)
+  bevgrad_include_rooms(${target} ${ARGN})
+  foreach(known IN LISTS ARGN)
     target_link_libraries(${target} PUBLIC $<LINK_ONLY:bevgrad_${known}>)
   endforeach()
 endfunction()
