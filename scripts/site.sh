@@ -26,13 +26,17 @@ trap 'rm -rf "$work"' EXIT
 pages="README.md CHANGELOG.md CONTRIBUTING.md $(ls docs/*.md)"
 scripts/config_reference.sh >"$work/config_reference.md"
 
+# title_of PAGE: its first heading, as HTML.
+title_of() {
+  sed -n 's/^# //p' "$1" | head -n 1 | sed 's/&/\&amp;/g; s/</\&lt;/g; s/`//g'
+}
+
 # navigation ROOT: the list of all pages, ROOT leads to the top.
 navigation() {
   echo "<nav><a href=\"$1index.html\">bevgrad</a>"
   for listed in $pages; do
     [ "$listed" = README.md ] && continue
-    title=$(sed -n 's/^# //p' "$listed" | head -n 1 | sed 's/&/\&amp;/g; s/</\&lt;/g; s/`//g')
-    echo "<a href=\"$1${listed%.md}.html\">$title</a>"
+    echo "<a href=\"$1${listed%.md}.html\">$(title_of "$listed")</a>"
   done
   echo "<a href=\"$1docs/config_reference.html\">Config reference</a>"
   [ "$api" = 0 ] || echo "<a href=\"$1api/index.html\">Public headers</a>"
@@ -41,7 +45,7 @@ navigation() {
 
 # page SOURCE TARGET ROOT
 page() {
-  title=$(sed -n 's/^# //p' "$1" | head -n 1 | sed 's/&/\&amp;/g; s/</\&lt;/g; s/`//g')
+  title=$(title_of "$1")
   {
     echo "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>$title</title>"
     echo "<meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"$3style.css\"></head><body>"
