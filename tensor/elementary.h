@@ -20,26 +20,36 @@ BEVGRAD_HD inline double log1p_of_unit(double x) {
   return std::log1p(x);
 }
 
-[[gnu::always_inline]] BEVGRAD_HD inline float exp(float x) {
-  // Past these bounds the result is 0 or infinite; NaN passes through the comparisons.
-  const float bounded = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
+/// exp(x) = 2^n (1 + fraction), the fraction between -0.3 and 0.42.
+struct ExpParts {
+  int32_t n;
+  float fraction;
+};
+
+/// For |x| up to 2^21.
+[[gnu::always_inline]] BEVGRAD_HD inline ExpParts exp_parts(float x) {
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const float shifted = bounded * 1.44269504088896341f + 12582912.0f;
+  const float shifted = x * 1.44269504088896341f + 12582912.0f;
   const auto n = static_cast<int32_t>(std::bit_cast<uint32_t>(shifted) - 0x4b400000u);
   const float whole = shifted - 12582912.0f;
-  const float r = (bounded - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  const float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
   float y = 1.9875691500e-4f;
   y = y * r + 1.3981999507e-3f;
   y = y * r + 8.3334519073e-3f;
   y = y * r + 4.1665795894e-2f;
   y = y * r + 1.6666665459e-1f;
   y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r + 1.0f;
+  return {n, y * r * r + r};
+}
+
+[[gnu::always_inline]] BEVGRAD_HD inline float exp(float x) {
+  // Past these bounds the result is 0 or infinite; NaN passes through the comparisons.
+  const auto [n, fraction] = exp_parts(x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x));
   // 2^n in two factors, so that neither over- nor underflows on its own.
   const int32_t half = n >> 1;
   const float scale1 = std::bit_cast<float>(static_cast<uint32_t>(half + 127) << 23);
   const float scale2 = std::bit_cast<float>(static_cast<uint32_t>(n - half + 127) << 23);
-  return y * scale1 * scale2;
+  return (fraction + 1.0f) * scale1 * scale2;
 }
 
 /// log((1 + m) 2^e) for 1 + m between the roots of 1/2 and of 2.

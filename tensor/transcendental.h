@@ -21,22 +21,11 @@ BEVGRAD_HD inline double expm1(double x) {
   return exact ? whole : result;
 }
 
-/// 2^n (exp(r) - 1) + (2^n - 1) by Cephes' polynomial of exp; good to about 3 units in the last place.
+/// 2^n fraction + (2^n - 1); good to about 3 units in the last place.
 [[gnu::always_inline]] BEVGRAD_HD inline float expm1(float x) {
-  const float bounded = x < -40.0f ? -40.0f : (x > 40.0f ? 40.0f : x);
-  const float shifted = bounded * 1.44269504088896341f + 12582912.0f;
-  const auto n = static_cast<int32_t>(std::bit_cast<uint32_t>(shifted) - 0x4b400000u);
-  const float whole = shifted - 12582912.0f;
-  const float r = (bounded - whole * 0.693359375f) + whole * 2.12194440e-4f;
-  float y = 1.9875691500e-4f;
-  y = y * r + 1.3981999507e-3f;
-  y = y * r + 8.3334519073e-3f;
-  y = y * r + 4.1665795894e-2f;
-  y = y * r + 1.6666665459e-1f;
-  y = y * r + 5.0000001201e-1f;
-  y = y * r * r + r;
+  const auto [n, fraction] = exp_parts(x < -40.0f ? -40.0f : (x > 40.0f ? 40.0f : x));
   const float scale = std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
-  const float near = scale * y + (scale - 1.0f);
+  const float near = scale * fraction + (scale - 1.0f);
   // At 40 a 1 no longer counts, and large results overflow in exp's own way.
   const float result = x > 30.0f ? exp(x) : near;
   return x == 0.0f ? x : result;
