@@ -90,7 +90,8 @@ while (my $file = <STDIN>) {
 
 programs=$(cut -d'|' -f3 "$work/faults" | tr ',' '\n' | sed 's/=.*//' | sort -u)
 build="$source/build/release"
-cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_CUDA=OFF >"$work/cmake.log"
+cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_CUDA=OFF \
+  -DCMAKE_UNITY_BUILD=ON >"$work/cmake.log"
 ninja -C "$build" --quiet -k 0 $(for program in $programs; do echo "test_$program"; done)
 
 # run_tests NUMBER TESTS: status 0 where all pass.
