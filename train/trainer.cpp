@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "autograd/functions.h"
@@ -13,6 +14,7 @@
 #include "internal/clock.h"
 #include "internal/pace.h"
 #include "nn/batch_norm.h"
+#include "nn/skip_draws.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/clip_value.h"
 #include "tasks/task_evaluation.h"
@@ -70,21 +72,30 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
   data_.require_same(group_);
   if (parallel_.is_first()) write_config();
 
-  network_ =
-      std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
+  ResumePoint from = find_checkpoint();
+  {
+    std::optional<init::SkipDraws> skip_draws;
+    if (!from.source.empty()) skip_draws.emplace();  // the checkpoint has every value
+    network_ =
+        std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
+  }
   network_->move_to(options_.device);
   begin_training();
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryPlayer>(configs::history_options(proto), proto.train().batch_size());
   if (proto.train().ema_decay() > 0) average_.emplace(proto.train().ema_decay());
-  if (options_.resume.empty()) {
-    if (const std::string aside = parallel_.is_first() ? work_dir_.set_checkpoints_aside() : ""; !aside.empty())
+  if (!from.source.empty()) {
+    resume(from.source, std::move(from.checkpoint));
+  } else {
+    if (!options_.resume.empty()) {
+      log_.info("nothing to resume in the work folder: beginning anew");
+    } else if (const std::string aside = parallel_.is_first() ? work_dir_.set_checkpoints_aside() : "";
+               !aside.empty()) {
       log_.warn(fmt::format("the work folder held checkpoints of an earlier run; they are in {} now", aside));
+    }
     load_pretrain(options_.pretrain.empty() ? proto.train().float_pretrain() : options_.pretrain);
     enter_phase();
-  } else {
-    resume(options_.resume);
   }
   apply_freezing();
   int64_t trained = 0;

@@ -109,9 +109,14 @@ class Trainer {
   /// The network as it is trained: with batch statistics, but where the config freezes them.
   void begin_training();
   void load_pretrain(const std::string& path);
-  void resume(const std::string& what);
-  /// Loads the checkpoint that `what` stands for; returns its path, "" where "auto" finds none.
-  std::string find_checkpoint(const std::string& what, Checkpoint& checkpoint);
+  /// Where a run goes on. Source is the file, "" where the run begins anew; only rank 0 has what it holds.
+  struct ResumePoint {
+    std::string source;
+    Checkpoint checkpoint;
+  };
+  /// What TrainerOptions::resume stands for.
+  ResumePoint find_checkpoint();
+  void resume(const std::string& source, Checkpoint found);
   void restore(const Checkpoint& checkpoint, const std::string& source);
   void enter_phase();
   /// With a feature cache: opens it for the weights as they are now and computes what it lacks.

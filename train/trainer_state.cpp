@@ -84,36 +84,32 @@ void Trainer::save_beside() {
   writer_.start([this, rule = retention(), copy = std::move(copy)] { write(copy, rule); });
 }
 
-std::string Trainer::find_checkpoint(const std::string& what, Checkpoint& checkpoint) {
-  if (what != "auto") {
-    checkpoint = load_checkpoint(what);
-    return what;
+Trainer::ResumePoint Trainer::find_checkpoint() {
+  ResumePoint found;
+  if (options_.resume.empty()) return found;
+  if (parallel_.is_first()) {
+    if (options_.resume != "auto") {
+      found = {options_.resume, load_checkpoint(options_.resume)};
+    } else if (const std::vector<std::string> paths = work_dir_.checkpoints(); !paths.empty()) {
+      const size_t index =
+          load_newest_checkpoint(paths, found.checkpoint, [this](const std::string& message) { log_.warn(message); });
+      // Damaged ones would be the first to be kept from here on.
+      for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
+      found.source = paths[index];
+    }
   }
-  const std::vector<std::string> paths = work_dir_.checkpoints();
-  if (paths.empty()) return "";
-  const size_t index =
-      load_newest_checkpoint(paths, checkpoint, [this](const std::string& message) { log_.warn(message); });
-  // Damaged ones would be the first to be kept from here on.
-  for (size_t i = 0; i < index; ++i) std::rename(paths[i].c_str(), (paths[i] + ".damaged").c_str());
-  return paths[index];
+  found.source = parallel_.broadcast(found.source);
+  return found;
 }
 
-void Trainer::resume(const std::string& what) {
-  Checkpoint checkpoint;
-  const std::string source = parallel_.broadcast(parallel_.is_first() ? find_checkpoint(what, checkpoint) : "");
-  if (source.empty()) {
-    log_.info("nothing to resume in the work folder: beginning anew");
-    load_pretrain(options_.pretrain.empty() ? document_.proto.train().float_pretrain() : options_.pretrain);
-    enter_phase();
-    return;
-  }
-  checkpoint = parallel_.share(source, std::move(checkpoint));
+void Trainer::resume(const std::string& source, Checkpoint found) {
+  const Checkpoint checkpoint = parallel_.share(source, std::move(found));
   restore(checkpoint, source);
   if (!parallel_.is_first()) return;
   // After resuming from an explicit file, later checkpoints of the folder belong to an abandoned run: they must not be
   // taken for this run's newest.
   if (const std::vector<std::string> later = work_dir_.checkpoints();
-      what != "auto" && !later.empty() && later.front() > work_dir_.checkpoint_file(global_step_))
+      options_.resume != "auto" && !later.empty() && later.front() > work_dir_.checkpoint_file(global_step_))
     log_.warn(
         fmt::format("the work folder held later checkpoints; they are in {} now", work_dir_.set_checkpoints_aside()));
   log_.info(fmt::format("resumed from {} at step {}", source, global_step_));
