@@ -4,7 +4,7 @@
 #include <tuple>
 #include <type_traits>
 
-#include "autograd/functions/channel_blocks.h"
+#include "tensor/channel_blocks.h"
 #include "internal/table_copy.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor/channel_blocks.h"
 #include "tensor/launch.h"
-#include "tensor/row_parts.h"
 
 namespace bevgrad {
 namespace {
@@ -15,35 +15,35 @@ struct SegmentMax {
   const T* floor;  // null: none
   const int64_t* offsets;
   int64_t slots;
-  RowParts p;
+  ChannelBlocks blocks;
   T* y;
   int32_t* winner;  // row within the segment, -1 for the floor
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
-    const int64_t s = i / p.parts, from = i % p.parts * p.width;
+    const int64_t s = blocks.row(i), from = blocks.begin(i), width = blocks.end(i) - from;
     const int64_t begin = offsets[s], count = offsets[s + 1] - begin;
-    T* out = y + s * p.channels + from;
-    int32_t* best = winner + s * p.channels + from;
+    T* out = y + s * blocks.channels + from;
+    int32_t* best = winner + s * blocks.channels + from;
     const T* lowest = floor ? floor + from : nullptr;
     const bool floored = floor && count < slots;
-    const T* first = count > 0 ? x + begin * p.channels + from : lowest;
+    const T* first = count > 0 ? x + begin * blocks.channels + from : lowest;
 #pragma omp simd
-    for (int64_t c = 0; c < p.width; ++c) {
+    for (int64_t c = 0; c < width; ++c) {
       out[c] = first[c];
       best[c] = count > 0 ? 0 : -1;
     }
     for (int64_t r = 1; r < count; ++r) {
-      const T* row = x + (begin + r) * p.channels + from;
+      const T* row = x + (begin + r) * blocks.channels + from;
 #pragma omp simd
-      for (int64_t c = 0; c < p.width; ++c) {
+      for (int64_t c = 0; c < width; ++c) {
         const bool larger = static_cast<R>(row[c]) > static_cast<R>(out[c]);
         out[c] = larger ? row[c] : out[c];
         best[c] = larger ? static_cast<int32_t>(r) : best[c];
       }
     }
     if (!floored || count == 0) return;
-    for (int64_t c = 0; c < p.width; ++c)
+    for (int64_t c = 0; c < width; ++c)
       if (static_cast<R>(lowest[c]) > static_cast<R>(out[c])) {
         out[c] = lowest[c];
         best[c] = -1;
@@ -57,16 +57,16 @@ struct SegmentMaxBackward {
   const T* dy;
   const int32_t* winner;
   const int64_t* offsets;
-  RowParts p;
+  ChannelBlocks blocks;
   T* dx;
 
   BEVGRAD_HD void operator()(int64_t i) const {
-    const int64_t s = i / p.parts, from = i % p.parts * p.width;
+    const int64_t s = blocks.row(i), from = blocks.begin(i), end = blocks.end(i);
     for (int64_t row = offsets[s]; row < offsets[s + 1]; ++row)
-      for (int64_t c = from; c < from + p.width; ++c) dx[row * p.channels + c] = T(0.0f);
-    for (int64_t c = from; c < from + p.width; ++c) {
-      const int32_t row = winner[s * p.channels + c];
-      if (row >= 0) dx[(offsets[s] + row) * p.channels + c] = dy[s * p.channels + c];
+      for (int64_t c = from; c < end; ++c) dx[row * blocks.channels + c] = T(0.0f);
+    for (int64_t c = from; c < end; ++c) {
+      const int32_t row = winner[s * blocks.channels + c];
+      if (row >= 0) dx[(offsets[s] + row) * blocks.channels + c] = dy[s * blocks.channels + c];
     }
   }
 };
@@ -108,27 +108,27 @@ Tensor segment_max(const Tensor& x, const Tensor& offsets, const Tensor& floor, 
   Tensor winner = empty({segments, channels}, {DType::Int32, {}, x.device()});
   const Tensor dense = ops::contiguous(x);
   const Tensor dense_floor = floor.defined() ? ops::contiguous(floor) : Tensor();
-  const RowParts parts(x.device(), channels);
-  const int64_t cost = (x.size(0) / std::max<int64_t>(segments, 1) + 1) * parts.width / 4 + 1;
+  const ChannelBlocks blocks(x.device(), channels);
+  const int64_t cost = (x.size(0) / std::max<int64_t>(segments, 1) + 1) * blocks.width / 4 + 1;
   dispatch_floating("segment_max", x.dtype(), [&]<class T>() {
-    launch(x.device(), segments * parts.parts,
+    launch(x.device(), segments * blocks.count,
            SegmentMax<T>{dense.data<T>(), floor.defined() ? dense_floor.data<T>() : nullptr, starts.data<int64_t>(),
-                         slots, parts, y.data<T>(), winner.data<int32_t>()},
+                         slots, blocks, y.data<T>(), winner.data<int32_t>()},
            cost);
   });
   return record(
       "segment_max", y, {x, floor},
-      [winner_ = Saved(winner), offsets_ = Saved(starts), sizes = x.sizes(), parts, cost](const Tensor& dy,
-                                                                                          const NeedsGrad& needs) {
+      [winner_ = Saved(winner), offsets_ = Saved(starts), sizes = x.sizes(), blocks, cost](const Tensor& dy,
+                                                                                           const NeedsGrad& needs) {
         const Tensor& winner = winner_.get();
         const Tensor gradient = ops::contiguous(dy);
         Grads grads(2);
         dispatch_floating("segment_max", dy.dtype(), [&]<class T>() {
           if (needs[0]) {
             grads[0] = empty(sizes, {dy.dtype(), {}, dy.device()});
-            launch(dy.device(), winner.size(0) * parts.parts,
+            launch(dy.device(), winner.size(0) * blocks.count,
                    SegmentMaxBackward<T>{gradient.data<T>(), winner.data<int32_t>(), offsets_.get().data<int64_t>(),
-                                         parts, grads[0].data<T>()},
+                                         blocks, grads[0].data<T>()},
                    cost);
           }
           if (needs[1]) {

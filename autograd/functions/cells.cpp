@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tensor/channel_blocks.h"
 #include "tensor/launch.h"
-#include "tensor/row_parts.h"
 
 namespace bevgrad {
 namespace {
@@ -30,24 +30,24 @@ struct CopyRows {
   const T* from;
   T* to;
   const int64_t* cells;
-  RowParts p;
+  ChannelBlocks blocks;
   bool to_cells;
 
   BEVGRAD_HD void operator()(int64_t i) const {
-    const int64_t row = i / p.parts, part = i % p.parts * p.width;
-    const T* source = from + (to_cells ? row : cells[row]) * p.channels + part;
-    T* target = to + (to_cells ? cells[row] : row) * p.channels + part;
-    for (int64_t c = 0; c < p.width; ++c) target[c] = source[c];
+    const int64_t row = blocks.row(i), end = blocks.end(i);
+    const T* source = from + (to_cells ? row : cells[row]) * blocks.channels;
+    T* target = to + (to_cells ? cells[row] : row) * blocks.channels;
+    for (int64_t c = blocks.begin(i); c < end; ++c) target[c] = source[c];
   }
 };
 
 Tensor rows_to_cells(const Tensor& x, const Tensor& cells, const Shape& sizes) {
   Tensor y = zeros(sizes, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
   const Tensor dense = ops::contiguous(x);
-  const RowParts parts(x.device(), sizes[1]);
+  const ChannelBlocks blocks(x.device(), sizes[1]);
   dispatch_floating("scatter_cells", x.dtype(), [&]<class T>() {
-    launch(x.device(), cells.numel() * parts.parts,
-           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), parts, true}, parts.width / 4 + 1);
+    launch(x.device(), cells.numel() * blocks.count,
+           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), blocks, true}, blocks.width / 4);
   });
   return y;
 }
@@ -55,10 +55,10 @@ Tensor rows_to_cells(const Tensor& x, const Tensor& cells, const Shape& sizes) {
 Tensor cells_to_rows(const Tensor& x, const Tensor& cells) {
   Tensor y = empty({cells.numel(), x.size(1)}, {x.dtype(), {}, x.device()});
   const Tensor dense = ops::contiguous(x, MemoryFormat::ChannelsLast);
-  const RowParts parts(x.device(), x.size(1));
+  const ChannelBlocks blocks(x.device(), x.size(1));
   dispatch_floating("gather_cells", x.dtype(), [&]<class T>() {
-    launch(x.device(), cells.numel() * parts.parts,
-           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), parts, false}, parts.width / 4 + 1);
+    launch(x.device(), cells.numel() * blocks.count,
+           CopyRows<T>{dense.data<T>(), y.data<T>(), cells.data<int64_t>(), blocks, false}, blocks.width / 4);
   });
   return y;
 }
@@ -88,22 +88,26 @@ struct RowsOfCells {
   }
 };
 
-// Rows that share a cell are added in their order: one index is one channel of one cell.
+// Rows that share a cell are added in their order.
 template <class T>
 struct AddRows {
   const T* from;
   T* to;
   const int64_t* numbers;  // of RowsOfCells
-  int64_t groups, channels;
+  int64_t groups;
+  ChannelBlocks blocks;
 
   BEVGRAD_HD void operator()(int64_t i) const {
     using R = compute_t<T>;
-    const int64_t group = i / channels, c = i - group * channels;
+    const int64_t group = blocks.row(i), end = blocks.end(i);
     const int64_t* begins = numbers + groups;
     const int64_t* rows = begins + groups + 1;
-    T& target = to[numbers[group] * channels + c];
-    for (int64_t k = begins[group]; k < begins[group + 1]; ++k)
-      target = static_cast<T>(static_cast<R>(target) + static_cast<R>(from[rows[k] * channels + c]));
+    T* target = to + numbers[group] * blocks.channels;
+    for (int64_t k = begins[group]; k < begins[group + 1]; ++k) {
+      const T* row = from + rows[k] * blocks.channels;
+      for (int64_t c = blocks.begin(i); c < end; ++c)
+        target[c] = static_cast<T>(static_cast<R>(target[c]) + static_cast<R>(row[c]));
+    }
   }
 };
 
@@ -135,9 +139,10 @@ Tensor gather_cells(const Tensor& x, const Tensor& cells) {
     const Tensor gradient = ops::contiguous(dy);
     Tensor dx = zeros(sizes, {dy.dtype(), MemoryFormat::ChannelsLast, dy.device()});
     dispatch_floating("gather_cells", dy.dtype(), [&]<class T>() {
-      launch(dy.device(), rows.groups * sizes[1],
-             AddRows<T>{gradient.data<T>(), dx.data<T>(), rows.numbers.data<int64_t>(), rows.groups, sizes[1]},
-             gradient.size(0) / std::max<int64_t>(1, rows.groups));
+      const ChannelBlocks blocks(dy.device(), sizes[1]);
+      launch(dy.device(), rows.groups * blocks.count,
+             AddRows<T>{gradient.data<T>(), dx.data<T>(), rows.numbers.data<int64_t>(), rows.groups, blocks},
+             blocks.width / 4 * gradient.size(0) / std::max<int64_t>(1, rows.groups));
     });
     return Grads{dx};
   });

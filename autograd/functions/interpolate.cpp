@@ -4,7 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "autograd/functions/channel_blocks.h"
+#include "tensor/channel_blocks.h"
 #include "functions/internal/doubling.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"

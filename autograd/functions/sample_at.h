@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "autograd/autograd.h"
-#include "autograd/functions/channel_blocks.h"
+#include "tensor/channel_blocks.h"
 #include "autograd/functions/grid_sample.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"

@@ -1,7 +1,7 @@
 // The sum of frames under weights a pixel: the fusion of frames after a softmax over them.
 #include <algorithm>
 
-#include "autograd/functions/channel_blocks.h"
+#include "tensor/channel_blocks.h"
 #include "autograd/functions/softmax.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
