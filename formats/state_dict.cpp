@@ -58,6 +58,8 @@ std::string_view name(FileFormat format) {
       return "pickle";
     case FileFormat::Npz:
       return "NumPy (.npz)";
+    case FileFormat::Npy:
+      return "NumPy (.npy)";
     case FileFormat::Gguf:
       return "GGUF";
     case FileFormat::Onnx:
@@ -85,6 +87,7 @@ FileFormat detect_format(const std::shared_ptr<const ByteSource>& source) {
   if (is_tar(*source)) return FileFormat::TorchTar;
   if (is_safetensors(*source)) return FileFormat::Safetensors;
   if (is_torch_legacy(source)) return FileFormat::TorchLegacy;
+  if (is_npy(*source)) return FileFormat::Npy;
   if (begin.starts_with("GGUF")) return FileFormat::Gguf;
   if (is_tensorflow_index(*source)) return FileFormat::Tensorflow;
   if (begin[0] == '\x80' || is_text_pickle(source)) return FileFormat::Pickle;
@@ -100,7 +103,6 @@ bool has_pickles(FileFormat format) {
   switch (format) {
     case FileFormat::Hdf5:
     case FileFormat::Safetensors:
-    case FileFormat::Npz:
     case FileFormat::Gguf:
     case FileFormat::Onnx:
     case FileFormat::Tensorflow:
@@ -156,6 +158,8 @@ std::shared_ptr<Document> read_document(FileFormat format, const std::string& pa
       return read_hdf5_document(source);
     case FileFormat::Npz:
       return read_npz(source);
+    case FileFormat::Npy:
+      return read_npy_document(source);
     case FileFormat::Gguf:
       return read_gguf(source);
     case FileFormat::Onnx:

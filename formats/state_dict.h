@@ -1,4 +1,4 @@
-// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz, GGUF, ONNX,
+// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz and .npy, GGUF, ONNX,
 // TensorFlow's; and those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints, DeepSpeed's
 // ZeRO.
 #pragma once
@@ -26,6 +26,7 @@ enum class FileFormat {
   Hdf5,
   Pickle,
   Npz,
+  Npy,
   Gguf,
   Onnx,
   Tensorflow,

@@ -101,6 +101,8 @@ std::vector<FolderResult> convert_folder(const std::string& folder, const std::s
     FolderResult result{.from = path, .to = {}, .error = {}};
     try {
       const CheckpointFile file = open_checkpoint(result.from);
+      if (file.format == FileFormat::Npy)
+        throw NotACheckpoint(result.from + ": one NumPy array, as data are kept; convert it by itself");
       const std::string extension = !options.extension.empty()        ? options.extension
                                     : file.format == FileFormat::Hdf5 ? ".ckpt"
                                                                       : ".h5";

@@ -32,7 +32,6 @@ constexpr std::array kKnown{
     Magic{"7z\xbc\xaf\x27\x1c"sv, "a 7-Zip archive; unpack it first"sv},
     Magic{"Rar!\x1a\x07"sv, "a RAR archive; unpack it first"sv},
     Magic{"PK\x05\x06"sv, "an empty zip archive"sv},
-    Magic{"\x93NUMPY"sv, "one NumPy array (.npy), without a name; save it with numpy.savez"sv},
     Magic{"\x7f"
           "ELF"sv,
           "a program or library (ELF)"sv},

@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/pickle/machine.h"
+#include "formats/pickle/trust.h"
 #include "internal/limits.h"
 #include "internal/zip/reader.h"
 #include "sharded/internal/joined_storage.h"
@@ -23,7 +25,8 @@ constexpr uint64_t kMaximumNpzHeader = 1 << 20;
 
 /// What the header of an array says.
 struct ArrayHeader {
-  std::string type;  // "<f4"
+  std::string type;      // "<f4"
+  bool objects = false;  // the values, or fields of them, are Python objects: a pickle stands in their place
   bool fortran = false;
   Shape sizes;
   uint64_t bytes = 0;  // of the header with all before it
@@ -43,7 +46,7 @@ class HeaderParser {
       expect(':');
       const size_t which = name == "descr" ? 0 : name == "fortran_order" ? 1 : name == "shape" ? 2 : 3;
       if (which == 3 || std::exchange(seen[which], true)) wrong();
-      if (which == 0) out.type = peek() == '\'' || peek() == '"' ? text() : skip_value();
+      if (which == 0) out.type = type(out.objects);
       if (which == 1) out.fortran = word() == "True";
       if (which == 2) out.sizes = shape();
       if (!accept(',') && peek() != '}') wrong();
@@ -86,19 +89,29 @@ class HeaderParser {
     return text_.substr(begin, at_ - begin);
   }
 
-  /// The list that describes a record: nothing that has one type.
-  std::string skip_value() {
+  /// A text, or the list or tuple that describes a record: nothing that has one type.
+  std::string type(bool& objects) {
+    const bool plain = peek() == '\'' || peek() == '"';
+    std::string out = "a record";
     int depth = 0;
     do {
       const char c = peek();
       if (c == '\'' || c == '"') {
-        text();
+        const std::string part = text();
+        objects |= is_object_type(part);
+        if (plain) out = part;
         continue;
       }
       depth += c == '[' || c == '(' ? 1 : c == ']' || c == ')' ? -1 : 0;
       ++at_;
     } while (depth > 0);
-    return "a record";
+    return out;
+  }
+
+  /// "O", "|O", "|O8". Of a record its fields' names are judged as well: one of such a name is taken for objects.
+  static bool is_object_type(std::string_view type) {
+    if (!type.empty() && std::string_view("<>|=").find(type[0]) != std::string_view::npos) type.remove_prefix(1);
+    return type.starts_with('O') && type.find_first_not_of("0123456789", 1) == std::string_view::npos;
   }
 
   Shape shape() {
@@ -189,8 +202,39 @@ std::optional<StoredTensor> read_values(const ArrayHeader& header, const std::sh
 }
 
 std::string what_it_holds(const ArrayHeader& header) {
-  const bool objects = header.type.find('O') != std::string::npos && header.type != "a record";
-  return objects ? "Python objects" : printable(header.type, 40);
+  return header.objects ? "Python objects" : printable(header.type, 40);
+}
+
+/// A storage as bytes that are read in order.
+class StorageBytes : public ByteSource {
+ public:
+  explicit StorageBytes(std::shared_ptr<const StoredStorage> storage)
+      : ByteSource(storage->name(), storage->bytes()), storage_(std::move(storage)) {}
+
+ private:
+  void read_checked(uint64_t offset, std::span<std::byte> out) const override { storage_->read(offset, out); }
+
+  std::shared_ptr<const StoredStorage> storage_;
+};
+
+/// The array behind a header, as a node; nothing where it holds no numbers. numpy.load would run the pickle of an array
+/// of Python objects: what it names is kept in the document.
+std::optional<NodeId> read_array(const std::shared_ptr<const StoredStorage>& storage, const std::string& where,
+                                 const std::string& label, Document& document) {
+  const ArrayHeader header = read_header(*storage, where);
+  if (auto tensor = read_values(header, storage, where)) {
+    const NodeId id = document.make_tensor(*std::move(tensor));
+    document.node(id).text = "numpy.ndarray";
+    return id;
+  }
+  document.left_out.push_back(fmt::format("{} ({})", label, what_it_holds(header)));
+  if (header.objects) {
+    Document objects(where);
+    ByteCursor cursor(std::make_shared<StorageBytes>(storage), header.bytes, storage->bytes());
+    name_globals_if_broken(document, [&] { run_pickle(cursor, objects); });
+    carry_globals(objects, document);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -212,18 +256,25 @@ std::shared_ptr<Document> read_npz(std::shared_ptr<const ByteSource> source) {
   document->root = document->make_dict();
   for (const ZipEntry& entry : zip.entries()) {
     const std::string name = entry.name.substr(0, entry.name.size() - kNpzExtension.size());
-    const std::string where = fmt::format("{}: array '{}'", source->name(), printable(name));
-    const auto storage = zip.open(entry);
-    const ArrayHeader header = read_header(*storage, where);
-    auto tensor = read_values(header, storage, where);
-    if (!tensor) {
-      document->left_out.push_back(fmt::format("array '{}' ({})", printable(name), what_it_holds(header)));
-      continue;
-    }
-    const NodeId id = document->make_tensor(*std::move(tensor));
-    document->node(id).text = "numpy.ndarray";
-    document->insert(document->root, name, id);
+    const std::string label = fmt::format("array '{}'", printable(name));
+    const auto id = read_array(zip.open(entry), fmt::format("{}: {}", source->name(), label), label, *document);
+    if (id) document->insert(document->root, name, *id);
   }
+  return document;
+}
+
+bool is_npy(const ByteSource& source) {
+  std::array<char, kNpzMagic.size()> head{};
+  if (source.size() < head.size()) return false;
+  source.read(0, std::as_writable_bytes(std::span(head)));
+  return std::string_view(head.data(), head.size()) == kNpzMagic;
+}
+
+std::shared_ptr<Document> read_npy_document(const std::shared_ptr<const ByteSource>& source) {
+  auto document = std::make_shared<Document>(source->name());
+  const auto id =
+      read_array(range_storage(source->name(), source, 0, source->size()), source->name(), "the array", *document);
+  document->root = id ? *id : document->make_dict();
   return document;
 }
 
