@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "convert/internal/keras_code.h"
 #include "safetensors/internal/json.h"
 
 namespace bevgrad {
@@ -58,7 +59,7 @@ std::string GlobalsReport::text(const std::string& path, bool json) const {
                        problem.empty() ? "null" : json_string(problem), out);
   }
   out =
-      fmt::format("{}: {} names in its pickle (none was imported or called)\n", printable(path, 1000), globals.size());
+      fmt::format("{}: {} names of code in it (none was imported or called)\n", printable(path, 1000), globals.size());
   for (const GlobalUse& use : globals) {
     out += fmt::format("  {:<16} {}  named {}, called {}, first at byte {}\n", bevgrad::name(use.trust),
                        printable(use.name), use.mentions, use.calls, use.first);
@@ -70,8 +71,12 @@ std::string GlobalsReport::text(const std::string& path, bool json) const {
 GlobalsReport inspect_globals(const std::string& path) {
   try {
     const CheckpointFile file = open_checkpoint(path, Foreign::Allow);
+    std::vector<GlobalUse> globals;
     // Names in files without pickles are texts.
-    return judge_globals(has_pickles(file.format) ? list_globals(*file.document) : std::vector<GlobalUse>(), "");
+    if (has_pickles(file.format)) globals = list_globals(*file.document);
+    const uint64_t lambdas = file.format == FileFormat::Hdf5 ? count_keras_lambdas(*file.document) : 0;
+    if (lambdas > 0) globals.push_back({"keras.layers.Lambda", Trust::Harmful, 0, lambdas, lambdas});
+    return judge_globals(std::move(globals), "");
   } catch (const BrokenPickle& broken) {
     return judge_globals(broken.globals, broken.what());
   } catch (const Error& error) {

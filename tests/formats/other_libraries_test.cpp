@@ -8,8 +8,10 @@
 
 #include "files.h"
 #include "formats/convert/convert.h"
+#include "formats/convert/inspect.h"
 #include "formats/convert/join.h"
 #include "formats/convert/name_map.h"
+#include "formats/hdf5/tensor_file.h"
 
 namespace bevgrad {
 namespace {
@@ -51,6 +53,30 @@ TEST(Gguf, QuantizedBlocksAreDecoded) {
     std::memcpy(&third, &part[8], sizeof third);
     EXPECT_EQ(third, static_cast<float>(a[252])) << want.name;
   }
+}
+
+TEST(Keras, LambdaLayersHoldCode) {
+  const auto verdict = [](std::string_view config) {
+    const std::string path = scratch("lambda.h5");
+    {
+      Hdf5Writer writer(path);
+      writer.write("model_weights/w", full({2}, 1));
+      writer.set_attribute("", "model_config", config);
+      writer.commit();
+    }
+    return inspect_globals(path);
+  };
+  const GlobalsReport report = verdict(
+      R"({"class_name": "Functional", "config": {"layers": [{"class_name" :"\u004cambda", "config": {}},
+          {"config": {"name": "x"}, "class_name":"Lambda"}, {"class_name": "Dense"}]}})");
+  EXPECT_EQ(report.verdict, Verdict::Dangerous);
+  ASSERT_EQ(report.globals.size(), 1u);
+  EXPECT_EQ(report.globals[0].name, "keras.layers.Lambda");
+  EXPECT_EQ(report.globals[0].mentions, 2u);
+  EXPECT_EQ(verdict(R"({"class_name": "Dense", "config": {"name": "Lambda", "class_name": ["Lambda"]}})").verdict,
+            Verdict::Harmless);
+  EXPECT_EQ(verdict("no JSON \"Lambda\"").verdict, Verdict::Harmless);
+  EXPECT_EQ(inspect_globals(golden("keras.h5")).verdict, Verdict::Harmless);
 }
 
 TEST(Keras, LayersComeInTheModelsOrderAndKernelsTurned) {
