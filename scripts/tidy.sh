@@ -1,13 +1,15 @@
 #!/bin/sh
 # clang-tidy over the sources that differ from a commit: scripts/tidy.sh [COMMIT]. Without a commit: from the newest tag,
-# or the last commit. The largest changes first, for TIME_LIMIT seconds (300); what is left then is named. Needs a
-# configured build (build/release, or BEVGRAD_BUILD_DIR).
+# or the last commit. The largest changes first, for TIME_LIMIT seconds (300); what is left then is named.
 . "$(dirname "$0")/prepare.sh"
 
 install_packages $BUILD_PACKAGES $TEST_PACKAGES clang-tidy
 since="${1:-$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD~1 2>/dev/null || echo HEAD)}"
 limit="${TIME_LIMIT:-300}"
-[ -f "$BUILD_DIR/compile_commands.json" ] || { echo "$BUILD_DIR is not configured: cmake --preset release" >&2; exit 2; }
+# Each source's own command, for which nothing but the generated headers is built.
+BUILD_DIR="$PWD/build/tidy"
+cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_CUDA=OFF >/dev/null
+ninja -C "$BUILD_DIR" --quiet $(ninja -C "$BUILD_DIR" -t targets all | sed -n 's/^\([^/].*\.pb\.h\): .*/\1/p')
 todo=$(mktemp) done=$(mktemp)
 trap 'rm -f "$todo" "$done"' EXIT
 git diff --numstat --diff-filter=AMR "$since" -- '*.cpp' | sort -rn | cut -f3 | while read -r file; do
