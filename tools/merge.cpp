@@ -109,7 +109,12 @@ void merge(const MergeFlags& flags) {
     const std::vector<double> weights = weights_of(flags);
     std::vector<std::string> paths = flags.in;
     if (!flags.base.empty()) paths.insert(paths.begin(), flags.base);
-    return merge_checkpoints(open_all(paths, flags.out), weights);
+    MergedCheckpoint combined = merge_checkpoints(open_all(paths, flags.out), weights);
+    if (const size_t kept = combined.kept.size(); kept > 0) {
+      print(fmt::format("note: {} parameter(s) that are no floating-point numbers are those of {}: '{}'{}\n", kept,
+                        printable(paths[0], 2000), printable(combined.kept[0], 200), kept > 1 ? ", ..." : ""));
+    }
+    return std::move(combined.file);
   }();
   const ConvertReport report = convert_checkpoint(merged, flags.out, {});
   for (const std::string& note : report.notes) print("note: " + printable(note, 2000) + "\n");

@@ -92,7 +92,7 @@ std::vector<double> merged(const std::vector<double>& values, const std::vector<
   for (const double value : values)
     files.push_back(in_memory({{"w.a", full({2}, value)}, {"w.b", full({1}, 2 * value)}}));
   const std::string out = scratch("merged.pt");
-  convert_checkpoint(merge_checkpoints(std::move(files), weights), out, {});
+  convert_checkpoint(merge_checkpoints(std::move(files), weights).file, out, {});
   EXPECT_EQ(open_checkpoint(out).root().at("epoch").as_int(), 3);
   std::vector<double> all;
   for (const auto& [name, tensor] : load_state_dict(out).tensors) {
@@ -109,10 +109,50 @@ TEST(Merge, CombinesParameters) {
   const Tensor tied = full({2}, 1);
   std::vector<CheckpointFile> files;
   for (int i = 0; i < 2; ++i) files.push_back(in_memory({{"x.a", tied}, {"y.b", tied}}));
-  const CheckpointFile both = merge_checkpoints(std::move(files), {1, 2});
+  const CheckpointFile both = merge_checkpoints(std::move(files), {1, 2}).file;
   const auto tensors = named_tensors(both);
   EXPECT_EQ(identity(*tensors[0].tensor.storage), identity(*tensors[1].tensor.storage));
   EXPECT_EQ(to_tensor(tensors[1].tensor, "").to_vector(), (std::vector<double>{3, 3}));
+}
+
+TEST(Merge, NamesOfOneTensorInOneFileAloneBecomeTwo) {
+  const Tensor tied = full({2}, 1);
+  std::vector<CheckpointFile> files;
+  files.push_back(in_memory({{"x.a", tied}, {"y.b", tied}}));
+  files.push_back(in_memory({{"x.a", full({2}, 3)}, {"y.b", full({2}, 5)}}));
+  const CheckpointFile both = merge_checkpoints(std::move(files), {1, 1}).file;
+  const auto tensors = named_tensors(both);
+  EXPECT_EQ(to_tensor(tensors[0].tensor, "").to_vector(), (std::vector<double>{4, 4}));
+  EXPECT_EQ(to_tensor(tensors[1].tensor, "").to_vector(), (std::vector<double>{6, 6}));
+}
+
+TEST(Merge, ComplexNumbersInPartsAndWholeNumbersOfTheFirst) {
+  const auto file = [](float real, float imaginary, int64_t count) {
+    CheckpointFile made = in_memory({{"n", full({1}, static_cast<double>(count), {.dtype = DType::Int64})}});
+    const std::vector<float> values = {real, imaginary, 2 * real, 2 * imaginary};
+    const auto source = memory_source("c", std::string_view(reinterpret_cast<const char*>(values.data()), 16));
+    Document& document = *made.document;
+    document.insert(*document.find(document.root, "state_dict"), "c",
+                    document.make_tensor(StoredTensor{.storage = range_storage("c", source, 0, 16),
+                                                      .dtype = StoredDType::Complex64,
+                                                      .sizes = {2},
+                                                      .strides = {1}}));
+    return made;
+  };
+  std::vector<CheckpointFile> files;
+  files.push_back(file(1, 2, 7));
+  files.push_back(file(3, -6, 9));
+  const MergedCheckpoint merged = merge_checkpoints(std::move(files), {0.5, 0.5});
+  EXPECT_THAT(merged.kept, ElementsAre("n"));
+  for (const NamedTensor& tensor : named_tensors(merged.file)) {
+    if (tensor.name == "n") {
+      EXPECT_EQ(to_tensor(tensor.tensor, "").to_vector(), (std::vector<double>{7}));
+      continue;
+    }
+    std::vector<float> values(4);
+    ValueReader(tensor.tensor).read(std::as_writable_bytes(std::span(values)));
+    EXPECT_THAT(values, ElementsAre(2, -2, 4, -4));
+  }
 }
 
 TEST(Merge, FilesMustHaveTheSameParameters) {
