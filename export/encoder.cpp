@@ -23,8 +23,11 @@ std::vector<OnnxMap> export_resnet(OnnxLayers& layers, const NetworkOptions& opt
   }
   std::vector<OnnxMap> taps;
   for (int layer = 1; layer <= 4; ++layer) {
-    for (int64_t block = 0; block < options.backbone_blocks[static_cast<size_t>(layer - 1)]; ++block)
-      x = layers.basic_block(x, fmt::format("{}.layer{}.{}", stage, layer, block), layer > 1 && block == 0 ? 2 : 1);
+    for (int64_t block = 0; block < options.backbone_blocks[static_cast<size_t>(layer - 1)]; ++block) {
+      const std::string name = fmt::format("{}.layer{}.{}", stage, layer, block);
+      const int64_t stride = layer > 1 && block == 0 ? 2 : 1;
+      x = layers.has(name + ".conv3.weight") ? layers.bottleneck(x, name, stride) : layers.basic_block(x, name, stride);
+    }
     if (std::ranges::find(group.taps, layer) != group.taps.end()) taps.push_back(x);
   }
   return taps;
@@ -39,6 +42,25 @@ OnnxMap export_fpn(OnnxLayers& layers, const std::string& stage, const std::vect
     if (!above.empty()) y.value = layers.add(above, lateral.value);
   }
   return layers.conv(y, stage + ".fpn_convs.0.conv", {.padding = 1, .relu = false});
+}
+
+OnnxMap export_generalized_lss_fpn(OnnxLayers& layers, const std::string& stage, const std::vector<OnnxMap>& maps) {
+  OnnxMap y = maps.back();
+  for (size_t i = maps.size() - 1; i-- > 0;) {
+    const OnnxMap above = layers.enlarge(y, "linear");
+    check(above.height == maps[i].height && above.width == maps[i].width,
+          "{}: a map of {} x {} above one of {} x {}: ONNX's form enlarges by two alone", stage, y.height, y.width,
+          maps[i].height, maps[i].width);
+    y = {layers.graph().node("Concat", {maps[i].value, above.value}, {{"axis", 1}}), maps[i].channels + above.channels,
+         above.height, above.width};
+    const auto conv = [&](const char* list, int64_t padding) {
+      const std::string name = fmt::format("{}.{}.{}.", stage, list, i);
+      y = layers.conv(y, name + "conv", {.padding = padding, .norm = name + "bn"});
+    };
+    conv("lateral_convs", 0);
+    conv("fpn_convs", 1);
+  }
+  return y;
 }
 
 OnnxMap export_view_transfer(OnnxLayers& layers, const NetworkOptions& options, const std::vector<OnnxMap>& features) {

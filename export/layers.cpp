@@ -164,12 +164,22 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
   return {y, outputs, size(x.height), size(x.width)};
 }
 
+OnnxMap OnnxLayers::shortcut(const OnnxMap& x, const std::string& name, int64_t stride) {
+  if (!has(name + ".downsample.0.weight")) return x;
+  return conv(x, name + ".downsample.0", {.stride = stride, .norm = name + ".downsample.1", .relu = false});
+}
+
 OnnxMap OnnxLayers::basic_block(const OnnxMap& x, const std::string& name, int64_t stride) {
-  OnnxMap shortcut = x;
-  if (has(name + ".downsample.0.weight"))
-    shortcut = conv(x, name + ".downsample.0", {.stride = stride, .norm = name + ".downsample.1", .relu = false});
+  const OnnxMap beside = shortcut(x, name, stride);
   const OnnxMap y = conv(x, name + ".conv1", {.stride = stride, .padding = 1, .norm = name + ".bn1"});
-  return conv(y, name + ".conv2", {.padding = 1, .norm = name + ".bn2", .residual = shortcut.value});
+  return conv(y, name + ".conv2", {.padding = 1, .norm = name + ".bn2", .residual = beside.value});
+}
+
+OnnxMap OnnxLayers::bottleneck(const OnnxMap& x, const std::string& name, int64_t stride) {
+  const OnnxMap beside = shortcut(x, name, stride);
+  OnnxMap y = conv(x, name + ".conv1", {.norm = name + ".bn1"});
+  y = conv(y, name + ".conv2", {.stride = stride, .padding = 1, .norm = name + ".bn2"});
+  return conv(y, name + ".conv3", {.norm = name + ".bn3", .residual = beside.value});
 }
 
 OnnxMap OnnxLayers::enlarge(const OnnxMap& x, const std::string& mode) {

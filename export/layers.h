@@ -47,6 +47,8 @@ class OnnxLayers {
   OnnxMap conv(const OnnxMap& x, const std::string& name, const ConvForm& form);
   /// models/basic_block.h
   OnnxMap basic_block(const OnnxMap& x, const std::string& name, int64_t stride = 1);
+  /// models/bottleneck.h
+  OnnxMap bottleneck(const OnnxMap& x, const std::string& name, int64_t stride);
   /// Enlarged by two; `mode` "nearest" or "linear".
   OnnxMap enlarge(const OnnxMap& x, const std::string& mode);
 
@@ -65,6 +67,8 @@ class OnnxLayers {
   void check_all_taken() const;
 
  private:
+  /// Of a residual block: the input, brought to the block's channels and stride where it has `downsample`.
+  OnnxMap shortcut(const OnnxMap& x, const std::string& name, int64_t stride);
   [[noreturn]] void refuse(const std::string& name, const std::string& why) const;
   struct Rounded {
     std::string value;

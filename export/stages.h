@@ -6,11 +6,14 @@
 namespace bevgrad {
 
 // The parts that can be swapped, each by the name of its row.
+/// Of either kind of residual block.
 OnnxBackbone export_resnet;
 OnnxNeck export_fpn;
+OnnxNeck export_generalized_lss_fpn;
 /// Reads the features where the inputs grid_<group> say, weighted with weight_<group>.
 OnnxViewTransform export_view_transfer;
 OnnxTemporalFusion export_vgg_block_fusion;
+OnnxTemporalFusion export_conv_gru_fusion;
 
 /// The inputs pillars and pillar_cells -> [N,3*neck_channels,rows,columns]. `batch`: int64 [1].
 OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const std::string& batch);

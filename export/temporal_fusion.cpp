@@ -5,6 +5,7 @@ namespace bevgrad {
 namespace {
 
 constexpr const char* kStage = "bev_static_temporal_fusion";
+constexpr int64_t kFloat = 1;
 
 /// History frames as one batch [N*history,...], in the current ego frame.
 struct Warped {
@@ -50,8 +51,6 @@ class Warp {
   }
 
  private:
-  static constexpr int64_t kFloat = 1;
-
   std::string number(double value) { return graph_.constant(scalar(value, {DType::Float64})); }
   std::string binary(const char* op, const std::string& a, double b) { return graph_.node(op, {a, number(b)}); }
 
@@ -88,6 +87,14 @@ class Warp {
   const NetworkOptions& options_;
 };
 
+OnnxMap plus_gamma_times(OnnxLayers& layers, const OnnxMap& current, const OnnxMap& added) {
+  const Tensor gamma =
+      ops::reshape(ops::contiguous(layers.tensor(std::string(kStage) + ".gamma")), {current.channels, 1, 1});
+  OnnxMap fused = current;
+  fused.value = layers.add(current.value, layers.graph().node("Mul", {added.value, layers.weight(gamma, kStage)}));
+  return fused;
+}
+
 }  // namespace
 
 OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& options, const OnnxMap& current) {
@@ -114,7 +121,7 @@ OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& o
   // exponential is 0.
   const std::string mask = layers.reshape(warped.mask, {-1, history, rows, columns});
   const std::string sees =
-      graph.node("Pad", {graph.node("Cast", {mask}, {{"to", 1}}),
+      graph.node("Pad", {graph.node("Cast", {mask}, {{"to", kFloat}}),
                          graph.constant(std::vector<int64_t>{0, 1, 0, 0, 0, 0, 0, 0}), graph.constant(1.0)});
   const std::string masked =
       graph.node("Where", {graph.node("Greater", {sees, graph.constant(0.5)}), scores, graph.constant(-1e30)});
@@ -135,10 +142,59 @@ OnnxTemporal export_vgg_block_fusion(OnnxLayers& layers, const NetworkOptions& o
   }
   const OnnxMap first = layers.conv(input, stage + ".fusion_conv.0", {.padding = 1});
   const OnnxMap second = layers.conv(first, stage + ".fusion_conv.2", {.padding = 1});
-  const Tensor gamma = ops::reshape(ops::contiguous(layers.tensor(stage + ".gamma")), {channels, 1, 1});
-  result.fused = current;
-  result.fused.value = layers.add(current.value, graph.node("Mul", {second.value, layers.weight(gamma, stage)}));
+  result.fused = plus_gamma_times(layers, current, second);
   return result;
+}
+
+OnnxTemporal export_conv_gru_fusion(OnnxLayers& layers, const NetworkOptions& options, const OnnxMap& current) {
+  OnnxGraph& graph = layers.graph();
+  const std::string stage = kStage;
+  const int64_t history = options.temporal.history, channels = current.channels;
+  const int64_t rows = current.height, columns = current.width;
+  const Warped warped = Warp(layers, options)(current);
+  const std::string frames = layers.reshape(warped.features, {-1, history, channels, rows, columns});
+  const std::string masks =
+      graph.node("Cast", {layers.reshape(warped.mask, {-1, history, rows, columns})}, {{"to", kFloat}});
+  const auto slice = [&](const std::string& x, int64_t axis, int64_t begin, int64_t end) {
+    return graph.node("Slice", {x, graph.constant(std::vector<int64_t>{begin}),
+                                graph.constant(std::vector<int64_t>{end}), graph.constant(std::vector<int64_t>{axis})});
+  };
+  const auto product = [&](const std::string& a, const std::string& b) { return graph.node("Mul", {a, b}); };
+  const auto one_less = [&](const std::string& x) {
+    return graph.node("Sub", {layers.narrow(graph.constant(1.0)), x});
+  };
+  const auto conv = [&](const std::string& x, const std::string& state, const char* name) {
+    const std::string both = graph.node("Concat", {x, state}, {{"axis", 1}});
+    return layers.conv({both, 2 * channels, rows, columns}, stage + name, {.padding = 1, .relu = false}).value;
+  };
+
+  // From the oldest frame to the current one, as models/conv_gru_fusion.cpp, whose names these are.
+  std::string state = layers.narrow(graph.node("Expand", {graph.constant(0.0), graph.node("Shape", {current.value})}));
+  std::string seen =
+      layers.narrow(graph.node("Expand", {graph.constant(0.0), graph.node("Shape", {slice(masks, 1, 0, 1)})}));
+  std::vector<std::string> shares(static_cast<size_t>(history) + 1);
+  for (int64_t k = history; k >= 0; --k) {
+    const bool now = k == 0;
+    const std::string x =
+        now ? current.value : layers.reshape(slice(frames, 1, k - 1, k), {-1, channels, rows, columns});
+    const std::string gates = graph.node("Sigmoid", {conv(x, state, ".gates")});
+    const std::string z = slice(gates, 1, 0, channels), r = slice(gates, 1, channels, 2 * channels);
+    const std::string n = graph.node("Tanh", {conv(x, product(r, state), ".candidate")});
+    std::string kept = product(z, seen);
+    if (!now) {
+      const std::string valid = layers.narrow(slice(masks, 1, k - 1, k));
+      kept = layers.add(product(kept, valid), one_less(valid));
+      seen = layers.add(seen, product(valid, one_less(seen)));
+    }
+    state = layers.add(product(kept, state), product(one_less(kept), n));
+    const std::string mean =
+        graph.node("ReduceMean", {layers.widen(kept)}, {{"axes", std::vector<int64_t>{1}}, {"keepdims", 1}});
+    for (size_t older = static_cast<size_t>(k) + 1; older < shares.size(); ++older)
+      shares[older] = product(shares[older], mean);
+    shares[static_cast<size_t>(k)] = graph.node("Sub", {graph.constant(1.0), mean});
+  }
+  const OnnxMap added = layers.conv({state, channels, rows, columns}, stage + ".out", {.relu = false});
+  return {plus_gamma_times(layers, current, added), graph.node("Concat", shares, {{"axis", 1}})};
 }
 
 }  // namespace bevgrad

@@ -199,7 +199,8 @@ Parts standard_parts() {
                      nullptr, export_resnet},
                     {"BottleneckResNet",
                      [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
-                        Generator& generator) { return make_bottleneck_resnet(options, group, generator); }}},
+                        Generator& generator) { return make_bottleneck_resnet(options, group, generator); },
+                     nullptr, export_resnet}},
       .necks = {{"FPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
                     Generator& generator) { return make_fpn(options, in_channels, generator); },
@@ -207,7 +208,7 @@ Parts standard_parts() {
                 {"GeneralizedLSSFPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
                     Generator& generator) { return make_generalized_lss_fpn(options, in_channels, generator); },
-                 judge_generalized_lss_fpn}},
+                 judge_generalized_lss_fpn, export_generalized_lss_fpn}},
       .view_transforms = {{"ViewTransfer",
                            [](const NetworkOptions& options, const config::Network&, Generator& generator) {
                              return make_view_transfer(options, generator);
@@ -219,8 +220,11 @@ Parts standard_parts() {
                               return make_vgg_block_fusion(options, generator);
                             },
                             nullptr, export_vgg_block_fusion},
-                           {"ConvGRU", [](const NetworkOptions& options, const config::Temporal&,
-                                          Generator& generator) { return make_conv_gru_fusion(options, generator); }}},
+                           {"ConvGRU",
+                            [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
+                              return make_conv_gru_fusion(options, generator);
+                            },
+                            nullptr, export_conv_gru_fusion}},
       .optimizers = {{"AdamW", make_adamw},
                      {"SGD", make_sgd},
                      {"Adam", make_adam},
