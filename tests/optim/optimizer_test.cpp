@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "autograd/autograd.h"
+#include "autograd/functions.h"
 #include "optim/adamw.h"
 #include "optim/clip_grad_norm.h"
 #include "optim/sgd.h"
@@ -195,6 +196,19 @@ TEST(WeightAverage, CountsItsUpdatesAndTakesThemOver) {
   EXPECT_EQ(other.updates(), 70);
   EXPECT_THROW(other.load({{"w", full({1}, 1, {DType::Float64})}}, 1, {{"w", weight}}, "file"), Error);
   EXPECT_THROW(other.update({{"w", weight}, {"v", weight}}), Error);
+}
+
+TEST(Optimizers, AStepBeforeTheBackwardPassIsAnError) {
+  const Tensor value = parameter({1, 2}, {2});
+  AdamW adamw;
+  Sgd sgd{SgdOptions{}};
+  for (Optimizer* optimizer : {static_cast<Optimizer*>(&adamw), static_cast<Optimizer*>(&sgd)}) {
+    optimizer->set_parameters(optimized_parameters({{"w", value}}, {}));
+    const Tensor loss = sum(mul(value, value));  // keeps the value for its gradient
+    set_grad(value, ones({2}));
+    optimizer->step(0.1);
+    EXPECT_THAT(error_of([&] { backward(loss); }), HasSubstr("mul"));
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "tasks/centre/peaks.h"
 #include "tasks/dynamic_boxes/boxes.h"
 #include "tasks/static_map/instances.h"
+#include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
@@ -207,6 +208,22 @@ TEST(DecodeBoxes, GivesTheBestOfThoseThatSuppressionLeaves) {
               1e-5);
   options.score_threshold = 0.975f;  // of 4, 3.5, ..: the sigmoid of 3.5 is 0.971
   EXPECT_EQ(decode_boxes(row_of_boxes({2, 4, 8, 12}), options).to_vector()[21], -1);
+}
+
+TEST(DecodeBoxes, ASampleWithMoreBoxesThanRowsLeavesItsNeighbourAlone) {
+  BoxDecodeOptions options;
+  options.max_boxes = 2;
+  auto maps = row_of_boxes({2, 8, 14});
+  for (auto& [name, map] : maps) map = ops::cat({map, full(map.sizes(), name == "heatmap" ? -9 : 0)}, 0);
+  const auto rows = decode_boxes(maps, options).to_vector();
+  ASSERT_EQ(rows.size(), 2u * 2 * 11);
+  EXPECT_NEAR(rows[11], options.x_min + 8 * options.cell, 1e-5);
+  for (size_t i = 22; i < rows.size(); ++i) {
+    if (i % 11 == 10)
+      EXPECT_EQ(rows[i], -1);
+    else
+      EXPECT_TRUE(std::isnan(rows[i])) << i;
+  }
 }
 
 TEST(DecodeBoxes, EachVelocityIsItsOwnChannel) {

@@ -4,12 +4,19 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tasks/static_map/any_mark.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
 
 using ::testing::ElementsAre;
+
+TEST(AnyMark, IsAMarkOfAnyTypeElseIgnoredElseNone) {
+  // Two types over the cells: none, a mark, ignored, a mark beside ignored, ignored beside none.
+  const Tensor labels = from_values({0, 1, 255, 1, 255, 0, 0, 255, 255, 0}, {1, 2, 1, 5}, {DType::UInt8});
+  EXPECT_THAT(any_mark_labels(labels).to_vector(), ElementsAre(0, 1, 255, 1, 255));
+}
 
 TEST(MarkTypes, AreOfCellsThatAreMarkedAndNotIgnored) {
   // Two samples of three classes on 1 x 3 cells.

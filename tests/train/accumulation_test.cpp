@@ -6,6 +6,7 @@
 
 #include "autograd/functions.h"
 #include "base/error.h"
+#include "distributed/ranks.h"
 #include "nn/losses.h"
 #include "tensor/random.h"
 #include "train/data_parallel/accumulated_sums.h"
@@ -97,15 +98,15 @@ TEST(Accumulation, WhatTheFirstPassDidNotNoteIsAnError) {
   EXPECT_THROW(giving.sum(values), Error);
 }
 
-/// Losses and weights after two steps.
-std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::string>& more, const std::string& work_dir) {
-  static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
+/// Losses and weights after two steps; weights on rank 0 alone.
+std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::string>& more, const std::string& work_dir,
+                                                    ProcessGroup& group) {
   // Statistics of a batch are its own, so that they are frozen.
   std::vector<std::string> sets = {"train.train_steps=2", "train.warmup_steps=0", "train.base_lr=1e-3",
                                    "train.frozen_statistics=true"};
   sets.insert(sets.end(), more.begin(), more.end());
   Trainer trainer(TinyData::get().document("mini_step1", sets),
-                  {.work_dir = TinyData::get().path(work_dir), .resume = "", .pretrain = "", .quiet = true}, *group);
+                  {.work_dir = TinyData::get().path(work_dir), .resume = "", .pretrain = "", .quiet = true}, group);
   std::vector<double> losses;
   for (int i = 0; i < 2; ++i) {
     const StepReport report = trainer.step();
@@ -118,6 +119,11 @@ std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::strin
   return {losses, trainer.checkpoint().state_dict};
 }
 
+std::pair<std::vector<double>, StateDict> two_steps(const std::vector<std::string>& more, const std::string& work_dir) {
+  static const std::unique_ptr<ProcessGroup> group = make_single_process_group();
+  return two_steps(more, work_dir, *group);
+}
+
 TEST(Accumulation, AStepIsThatOfTheLargeBatch) {
   const auto large = two_steps({"train.batch_size=4"}, "accumulation_large");
   const auto parts = two_steps({"train.batch_size=2", "train.accumulate_grad_batches=2"}, "accumulation_parts");
@@ -125,8 +131,10 @@ TEST(Accumulation, AStepIsThatOfTheLargeBatch) {
       {"train.batch_size=2", "train.accumulate_grad_batches=2", "distributed.sync_losses=false"}, "accumulation_mean");
   for (size_t i = 0; i < large.first.size(); ++i)
     EXPECT_NEAR(parts.first[i], large.first[i], 2e-5 * std::abs(large.first[i])) << i;
-  // The mean of the batches' own losses is another loss.
+  // The mean of the batches' own losses is another loss, and near: their sum would be twice as large.
   EXPECT_GT(std::abs(mean.first[0] - large.first[0]), 1e-3 * large.first[0]);
+  EXPECT_LT(std::abs(mean.first[0] - large.first[0]), 0.3 * large.first[0]);
+  EXPECT_LT(std::abs(mean.first[2] - large.first[2]), 0.5 * large.first[2]);
   double apart = 0, apart_of_mean = 0, moved = 0;
   for (size_t i = 0; i < large.second.size(); ++i) {
     const auto a = large.second[i].second.to_vector(), b = parts.second[i].second.to_vector(),
@@ -138,6 +146,24 @@ TEST(Accumulation, AStepIsThatOfTheLargeBatch) {
     }
   }
   EXPECT_LT(apart, apart_of_mean / 10);
+  EXPECT_LT(apart, 1e-4 * moved);
+}
+
+TEST(Accumulation, TwoRanksExchangeOnceAStep) {
+  const auto one = two_steps({"train.batch_size=2", "train.accumulate_grad_batches=2"}, "accumulation_one_rank");
+  std::pair<std::vector<double>, StateDict> two;
+  expect_no_errors(run_ranks({2, DeviceKind::CPU}, [&](ProcessGroup& group, Device) {
+    auto result = two_steps({"train.batch_size=1", "train.accumulate_grad_batches=2"}, "accumulation_two_ranks", group);
+    if (group.rank() == 0) two = std::move(result);
+  }));
+  ASSERT_EQ(two.first.size(), one.first.size());
+  for (size_t i = 0; i < one.first.size(); ++i)
+    EXPECT_NEAR(two.first[i], one.first[i], 1e-4 * std::abs(one.first[i])) << i;
+  double apart = 0, moved = 0;
+  for (size_t i = 0; i < one.second.size(); ++i) {
+    const auto a = one.second[i].second.to_vector(), b = two.second[i].second.to_vector();
+    for (size_t k = 0; k < a.size(); ++k) apart += std::abs(a[k] - b[k]), moved += std::abs(a[k]);
+  }
   EXPECT_LT(apart, 1e-4 * moved);
 }
 

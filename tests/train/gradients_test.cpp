@@ -255,5 +255,25 @@ TEST_P(DataParallelStep, AParameterWithoutAGradientKeepsNone) {
   }));
 }
 
+TEST_P(DataParallelStep, BroadcastGivesEveryViewTheFirstRanksValues) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
+    config::Distributed options;
+    DataParallel parallel(group, options);
+    const double own = group.rank() + 1.0;
+    const Tensor whole = full({4, 6}, own, {.device = device});
+    const Tensor part = ops::narrow(whole, 1, 1, 2);  // its rows do not lie behind one another
+    const Tensor kept = full({3}, own, {.device = device});
+    set_requires_grad(kept, true);
+    const Tensor loss = sum(mul(kept, kept));
+    parallel.broadcast({{"part", part}, {"kept", kept}});
+    EXPECT_EQ(part.to_vector(), std::vector<double>(8, 1));
+    EXPECT_EQ(ops::narrow(whole, 1, 0, 1).to_vector(), std::vector<double>(4, own));
+    // Values that a recorded operation has kept are others now.
+    if (group.rank() > 0) {
+      EXPECT_THROW(backward(loss), Error);
+    }
+  }));
+}
+
 }  // namespace
 }  // namespace bevgrad
