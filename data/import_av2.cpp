@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -100,7 +101,8 @@ class Av2Import {
   void add_log(const std::string& folder, int64_t sequence, Put put) {
     const Av2Log log = read_av2_log(folder);
     check(names_.insert(log.name).second, "{}: a log of the name '{}' is already there", folder, printable(log.name));
-    if (report_.logs++ == 0) choose_cameras(log);
+    ++report_.logs;
+    const std::vector<std::string> cameras = cameras_of(log);
     const double height = height_over_ground(log);
     if (!log.ground)
       report_.remarks.push_back(
@@ -116,10 +118,7 @@ class Av2Import {
     to_ground.m[11] = -height;
     for (const int64_t sweep : log.sweeps) {
       records::Sample out;
-      if (!add_pictures(log, sweep, to_ground, &out)) {
-        ++report_.without_picture;
-        continue;
-      }
+      for (const std::string& name : cameras) add_picture(log, name, sweep, to_ground, &out);
       const std::string key = fmt::format("{}/{}", log.name, sweep);
       out.set_sequence(sequence);
       out.set_timestamp(static_cast<double>(sweep) * 1e-9);
@@ -132,32 +131,36 @@ class Av2Import {
     }
   }
 
-  void add_remarks() const { pictures_.add_remarks(report_.remarks); }
-
- private:
-  void choose_cameras(const Av2Log& log) {
-    report_.cameras = options_.cameras;
-    if (report_.cameras.empty())
-      for (const auto& [name, camera] : log.cameras)
-        if (name.starts_with("ring_")) report_.cameras.push_back(name);
+  void add_remarks() const {
+    pictures_.add_remarks(report_.remarks);
+    for (const auto& [camera, count] : without_)
+      report_.remarks.push_back(fmt::format("{} frames have no picture of camera '{}'", count, printable(camera)));
   }
 
-  bool add_pictures(const Av2Log& log, int64_t sweep, const Pose& to_ground, records::Sample* out) {
-    for (size_t i = 0; i < report_.cameras.size(); ++i) {
-      const std::string& name = report_.cameras[i];
-      const auto camera = log.cameras.find(name);
-      check(camera != log.cameras.end(), "{}: has no pictures of camera '{}'", log.folder, printable(name));
-      const std::optional<int64_t> time = nearest_picture(camera->second.images, sweep);
-      if (!time) return false;
-      const std::string path =
-          (fs::path(log.folder) / "sensors/cameras" / name / fmt::format("{}.jpg", *time)).string();
-      Camera calibration = camera->second.camera;
-      // Where the camera was at its own moment, seen from the vehicle at the sweep's.
-      calibration.sensor2ego = (log.pose_at(sweep) * to_ground).inverse() * log.pose_at(*time) * calibration.sensor2ego;
-      const ImageSize size = pictures_.store(calibration, name, name, path, log.folder, out->add_cameras());
-      if (report_.image_size.size() == i) report_.image_size.push_back(size);
+ private:
+  std::vector<std::string> cameras_of(const Av2Log& log) const {
+    if (!options_.cameras.empty()) return options_.cameras;
+    std::vector<std::string> ring;
+    for (const auto& [name, camera] : log.cameras)
+      if (name.starts_with("ring_")) ring.push_back(name);
+    return ring;
+  }
+
+  void add_picture(const Av2Log& log, const std::string& name, int64_t sweep, const Pose& to_ground,
+                   records::Sample* out) {
+    const auto camera = log.cameras.find(name);
+    const std::optional<int64_t> time =
+        camera == log.cameras.end() ? std::nullopt : nearest_picture(camera->second.images, sweep);
+    if (!time) {
+      ++without_[name];
+      return;
     }
-    return true;
+    const std::string path = (fs::path(log.folder) / "sensors/cameras" / name / fmt::format("{}.jpg", *time)).string();
+    Camera calibration = camera->second.camera;
+    // Where the camera was at its own moment, seen from the vehicle at the sweep's.
+    calibration.sensor2ego = (log.pose_at(sweep) * to_ground).inverse() * log.pose_at(*time) * calibration.sensor2ego;
+    pictures_.store(calibration, name, name, path, log.folder, out->add_cameras());
+    report_.cameras.insert(name);
   }
 
   void add_labels(const Av2Log& log, int64_t sweep, double height, const MapLabeller* map, const Pose& ego2city,
@@ -208,6 +211,7 @@ class Av2Import {
   LabelSchema schema_;
   std::set<std::string> names_;
   PictureReader pictures_;
+  std::map<std::string, int64_t> without_;  // pictures, by camera
   std::optional<VisibilityTracker> tracker_;
 };
 
@@ -217,13 +221,17 @@ ImportAv2Report import_av2(const std::string& folder, const ImportAv2Options& op
   if (options.logs.empty()) throw UsageError("import: no log is named");
   const std::set<std::string> cameras(options.cameras.begin(), options.cameras.end());
   if (cameras.size() != options.cameras.size()) throw UsageError("cameras: a name is there twice");
+  for (const std::string& name : options.cameras)
+    if (std::none_of(options.logs.begin(), options.logs.end(), [&](const std::string& log) {
+          return fs::is_directory(fs::path(log) / "sensors/cameras" / name);
+        }))
+      throw UsageError(fmt::format("import: no log has pictures of a camera '{}'", printable(name)));
   ImportAv2Report report;
   Av2Import importer(options, report);
   DatasetFolder out(folder);
   for (size_t i = 0; i < options.logs.size(); ++i)
     importer.add_log(options.logs[i], static_cast<int64_t>(i),
                      [&](const std::string& key, const std::string& bytes) { out.put(key, bytes); });
-  check(out.size() > 0, "import: no frame has a picture of every camera within {} ms", kFarInTime / 1'000'000);
   importer.add_remarks();
   out.finish();
   return report;

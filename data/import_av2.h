@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "data/image_codec.h"
 #include "data/maps/vector_map.h"
 #include "data/maps/visibility.h"
 
@@ -14,8 +14,7 @@ namespace bevgrad {
 
 struct ImportAv2Options {
   std::vector<std::string> logs = {};  ///< folders
-  /// Cameras that every frame must have. Empty: the ring cameras that the first log has pictures of, none where it has
-  /// none.
+  /// Empty: the ring cameras that a log has pictures of.
   std::vector<std::string> cameras = {};
   /// Changes of the classes that a map's features become, by kind: see map_kinds().
   MapClasses classes = {};
@@ -24,11 +23,9 @@ struct ImportAv2Options {
 
 struct ImportAv2Report {
   int64_t logs = 0, frames = 0, boxes = 0;
-  int64_t without_picture = 0;              ///< frames left out: some camera has no picture near their moment
   std::map<std::string, int64_t> left_out;  ///< boxes of other classes, by Argoverse's names
   std::vector<std::string> remarks;
-  std::vector<std::string> cameras;
-  std::vector<ImageSize> image_size;  ///< in the order of the cameras
+  std::set<std::string> cameras;  ///< that any frame has a picture of
 };
 
 /// Writes lmdb/frames, lmdb.txt and all.txt into `folder`, which must not exist or be empty and appears only when all
@@ -37,7 +34,8 @@ struct ImportAv2Report {
 /// - Ego frame: Argoverse's, moved down from the rear axle to the ground: by the median of what the ground heights of
 /// the
 ///   log say, or 0.33 m where it has none.
-/// - Cameras: the picture nearest in time, at most 60 ms off; extrinsics hold the vehicle's motion between the moments.
+/// - Cameras: the picture nearest in time, at most 60 ms off, or none; extrinsics hold the vehicle's motion between the
+///   moments.
 /// - Points: as they are (float32), intensity / 255. Boxes: yaw alone; velocity from the track's places in the sweeps
 ///   around, where they are less than a second apart; points as counted.
 /// - Lane marks, crossings, drivable areas and their edges within 120 m, from the log's map, by `classes`.

@@ -123,7 +123,8 @@ class KittiImport {
     const Pose imu2lidar = kitti_pose(entry(imu, "R", imu_path), entry(imu, "T", imu_path), imu_path);
     const std::vector<Pose> poses = read_kitti_poses(folder, kitti_lidar2ego() * imu2lidar);
     const std::string times_path = (drive / "velodyne_points/timestamps.txt").string();
-    const std::vector<double> times = read_kitti_times(times_path);
+    std::vector<std::optional<double>> times = read_kitti_times(times_path);
+    while (times.size() > poses.size() && !times.back()) times.pop_back();
     check(times.size() == poses.size(), "{}: {} times, {} poses in oxts/data", times_path, times.size(), poses.size());
     const std::string tracklets_path = (drive / "tracklet_labels.xml").string();
     std::optional<std::vector<KittiTracklet>> tracklets;
@@ -135,6 +136,7 @@ class KittiImport {
         ++without_points_;
         continue;
       }
+      check(times[i].has_value(), "{}:{}: the line is empty, but there is {}", times_path, i + 1, points.string());
       records::Sample record;
       for (const int number : options_.cameras) {
         const std::string projection = fmt::format("P_rect_{:02}", number);
@@ -145,7 +147,7 @@ class KittiImport {
       }
       std::optional<std::vector<KittiBox>> boxes;
       if (tracklets) boxes = boxes_at(*tracklets, static_cast<int>(i), times, poses);
-      put(fmt::format("{}/{}", name, stem), report_.sequences, times[i], poses[i], read_kitti_points(points.string()),
+      put(fmt::format("{}/{}", name, stem), report_.sequences, *times[i], poses[i], read_kitti_points(points.string()),
           boxes, record);
     }
     ++report_.sequences;
@@ -153,13 +155,15 @@ class KittiImport {
 
   /// The boxes of a frame, with velocities over the ground from where they are in the frames around.
   static std::vector<KittiBox> boxes_at(const std::vector<KittiTracklet>& tracklets, int frame,
-                                        const std::vector<double>& times, const std::vector<Pose>& poses) {
+                                        const std::vector<std::optional<double>>& times,
+                                        const std::vector<Pose>& poses) {
     std::vector<KittiBox> boxes;
     const Pose to_ego = kitti_lidar2ego();
     for (const KittiTracklet& track : tracklets) {
       const auto place = [&](int at) -> std::optional<Pose> {
         const int number = at - track.first_frame;
-        if (number < 0 || number >= static_cast<int>(track.poses.size()) || at >= static_cast<int>(poses.size()))
+        if (number < 0 || number >= static_cast<int>(track.poses.size()) || at >= static_cast<int>(poses.size()) ||
+            !times[static_cast<size_t>(at)])
           return {};
         return to_ego * track.poses[static_cast<size_t>(number)];
       };
@@ -172,7 +176,7 @@ class KittiImport {
           .x = at.x, .y = at.y, .z = at.z + track.height / 2, .l = track.length, .w = track.width, .h = track.height};
       box.yaw = now->yaw();
       const int before = place(frame - 1) ? frame - 1 : frame, after = place(frame + 1) ? frame + 1 : frame;
-      const double seconds = times[static_cast<size_t>(after)] - times[static_cast<size_t>(before)];
+      const double seconds = *times[static_cast<size_t>(after)] - *times[static_cast<size_t>(before)];
       box.has_velocity = seconds > 0 && seconds < kLongestPause;
       if (box.has_velocity) {
         const auto in_world = [&](int i) { return poses[static_cast<size_t>(i)].apply(place(i)->translation()); };

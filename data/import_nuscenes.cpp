@@ -1,5 +1,7 @@
 #include "data/import_nuscenes.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -7,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "internal/dataset_folder.h"
 #include "internal/nuscenes/cloud.h"
 #include "internal/nuscenes/frame_import.h"
@@ -77,6 +80,16 @@ void settle_boxes(InfoFrames& infos, const ImportOptions& options, ImportReport&
         "they were taken for today's");
 }
 
+/// A camera may lack in frames, but not in all of them.
+void check_cameras_occur(const std::vector<InfoFrame>& frames, const ImportOptions& options) {
+  std::set<std::string> there;
+  for (const InfoFrame& frame : frames)
+    for (const InfoCamera& camera : frame.cameras) there.insert(printable(camera.name));
+  for (const std::string& name : options.cameras)
+    check(there.contains(name), "{}: no frame has a camera '{}', the infos' are: {}", options.info, printable(name),
+          fmt::join(there, ", "));
+}
+
 }  // namespace
 
 void check_camera_names(const std::vector<std::string>& cameras) {
@@ -91,6 +104,7 @@ ImportReport import_nuscenes(const std::string& folder, const ImportOptions& opt
     throw UsageError(fmt::format("{}: no such folder, expected the pictures and LiDAR files", options.images));
   check_camera_names(options.cameras);
   InfoFrames infos = read_nuscenes_infos(options.info);
+  check_cameras_occur(infos.frames, options);
   ImportReport report;
   settle_boxes(infos, options, report);
   if (infos.had_seconds)
@@ -114,7 +128,7 @@ ImportReport import_nuscenes(const std::string& folder, const ImportOptions& opt
       labeller.emplace(*map, classes);
       frame.map.reset();  // its edges are the same ones
     }
-    out.put(frame.key, import.encode(frame, sequences.sequence[i], labeller ? &*labeller : nullptr, false));
+    out.put(frame.key, import.encode(frame, sequences.sequence[i], labeller ? &*labeller : nullptr));
   }
   import.add_remarks();
   report.by_list = out.finish();

@@ -126,7 +126,7 @@ ImportReport import_nuscenes_tables(const std::string& folder, const ImportTable
     const MapLabeller* map = maps.of(*scene, low, high);
     if (options.visibility) import.begin_visibility(*options.visibility);
     for (const InfoFrame& frame : frames)
-      out.put(frame.key, import.encode(frame, report.sequences, map, true),
+      out.put(frame.key, import.encode(frame, report.sequences, map),
               list.empty() ? std::vector<std::string>() : std::vector{list});
     ++report.sequences;
   }

@@ -61,6 +61,9 @@ void DatasetOptions::validate() const {
     check_usage(group.height > 0 && group.width > 0 && group.height <= 16384 && group.width <= 16384,
                 fmt::format("camera group '{}': image size is {}x{}, expected 1 to 16384 each", group.name,
                             group.height, group.width));
+    check_usage(group.ego_masks.empty() || group.ego_masks.size() == group.cameras.size(),
+                fmt::format("camera group '{}': {} ego masks for {} cameras", group.name, group.ego_masks.size(),
+                            group.cameras.size()));
     for (const std::string& camera : group.cameras)
       check_usage(cameras.insert(camera).second, fmt::format("camera '{}' is named twice", camera));
   }

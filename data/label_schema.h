@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/full_size.h"
+#include "geometry/camera.h"
 
 namespace bevgrad {
 
@@ -38,6 +39,8 @@ struct CameraGroupOptions {
   std::vector<std::string> cameras;
   int64_t height = 512;
   int64_t width = 960;
+  /// What is masked of each camera besides what its records say, at height x width. Empty: nothing.
+  std::vector<EgoMask> ego_masks = {};
 };
 
 /// How records are turned into samples.

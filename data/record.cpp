@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "data/ego_mask.h"
 #include "internal/record/camera.h"
 #include "internal/record/labels.h"
 #include "internal/record/number_checks.h"
@@ -68,12 +69,16 @@ std::vector<CameraImage> load_cameras(const records::Sample& stored, const Datas
   std::vector<CameraImage> cameras;
   bool has_any = options.groups.empty() || (stored.cameras_size() == 0 && options.load_points);
   for (const CameraGroupOptions& group : options.groups)
-    for (const std::string& name : group.cameras) {
+    for (size_t i = 0; i < group.cameras.size(); ++i) {
+      const std::string& name = group.cameras[i];
       const records::Camera* camera = find_camera(stored, name, origin);
       has_any = has_any || camera != nullptr;
       cameras.push_back(camera == nullptr
                             ? missing_camera_image(name, group.height, group.width, options.load_images)
                             : load_camera_image(*camera, group.height, group.width, options.load_images, origin));
+      EgoMask& mask = cameras.back().camera.ego_mask;
+      if (!group.ego_masks.empty()) mask.insert(mask.end(), group.ego_masks[i].begin(), group.ego_masks[i].end());
+      if (options.load_images) fill_ego_mask(mask, cameras.back().image);
     }
   check(has_any, "{}: none of the cameras that the config expects ('{}' of group '{}' and others); the record has {}",
         origin.at("cameras"), options.groups.empty() ? "" : options.groups.front().cameras.front(),

@@ -23,6 +23,12 @@ Pixels pixels_of(const Tensor& image) {
 CameraView::CameraView(Canvas& canvas, const Rect& area, const CameraPicture& picture)
     : canvas_(canvas), area_(area), picture_(picture), projector_(picture.camera) {
   canvas_.image(picture.image, area_, true);
+  Canvas::Clip clip(canvas_, area_);
+  for (const std::vector<Vec2>& polygon : picture.camera.ego_mask) {
+    std::vector<Vec2> outline;
+    for (const Vec2 corner : polygon) outline.push_back(to_canvas({corner.x, corner.y}));
+    canvas_.line(outline, kEgo, 1.5, true);
+  }
 }
 
 Vec2 CameraView::to_canvas(Pixel pixel) const {

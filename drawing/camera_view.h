@@ -22,7 +22,7 @@ Pixels pixels_of(const Tensor& image);
 
 class CameraView {
  public:
-  /// Draws the image into `area` (which should have its aspect ratio).
+  /// Draws the image into `area` (which should have its aspect ratio), and the outline of what is masked.
   CameraView(Canvas& canvas, const Rect& area, const CameraPicture& picture);
 
   /// A line in the ego frame, drawn where the camera sees it: it is sampled every 0.2 m, so that it bends as a fisheye

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "geometry/polygon.h"
+
 namespace bevgrad {
 
 namespace {
@@ -100,6 +102,17 @@ void validate(const Camera& camera) {
   if (camera.kind == CameraKind::Fisheye)
     require(camera.fov > 0 && camera.fov <= 2 * std::numbers::pi, "fov of a fisheye must be in (0, 2 pi]");
   require(camera.sensor2ego.is_rigid(), "sensor2ego must be a rigid transform");
+  for (const std::vector<Vec2>& polygon : camera.ego_mask) {
+    require(polygon.size() >= 3, "a polygon of ego_mask must have three corners or more");
+    for (const Vec2 corner : polygon)
+      require(std::isfinite(corner.x) && std::isfinite(corner.y), "ego_mask must be finite");
+  }
+}
+
+bool is_masked(const EgoMask& mask, Pixel pixel) {
+  return std::any_of(mask.begin(), mask.end(), [&](const std::vector<Vec2>& polygon) {
+    return contains(polygon, {pixel.u, pixel.v});
+  });
 }
 
 double fold_back_radius(const std::array<double, 4>& k) {
@@ -142,6 +155,8 @@ Camera resized(const Camera& camera, int width, int height) {
   result.fy *= sy;
   result.cx = (camera.cx + 0.5) * sx - 0.5;
   result.cy = (camera.cy + 0.5) * sy - 0.5;
+  for (std::vector<Vec2>& polygon : result.ego_mask)
+    for (Vec2& corner : polygon) corner = {(corner.x + 0.5) * sx - 0.5, (corner.y + 0.5) * sy - 0.5};
   return result;
 }
 
@@ -152,6 +167,8 @@ Camera cropped(const Camera& camera, int left, int top, int width, int height) {
   result.height = height;
   result.cx -= left;
   result.cy -= top;
+  for (std::vector<Vec2>& polygon : result.ego_mask)
+    for (Vec2& corner : polygon) corner = corner - Vec2{static_cast<double>(left), static_cast<double>(top)};
   return result;
 }
 
@@ -187,6 +204,7 @@ std::optional<Pixel> CameraProjector::project_sensor(const Vec3& p) const {
   const Pixel pixel = {camera_.fx * distorted.x + camera_.cx, camera_.fy * distorted.y + camera_.cy};
   if (!(pixel.u >= -0.5 && pixel.u < camera_.width - 0.5 && pixel.v >= -0.5 && pixel.v < camera_.height - 0.5))
     return std::nullopt;
+  if (is_masked(camera_.ego_mask, pixel)) return std::nullopt;
   return pixel;
 }
 

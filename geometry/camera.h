@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "geometry/pose.h"
 #include "geometry/vector.h"
@@ -16,6 +17,9 @@ enum class CameraKind {
   Fisheye,
 };
 
+/// What of a picture shows the own vehicle: polygons in pixels (x is u, y is v), whose last corner joins the first.
+using EgoMask = std::vector<std::vector<Vec2>>;
+
 /// A calibrated camera. The sensor frame is OpenCV's: x right, y down, z forward.
 struct Camera {
   CameraKind kind = CameraKind::Pinhole;
@@ -27,17 +31,23 @@ struct Camera {
   /// The whole field of view in radians; fisheye only.
   double fov = 0;
   Pose sensor2ego;
+  /// Nothing is seen there.
+  EgoMask ego_mask = {};
 
   bool operator==(const Camera&) const = default;
 };
 
 /// Throws std::invalid_argument naming the first field that is not finite or out of its range: sizes and focal lengths
-/// must be positive, a fisheye's fov in (0, 2 pi], sensor2ego rigid.
+/// must be positive, a fisheye's fov in (0, 2 pi], sensor2ego rigid, polygons of the mask of three finite corners or
+/// more.
 void validate(const Camera& camera);
 
 struct Pixel {
   double u = 0, v = 0;
 };
+
+/// Whether one of the mask's polygons covers a place of the picture.
+bool is_masked(const EgoMask& mask, Pixel pixel);
 
 /// A ray in the ego frame; `direction` has length 1.
 struct Ray {
@@ -72,7 +82,7 @@ class CameraProjector {
 
   /// Where a point of the ego frame appears, or nothing where the camera does not see it. It is visible when its depth
   /// is over 0.1 m (fisheye: its angle off the axis is at most half the field of view), -0.5 <= u < width - 0.5, -0.5
-  /// <= v < height - 0.5, and its radius (fisheye: angle) is below the model's fold-back.
+  /// <= v < height - 0.5, not in the ego mask, and its radius (fisheye: angle) is below the model's fold-back.
   std::optional<Pixel> project(const Vec3& point_in_ego) const {
     return project_sensor(ego2sensor_.apply(point_in_ego));
   }

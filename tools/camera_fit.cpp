@@ -23,8 +23,8 @@ struct CameraFitFlags {
 
 LensFit fitted(const CameraFitFlags& flags) {
   try {
-    return fit_fisheye({lens_model_named(flags.model), flags.size[0], flags.size[1], flags.focal[0], flags.focal[1],
-                        flags.centre[0], flags.centre[1], flags.parameters});
+    return fit_lens({lens_model_named(flags.model), flags.size[0], flags.size[1], flags.focal[0], flags.focal[1],
+                     flags.centre[0], flags.centre[1], flags.parameters});
   } catch (const std::invalid_argument& error) {
     throw UsageError(fmt::format("camera fit: {}", error.what()));
   }
@@ -33,16 +33,20 @@ LensFit fitted(const CameraFitFlags& flags) {
 void fit(const CameraFitFlags& flags) {
   const LensFit found = fitted(flags);
   const Camera& c = found.camera;
+  const bool is_fisheye = c.kind == CameraKind::Fisheye;
+  std::string distortion;
+  for (size_t i = 0; i < (is_fisheye ? 4 : 5); ++i)
+    distortion += fmt::format("{}{:.9g}", i == 0 ? "" : ", ", c.distortion[i]);
   fmt::print(
-      "{{\"model\": \"fisheye\", \"width\": {}, \"height\": {}, \"fx\": {:.6f}, \"fy\": {:.6f}, \"cx\": {:.6f}, "
-      "\"cy\": "
-      "{:.6f}, \"distortion\": [{:.9g}, {:.9g}, {:.9g}, {:.9g}], \"fov\": {:.6f}}}\n",
-      c.width, c.height, c.fx, c.fy, c.cx, c.cy, c.distortion[0], c.distortion[1], c.distortion[2], c.distortion[3],
-      c.fov);
+      "{{\"model\": \"{}\", \"width\": {}, \"height\": {}, \"fx\": {:.6f}, \"fy\": {:.6f}, \"cx\": {:.6f}, \"cy\": "
+      "{:.6f}, \"distortion\": [{}]{}}}\n",
+      is_fisheye ? "fisheye" : "pinhole", c.width, c.height, c.fx, c.fy, c.cx, c.cy, distortion,
+      is_fisheye ? fmt::format(", \"fov\": {:.6f}", c.fov) : "");
   if (flags.json) return;
   fmt::print("pixels off the lens: {:.3f} on average, {:.3f} at most, at ({:.0f}, {:.0f})\n", found.mean, found.worst,
              found.worst_at.u, found.worst_at.v);
-  fmt::print("sees {:.1f} degrees, {:.0f} % of the picture\n", c.fov * 180 / std::numbers::pi, 100 * found.seen);
+  fmt::print("sees {:.1f} degrees, {:.0f} % of the picture\n", 2 * found.widest * 180 / std::numbers::pi,
+             100 * found.seen);
 }
 
 }  // namespace
@@ -52,7 +56,8 @@ void add_camera(CLI::App& app) {
   group->require_subcommand(1);
   auto flags = std::make_shared<CameraFitFlags>();
   CLI::App* command = group->add_subcommand(
-      "fit", "the fisheye (Kannala-Brandt) nearest to a lens of another model, and how far off it is");
+      "fit",
+      "the fisheye (Kannala-Brandt) or pinhole camera nearest to a lens of another model, and how far off it is");
   command->add_option("--model", flags->model, "rational, mei, double_sphere, woodscape or ocam")
       ->required()
       ->check(CLI::IsMember(lens_model_names()));

@@ -25,8 +25,6 @@ void import(const ImportAv2Flags& flags) {
   const ImportAv2Report report = import_av2(flags.out, options);
   fmt::print("{} frames of {} logs with {} boxes and {} cameras in {}\n", report.frames, report.logs, report.boxes,
              report.cameras.size(), flags.out);
-  if (report.without_picture > 0)
-    fmt::print("{} frames were left out: a camera has no picture near their moment\n", report.without_picture);
   std::string left_out;
   for (const auto& [label, count] : report.left_out)
     left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", count, label);
@@ -43,7 +41,7 @@ void add_import_av2(CLI::App& app) {
   command->add_option("--out", flags->out, "the folder that is made")->required();
   command
       ->add_option("--cameras", flags->options.cameras,
-                   "the cameras that every frame must have (default: the ring cameras that there are pictures of)")
+                   "cameras (default: the ring cameras that there are pictures of)")
       ->delimiter(',');
   add_map_class_flag(*command, flags->classes);
   add_visibility_flag(*command, flags->visibility);

@@ -30,6 +30,7 @@ void draw(const ImportNuscenesFlags& flags, const ImportReport& report) {
   DatasetOptions options;
   for (size_t i = 0; i < flags.options.cameras.size(); ++i) {
     const std::string& name = flags.options.cameras[i];
+    if (report.image_size[i].width == 0) continue;  // no frame has a picture of it
     options.groups.push_back({name, {name}, report.image_size[i].height, report.image_size[i].width});
   }
   const Dataset dataset(flags.out + "/lmdb.txt", {{"all", {flags.out + "/all.txt"}}}, options);

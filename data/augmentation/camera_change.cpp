@@ -45,6 +45,13 @@ Tensor resampled(const Tensor& image, const PixelMap& map) {
   return result;
 }
 
+/// The pixel that the map takes to `pixel`.
+Vec2 before_map(const PixelMap& map, Vec2 pixel) {
+  const double determinant = map[0] * map[4] - map[1] * map[3];
+  const Vec2 off = pixel - Vec2{map[2], map[5]};
+  return {(map[4] * off.x - map[1] * off.y) / determinant, (map[0] * off.y - map[3] * off.x) / determinant};
+}
+
 /// The camera whose image is this one's mirrored left-right.
 void mirror_intrinsics(Camera& camera) {
   camera.cx = camera.width - 1 - camera.cx;
@@ -139,14 +146,16 @@ void change_camera(CameraImage& image, const CameraChange& change, const EgoChan
   // With x right and y down a turn of the picture clockwise is one from x to y.
   const Pose turn{{c, s, 0, 0, -s, c, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}};
   camera.sensor2ego = camera.sensor2ego * turn;
-  if (!image.image.defined() || (camera == before && !ego.mirror)) return;
+  if (camera == before && !ego.mirror) return;
   // Pixel -> ray of the image plane -> turned back -> pixel of the picture before.
   const double ux = before.fx / camera.fx, uy = before.fx / camera.fy, vx = before.fy / camera.fx,
                vy = before.fy / camera.fy;
   PixelMap map = {c * ux,  s * uy, before.cx - c * ux * camera.cx - s * uy * camera.cy,
                   -s * vx, c * vy, before.cy + s * vx * camera.cx - c * vy * camera.cy};
   if (ego.mirror) map = {-map[0], -map[1], width - 1 - map[2], map[3], map[4], map[5]};
-  image.image = resampled(image.image, map);
+  for (std::vector<Vec2>& polygon : camera.ego_mask)
+    for (Vec2& corner : polygon) corner = before_map(map, corner);
+  if (image.image.defined()) image.image = resampled(image.image, map);
 }
 
 void change_picture(CameraImage& camera, const PictureChange& change, Generator& generator) {

@@ -34,9 +34,10 @@ LiftTable lift_table(const BevGrid& grid, const DepthBins& bins, const std::vect
     for (int64_t v = 0; v < group.height; ++v) {
       std::vector<LiftRun>& runs = of_row[static_cast<size_t>(v)];
       for (int64_t u = 0; u < group.width; ++u) {
-        const std::optional<Ray> ray =
-            camera.projector.unproject({(static_cast<double>(u) + 0.5) * camera.stride_u - 0.5,
-                                        (static_cast<double>(v) + 0.5) * camera.stride_v - 0.5});
+        const Pixel pixel = {(static_cast<double>(u) + 0.5) * camera.stride_u - 0.5,
+                             (static_cast<double>(v) + 0.5) * camera.stride_v - 0.5};
+        if (is_masked(camera.projector.camera().ego_mask, pixel)) continue;
+        const std::optional<Ray> ray = camera.projector.unproject(pixel);
         if (!ray) continue;
         int32_t before = -1;
         for (int64_t bin = 0; bin < bins.count; ++bin) {

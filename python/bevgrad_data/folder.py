@@ -106,6 +106,8 @@ class FolderWriter:
             made["group"] = camera.group
         if camera.model == 2:
             made["fov"] = camera.fov
+        if camera.ego_mask:
+            made["ego_mask"] = [np.asarray(polygon.uv).reshape(-1, 2).tolist() for polygon in camera.ego_mask]
         known = sequence["cameras"].setdefault(camera.name, made)
         require({**made, "sensor2ego": 0} == {**known, "sensor2ego": 0},
                 f"'{key}': camera '{camera.name}' has another calibration than in the sequence's other frames")

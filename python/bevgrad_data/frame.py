@@ -67,10 +67,11 @@ class Frame:
             self.record.true_pose.extend(rigid(true_pose, "true_pose"))
 
     def add_camera(self, name, sensor2ego, intrinsics, jpeg=None, rgb=None, distortion=(), model="pinhole", fov=0.0,
-                   group=""):
+                   group="", ego_mask=()):
         """intrinsics: (fx, fy, cx, cy) or a 3x3 matrix, of the picture's own size. The picture: the bytes of a JPEG, or
         rgb, uint8 [height, width, 3]. model: "pinhole" with k1, k2, p1, p2, k3, or "fisheye" (OpenCV's) with k1..k4 and
-        fov, the whole field of view in radians. sensor2ego: 4x4; sensor frame x right, y down, z forward."""
+        fov, the whole field of view in radians. sensor2ego: 4x4; sensor frame x right, y down, z forward. ego_mask: what of
+        the picture shows the own vehicle, polygons of pixels [[(u, v), ...], ...]."""
         at = f"camera '{name}': "
         require(name.isprintable() and 0 < len(name.encode()) <= 200 and name not in [c.name for c in self.record.cameras],
                 f"{at}a name of its own, of 1 to 200 printable characters, is expected")
@@ -101,6 +102,11 @@ class Frame:
         if model == "fisheye":
             camera.fov = number(fov, 1e-3, 2 * np.pi + 1e-9, at + "fov")
         camera.sensor2ego.extend(rigid(sensor2ego, at + "sensor2ego"))
+        for i, polygon in enumerate(ego_mask):
+            corners = np.asarray(polygon, dtype=np.float64)
+            require(corners.ndim == 2 and corners.shape[1] == 2 and len(corners) >= 3,
+                    f"{at}ego_mask[{i}] has the shape {corners.shape}, expected [3 or more, 2]")
+            camera.ego_mask.add().uv.extend(number(c, -1e5, 1e5, f"{at}ego_mask[{i}]") for c in corners.reshape(-1))
         self.record.cameras.append(camera)
 
     def set_points(self, points):

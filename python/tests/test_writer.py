@@ -24,7 +24,8 @@ MOUNT = np.array([[0, 0, 1, 1.5], [-1, 0, 0, 0], [0, -1, 0, 1.4], [0, 0, 0, 1.0]
 
 def frame(time=0.0, **more):
     made = Frame(sequence=3, timestamp=time, ego_pose=np.eye(4), **more)
-    made.add_camera("front", MOUNT, (50, 50, 31.5, 23.5), rgb=np.full((48, 64, 3), 100, np.uint8), distortion=[0.1])
+    made.add_camera("front", MOUNT, (50, 50, 31.5, 23.5), rgb=np.full((48, 64, 3), 100, np.uint8), distortion=[0.1],
+                    ego_mask=[[(0, 40), (63, 40), (31.5, 47)]])
     made.set_points([[1, 2, 3, 0.5], [np.nan, 0, 0, 0], [4, 5, 6, 1]])
     return made
 
@@ -52,6 +53,7 @@ def test_a_record_holds_what_was_given(tmp_path):
     camera = sample.cameras[0]
     assert (camera.width, camera.height, camera.model, len(camera.rgb)) == (64, 48, 1, 64 * 48 * 3)
     assert list(camera.sensor2ego) == MOUNT.reshape(-1).tolist() and list(camera.distortion) == [0.1]
+    assert [list(polygon.uv) for polygon in camera.ego_mask] == [[0, 40, 63, 40, 31.5, 47]]
     labels = sample.labels
     assert list(labels.lane_classes) == ["SolidLine", "DashedLine"] and list(labels.road_classes) == ["Curb"]
     assert getattr(labels.lane_shapes[0], "class") == 1 and list(labels.lane_shapes[0].xy) == [0, 1, 2, 1.5]
@@ -68,6 +70,8 @@ REFUSED = {
     "expected uint8": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3))),
     "at most 4": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3), np.uint8), model="fisheye",
                                             fov=3, distortion=[0] * 5),
+    "camera 'b': ego_mask[0] has the shape (2, 2)": lambda: frame().add_camera(
+        "b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3), np.uint8), ego_mask=[[(0, 0), (1, 1)]]),
     "outside 0 to 1": lambda: frame().set_points([[1, 2, 3, 255]]),
     "'solid' is none of the classes": lambda: frame().label_lanes(["SolidLine"], [Shape("solid", [(0, 0)])]),
     "lane_shapes[0]: a point is not finite": lambda: frame().label_lanes(["A"], [Shape("A", [(0, math.inf)])]),
@@ -166,7 +170,9 @@ def test_a_folder_fits_its_schema(tmp_path):
         with pytest.raises(ValueError, match="the sequence's others"):
             folder.add("b", frame(2), lists=["val"])
     schema = json.loads((ROOT / "data/neutral/sequence.schema.json").read_text())
-    jsonschema.validate(json.loads((tmp_path / "out/000003.json").read_text()), schema)
+    written = json.loads((tmp_path / "out/000003.json").read_text())
+    jsonschema.validate(written, schema)
+    assert written["cameras"]["front"]["ego_mask"] == [[[0, 40], [63, 40], [31.5, 47]]]
     jsonschema.Draft202012Validator.check_schema(json.loads((ROOT / "data/neutral/map.schema.json").read_text()))
 
 

@@ -73,6 +73,32 @@ AugmentationOptions everything_that_moves() {
           .shift_y = 2};
 }
 
+TEST(Augmentation, AMaskCoversTheSamePlaces) {
+  for (int64_t entry = 0; entry < 24; ++entry) {
+    Sample sample = ground_sample();
+    sample.sequence = entry;
+    for (CameraImage& camera : sample.cameras) camera.camera.ego_mask = {{{20, 90}, {130, 70}, {200, 170}, {60, 150}}};
+    const Sample before = sample;
+    const Augmentation augmentation(everything_that_moves(), small_options().labels, 7);
+    const EgoChange change = augmentation.apply(sample, entry, 2);
+    int covered = 0;
+    for (size_t i = 0; i < sample.cameras.size(); ++i) {
+      Camera was = before.cameras[i].camera, is = sample.cameras[i].camera;
+      const EgoMask mask_before = std::exchange(was.ego_mask, {}), mask_after = std::exchange(is.ego_mask, {});
+      const CameraProjector old_view(was), new_view(is);
+      for (double x = -9; x <= 9; x += 0.3)
+        for (double y = -9; y <= 9; y += 0.3) {
+          const Vec2 changed = change.apply(Vec2{x, y});
+          const auto old_pixel = old_view.project({x, y, 0}), new_pixel = new_view.project({changed.x, changed.y, 0});
+          if (!old_pixel || !new_pixel) continue;
+          EXPECT_EQ(is_masked(mask_before, *old_pixel), is_masked(mask_after, *new_pixel));
+          covered += is_masked(mask_after, *new_pixel);
+        }
+    }
+    EXPECT_GT(covered, 50);
+  }
+}
+
 TEST(Augmentation, APlaceIsStillWhereItsPixelIs) {
   int mirrored = 0;
   for (int64_t entry = 0; entry < 24; ++entry) {

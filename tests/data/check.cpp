@@ -150,6 +150,20 @@ INSTANTIATE_TEST_SUITE_P(
                 s.mutable_cameras(0)->set_cy(33);
               },
               "at 70 % of the width", "camera 'front'"},
+        Wrong{"masked",
+              [](auto& s) {
+                for (const float corner : {0, 0, 64, 0, 64, 40, 0, 40})
+                  (s.cameras(0).ego_mask().empty() ? s.mutable_cameras(0)->add_ego_mask()
+                                                   : s.mutable_cameras(0)->mutable_ego_mask(0))
+                      ->add_uv(corner);
+              },
+              "ego_mask covers 83 % of the picture", "camera 'front'"},
+        Wrong{"mask_of_another_size",
+              [](auto& s) {
+                auto* mask = s.mutable_cameras(0)->add_ego_mask();
+                for (const float corner : {0, 400, 640, 400, 640, 480}) mask->add_uv(corner);
+              },
+              "ego_mask covers nothing of the picture of 64x48", "camera 'front'"},
         Wrong{"below_ground", [](auto& s) { s.mutable_cameras(1)->set_sensor2ego(11, -1.5); },
               "1.50 m below the ground", "camera 'left'"},
         Wrong{"far_off", [](auto& s) { s.mutable_cameras(1)->set_sensor2ego(3, 9); }, "9.1 m off", "camera 'left'"},

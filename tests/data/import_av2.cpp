@@ -122,6 +122,22 @@ TEST(ImportAv2, ALogWithoutPicturesMapAndGroundHeightsIsTakenWithRemarks) {
   EXPECT_NEAR(sample.ego_pose.translation().z, 5.07, 1e-9);
 }
 
+TEST(ImportAv2, AFrameLacksACameraThatHasNoPictureNearIt) {
+  TemporaryFolder folder;
+  std::filesystem::copy(kMadeUp, folder / "log", std::filesystem::copy_options::recursive);
+  std::filesystem::remove(*std::filesystem::directory_iterator(folder / "log/sensors/cameras/ring_rear_left"));
+  std::filesystem::copy(kMadeUp, folder / "blind", std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(folder / "blind/sensors/cameras");
+  const ImportAv2Report report = import_av2(folder / "out", {.logs = {folder / "blind", folder / "log"}});
+  EXPECT_EQ(report.frames, 6);
+  EXPECT_THAT(report.cameras, ::testing::ElementsAre("ring_front_center", "ring_rear_left"));
+  EXPECT_THAT(report.remarks, ::testing::ElementsAre("1 frames have no picture of camera 'ring_rear_left'"));
+  EXPECT_THAT(error_of([&] {
+                import_av2(folder / "x", {.logs = {folder / "log"}, .cameras = {"ring_rear_left", "ring_side"}});
+              }),
+              HasSubstr("no log has pictures of a camera 'ring_side'"));
+}
+
 TEST(ImportAv2Errors, NameTheFileAndLeaveNothing) {
   TemporaryFolder folder;
   const auto error_with = [&](auto change) {

@@ -98,6 +98,21 @@ TEST(ImportFolder, ShapesAndTheMapLieOnTheGroundAroundTheVehicle) {
   EXPECT_FALSE(dataset.load(1).labels.has_boxes);
 }
 
+TEST(ImportFolder, TheOwnVehicleIsMasked) {
+  NeutralFolder made;
+  made.sequence["frames"].erase(1);
+  made.sequence["cameras"]["front"]["ego_mask"] = Json::parse("[[[0, 40], [63, 40], [63, 47], [0, 47]]]");
+  made.write();
+  import_folder(made.out(), {.folder = made.in()});
+  const CameraImage camera = open(made).load(0).cameras[0];
+  EXPECT_EQ(camera.camera.ego_mask, (EgoMask{{{0, 40}, {63, 40}, {63, 47}, {0, 47}}}));
+  EXPECT_EQ(camera.image.to_vector()[44 * 64 + 32], 0);
+  made.sequence["cameras"]["front"]["ego_mask"] = Json::parse("[[[0, 40], [63, 40]]]");
+  made.write();
+  EXPECT_THAT(error_of([&] { import_folder(made.out() + "2", {.folder = made.in()}); }),
+              HasSubstr("drive.json: cameras.front.ego_mask[0] has 2 entries, expected 3 to 1000"));
+}
+
 TEST(ImportFolder, ALensOfAnotherModelBecomesAFisheye) {
   NeutralFolder made;
   made.sequence["frames"].erase(1);

@@ -114,6 +114,27 @@ TEST(ImportKitti, ADriveHasPosesTimesAndMovingBoxes) {
   EXPECT_FALSE(car.has_velocity) << "the frame before was a second ago";
 }
 
+// The published drives have lines without a time for scans that were lost, 2011_09_26_drive_0009 for example.
+TEST(ImportKitti, AScanThatWasLostHasAnEmptyLine) {
+  TemporaryFolder folder;
+  const std::string drive = write_drive(folder / "2011_09_26");
+  const std::string times = drive + "/velodyne_points/timestamps.txt";
+  write_bytes(times, "\n2011-09-26 13:02:21.500000000\n2011-09-26 13:02:21.900000000\n\n");
+  const ImportKittiReport report = import_kitti(folder / "out", {.folders = {drive}});
+  EXPECT_EQ(report.frames, 2);
+  const std::vector<ListGroup> lists = {{"all", {folder / "out/all.txt"}}};
+  const Dataset dataset(folder / "out/lmdb.txt", lists, recorded_options(Dataset(folder / "out/lmdb.txt", lists, {})));
+  EXPECT_EQ(dataset.entry(0).key, "2011_09_26_drive_0001_sync/0000000001");
+  const Sample sample = dataset.load(0);
+  EXPECT_NEAR(sample.timestamp, 1317042141.5, 1e-6);
+  ASSERT_EQ(sample.labels.boxes.size(), 1u);
+  EXPECT_TRUE(sample.labels.boxes[0].has_velocity);
+  EXPECT_NEAR(sample.labels.boxes[0].vx, 10 / 0.4, 1e-4);
+  write_bytes(times, "2011-09-26 13:02:20.500000000\n\n2011-09-26 13:02:21.900000000\n");
+  EXPECT_THAT(error_of([&] { import_kitti(folder / "out2", {.folders = {drive}}); }),
+              AllOf(HasSubstr("timestamps.txt:2: the line is empty"), HasSubstr("0000000001.bin")));
+}
+
 TEST(ImportKitti, WhatIsWrongIsNamedByFileAndLine) {
   TemporaryFolder folder;
   const std::string in = folder / "training";

@@ -330,13 +330,14 @@ TEST(ImportNuscenesErrors, NameTheEntryThatIsMissing) {
                                   "data_path", "cam_intrinsic", "sensor2lidar_rotation", "gt_names"})
     EXPECT_THAT(error_without(older, entry),
                 AllOf(HasSubstr("infos.pkl: infos[0]"), HasSubstr("has no entry '" + entry + "'")));
-  EXPECT_THAT(error_without(whole, "CAM_BACK"), HasSubstr("data_list[1]: has no camera 'CAM_BACK'"));
+  EXPECT_THAT(error_without(whole, "CAM_BACK"),
+              HasSubstr("infos.pkl: no frame has a camera 'CAM_BACK', the infos' are: CAM_FRONT, XAM_BACK"));
   EXPECT_THAT(error_without(whole, "data_list"), HasSubstr("expected an info file of mmdetection3d"));
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
   EXPECT_THAT(error_of([&] {
                 import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp});
               }),
-              HasSubstr("has no camera 'CAM_FRONT_LEFT'"));
+              HasSubstr("no frame has a camera 'CAM_FRONT_LEFT', the infos' are: CAM_BACK, CAM_FRONT"));
   EXPECT_THROW(import_nuscenes(folder / "out", {kMadeUp + "/infos.pkl", kMadeUp, {"CAM_BACK", "CAM_BACK"}}),
                UsageError);
 }

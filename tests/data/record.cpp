@@ -71,6 +71,47 @@ TEST(Record, APictureThatIsMissingIsSeenByNothing) {
   EXPECT_EQ(sample.cameras[2].camera.fov, decode(small_bytes()).cameras[2].camera.fov);
 }
 
+TEST(Record, TheOwnVehicleIsBlackAndSeenByNothing) {
+  Sample sample = small_sample("00/001", 3, 4.5);
+  sample.cameras[0].camera.ego_mask = {{{-0.5, 31.5}, {63.5, 31.5}, {63.5, 47.5}, {-0.5, 47.5}}};  // the lower third
+  DatasetOptions options = small_options();
+  const std::string bytes = encode_record(sample, options, {.jpeg_quality = 0});
+  options.groups[0].ego_masks = {{{{-0.5, -0.5}, {9.5, -0.5}, {9.5, 23.5}, {-0.5, 23.5}}}};  // the config's, of 32x24
+  const Sample plain = decode(encode_record(small_sample("00/001", 3, 4.5), options, {.jpeg_quality = 0}));
+  const Sample back = decode(bytes, options);
+  const CameraProjector projector(back.cameras[0].camera), unmasked(plain.cameras[0].camera);
+  EXPECT_EQ(back.cameras[0].camera.ego_mask.size(), 2u);
+  for (int64_t v = 0; v < 24; ++v)
+    for (int64_t u = 0; u < 32; ++u) {
+      const bool covered = v >= 16 || u < 10;
+      for (int64_t c = 0; c < 3; ++c) {
+        const auto value = [&](const Sample& of) {
+          const Tensor& image = of.cameras[0].image;
+          return image.data<const uint8_t>()[c * image.stride(0) + v * image.stride(1) + u * image.stride(2)];
+        };
+        ASSERT_EQ(value(back), covered ? 0 : value(plain)) << v << " " << u;
+      }
+      const auto ray = unmasked.unproject_sensor({static_cast<double>(u), static_cast<double>(v)});
+      if (!ray || !unmasked.project_sensor(*ray)) continue;
+      EXPECT_EQ(projector.project_sensor(*ray).has_value(), !covered);
+    }
+  EXPECT_TRUE(back.cameras[1].camera.ego_mask.empty());
+}
+
+TEST(Record, AMaskThatCannotBeIsNamed) {
+  records::Sample stored;
+  ASSERT_TRUE(stored.ParseFromString(small_bytes()));
+  auto* uv = stored.mutable_cameras(1)->add_ego_mask()->mutable_uv();
+  const auto error = [&](std::vector<float> corners) {
+    uv->Assign(corners.begin(), corners.end());
+    return error_of([&] { decode(stored.SerializeAsString()); });
+  };
+  EXPECT_THAT(error({0, 0, 1, 1}), HasSubstr("camera 'left': ego_mask[0].uv has 4 numbers"));
+  EXPECT_THAT(error({0, 0, 1, 1, 2}), HasSubstr("has 5 numbers"));
+  EXPECT_THAT(error({0, 0, 1, NAN, 2, 2}), HasSubstr("camera 'left': ego_mask[0].uv is nan"));
+  EXPECT_THAT(error(std::vector<float>(10000, 1)), HasSubstr("over 4096 corners"));
+}
+
 TEST(Record, PointsAreExactAsFloatsAndWithinHalfAUnitQuantised) {
   Tensor points = small_sample("k", 0, 0).points;
   expect_same(decode(small_bytes({.quantise_points = false})).points, points);

@@ -178,6 +178,18 @@ TEST(CameraView, DrawsAPointWhereTheCameraSeesIt) {
   }
 }
 
+TEST(CameraView, OutlinesWhatIsMasked) {
+  CameraPicture picture{"front", example_camera(CameraKind::Pinhole, 0), {}};
+  picture.image = {320, 192, std::vector<uint8_t>(320 * 192 * 3, 0)};
+  picture.camera = resized(picture.camera, 320, 192);
+  picture.camera.ego_mask = {{{99.5, 149.5}, {219.5, 149.5}, {219.5, 179.5}, {99.5, 179.5}}};
+  Canvas canvas(320, 192, kPaper);
+  const CameraView view(canvas, {0, 0, 320, 192}, picture);
+  EXPECT_NE(pixel(canvas, 160, 150), (std::array<int, 3>{0, 0, 0}));
+  EXPECT_NE(pixel(canvas, 100, 165), (std::array<int, 3>{0, 0, 0}));
+  EXPECT_EQ(pixel(canvas, 160, 165), (std::array<int, 3>{0, 0, 0}));
+}
+
 TEST(FeaturePanel, IsTheNormOverTheChannelsWhereValid) {
   Tensor feature = zeros({1, 2, 1, 2}), valid = ones({1, 1, 1, 2}, {.dtype = DType::UInt8});
   feature.data<float>()[0] = 3;

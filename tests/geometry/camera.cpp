@@ -221,6 +221,29 @@ TEST(Cropped, MovesThePrincipalPoint) {
   EXPECT_EQ(camera.width, 600);
 }
 
+TEST(EgoMask, WhatItCoversIsNotSeen) {
+  Camera camera = pinhole();
+  const Vec3 below = {0, 0.7, 2}, ahead = {0, 0, 2};
+  ASSERT_TRUE(CameraProjector(camera).project_sensor(below).has_value());
+  camera.ego_mask = {{{200, 400}, {700, 400}, {700, 511.5}, {200, 511.5}}, {{0, 0}, {10, 0}, {0, 10}}};
+  EXPECT_FALSE(CameraProjector(camera).project_sensor(below).has_value());
+  EXPECT_TRUE(CameraProjector(camera).project_sensor(ahead).has_value());
+  EXPECT_TRUE(is_masked(camera.ego_mask, {2, 2}));
+  EXPECT_FALSE(is_masked(camera.ego_mask, {9, 9}));
+  // It goes with the picture.
+  for (const Camera& other : {resized(camera, 320, 256), cropped(camera, 150, 30, 700, 480)}) {
+    const CameraProjector projector(other);
+    EXPECT_FALSE(projector.project_sensor(below).has_value());
+    EXPECT_TRUE(projector.project_sensor(ahead).has_value());
+    for (double v = 1; v < other.height; v += 7)
+      for (double u = 1; u < other.width; u += 7) {
+        const auto ray = projector.unproject_sensor({u, v});
+        ASSERT_TRUE(ray.has_value());
+        EXPECT_EQ(projector.project_sensor(*ray).has_value(), CameraProjector(camera).project_sensor(*ray).has_value());
+      }
+  }
+}
+
 TEST(Validate, NamesWhatIsWrong) {
   const auto message = [](const Camera& camera) -> std::string {
     try {
@@ -241,6 +264,11 @@ TEST(Validate, NamesWhatIsWrong) {
   camera.sensor2ego.m[0] = 2;
   EXPECT_NE(message(camera).find("sensor2ego"), std::string::npos);
   EXPECT_THROW(CameraProjector{camera}, std::invalid_argument);
+  camera = pinhole();
+  camera.ego_mask = {{{0, 0}, {1, 1}}};
+  EXPECT_NE(message(camera).find("ego_mask must have three corners"), std::string::npos);
+  camera.ego_mask = {{{0, 0}, {1, 1}, {std::nan(""), 0}}};
+  EXPECT_NE(message(camera).find("ego_mask must be finite"), std::string::npos);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <numbers>
 
+#include "models/camera/lift_table.h"
 #include "support/golden.h"
 
 namespace bevgrad {
@@ -141,6 +142,29 @@ TEST(ViewTransfer, MeanOverTheCamerasThatSeeAndHeightMajorChannels) {
     }
   }
   EXPECT_GT(seen, 100);
+}
+
+TEST(ViewTransfer, NothingIsTakenFromTheOwnVehicle) {
+  const std::vector<BevSamplingGroup> groups = {{1, 30, 40}};
+  Camera masked = pinhole(false);
+  masked.ego_mask = {{{-0.5, masked.height * 0.6},
+                      {masked.width * 0.7, masked.height * 0.6},
+                      {masked.width * 0.7, masked.height - 0.5},
+                      {-0.5, masked.height - 0.5}}};
+  const BevSamplingTable all = project_points(ground(), groups, {pinhole(false)}),
+                         table = project_points(ground(), groups, {masked});
+  EXPECT_LT(table.looks.size(), all.looks.size());
+  EXPECT_GT(table.looks.size(), 0u);
+  const auto is_in_mask = [&](double u, double v) {  // of the feature map
+    const double stride = masked.width / 40.0;
+    return is_masked(masked.ego_mask, {(u + 0.5) * stride - 0.5, (v + 0.5) * stride - 0.5});
+  };
+  int64_t kept = 0;
+  for (const BevLook& look : all.looks) kept += !is_in_mask(look.u, look.v);
+  EXPECT_EQ(static_cast<int64_t>(table.looks.size()), kept);
+  const LiftTable lifted = lift_table({}, {}, groups, {masked});
+  EXPECT_GT(lifted.runs.size(), 0u);
+  for (const LiftRun& run : lifted.runs) EXPECT_FALSE(is_in_mask(run.pixel % 40, static_cast<double>(run.pixel / 40)));
 }
 
 TEST(ViewTransfer, EverySampleHasItsOwnRig) {

@@ -16,6 +16,10 @@ constexpr double kFarOff = 5;  // metres
 constexpr double kOffMiddle = 0.12;
 /// Less of a picture is lost to every lens's corners.
 constexpr double kUnusedShare = 0.01;
+/// More of a picture is rarely the own vehicle.
+constexpr double kMostMasked = 0.6;
+/// A picture is looked through at this many places along each side.
+constexpr int kSteps = 48;
 
 void check_principal_point(const Camera& camera, std::vector<CameraRemark>& remarks) {
   const std::string place = fmt::format("({:.1f}, {:.1f})", camera.cx, camera.cy),
@@ -71,17 +75,33 @@ void check_mount(const Camera& camera, std::vector<CameraRemark>& remarks) {
         {Severity::Warning, "far off", fmt::format("the camera lies {:.1f} m off the ego frame's origin", norm(at))});
 }
 
-/// Share of the picture's pixels that no ray before the fold leads to.
-double unused_share(Camera camera) {
-  constexpr int kSteps = 48;
-  if (camera.kind == CameraKind::Fisheye) camera.fov = 2 * std::numbers::pi;
-  const CameraProjector projector(camera);
-  int lost = 0;
+template <class Holds>
+double share_of_picture(const Camera& camera, Holds holds) {
+  int found = 0;
   for (int y = 0; y < kSteps; ++y)
     for (int x = 0; x < kSteps; ++x)
-      lost += !projector.unproject_sensor(
-          {(x + 0.5) * camera.width / kSteps - 0.5, (y + 0.5) * camera.height / kSteps - 0.5});
-  return static_cast<double>(lost) / (kSteps * kSteps);
+      found += holds(Pixel{(x + 0.5) * camera.width / kSteps - 0.5, (y + 0.5) * camera.height / kSteps - 0.5});
+  return static_cast<double>(found) / (kSteps * kSteps);
+}
+
+void check_mask(const Camera& camera, std::vector<CameraRemark>& remarks) {
+  if (camera.ego_mask.empty()) return;
+  const double share = share_of_picture(camera, [&](Pixel pixel) { return is_masked(camera.ego_mask, pixel); });
+  if (share == 0)
+    remarks.push_back({Severity::Warning, "mask beside the picture",
+                       fmt::format("ego_mask covers nothing of the picture of {}x{} pixels: a mask of another size?",
+                                   camera.width, camera.height)});
+  if (share > kMostMasked)
+    remarks.push_back(
+        {Severity::Warning, "mask",
+         fmt::format("ego_mask covers {:.0f} % of the picture: does it mark what is to be seen?", 100 * share)});
+}
+
+/// Share of the picture's pixels that no ray before the fold leads to.
+double unused_share(Camera camera) {
+  if (camera.kind == CameraKind::Fisheye) camera.fov = 2 * std::numbers::pi;
+  const CameraProjector projector(camera);
+  return share_of_picture(camera, [&](Pixel pixel) { return !projector.unproject_sensor(pixel); });
 }
 
 void check_fold(const Camera& camera, std::vector<CameraRemark>& remarks) {
@@ -110,6 +130,7 @@ std::vector<CameraRemark> check_camera(const Camera& camera) {
   check_principal_point(camera, remarks);
   check_mount(camera, remarks);
   check_fold(camera, remarks);
+  check_mask(camera, remarks);
   return remarks;
 }
 

@@ -31,14 +31,21 @@ double number_in(const std::string& word, const std::string& where) {
   return value;
 }
 
-/// The lines of a text with their places, "file:line"; empty ones left out.
+/// The lines of a text with their places, "file:line".
 template <class Use>
-void for_each_line(const std::string& path, Use use) {
+void for_each_line_or_gap(const std::string& path, Use use) {
   const std::string text = read_limited_file(path, kMostTextBytes);
   std::string_view rest = text;
   for (int number = 1; !rest.empty(); ++number)
-    if (const std::vector<std::string> words = cloud_words(next_cloud_line(rest)); !words.empty())
-      use(words, fmt::format("{}:{}", path, number));
+    use(cloud_words(next_cloud_line(rest)), fmt::format("{}:{}", path, number));
+}
+
+/// The same without the empty ones.
+template <class Use>
+void for_each_line(const std::string& path, Use use) {
+  for_each_line_or_gap(path, [&](const std::vector<std::string>& words, const std::string& where) {
+    if (!words.empty()) use(words, where);
+  });
 }
 
 }  // namespace
@@ -129,9 +136,10 @@ std::vector<KittiBox> read_kitti_labels(const std::string& path, const Pose& rec
   return boxes;
 }
 
-std::vector<double> read_kitti_times(const std::string& path) {
-  std::vector<double> times;
-  for_each_line(path, [&](const std::vector<std::string>& words, const std::string& where) {
+std::vector<std::optional<double>> read_kitti_times(const std::string& path) {
+  std::vector<std::optional<double>> times;
+  for_each_line_or_gap(path, [&](const std::vector<std::string>& words, const std::string& where) {
+    if (words.empty()) return times.emplace_back(), void();
     int year = 0, month = 0, day = 0, hour = 0, minute = 0;
     double second = 0;
     const bool is_time = words.size() == 2 && std::sscanf(words[0].c_str(), "%d-%d-%d", &year, &month, &day) == 3 &&

@@ -45,8 +45,8 @@ std::vector<KittiTracklet> read_kitti_tracklets(const std::string& path);
 
 /// Poses ego -> world of a drive by frame, from oxts/data; the first one is the world's origin, on the ground.
 std::vector<Pose> read_kitti_poses(const std::string& drive, const Pose& imu2ego);
-/// timestamps.txt: seconds since 1970.
-std::vector<double> read_kitti_times(const std::string& path);
+/// timestamps.txt: seconds since 1970, by frame. Frames that the drive lost have an empty line there.
+std::vector<std::optional<double>> read_kitti_times(const std::string& path);
 
 /// float32 [P,4] in the ego frame, intensity 0..1 as it is.
 Tensor read_kitti_points(const std::string& path);

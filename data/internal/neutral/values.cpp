@@ -60,14 +60,14 @@ Camera refitted(const Json& json, const std::string& where, std::string* remark)
   if (!in_pixels)
     for (const char* name : {"fx", "fy"}) must_have(json, name, true, where);
   try {
-    const LensFit fit = fit_fisheye({lens_model_named(model), json.at("width"), json.at("height"),
-                                     entry_or(json, "fx", 1), entry_or(json, "fy", 1), json.at("cx"), json.at("cy"),
-                                     json.at("parameters").get<std::vector<double>>()});
+    const LensFit fit = fit_lens({lens_model_named(model), json.at("width"), json.at("height"), entry_or(json, "fx", 1),
+                                  entry_or(json, "fy", 1), json.at("cx"), json.at("cy"),
+                                  json.at("parameters").get<std::vector<double>>()});
     check(fit.worst <= kMostPixels,
-          "{}: the fisheye nearest to this lens is {:.2f} pixels off at ({:.0f}, {:.0f}), expected at most {}", where,
+          "{}: the camera nearest to this lens is {:.2f} pixels off at ({:.0f}, {:.0f}), expected at most {}", where,
           fit.worst, fit.worst_at.u, fit.worst_at.v, kMostPixels);
-    *remark = fmt::format("{}: '{}' became a fisheye, {:.3f} pixels off on average, {:.3f} at most", where, model,
-                          fit.mean, fit.worst);
+    *remark = fmt::format("{}: '{}' became a {}, {:.3f} pixels off on average, {:.3f} at most", where, model,
+                          fit.camera.kind == CameraKind::Fisheye ? "fisheye" : "pinhole", fit.mean, fit.worst);
     return fit.camera;
   } catch (const std::invalid_argument& error) {
     fail("{}: {}", where, error.what());
@@ -103,6 +103,11 @@ Camera neutral_camera(const Json& json, const std::string& where, std::string* r
   const bool has_own = json.at("model") == "pinhole" || json.at("model") == "fisheye";
   Camera camera = has_own ? plain(json, where) : refitted(json, where, remark);
   camera.sensor2ego = neutral_pose(json.at("sensor2ego"), where + ".sensor2ego");
+  if (json.contains("ego_mask"))
+    for (const Json& polygon : json.at("ego_mask")) {
+      std::vector<Vec2>& corners = camera.ego_mask.emplace_back();
+      for (const Json& corner : polygon) corners.push_back({corner[0], corner[1]});
+    }
   return camera;
 }
 

@@ -37,8 +37,7 @@ FrameImport::FrameImport(std::string files, std::vector<std::string> cameras, co
       .x_min = -kFrameReach, .y_min = -kFrameReach, .x_max = kFrameReach, .y_max = kFrameReach, .cell = 0.2};
 }
 
-std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const MapLabeller* map,
-                                bool cameras_may_lack) {
+std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const MapLabeller* map) {
   const auto [first, is_new] = where_.emplace(frame.key, frame.where);
   check(is_new, "{}.token is '{}', as {}'s is: expected a token of its own", frame.where, frame.key, first->second);
   records::Sample out;
@@ -49,21 +48,20 @@ std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const 
   const Tensor points = read_points(frame);
   store_points(points, {}, out.mutable_points());
   report_.image_size.resize(cameras_.size());
-  for (size_t i = 0; i < cameras_.size(); ++i) add_picture(frame, i, cameras_may_lack, &out);
+  for (size_t i = 0; i < cameras_.size(); ++i) add_picture(frame, i, &out);
   add_labels(frame, map, points, &out);
   ++report_.frames;
   return out.SerializeAsString();
 }
 
-void FrameImport::add_picture(const InfoFrame& frame, size_t camera, bool may_lack, records::Sample* out) {
+void FrameImport::add_picture(const InfoFrame& frame, size_t camera, records::Sample* out) {
   const std::string& name = cameras_[camera];
   const auto found = std::find_if(frame.cameras.begin(), frame.cameras.end(),
                                   [&](const InfoCamera& candidate) { return candidate.name == name; });
-  if (may_lack && found == frame.cameras.end()) {
+  if (found == frame.cameras.end()) {
     ++without_[name];
     return;
   }
-  check(found != frame.cameras.end(), "{}: has no camera '{}'", frame.where, printable(name));
   const std::string path = find_source_file(files_, name, found->image);
   const ImageSize size = pictures_.store(found->camera, name, name, path, frame.where, out->add_cameras());
   ImageSize& expected = report_.image_size[camera];

@@ -19,9 +19,8 @@ class FrameImport {
               const std::vector<std::string>& map_kinds, ImportReport& report);
 
   /// The record's bytes. `map` may be null: the frame has the infos' own shapes at most. Throws in one line that names
-  /// the frame for what is missing, damaged or out of range. A picture that the frame does not name is left out where
-  /// `cameras_may_lack`.
-  std::string encode(const InfoFrame& frame, int64_t sequence, const MapLabeller* map, bool cameras_may_lack);
+  /// the frame for what is missing, damaged or out of range. The record lacks cameras that the frame lacks.
+  std::string encode(const InfoFrame& frame, int64_t sequence, const MapLabeller* map);
   /// From the next frame on, frames have rasters of what the sensors see; they are a sequence in the order of time.
   void begin_visibility(const VisibilityOptions& options) {
     visibility_ = options;
@@ -32,7 +31,7 @@ class FrameImport {
  private:
   Tensor read_points(const InfoFrame& frame);
   void add_labels(const InfoFrame& frame, const MapLabeller* map, const Tensor& points, records::Sample* out);
-  void add_picture(const InfoFrame& frame, size_t camera, bool may_lack, records::Sample* out);
+  void add_picture(const InfoFrame& frame, size_t camera, records::Sample* out);
 
   std::string files_;
   std::vector<std::string> cameras_;

@@ -13,6 +13,8 @@ namespace bevgrad {
 namespace {
 
 constexpr uint32_t kMaxSide = 16384;
+constexpr int kMostMaskCorners = 4096;
+constexpr double kFarthestPixel = 1e5;
 
 std::string field_of(const records::Camera& stored, const char* field) {
   return fmt::format("camera '{}': {}", stored.name(), field);
@@ -48,6 +50,24 @@ Tensor load_picture(const records::Camera& stored, ImageSize size, const RecordO
   fail("{} is missing, expected jpeg or rgb", origin.at(field_of(stored, "image")));
 }
 
+EgoMask load_ego_mask(const records::Camera& stored, const RecordOrigin& origin) {
+  EgoMask mask;
+  int all = 0;
+  for (int p = 0; p < stored.ego_mask_size(); ++p) {
+    const auto& uv = stored.ego_mask(p).uv();
+    const std::string field = field_of(stored, fmt::format("ego_mask[{}].uv", p).c_str());
+    check(uv.size() >= 6 && uv.size() % 2 == 0, "{} has {} numbers, expected u and v of three corners or more",
+          origin.at(field), uv.size());
+    all += uv.size() / 2;
+    check(all <= kMostMaskCorners, "{}: the mask has over {} corners", origin.at(field), kMostMaskCorners);
+    std::vector<Vec2>& polygon = mask.emplace_back();
+    for (int i = 0; i < uv.size(); i += 2)
+      polygon.push_back({checked_number(uv[i], -kFarthestPixel, kFarthestPixel, origin, field.c_str()),
+                         checked_number(uv[i + 1], -kFarthestPixel, kFarthestPixel, origin, field.c_str())});
+  }
+  return mask;
+}
+
 }  // namespace
 
 void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out) {
@@ -65,6 +85,14 @@ void store_camera(const Camera& camera, const std::string& name, const std::stri
     out->add_distortion(camera.distortion[static_cast<size_t>(i)]);
   out->set_fov(camera.kind == CameraKind::Fisheye ? camera.fov : 0);
   store_pose(camera.sensor2ego, out->mutable_sensor2ego());
+  out->clear_ego_mask();
+  for (const std::vector<Vec2>& polygon : camera.ego_mask) {
+    auto* uv = out->add_ego_mask()->mutable_uv();
+    for (const Vec2 corner : polygon) {
+      uv->Add(static_cast<float>(corner.x));
+      uv->Add(static_cast<float>(corner.y));
+    }
+  }
 }
 
 void store_jpeg(std::string jpeg, records::Camera* out) {
@@ -99,6 +127,7 @@ Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   for (int i = 0; i < stored.distortion_size(); ++i) camera.distortion[static_cast<size_t>(i)] = stored.distortion(i);
   if (camera.kind == CameraKind::Fisheye) camera.fov = stored.fov();
   camera.sensor2ego = checked_pose(stored.sensor2ego(), origin, field_of(stored, "sensor2ego"));
+  camera.ego_mask = load_ego_mask(stored, origin);
   try {
     validate(camera);
   } catch (const std::invalid_argument& error) {
