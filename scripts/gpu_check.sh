@@ -141,7 +141,7 @@ train() { # train DEVICE FOLDER
 }
 STEPS="${BEVGRAD_CHECK_STEPS:-1000}"
 compare_training() {
-  "$BEVGRAD" generate --config "$CONFIG1" --set data.root="$WORK/data" --set generator.sequences=4 --set generator.val_sequences=1 || return 1
+  "$BEVGRAD" generate --config "$CONFIG1" --out "$WORK/data" --sequences 4 --set generator.val_sequences=1 || return 1
   train cpu on_cpu >"$OUT/train_cpu.txt" 2>&1 &
   cpu=$!
   train "$DEVICE" on_gpu >"$OUT/train_gpu.txt" 2>&1

@@ -29,14 +29,22 @@ if [ -z "${BEVGRAD_BUILD_DIR:-}" ]; then
   say "building for $ARCH into $BUILD_DIR"
   cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_NATIVE=OFF \
     -DCMAKE_CXX_FLAGS=-march=x86-64-v3 "$@" >/dev/null
-  ninja -C "$BUILD_DIR" bevgrad $TESTS
+  if [ "$ARCH" = emulated ]; then
+    ninja -C "$BUILD_DIR" bevgrad_emulated $(for test in $TESTS; do echo "${test}_emulated"; done)
+  else
+    ninja -C "$BUILD_DIR" bevgrad $TESTS
+  fi
 fi
 
 rm -rf "$OUT" "$OUT.tar.xz"
 mkdir -p "$OUT/bin" "$OUT/lib" "$OUT/source/tests"
 for program in bevgrad $TESTS; do
-  path="$BUILD_DIR/$program"
-  [ -x "$path" ] || path="$BUILD_DIR/tests/$program"
+  path="$BUILD_DIR/tests/$program"
+  [ "$program" = bevgrad ] && path="$BUILD_DIR/bevgrad"
+  if [ "$ARCH" = emulated ]; then
+    path="$BUILD_DIR/tests/${program}_emulated"
+    [ "$program" = bevgrad ] && path="$BUILD_DIR/emulated/bevgrad"
+  fi
   [ -x "$path" ] || { say "left out, not built: $program"; continue; }
   strip -o "$OUT/bin/$program" "$path"
 done

@@ -54,10 +54,13 @@ small mini_step2_static >"$ROOT/pack/small2.prototxt"
 
 mount -t proc proc "$ROOT/proc" 2>/dev/null || true
 status=0
-unshare --net env -i PATH=/bin HOME=/ TMPDIR=/tmp BEVGRAD_CHECK_CONFIG=/pack/small2.prototxt \
-  BEVGRAD_CHECK_CONFIG1=/pack/small1.prototxt BEVGRAD_CHECK_BATCH=2 BEVGRAD_CHECK_REPEATS=2 BEVGRAD_CHECK_STEPS=20 \
+# No network but the machine's own address; of the tests those of the CUDA backend, which an emulated device has time for.
+unshare --net sh -c 'ip link set lo up && exec "$@"' rehearse \
+  env -i PATH=/bin HOME=/ TMPDIR=/tmp BEVGRAD_CHECK_CONFIG=/pack/small2.prototxt \
+  BEVGRAD_CHECK_CONFIG1=/pack/small1.prototxt BEVGRAD_CHECK_BATCH=1 BEVGRAD_CHECK_REPEATS=1 BEVGRAD_CHECK_STEPS=20 \
+  GTEST_FILTER="${GTEST_FILTER:-*Cuda*:Gpu*:Device*:StepGraph*}" \
   BEVGRAD_EMULATED_DEVICES="${BEVGRAD_EMULATED_DEVICES:-2}" BEVGRAD_CHECK_SECONDS="${BEVGRAD_CHECK_SECONDS:-480}" \
-  chroot "$ROOT" /pack/gpu_check.sh || status=$?
+  "$(command -v chroot)" "$ROOT" /pack/gpu_check.sh || status=$?
 rm -rf "$PACK/out"
-cp -r "$ROOT/pack/out" "$PACK/out"
+[ ! -d "$ROOT/pack/out" ] || cp -r "$ROOT/pack/out" "$PACK/out"
 exit $status
