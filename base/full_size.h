@@ -27,5 +27,10 @@ inline constexpr const char* kInstanceClasses[] = {"SpeedBump", "GroundSign", "P
 inline constexpr const char* kSymmetricClasses[] = {"SpeedBump", "ParkingSlot", "Column"};
 inline constexpr const char* kDynamicClasses[] = {
     "car", "truck", "bus", "person", "non_motor", "riderless_non_motor", "barrier", "pillar"};
+inline constexpr const char* kVoxelClasses[] = {
+    "car",     "truck", "bus",  "person", "non_motor", "riderless_non_motor", "barrier", "pillar",
+    "Wall",    "Curb",  "building", "vegetation", "road", "ground"};
+/// Voxel classes that one may drive on where nothing is above.
+inline constexpr const char* kDrivableClasses[] = {"road"};
 
 }  // namespace bevgrad::full_size

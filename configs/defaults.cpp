@@ -40,10 +40,16 @@ void fill_network(config::Network& network) {
   fill(network.mutable_dynamic_head()->mutable_classes(), full_size::kDynamicClasses);
 }
 
+void fill_occupancy(config::OccupancyTask& task) {
+  if (!task.classes().empty()) return;
+  fill(task.mutable_classes(), full_size::kVoxelClasses);
+  fill(task.mutable_drivable_classes(), full_size::kDrivableClasses);
+}
+
 }  // namespace
 
 void fill_defaults(config::Config& proto) {
-  proto.mutable_tasks();
+  fill_occupancy(*proto.mutable_tasks()->mutable_occupancy());
   fill(proto.mutable_grid()->mutable_pc_range(),
        {full_size::kXMin, full_size::kYMin, full_size::kZMin, full_size::kXMax, full_size::kYMax, full_size::kZMax});
   config::Sensors& sensors = *proto.mutable_sensors();

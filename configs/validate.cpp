@@ -44,8 +44,6 @@ void judge_finite(const Judge& judge, const Message& message, const std::string&
 }
 
 void judge_tasks(const Judge& judge, const config::Tasks& tasks) {
-  judge.require(!tasks.occupancy_task(), "tasks.occupancy_task",
-                "the occupancy task does not exist yet, expected false");
   judge.require(!tasks.attribute_task(), "tasks.attribute_task",
                 "the attribute task does not exist yet, expected false");
 }

@@ -57,6 +57,26 @@ Tensor stack_rasters(const std::vector<Sample>& samples, Tensor Labels::*raster,
   return stacked;
 }
 
+/// [N] of [Z,H,W] -> [N,Z,H,W]; `missing` stands in for samples that have none. Undefined where no sample has.
+Tensor stack_voxels(const std::vector<Sample>& samples, Tensor Labels::*voxels, uint8_t missing) {
+  const auto first = std::ranges::find_if(samples, [&](const Sample& s) { return (s.labels.*voxels).defined(); });
+  if (first == samples.end()) return {};
+  const Shape sizes = (first->labels.*voxels).sizes();
+  Tensor stacked =
+      full({static_cast<int64_t>(samples.size()), sizes[0], sizes[1], sizes[2]}, missing, {.dtype = DType::UInt8});
+  uint8_t* out = stacked.data<uint8_t>();
+  for (const Sample& sample : samples) {
+    const Tensor& one = sample.labels.*voxels;
+    if (one.defined()) {
+      check(one.sizes() == sizes && one.is_contiguous(), "{}: the voxels are {}, those of sample '{}' {}",
+            of_sample(sample), describe(one), first->key, to_string(sizes));
+      std::memcpy(out, one.data<const uint8_t>(), one.nbytes());
+    }
+    out += sizes[0] * sizes[1] * sizes[2];
+  }
+  return stacked;
+}
+
 }  // namespace
 
 Batch collate(const std::vector<Sample>& samples, const std::vector<bool>& starts, const DatasetOptions& options) {
@@ -96,6 +116,8 @@ Batch collate(const std::vector<Sample>& samples, const std::vector<bool>& start
   batch.lane = stack_rasters(samples, &Labels::lane, options.pinned);
   batch.road = stack_rasters(samples, &Labels::road, options.pinned);
   batch.visibility = stack_rasters(samples, &Labels::visibility, options.pinned);
+  batch.voxels = stack_voxels(samples, &Labels::voxels, kIgnoreLabel);
+  if (batch.voxels.defined()) batch.voxels_seen = stack_voxels(samples, &Labels::voxels_seen, 255);
   return batch;
 }
 

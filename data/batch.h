@@ -31,6 +31,9 @@ struct Batch {
   Tensor lane;        ///< uint8 [N,lane classes,Hl,Wl]
   Tensor road;        ///< uint8 [N,road classes,Hl,Wl]
   Tensor visibility;  ///< uint8 [N,3,Hl,Wl]; undefined where a sample of the batch has none
+  /// uint8 [N,levels,rows,columns] as in Labels; 255 where a sample has none, undefined where none has.
+  Tensor voxels;
+  Tensor voxels_seen;  ///< the same; every bit is set where it is not known
   std::vector<std::vector<LabelShape>> lane_shapes, road_shapes;
   std::vector<bool> has_instances;  ///< [N]
   std::vector<std::vector<Instance>> instances;

@@ -106,6 +106,7 @@ DatasetSummary summarise(const Dataset& dataset, int64_t most) {
       summary.points += stored.points().count();
       summary.with_boxes += stored.labels().dynamic_classes_size() > 0;
       summary.with_instances += stored.labels().instance_classes_size() > 0;
+      summary.with_voxels += stored.labels().has_voxels();
       if (!labels.visibility.defined()) continue;
       ++summary.with_visibility;
       const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);

@@ -32,7 +32,7 @@ struct DatasetSummary {
   int64_t bytes = 0;  ///< of those that were looked at
   std::vector<SetSummary> sets;
   std::vector<CameraSummary> cameras;
-  int64_t with_points = 0, with_boxes = 0, with_instances = 0, with_visibility = 0;
+  int64_t with_points = 0, with_boxes = 0, with_instances = 0, with_visibility = 0, with_voxels = 0;
   double points = 0;  ///< a record with points, on average
   ClassTally classes{LabelSchema()};
   /// Shares of all label cells that are seen by a camera, by the LiDAR, and within the window.

@@ -10,6 +10,9 @@ namespace bevgrad {
 
 namespace {
 
+constexpr int64_t kMostVoxelRows = 4096, kMostVoxels = int64_t{1} << 26;
+constexpr size_t kMostVoxelClasses = 250;  // beside them free and unknown fit into a byte
+
 int64_t cells(double low, double high, double cell) {
   return static_cast<int64_t>(std::llround((high - low) / cell));
 }
@@ -24,6 +27,19 @@ void validate_classes(const char* field, const std::vector<std::string>& classes
     check_usage(!name.empty(), fmt::format("{}: a class has no name", field));
     check_usage(seen.insert(name).second, fmt::format("{}: class '{}' is named twice", field, name));
   }
+}
+
+void validate_voxels(const VoxelGrid& grid) {
+  for (auto [name, value] : {std::tuple{"x_min", grid.x_min}, std::tuple{"y_min", grid.y_min},
+                             std::tuple{"z_min", grid.z_min}, std::tuple{"cell", grid.cell}})
+    check_usage(std::isfinite(value), fmt::format("voxels: {} is {}, expected a finite number", name, value));
+  check_usage(grid.cell > 0, fmt::format("voxels: cell is {}, expected > 0", grid.cell));
+  for (auto [name, count, most] :
+       {std::tuple{"levels", grid.levels, int64_t{64}}, std::tuple{"rows", grid.rows, kMostVoxelRows},
+        std::tuple{"columns", grid.columns, kMostVoxelRows}})
+    check_usage(count >= 1 && count <= most, fmt::format("voxels: {} is {}, expected 1 to {}", name, count, most));
+  check_usage(grid.count() <= kMostVoxels,
+              fmt::format("voxels: there are {}, expected at most {}", grid.count(), kMostVoxels));
 }
 
 void validate_grid(const LabelGrid& grid) {
@@ -46,6 +62,20 @@ int64_t LabelGrid::rows() const {
 }
 int64_t LabelGrid::columns() const {
   return cells(x_min, x_max, cell);
+}
+
+int64_t VoxelGrid::level_of(double z) const {
+  return static_cast<int64_t>(std::floor((z - z_min) / cell + 1e-9));
+}
+
+LabelGrid VoxelGrid::ground() const {
+  return {.x_min = x_min,
+          .y_min = y_min,
+          .z_min = z_min,
+          .x_max = x_min + static_cast<double>(columns) * cell,
+          .y_max = y_min + static_cast<double>(rows) * cell,
+          .z_max = z_min + static_cast<double>(levels) * cell,
+          .cell = cell};
 }
 
 int64_t DatasetOptions::num_cameras() const {
@@ -72,6 +102,11 @@ void DatasetOptions::validate() const {
   validate_classes("road_classes", labels.road_classes);
   validate_classes("instance_classes", labels.instance_classes);
   validate_classes("dynamic_classes", labels.dynamic_classes);
+  validate_classes("voxel_classes", labels.voxel_classes);
+  check_usage(labels.voxel_classes.size() <= kMostVoxelClasses,
+              fmt::format("voxel_classes: {} of them, expected at most {}", labels.voxel_classes.size(),
+                          kMostVoxelClasses));
+  validate_voxels(labels.voxels);
 }
 
 }  // namespace bevgrad

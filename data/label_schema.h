@@ -22,6 +22,21 @@ struct LabelGrid {
   int64_t columns() const;
 };
 
+/// Voxels: cubes of `cell` metres in the ego frame. Level = z, row = y, column = x.
+struct VoxelGrid {
+  double x_min = full_size::kXMin, y_min = full_size::kYMin, z_min = -1;
+  double cell = 0.4;
+  int64_t levels = 16, rows = 112, columns = 208;
+
+  bool operator==(const VoxelGrid&) const = default;
+  int64_t count() const { return levels * rows * columns; }
+  int64_t index(int64_t level, int64_t row, int64_t column) const { return (level * rows + row) * columns + column; }
+  /// Of the level that holds a height; it may lie outside the grid.
+  int64_t level_of(double z) const;
+  /// One level's cells as a raster.
+  LabelGrid ground() const;
+};
+
 /// Names of the classes, in the order of the network's channels.
 struct LabelSchema {
   LabelGrid grid;
@@ -31,6 +46,9 @@ struct LabelSchema {
                                             std::end(full_size::kInstanceClasses)};
   std::vector<std::string> dynamic_classes{std::begin(full_size::kDynamicClasses),
                                            std::end(full_size::kDynamicClasses)};
+  /// What voxels are labelled as; empty: their labels are neither read nor made.
+  std::vector<std::string> voxel_classes = {};
+  VoxelGrid voxels = {};
 };
 
 /// Cameras that share a backbone; their images come out `height` x `width`.

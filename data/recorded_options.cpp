@@ -28,13 +28,26 @@ bool take_grid(const records::Labels& labels, LabelGrid& grid) {
   return false;
 }
 
+bool take_voxels(const records::Voxels& voxels, LabelSchema& labels) {
+  if (voxels.classes().empty()) return false;
+  add_names(voxels.classes(), labels.voxel_classes);
+  labels.voxels = {.x_min = voxels.x_min(),
+                   .y_min = voxels.y_min(),
+                   .z_min = voxels.z_min(),
+                   .cell = voxels.cell(),
+                   .levels = voxels.levels(),
+                   .rows = voxels.rows(),
+                   .columns = voxels.columns()};
+  return true;
+}
+
 }  // namespace
 
 DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
   DatasetOptions options;
   for (const ClassKind kind : kClassKinds) classes_of(options.labels, kind).clear();
   const int64_t count = std::min(most, dataset.size());
-  bool has_grid = false;
+  bool has_grid = false, has_voxels = false;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t entry = i * dataset.size() / count;
     const std::string bytes = dataset.load_bytes(entry);
@@ -53,6 +66,7 @@ DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
     for (const ClassKind kind : kClassKinds)
       add_names(classes_of(stored.labels(), kind), classes_of(options.labels, kind));
     has_grid = has_grid || take_grid(stored.labels(), options.labels.grid);
+    has_voxels = has_voxels || take_voxels(stored.labels().voxels(), options.labels);
   }
   options.validate();
   return options;

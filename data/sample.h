@@ -53,12 +53,19 @@ struct Box3d {
 /// Layers of Labels::visibility.
 enum VisibilityLayer { kSeenByCameraNow = 0, kSeenByLidarNow = 1, kSeenInWindow = 2, kVisibilityLayers = 3 };
 
+/// Bits of Labels::voxels_seen.
+inline constexpr uint8_t kVoxelSeenByCamera = 1, kVoxelSeenByLidar = 2;
+
 /// Everything that is known to be true around the vehicle. Row = y, column = x. A class that
 /// the record does not label is 255 in all of its cells.
 struct Labels {
   Tensor lane;        ///< uint8 [lane classes,Hl,Wl]: 0, 1 or 255
   Tensor road;        ///< uint8 [road classes,Hl,Wl]: 0, 1 or 255
   Tensor visibility;  ///< uint8 [3,Hl,Wl]: 0 or 1, see VisibilityLayer; undefined where the record has none
+  /// uint8 [levels,rows,columns] on LabelSchema's voxels: the number of a voxel class, that of all classes where the
+  /// voxel is free, or 255; undefined: not labelled.
+  Tensor voxels;
+  Tensor voxels_seen;  ///< the same of bits, see kVoxelSeenByCamera; undefined: not known
   std::vector<LabelShape> lane_shapes;
   std::vector<LabelShape> road_shapes;
   bool has_instances = false;  ///< false: not labelled (which differs from "there are none")

@@ -18,6 +18,7 @@ inline constexpr Color kTruthBox = rgb(0x77BB66);    ///< a labelled box where p
 inline constexpr Color kRight = rgb(0xB0B5BB);       ///< difference: predicted and there
 inline constexpr Color kMissed = rgb(0xBBFF00);      ///< difference: there, not predicted
 inline constexpr Color kFalseAlarm = rgb(0xFF0022);  ///< difference: predicted, not there
+inline constexpr Color kFreespace = rgb(0x2F6F4F);   ///< where one can drive, by the voxels
 inline constexpr Color kWrongClass = rgb(0xEE00FF);  ///< difference: something else is there
 
 /// How many classes of each list have a colour of their own; the ones after them begin the list again.

@@ -199,6 +199,10 @@ std::vector<LegendItem> legend_of(const SamplePicture& picture, const DrawingOpt
   const bool beside = Panels(picture).lidar || !picture.cameras.empty();
   if (frame.box_labels && !frame.box_labels->empty() && beside)
     entry(kTruthBox, Panels(picture).lidar ? "labelled (LiDAR, cameras)" : "labelled (cameras)", true);
+  for (const GroundPanel& panel : picture.panels) {
+    if (!panel.legend.empty()) heading(panel.title);
+    for (const auto& [text, color] : panel.legend) entry(color, text, false);
+  }
   entry(kEgo, "this vehicle", true);
   if (!picture.has_prediction) return items;
   heading("Drawn where predicted with");

@@ -64,6 +64,7 @@ struct PastFrame {
 struct GroundPanel {
   std::string title;
   std::function<void(class BevView& view)> draw;
+  std::vector<std::pair<std::string, Color>> legend = {};  ///< what its areas are, under its title
 };
 
 struct SamplePicture {

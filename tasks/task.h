@@ -80,7 +80,7 @@ struct TaskKind {
   void (*add_to_drawing)(DrawingOptions& options, const config::Config& proto) = nullptr;
 };
 
-/// The tasks that this project has: static_map, dynamic_boxes, vector_map, depth.
+/// The tasks that this project has: static_map, dynamic_boxes, vector_map, depth, occupancy.
 std::vector<TaskKind> standard_tasks();
 
 }  // namespace bevgrad

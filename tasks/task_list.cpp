@@ -7,13 +7,14 @@
 #include "configs/judge.h"
 #include "tasks/depth/depth.h"
 #include "tasks/dynamic_boxes/dynamic_boxes.h"
+#include "tasks/occupancy/occupancy.h"
 #include "tasks/static_map/static_map.h"
 #include "tasks/vector_map/vector_map.h"
 
 namespace bevgrad {
 
 std::vector<TaskKind> standard_tasks() {
-  return {static_map_task(), dynamic_boxes_task(), vector_map_task(), depth_task()};
+  return {static_map_task(), dynamic_boxes_task(), vector_map_task(), depth_task(), occupancy_task()};
 }
 
 TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) : kinds_(kinds) {

@@ -79,6 +79,21 @@ Tensor changed_raster(const Tensor& raster, const std::vector<int>& numbers, con
   return result;
 }
 
+/// The voxels of the changed world, in which heights are scaled too.
+Tensor changed_voxels(const Tensor& voxels, const EgoChange& change, const VoxelGrid& grid, uint8_t outside) {
+  std::vector<int> same(static_cast<size_t>(grid.levels));
+  for (size_t i = 0; i < same.size(); ++i) same[i] = static_cast<int>(i);
+  const Tensor moved = changed_raster(voxels, same, change.inverse(), grid.ground(), outside);
+  if (change.scale == 1) return moved;
+  Tensor scaled = full(voxels.sizes(), outside, {.dtype = DType::UInt8});
+  for (int64_t level = 0; level < grid.levels; ++level) {
+    const int64_t from =
+        grid.level_of((grid.z_min + (static_cast<double>(level) + 0.5) * grid.cell) / change.scale);
+    if (from >= 0 && from < grid.levels) ops::copy_(ops::select(scaled, 0, level), ops::select(moved, 0, from));
+  }
+  return scaled;
+}
+
 void change_shapes(std::vector<LabelShape>& shapes, const EgoChange& change, const std::vector<int>& numbers) {
   for (LabelShape& shape : shapes) {
     shape.class_id = numbers[static_cast<size_t>(shape.class_id)];
@@ -180,6 +195,8 @@ void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labe
   if (known.lane.defined()) known.lane = changed_raster(known.lane, lane, back, labels.grid, kIgnoreLabel);
   if (known.road.defined()) known.road = changed_raster(known.road, road, back, labels.grid, kIgnoreLabel);
   if (known.visibility.defined()) known.visibility = changed_raster(known.visibility, {0, 1, 2}, back, labels.grid, 0);
+  if (known.voxels.defined()) known.voxels = changed_voxels(known.voxels, change, labels.voxels, kIgnoreLabel);
+  if (known.voxels_seen.defined()) known.voxels_seen = changed_voxels(known.voxels_seen, change, labels.voxels, 0);
   change_shapes(known.lane_shapes, change, lane);
   change_shapes(known.road_shapes, change, road);
   for (Instance& one : known.instances) change_instance(one, change, instance);

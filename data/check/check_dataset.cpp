@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <unordered_set>
 
@@ -93,6 +94,7 @@ class DatasetChecker {
             lacking_[name].add(where);
       const Sample sample = decode_record(stored, reading_, origin);
       classes_.look_at(stored.labels(), sample.labels);
+      with_voxels_ += sample.labels.voxels.defined();
       clouds_.look_at(sample.points, where, findings_);
       boxes_.look_at(sample.labels, sample.points, where);
       motion_.look_at(sample, step.starts || lost_one_, where, findings_);
@@ -192,10 +194,18 @@ class DatasetChecker {
 
   /// Looks for a label in the rest of the data, where a few records had none.
   bool occurs_anywhere(std::initializer_list<ClassKind> kinds) {
+    ClassTally all(reading_.labels);
+    return any_record([&](const records::Labels& stored, const Labels& labels) {
+      all.look_at(stored, labels);
+      return std::any_of(kinds.begin(), kinds.end(), [&](ClassKind kind) { return all.occurs(kind); });
+    });
+  }
+
+  /// Whether one of all records is such; those that cannot be read are not.
+  bool any_record(const std::function<bool(const records::Labels& stored, const Labels& labels)>& is_such) {
     DatasetOptions labels_only = reading_;
     labels_only.groups.clear();
     labels_only.load_points = false;
-    ClassTally all(reading_.labels);
     for (const Step& step : choose_frames(dataset_, 0)) {
       const FrameEntry& entry = dataset_.entry(step.entry);
       const RecordOrigin origin{dataset_.stores()[static_cast<size_t>(entry.store)].path(), entry.key};
@@ -203,12 +213,10 @@ class DatasetChecker {
         const std::string bytes = dataset_.load_bytes(step.entry);
         const records::Sample stored =
             parse_record({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, origin);
-        all.look_at(stored.labels(), decode_record(stored, labels_only, origin).labels);
+        if (is_such(stored.labels(), decode_record(stored, labels_only, origin).labels)) return true;
       } catch (const Error&) {
         continue;  // named elsewhere: where it is looked into, or when it is loaded
       }
-      for (const ClassKind kind : kinds)
-        if (all.occurs(kind)) return true;
     }
     return false;
   }
@@ -238,6 +246,18 @@ class DatasetChecker {
         classes_.find_mismatches(kind, findings_);
     if (options_.static_task) check_task("static", {ClassKind::Lane, ClassKind::Road, ClassKind::Instance});
     if (options_.dynamic_task) check_task("dynamic", {ClassKind::Dynamic});
+    if (options_.occupancy_task) check_voxels();
+  }
+
+  void check_voxels() {
+    if (with_voxels_ > 0 || records_ == 0) return;
+    if (options_.most_records > 0 &&
+        any_record([](const records::Labels&, const Labels& labels) { return labels.voxels.defined(); }))
+      return;
+    findings_.add(options_.training ? Severity::Error : Severity::Warning, "task occupancy", "",
+                  "the occupancy task has no label in any record: none has voxels of a class of "
+                  "tasks.occupancy.classes",
+                  options_.training);
   }
 
   void check_history(CheckReport& report) {
@@ -278,7 +298,7 @@ class DatasetChecker {
   std::vector<KnownCamera> cameras_;
   std::map<std::string, Lack> lacking_;
   bool lost_one_ = false;
-  int64_t records_ = 0;
+  int64_t records_ = 0, with_voxels_ = 0;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "scene/internal/camera_view.h"
 #include "scene/internal/scene_labels.h"
 #include "scene/internal/visibility.h"
+#include "scene/internal/voxel_labels.h"
 
 namespace bevgrad {
 
@@ -126,6 +127,7 @@ struct SceneDrive::State {
   Lighting light;
   WorldLabels labels;
   SeenWindow window;
+  std::optional<VoxelLabels> voxels;  // where the schema has classes of them
   float exposure = 1;
   size_t next = 0;
 
@@ -145,6 +147,7 @@ struct SceneDrive::State {
       views.emplace_back(camera);
       coverage.emplace_back(camera, o.labels.grid);
     }
+    if (!o.labels.voxel_classes.empty()) voxels.emplace(layout, o.labels, cameras);
   }
 
   std::vector<Vec2> visited() const {
@@ -201,6 +204,11 @@ std::optional<Sample> SceneDrive::next() {
   sample.true_pose = frame.true_pose;
 
   CellMask by_camera(cells, 0), by_lidar(cells, 0);
+  Tensor voxels_seen;
+  if (s.voxels) {
+    const VoxelGrid& v = s.options.labels.voxels;
+    voxels_seen = zeros({v.levels, v.rows, v.columns}, {.dtype = DType::UInt8});
+  }
   const double noise = s.options.image_noise * (s.light.night ? 1.5 : 1);
   for (size_t i = 0; i < s.cameras.size(); ++i) {
     const SensorView view(world.boxes, s.cameras[i].sensor2ego.translation(), kSightRange);
@@ -208,6 +216,7 @@ std::optional<Sample> SceneDrive::next() {
                            empty_image(s.cameras[i].height, s.cameras[i].width)};
     s.views[i].render(world, view, noise, dice.fork(i), static_cast<uint8_t*>(picture.image.raw_data()));
     s.coverage[i].mark_visible(view, by_camera);
+    if (s.voxels) s.voxels->mark_seen(i, view, voxels_seen);
     sample.cameras.push_back(std::move(picture));
   }
 
@@ -217,11 +226,14 @@ std::optional<Sample> SceneDrive::next() {
     const SensorView view(world.boxes, s.options.lidar.position, kSightRange);
     scan = s.lidar.scan(world, view, s.drive.actors.size(), dice.fork(10000));
     mark_points(scan.static_returns, grid, by_lidar);
+    if (s.voxels) s.voxels->mark_seen(scan.points, s.options.lidar.position, voxels_seen);
   }
   sample.points = empty({static_cast<int64_t>(scan.points.size() / 4), 4});
   std::copy(scan.points.begin(), scan.points.end(), sample.points.data<float>());
 
   sample.labels = labels_at(s.labels, s.drive, frame, scan.hits, s.options.labels);
+  if (s.voxels) sample.labels.voxels = s.voxels->labels(world, s.drive, frame);
+  sample.labels.voxels_seen = voxels_seen;
   CellMask now = by_camera;
   for (size_t i = 0; i < cells; ++i) now[i] |= by_lidar[i];
   const CellMask window = s.window.update(frame.timestamp, frame.true_pose, now);

@@ -84,7 +84,7 @@ Surroundings look_around(const Layout& layout, const Drive& drive, const DriveFr
   Surroundings s;
   s.ground = &ground;
   s.light = light;
-  s.ceiling = layout.indoor ? 2.9f : 0;
+  s.ceiling = layout.indoor ? kCeiling : 0;
   const Vec3 place = frame.true_pose.translation();
   const double yaw = frame.true_pose.yaw(), c = std::cos(yaw), sn = std::sin(yaw);
   s.cosine = static_cast<float>(c);

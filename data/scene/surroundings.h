@@ -58,6 +58,9 @@ struct Surroundings {
   float raster_y(float x, float y) const { return sine * x + cosine * y + ty; }
 };
 
+/// Metres above the ground, of places that are indoors.
+inline constexpr float kCeiling = 2.9f;
+
 /// Boxes further than this from the ego are left out.
 inline constexpr double kSightRange = 95;
 

@@ -251,7 +251,6 @@ TEST_P(ImpossibleValues, AreRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ImpossibleValues,
     ::testing::Values(
-        Impossible{"tasks.occupancy_task=true", "does not exist"},
         Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"grid.bev_cell=0", "positive"},
         Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
         Impossible{"grid.pc_range=[0,1]", "expected 6"},

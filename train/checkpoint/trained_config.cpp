@@ -29,9 +29,14 @@ std::optional<std::string> stored_config(const std::string& ckpt) {
   return {};
 }
 
+/// What two configs both have on.
+struct SharedTasks {
+  bool static_task, dynamic_task, occupancy_task, temporal;
+};
+
 /// What of a config says how weights are to be read. Shapes tell the rest; and thresholds, limits and mountings of
 /// cameras are free.
-config::Config meaning_of(const config::Config& full, bool static_task, bool dynamic_task, bool temporal) {
+config::Config meaning_of(const config::Config& full, const SharedTasks& shared) {
   config::Config kept;
   *kept.mutable_grid() = full.grid();
   *kept.mutable_sensors() = full.sensors();
@@ -49,10 +54,16 @@ config::Config meaning_of(const config::Config& full, bool static_task, bool dyn
   lanes.clear_max_instances(), lanes.clear_score_threshold(), lanes.clear_nms_iou();
   config::DynamicHead& boxes = *network.mutable_dynamic_head();
   boxes.clear_max_boxes(), boxes.clear_score_threshold(), boxes.clear_nms_iou();
-  if (!static_task) network.clear_static_head();
-  if (!dynamic_task) network.clear_dynamic_head();
+  if (!shared.static_task) network.clear_static_head();
+  if (!shared.dynamic_task) network.clear_dynamic_head();
   if (!full.tasks().enable_lidar()) network.clear_lidar();
-  if (temporal) {
+  if (shared.occupancy_task) {
+    config::OccupancyTask& voxels = *kept.mutable_tasks()->mutable_occupancy();
+    voxels.set_voxel(full.tasks().occupancy().voxel());
+    voxels.set_z_min(full.tasks().occupancy().z_min());
+    *voxels.mutable_classes() = full.tasks().occupancy().classes();
+  }
+  if (shared.temporal) {
     config::Temporal& history = *kept.mutable_temporal();
     history.set_mode(full.temporal().mode());
     *history.mutable_intervals() = full.temporal().intervals();
@@ -77,16 +88,15 @@ void check_trained_config(const std::string& ckpt, const configs::Document& docu
   }
   const config::Config& here = document.proto;
   const config::Tasks &then = trained.tasks(), &now = here.tasks();
-  const bool static_task = then.static_task() && now.static_task();
-  const bool dynamic_task = then.dynamic_task() && now.dynamic_task();
-  const bool temporal = then.enable_static_temporal() && now.enable_static_temporal();
+  const SharedTasks shared = {.static_task = then.static_task() && now.static_task(),
+                              .dynamic_task = then.dynamic_task() && now.dynamic_task(),
+                              .occupancy_task = then.occupancy_task() && now.occupancy_task(),
+                              .temporal = then.enable_static_temporal() && now.enable_static_temporal()};
   google::protobuf::util::MessageDifferencer differencer;
   differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);
   std::string differences;
   differencer.ReportDifferencesToString(&differences);
-  if (differencer.Compare(meaning_of(trained, static_task, dynamic_task, temporal),
-                          meaning_of(here, static_task, dynamic_task, temporal)))
-    return;
+  if (differencer.Compare(meaning_of(trained, shared), meaning_of(here, shared))) return;
   const std::string first = differences.substr(0, differences.find('\n'));
   throw UsageError(
       fmt::format("{}: it was trained with another config than {} ({}); a file of weights alone, which "

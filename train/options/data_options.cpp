@@ -57,6 +57,17 @@ LabelSchema label_schema(const config::Config& proto) {
   schema.road_classes = names(head.road_classes());
   schema.instance_classes = names(head.instance_classes());
   schema.dynamic_classes = names(proto.network().dynamic_head().classes());
+  if (proto.tasks().occupancy_task()) {
+    const config::OccupancyTask& task = proto.tasks().occupancy();
+    schema.voxel_classes = names(task.classes());
+    schema.voxels = {.x_min = range[0],
+                     .y_min = range[1],
+                     .z_min = task.z_min(),
+                     .cell = task.voxel(),
+                     .levels = task.levels(),
+                     .rows = std::llround((range[4] - range[1]) / task.voxel()),
+                     .columns = std::llround((range[3] - range[0]) / task.voxel())};
+  }
   return schema;
 }
 

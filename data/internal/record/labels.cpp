@@ -1,12 +1,12 @@
 #include "internal/record/labels.h"
 
 #include <algorithm>
-#include <set>
 
-#include "base/text.h"
 #include "internal/raster.h"
+#include "internal/record/class_match.h"
 #include "internal/record/number_checks.h"
 #include "internal/record/raster.h"
+#include "internal/record/voxels.h"
 
 namespace bevgrad {
 
@@ -14,27 +14,8 @@ namespace {
 
 using Names = google::protobuf::RepeatedPtrField<std::string>;
 
-constexpr int kMaxClasses = 256, kMaxItems = 100'000, kMaxShapePoints = 1'000'000;
+constexpr int kMaxItems = 100'000, kMaxShapePoints = 1'000'000;
 constexpr double kFar = 1e5;  // metres
-
-/// For every class of the record its number in the config, or -1.
-std::vector<int> match_classes(const Names& stored, const std::vector<std::string>& wanted, const RecordOrigin& origin,
-                               const char* field) {
-  check(stored.size() <= kMaxClasses, "{} has {} names, expected at most {}", origin.at(field), stored.size(),
-        kMaxClasses);
-  std::vector<int> match;
-  std::set<std::string> seen;
-  for (const std::string& name : stored) {
-    check(seen.insert(name).second, "{} names '{}' twice", origin.at(field), printable(name));
-    auto at = std::find(wanted.begin(), wanted.end(), name);
-    match.push_back(at == wanted.end() ? -1 : static_cast<int>(at - wanted.begin()));
-  }
-  return match;
-}
-
-bool any_matched(const std::vector<int>& match) {
-  return std::any_of(match.begin(), match.end(), [](int id) { return id >= 0; });
-}
 
 void check_count(int count, int most, const RecordOrigin& origin, const char* field) {
   check(count <= most, "{} has {} entries, expected at most {}", origin.at(field), count, most);
@@ -184,6 +165,7 @@ void store_labels(const Labels& labels, const LabelSchema& schema, records::Labe
   if (labels.has_boxes) store_names(schema.dynamic_classes, out->mutable_dynamic_classes());
   for (const Instance& instance : labels.instances) store_instance(instance, out->add_instances());
   for (const Box3d& box : labels.boxes) store_box(box, out->add_boxes());
+  store_voxels(labels, schema, out);
 }
 
 Labels load_labels(const records::Labels& stored, const LabelSchema& schema, const RecordOrigin& origin) {
@@ -220,6 +202,7 @@ Labels load_labels(const records::Labels& stored, const LabelSchema& schema, con
     Box3d loaded = load_box(box, i, movers[static_cast<size_t>(id)], origin);
     if (loaded.class_id >= 0) labels.boxes.push_back(loaded);
   }
+  load_voxels(stored, schema, origin, labels);
   return labels;
 }
 

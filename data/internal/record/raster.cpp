@@ -1,9 +1,9 @@
 #include "internal/record/raster.h"
 
-#include <zlib.h>
-
 #include <cmath>
 #include <vector>
+
+#include "internal/record/deflate.h"
 
 namespace bevgrad {
 
@@ -14,27 +14,6 @@ constexpr int kIgnoreCode = 3;
 
 size_t layer_bytes(int64_t cells, int bits) {
   return static_cast<size_t>((cells * bits + 7) / 8);
-}
-
-std::string deflated(const std::vector<uint8_t>& bytes) {
-  uLongf size = compressBound(bytes.size());
-  std::string out(size, '\0');
-  int status = compress2(reinterpret_cast<Bytef*>(out.data()), &size, bytes.data(), bytes.size(), 4);
-  check(status == Z_OK, "zlib: compress2 failed with {}", status);
-  out.resize(size);
-  return out;
-}
-
-/// The stream must hold exactly `size` bytes; no more than that is ever allocated.
-std::vector<uint8_t> inflated(const std::string& stream, size_t size, const RecordOrigin& origin,
-                              const std::string& field) {
-  std::vector<uint8_t> bytes(size);
-  uLongf got = size;
-  uLong read = stream.size();
-  int status = uncompress2(bytes.data(), &got, reinterpret_cast<const Bytef*>(stream.data()), &read);
-  check(status == Z_OK && got == size && read == stream.size(),
-        "{} is damaged: its zlib stream does not hold the {} bytes that its size asks for", origin.at(field), size);
-  return bytes;
 }
 
 }  // namespace
