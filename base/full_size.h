@@ -28,8 +28,8 @@ inline constexpr const char* kSymmetricClasses[] = {"SpeedBump", "ParkingSlot", 
 inline constexpr const char* kDynamicClasses[] = {
     "car", "truck", "bus", "person", "non_motor", "riderless_non_motor", "barrier", "pillar"};
 inline constexpr const char* kVoxelClasses[] = {
-    "car",     "truck", "bus",  "person", "non_motor", "riderless_non_motor", "barrier", "pillar",
-    "Wall",    "Curb",  "building", "vegetation", "road", "ground"};
+    "car",  "truck",    "bus",        "person", "non_motor", "riderless_non_motor", "barrier", "pillar", "Wall",
+    "Curb", "building", "vegetation", "road",   "ground"};
 /// Voxel classes that one may drive on where nothing is above.
 inline constexpr const char* kDrivableClasses[] = {"road"};
 

@@ -107,7 +107,8 @@ void count_classes(const Labels& labels, const LabelSchema& schema, std::map<std
     std::vector<bool> there(256);
     const uint8_t* voxels = labels.voxels.data<const uint8_t>();
     for (int64_t i = 0; i < labels.voxels.numel(); ++i) there[voxels[i]] = true;
-    for (size_t c = 0; c < schema.voxel_classes.size(); ++c) frames_with["voxel/" + schema.voxel_classes[c]] += there[c];
+    for (size_t c = 0; c < schema.voxel_classes.size(); ++c)
+      frames_with["voxel/" + schema.voxel_classes[c]] += there[c];
   }
   count_raster(labels.lane, schema.lane_classes, "lane/");
   count_raster(labels.road, schema.road_classes, "road/");

@@ -103,9 +103,9 @@ void DatasetOptions::validate() const {
   validate_classes("instance_classes", labels.instance_classes);
   validate_classes("dynamic_classes", labels.dynamic_classes);
   validate_classes("voxel_classes", labels.voxel_classes);
-  check_usage(labels.voxel_classes.size() <= kMostVoxelClasses,
-              fmt::format("voxel_classes: {} of them, expected at most {}", labels.voxel_classes.size(),
-                          kMostVoxelClasses));
+  check_usage(
+      labels.voxel_classes.size() <= kMostVoxelClasses,
+      fmt::format("voxel_classes: {} of them, expected at most {}", labels.voxel_classes.size(), kMostVoxelClasses));
   validate_voxels(labels.voxels);
 }
 

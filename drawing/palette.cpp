@@ -38,6 +38,12 @@ Color box_color(size_t index) {
   return pick(colors, index);
 }
 
+Color voxel_color(size_t index) {
+  static constexpr std::array<unsigned, kVoxelColors> colors = {0x906C60, 0x247824, 0x54606C,
+                                                                0x483C18, 0x78486C, 0x003C6C};
+  return pick(colors, index);
+}
+
 Color heat_color(double value) {
   if (std::isnan(value)) return rgb(0x777777);
   static constexpr std::array<unsigned, 9> stops = {0x440154, 0x472D7B, 0x3B528B, 0x2C728E, 0x21918C,

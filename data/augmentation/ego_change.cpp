@@ -87,8 +87,7 @@ Tensor changed_voxels(const Tensor& voxels, const EgoChange& change, const Voxel
   if (change.scale == 1) return moved;
   Tensor scaled = full(voxels.sizes(), outside, {.dtype = DType::UInt8});
   for (int64_t level = 0; level < grid.levels; ++level) {
-    const int64_t from =
-        grid.level_of((grid.z_min + (static_cast<double>(level) + 0.5) * grid.cell) / change.scale);
+    const int64_t from = grid.level_of((grid.z_min + (static_cast<double>(level) + 0.5) * grid.cell) / change.scale);
     if (from >= 0 && from < grid.levels) ops::copy_(ops::select(scaled, 0, level), ops::select(moved, 0, from));
   }
   return scaled;

@@ -30,9 +30,9 @@ struct EgoChange {
   Pose apply_to_sensor(const Pose& sensor2ego) const;
 };
 
-/// Changes points, labels (voxels too), visibility and poses, but not the cameras (camera_change.h). Cells that come from beyond the
-/// raster are ignored, and seen by nobody. In a mirrored world a class whose name has Left and Right exchanged in it is
-/// the class of that name, where there is one.
+/// Changes points, labels (voxels too), visibility and poses, but not the cameras (camera_change.h). Cells that come
+/// from beyond the raster are ignored, and seen by nobody. In a mirrored world a class whose name has Left and Right
+/// exchanged in it is the class of that name, where there is one.
 void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labels);
 
 }  // namespace bevgrad

@@ -1,7 +1,6 @@
 #include "tasks/occupancy/view.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/full_size.h"
 #include "drawing/bev_view.h"
@@ -17,22 +16,15 @@ size_t place_in(const char* const (&names)[kCount], const std::string& name) {
 }
 
 /// A class that boxes or rasters have too looks as it does there.
-Color color_of(const std::string& name, size_t index) {
-  using namespace full_size;
-  if (const size_t box = place_in(kDynamicClasses, name); box < std::size(kDynamicClasses)) return box_color(box);
-  if (const size_t road = place_in(kRoadClasses, name); road < std::size(kRoadClasses)) return road_color(road);
-  static constexpr std::array<unsigned, 6> others = {0x8C6D5A, 0x3E7D32, 0x545C66, 0x6B5B45, 0x9A86A4, 0x4C6A78};
-  return rgb(others[index % others.size()]);
-}
-
 std::vector<Color> colors_of(const OccupancySpace& space) {
+  using namespace full_size;
   std::vector<Color> colors;
   size_t others = 0;
   for (const std::string& name : space.classes) {
-    const bool is_shared = place_in(full_size::kDynamicClasses, name) < std::size(full_size::kDynamicClasses) ||
-                           place_in(full_size::kRoadClasses, name) < std::size(full_size::kRoadClasses);
-    colors.push_back(color_of(name, others));
-    others += !is_shared;
+    const size_t box = place_in(kDynamicClasses, name), road = place_in(kRoadClasses, name);
+    colors.push_back(box < std::size(kDynamicClasses) ? box_color(box)
+                     : road < std::size(kRoadClasses) ? road_color(road)
+                                                      : voxel_color(others++));
   }
   return colors;
 }

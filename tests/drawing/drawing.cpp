@@ -35,11 +35,12 @@ std::array<double, 3> lab(Color c) {
 }
 
 TEST(Palette, AColourHasOneMeaning) {
-  std::vector<Color> colors = {kGround, kEgo, kTruthBox, kRight, kMissed, kFalseAlarm, kWrongClass};
+  std::vector<Color> colors = {kGround, kEgo, kTruthBox, kRight, kMissed, kFalseAlarm, kFreespace, kWrongClass};
   for (size_t i = 0; i < kLaneColors; ++i) colors.push_back(lane_color(i));
   for (size_t i = 0; i < kRoadColors; ++i) colors.push_back(road_color(i));
   for (size_t i = 0; i < kInstanceColors; ++i) colors.push_back(instance_color(i));
   for (size_t i = 0; i < kBoxColors; ++i) colors.push_back(box_color(i));
+  for (size_t i = 0; i < kVoxelColors; ++i) colors.push_back(voxel_color(i));
   const LabelSchema labels;
   EXPECT_LE(labels.lane_classes.size(), kLaneColors);
   EXPECT_LE(labels.road_classes.size(), kRoadColors);
