@@ -13,6 +13,9 @@ struct BatchSync {
   std::function<void(std::span<double>)> sum;
   /// The same for a contiguous float64 tensor on any device. On CUDA the device's stream waits, not the caller.
   std::function<void(const Tensor&)> sum_tensor;
+  /// What losses call in its place, where they sum over more than the processes' parts of one batch; empty: nothing
+  /// else.
+  std::function<void(const Tensor&)> sum_loss_tensor = {};
   int processes = 1;
   /// Batch normalisation takes its statistics over all processes.
   bool norms = true;

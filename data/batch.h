@@ -1,6 +1,7 @@
 // N samples side by side, as the network takes them.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct Batch {
 
   /// Images, lane and road on a device, where the loader was asked for them.
   std::shared_ptr<BatchCopies> on_device;
+  /// What tasks made of its objects ahead of their losses, by names of their own, where the losses are computed.
+  std::map<std::string, Tensor> targets;
 
   int64_t size() const { return static_cast<int64_t>(timestamps.size()); }
 };

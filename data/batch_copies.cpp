@@ -1,5 +1,7 @@
 #include "data/batch_copies.h"
 
+#include <utility>
+
 #include "data/batch.h"
 
 namespace bevgrad {
@@ -9,6 +11,9 @@ BatchCopies::BatchCopies(const Batch& batch, Device device) : copies_(device) {
   lane_ = copies_.add(batch.lane);
   road_ = copies_.add(batch.road);
 }
+
+BatchCopies::BatchCopies(Tensor lane, Tensor road)
+    : copies_(Device()), lane_(std::move(lane)), road_(std::move(road)) {}
 
 const std::vector<Tensor>& BatchCopies::images() const {
   copies_.wait();

@@ -12,6 +12,8 @@ struct Batch;
 class BatchCopies {
  public:
   BatchCopies(const Batch& batch, Device device);
+  /// Labels that lie on a device already.
+  BatchCopies(Tensor lane, Tensor road);
 
   // What is queued on the device after one of these calls comes after the copies.
   const std::vector<Tensor>& images() const;

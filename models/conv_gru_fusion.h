@@ -18,6 +18,7 @@ class ConvGruFusion : public TemporalFusion {
   ConvGruFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid, Generator& generator);
   TemporalFusionOutput forward(const Tensor& current, const History& history) override;
   bool is_neutral_untrained() const override { return true; }
+  bool is_recordable() const override { return true; }
 
  private:
   TemporalOptions options_;

@@ -157,13 +157,21 @@ Tensor Network::camera_features(size_t group, const Tensor& images) {
   for (const Module* part :
        {static_cast<const Module*>(backbones_[group].get()), static_cast<const Module*>(necks_[group].get())})
     for (const auto& [name, tensor] : part->state_dict()) state.push_back(tensor.storage()->version);
-  return trunk_graphs_[group]->run(images, state, [&](const Tensor& x) { return camera_trunk_in_chunks(group, x); });
+  return trunk_graphs_[group]->run({images}, state, [&](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{camera_trunk_in_chunks(group, x[0])};
+  })[0];
 }
 
 int64_t Network::graph_replays() const {
   int64_t replays = 0;
   for (const auto& graph : trunk_graphs_) replays += graph->replays();
   return replays;
+}
+
+std::string Network::graph_problem() const {
+  for (const auto& graph : trunk_graphs_)
+    if (!graph->problem().empty()) return graph->problem();
+  return "";
 }
 
 Tensor Network::camera_trunk_in_chunks(size_t group, const Tensor& images) {

@@ -49,6 +49,8 @@ class Network : public Module {
   void set_cuda_graphs(bool enabled) { options_.cuda_graphs = enabled; }
   /// Forward passes of camera trunks that were replays.
   int64_t graph_replays() const;
+  /// Why they are not recorded any more; "" where they are.
+  std::string graph_problem() const;
 
   /// The single-frame part: gives bev_camera, bev_lidar and bev_fused. A camera trunk that is frozen, or under a
   /// NoGradGuard in evaluation, runs in chunks of images, so that its memory does not grow with the batch.

@@ -23,7 +23,8 @@ struct NetworkInput {
 };
 
 /// The past frames that temporal fusion takes, as HistoryFeatureManager gives them. An empty one has no valid frame.
-/// Features are on the network's device (those on the CPU are copied there), matrices and mask on the CPU.
+/// Each tensor is on the network's device or is copied there. A mask on the CPU is looked at: a slot without a frame
+/// costs nothing then.
 struct History {
   /// One per interval: fused BEV feature [N,C,Hb,Wb] before temporal fusion, float32 or bfloat16. An undefined tensor
   /// stands for a slot that is valid for no sample.

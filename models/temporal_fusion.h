@@ -26,6 +26,9 @@ class TemporalFusion : public Module {
   virtual TemporalFusionOutput forward(const Tensor& current, const History& history) = 0;
   /// Whether fresh weights pass `current` on, bit for bit: then a checkpoint without them gives the same network.
   virtual bool is_neutral_untrained() const { return false; }
+  /// Whether forward() with a History on a device is the same work on its tensors every time, whatever their values, so
+  /// that a GPU may record and replay it.
+  virtual bool is_recordable() const { return false; }
 };
 
 /// The current frame and after it one a slot.

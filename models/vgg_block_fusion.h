@@ -18,6 +18,7 @@ class VggBlockFusion : public TemporalFusion {
   /// float32.
   TemporalFusionOutput forward(const Tensor& current, const History& history) override;
   bool is_neutral_untrained() const override { return true; }
+  bool is_recordable() const override { return true; }
 
  private:
   struct FusionConv : Module {

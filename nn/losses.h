@@ -55,4 +55,15 @@ Tensor indexed_l1_loss(const Tensor& predicted, const Tensor& cells, const Tenso
 /// not add up to 1: classes that count for more have larger targets.
 Tensor indexed_cross_entropy(const Tensor& predicted, const Tensor& cells, const Tensor& targets);
 
+/// What the same loss compares with, made ahead of it and where it is computed.
+struct IndexedTargets {
+  Tensor cells;    ///< int64 [R], in rising order; -1 in rows that belong to no target
+  Tensor wanted;   ///< [R,C], of predicted's dtype
+  Tensor factors;  ///< [R,C]: of each difference; 0 where there is no target
+};
+/// R is the next power of two from 64 on, so that batches with other counts of objects mostly ask for the same work.
+IndexedTargets indexed_targets(const Tensor& cells, const Tensor& targets, const std::vector<double>& weights,
+                               Device device);
+Tensor indexed_l1_loss(const Tensor& predicted, const IndexedTargets& targets);
+
 }  // namespace bevgrad

@@ -18,13 +18,13 @@ std::vector<Figure> bench_launches(const configs::Document& document, const Benc
   for (int i = 0; i < 3; ++i) training.step([] {});
   std::vector<DeviceCounts> laps = {device_counts()};
   training.step([&] { laps.push_back(device_counts()); });
+  const std::vector<const char*> names = training.parts();
   std::vector<Figure> figures;
   for (int i = 0; i < kDeviceWorkKinds; ++i) {
     const auto kind = static_cast<DeviceWork>(i);
     std::string parts;
-    constexpr const char* kParts[] = {"forward", "loss", "backward", "optimizer"};
     for (size_t lap = 1; lap < laps.size(); ++lap)
-      parts += fmt::format("{}{} {}", lap == 1 ? "" : ", ", kParts[lap - 1], (laps[lap] - laps[lap - 1])[kind]);
+      parts += fmt::format("{}{} {}", lap == 1 ? "" : ", ", names[lap - 1], (laps[lap] - laps[lap - 1])[kind]);
     figures.push_back({name(kind), static_cast<double>((laps.back() - laps.front())[kind]), "a step", 0, parts});
   }
   return figures;

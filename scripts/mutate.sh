@@ -6,10 +6,10 @@
 #
 #   AREA | TESTS | FILE | ORIGINAL | CHANGED
 #
-# TESTS names the test programs that may notice the fault, divided by commas: "optim", or with a filter of GoogleTest
-# "train=Options.*". ORIGINAL stands once in FILE and is an expression, or a statement that ends in ';'; CHANGED stands
-# in its place ("-": nothing, the statement is left out). Where more is needed to find the place, <<>> mark what is
-# replaced. All faults go into one build, each behind a switch; then the
+# TESTS names the test programs that may notice the fault, divided by commas: "optim", on the emulated device
+# "optim_emulated", or with a filter of GoogleTest "train=Options.*". ORIGINAL stands once in FILE and is an expression,
+# or a statement that ends in ';'; CHANGED stands in its place ("-": nothing, the statement is left out). Where more is
+# needed to find the place, <<>> mark what is replaced. All faults go into one build, each behind a switch; then the
 # tests run once for each with its fault switched on, at most TIME_LIMIT (120) seconds a program, JOBS (1) at a time.
 # Prints what was not noticed and a table by area; logs are in build/mutants.
 set -eu
@@ -90,7 +90,7 @@ while (my $file = <STDIN>) {
 
 programs=$(cut -d'|' -f3 "$work/faults" | tr ',' '\n' | sed 's/=.*//' | sort -u)
 build="$source/build/release"
-cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_CUDA=OFF \
+cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBEVGRAD_TESTS=ON -DBEVGRAD_CUDA=EMULATED \
   -DCMAKE_UNITY_BUILD=ON >"$work/cmake.log"
 ninja -C "$build" --quiet -k 0 $(for program in $programs; do echo "test_$program"; done)
 
@@ -100,8 +100,8 @@ cat >"$work/run" <<RUN
 number=\$1 tests=\$2
 cd "$source"
 echo "\$tests" | tr ',' '\n' | while IFS='=' read -r program filter; do
-  BEVGRAD_FAULT=\$number timeout -k 5 $limit "$build/tests/test_\$program" --gtest_brief=1 --gtest_fail_fast \
-    --gtest_filter="\${filter:-*}" </dev/null >"$work/logs/\$number.\$program" 2>&1 || exit 1
+  BEVGRAD_FAULT=\$number BEVGRAD_EMULATED_DEVICES=8 timeout -k 5 $limit "$build/tests/test_\$program" \
+    --gtest_brief=1 --gtest_fail_fast --gtest_filter="\${filter:-*}" </dev/null >"$work/logs/\$number.\$program" 2>&1 || exit 1
 done
 RUN
 cat >"$work/try" <<TRY

@@ -41,6 +41,11 @@ class Task {
   /// Of the sum of its terms in the loss of a step.
   virtual double weight() const { return 1; }
   virtual std::vector<LossTerm> losses(const NetworkOutput& output, const Batch& batch) const = 0;
+  /// Puts into batch.targets what losses() would else make of the batch's objects, on `device`.
+  virtual void add_targets(Batch& /*batch*/, Device /*device*/) const {}
+  /// Whether losses() of a batch with its targets, and the head, are the same work on its tensors every time, whatever
+  /// their values, so that a GPU may record and replay it.
+  virtual bool is_recordable() const { return false; }
   /// Whether it trains on a list of the config.
   virtual bool takes(const config::ListGroup&) const { return true; }
   /// Which labels it needs, for a check of the data.

@@ -189,6 +189,7 @@ void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sum
                           std::optional<QueuedBatch>& last) {
   if (last) take_losses(*last, read_scalars(last->losses.numbers), report);
   last = {};  // the maps of one batch alone are kept
+  if (!sums && is_last && report.samples.empty() && train_recorded(source, prepared, last)) return;
   const BatchSync giving = sums ? sums->giving() : BatchSync();
   const BatchSyncGuard sync(sums ? &giving : parallel_.sync());
   NetworkOutput output = run_network(source, prepared);
@@ -201,7 +202,7 @@ void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sum
   phase_done("loss", StepPart::Forward);
   // With the sums of the whole step a batch's loss is its part of the step's.
   const double share = sums ? 1.0 : 1.0 / document_.proto.train().accumulate_grad_batches();
-  QueuedBatch queued{std::move(output), losses, std::move(batch.keys), share};
+  QueuedBatch queued{std::move(output), losses, std::move(batch.keys), share, {}};
   if (options_.device.is_cpu()) {
     take_losses(queued, read_scalars(losses.numbers), report);
   } else {
@@ -218,6 +219,11 @@ void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sum
 
 void Trainer::take_losses(const QueuedBatch& queued, std::span<const double> values, StepReport& report) {
   Losses losses = queued.losses.read(values);
+  // The counts of wrong labels come last.
+  const size_t known = losses.terms.size() + 1;
+  if (queued.explain && std::ranges::any_of(values.subspan(known, queued.losses.numbers.size() - known),
+                                            [](double count) { return count > 0; }))
+    queued.explain();
   double loss = losses.value;
   parallel_.merge(loss, losses.terms);
   if (!std::isfinite(loss)) {
@@ -226,7 +232,9 @@ void Trainer::take_losses(const QueuedBatch& queued, std::span<const double> val
     // The sum over the ranks is not finite on any of them: each says what it knows and ends.
     const bool is_here = !std::isfinite(losses.value);
     fail("step {}: the loss is {}; the first that is not finite is {} (samples {}...); the last checkpoint is {}",
-         global_step_, loss, is_here ? find_not_finite(*network_, queued.output, losses) : "on another rank",
+         global_step_, loss,
+         is_here ? find_not_finite(*network_, queued.explain ? queued.explain() : queued.output, losses)
+                 : "on another rank",
          queued.keys.empty() ? "" : queued.keys[0], saved.empty() ? "none" : saved[0]);
   }
   report.samples.insert(report.samples.end(), queued.keys.begin(), queued.keys.end());

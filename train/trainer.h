@@ -32,6 +32,7 @@
 #include "train/metric_watch.h"
 #include "train/parts.h"
 #include "train/run_records.h"
+#include "train/step_graph.h"
 #include "train/work_dir.h"
 
 namespace bevgrad {
@@ -129,13 +130,18 @@ class Trainer {
     NetworkOutput output;
     QueuedLosses losses;
     std::vector<std::string> keys;
-    double share = 1;  ///< of the loss in that of the step
+    double share = 1;                             ///< of the loss in that of the step
+    std::function<NetworkOutput()> explain = {};  ///< of a batch that was replayed: StepGraph::Result::explain
   };
   /// `sums`: over the step's batches; null: this batch's losses know no other. `is_last`: no other batch of this step
   /// follows, so that gradients can be exchanged as they are completed. On a GPU the losses of the batch are not taken
   /// yet: it is `last`, whose own are taken before.
   void train_batch(size_t source, Prepared prepared, AccumulatedSums* sums, StepReport& report, bool is_last,
                    std::optional<QueuedBatch>& last);
+  /// Why the steps cannot be recorded as a CUDA graph; "" where they can.
+  std::string recording_obstacle(size_t source);
+  /// The same as a CUDA graph; whether it could be done. Only of a batch that is a whole step of a single process.
+  bool train_recorded(size_t source, Prepared& prepared, std::optional<QueuedBatch>& last);
   /// Adds the losses to the report; throws where they are not finite.
   void take_losses(const QueuedBatch& queued, std::span<const double> values, StepReport& report);
   /// Takes the losses of `last`, if there is one; returns the norm of the gradient. The host waits once.
@@ -184,6 +190,8 @@ class Trainer {
   std::vector<std::unique_ptr<FeatureSource>> features_;
   std::vector<std::unique_ptr<CachedBatches>> cached_;
   std::unique_ptr<HistoryPlayer> history_;
+  StepGraph step_graph_;
+  bool told_obstacle_ = false;
   int64_t global_step_ = 0;
   int64_t total_steps_ = 0;
   double lr_factor_ = 1;

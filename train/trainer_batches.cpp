@@ -1,4 +1,8 @@
 // What a step's batches are run on, and the first of the two passes over them where several make up one step.
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "tasks/losses.h"
 #include "tensor/ops.h"
 #include "train/network_state.h"
@@ -28,15 +32,45 @@ NetworkOutput Trainer::run_network(size_t source, Prepared& prepared) {
     network_->decode(output, prepared.history.value_or(History()));
     return output;
   }
-  const NetworkInput input = network_input(prepared.batch);
-  if (!history_ || !sources_[source].has_history()) return network_->forward(input);
-  output = network_->encode(input);
+  output = network_->encode(network_input(prepared.batch));
+  if (!network_->graph_problem().empty() && !std::exchange(told_obstacle_, true))
+    log_.warn(fmt::format("train.cuda_graphs: frozen backbones are not run as a graph: {}", network_->graph_problem()));
+  if (!history_ || !sources_[source].has_history()) {
+    network_->decode(output);
+    return output;
+  }
   if (prepared.history) {
     network_->decode(output, *prepared.history);
   } else {
     prepared.history = history_->play(*network_, output, stream_frames(prepared.batch), &generator_);
   }
   return output;
+}
+
+std::string Trainer::recording_obstacle(size_t source) {
+  if (group_.size() > 1) return "there are several ranks";
+  if (document_.proto.train().accumulate_grad_batches() > 1) return "gradients are accumulated";
+  if (sources_.size() > 1) return "a step has several batches";
+  if (!document_.proto.temporal().debug_dir().empty()) return "temporal.debug_dir is set";
+  const std::string found = StepGraph::obstacle(*network_, sources_[source].tasks());
+  return found.empty() ? step_graph_.problem() : found;
+}
+
+bool Trainer::train_recorded(size_t source, Prepared& prepared, std::optional<QueuedBatch>& last) {
+  if (!prepared.bev_fused.defined() || !StepGraph::is_wanted(*network_)) return false;
+  std::string obstacle = recording_obstacle(source);
+  std::optional<StepGraph::Result> result;
+  if (obstacle.empty()) {
+    result = step_graph_.run(*network_, prepared.bev_fused, prepared.history.value_or(History()), prepared.batch,
+                             sources_[source].tasks(), optimizer_->parameters());
+    obstacle = step_graph_.problem();
+  }
+  if (!obstacle.empty() && !std::exchange(told_obstacle_, true))
+    log_.warn(fmt::format("train.cuda_graphs: steps are launched one by one, not as a graph: {}", obstacle));
+  if (!result) return false;
+  last = QueuedBatch{{}, std::move(result->losses), std::move(prepared.batch.keys), 1, std::move(result->explain)};
+  phase_done("recorded", StepPart::Forward);
+  return true;
 }
 
 std::vector<AccumulatedSums> Trainer::note_sums(std::vector<Prepared>& batches) {

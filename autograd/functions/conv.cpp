@@ -54,7 +54,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   const Shape sizes = output_sizes("conv2d", x, weight, options);
   check_channels("conv2d", "bias", bias, weight);
   const bool recorded = will_record({x, weight, bias});
-  const ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight)), options.dilation,
+  const ConvOptions kernel{options.stride, options.padding, conv_support::may_keep(weight, recorded), options.dilation,
                            options.groups};
   const Tensor input = activation(x, compute_dtype(x));
   Tensor y = run_forward(

@@ -42,7 +42,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   const OpScope scope("conv_transpose2d", {{"x", x}, {"weight", weight}});
   const Shape sizes = transposed_sizes(x, weight, bias, options);
   const bool recorded = will_record({x, weight, bias});
-  const ConvOptions kernel{options.stride, options.padding, !(recorded && requires_grad(weight)), options.dilation,
+  const ConvOptions kernel{options.stride, options.padding, conv_support::may_keep(weight, recorded), options.dilation,
                            options.groups};
   const Tensor input = conv_support::activation(x, compute_dtype(x));
   Tensor y = empty(sizes, {input.dtype(), MemoryFormat::ChannelsLast, x.device()});

@@ -157,7 +157,7 @@ Tensor dice_on_device(const Tensor& logits, const Tensor& x, const Tensor& t, do
   const Tensor sums = dispatch_floating("soft_dice_loss", x.dtype(), [&]<class T>() {
     return class_sums<4, compute_t<T>>(x, OverlapTerms<T>{x.data<T>(), t.data<uint8_t>()});
   });
-  if (batch_is_spread()) batch_sync()->sum_tensor(ops::narrow(sums, 0, 0, 3));
+  whole_batch_sums(ops::narrow(sums, 0, 0, 3));
   const Tensor found = empty({2 * classes + 1}, {DType::Float64, {}, device});  // base, with_target, wrong labels
   const Tensor value = empty({}, {x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32, {}, device});
   dispatch_floating("soft_dice_loss", value.dtype(), [&]<class V>() {

@@ -44,7 +44,22 @@ SyntheticTraining::SyntheticTraining(const configs::Document& document, const Be
   for (Tensor& past : history_.prev_feat_list) past = past.defined() ? ops::to(past, options.device) : past;
 }
 
+bool SyntheticTraining::is_recorded() {
+  return cached_ && graph_.problem().empty() && StepGraph::is_wanted(network_) &&
+         StepGraph::obstacle(network_, tasks_.active()).empty();
+}
+
+std::vector<const char*> SyntheticTraining::parts() {
+  if (is_recorded()) return {"graph", "optimizer"};
+  return {"forward", "loss", "backward", "optimizer"};
+}
+
 void SyntheticTraining::step(const std::function<void()>& lap) {
+  if (is_recorded()) {
+    if (const auto recorded =
+            graph_.run(network_, feature_, history_, batch_, tasks_.active(), optimizer_->parameters()))
+      return finish(recorded->losses, lap);
+  }
   NetworkOutput output;
   if (cached_) {
     output.set(kBevFused, feature_);
@@ -58,6 +73,10 @@ void SyntheticTraining::step(const std::function<void()>& lap) {
   output = {};
   lap();
   backward(losses.total);
+  finish(losses, lap);
+}
+
+void SyntheticTraining::finish(const QueuedLosses& losses, const std::function<void()>& lap) {
   lap();
   gradient_bytes_ = 0;
   for (const OptimizedParameter& parameter : optimizer_->parameters())

@@ -9,6 +9,7 @@
 #include "profiling/benches.h"
 #include "tasks/task_list.h"
 #include "tensor/random.h"
+#include "train/step_graph.h"
 
 namespace bevgrad {
 
@@ -16,8 +17,10 @@ class SyntheticTraining {
  public:
   SyntheticTraining(const configs::Document& document, const BenchOptions& options);
 
-  /// Calls `lap` after forward, loss, backward and optimizer.
+  /// Calls `lap` after each of its parts().
   void step(const std::function<void()>& lap);
+  /// Forward, loss, backward and optimizer; where the passes are a CUDA graph, that and the optimizer.
+  std::vector<const char*> parts();
 
   Network& network() { return network_; }
   Device device() const { return network_.device(); }
@@ -26,6 +29,9 @@ class SyntheticTraining {
   std::vector<Figure> memory(size_t peak) const;
 
  private:
+  bool is_recorded();
+  void finish(const QueuedLosses& losses, const std::function<void()>& lap);
+
   config::Config proto_;
   Generator generator_;
   TaskList tasks_;
@@ -35,6 +41,7 @@ class SyntheticTraining {
   Batch batch_;
   Tensor feature_;
   History history_;
+  StepGraph graph_;
   size_t gradient_bytes_ = 0;
 };
 

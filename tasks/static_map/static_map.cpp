@@ -46,17 +46,27 @@ class StaticMap final : public Task {
     add_segmentation(terms, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
                      loss_.road_focal(), loss_.road_dice(), loss_.road_class_weights());
     const Tensor& heatmap = output.at(kInstanceHeatmap);
-    const CentreGrid grid = {.x_min = coding_.x_min,
-                             .y_min = coding_.y_min,
-                             .cell = coding_.cell,
-                             .rows = heatmap.size(2),
-                             .columns = heatmap.size(3)};
-    const CentreTargets targets = instance_targets(batch, grid, heatmap.size(1), coding_.symmetric, heatmap.device());
+    const Tensor& box = output.at(kInstanceBox);
+    const auto made = [&](size_t i) { return batch.targets.at(kTargets[i]); };
+    const bool is_made = batch.targets.contains(kTargets[0]);
+    const CentreTargets targets = is_made ? CentreTargets{made(0), {}, {}}
+                                          : targets_of(batch, heatmap.size(2), heatmap.size(3), heatmap.device());
     terms.push_back({"instance_heatmap", loss_.instance_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)});
     terms.push_back({"instance_box", loss_.instance_box(),
-                     indexed_l1_loss(output.at(kInstanceBox), targets.cells, targets.values)});
+                     is_made ? indexed_l1_loss(box, {made(1), made(2), made(3)})
+                             : indexed_l1_loss(box, targets.cells, targets.values)});
     return terms;
   }
+
+  void add_targets(Batch& batch, Device device) const override {
+    // The maps of instances have half the labels' resolution.
+    const CentreTargets centres = targets_of(batch, batch.lane.size(2) / 2, batch.lane.size(3) / 2, device);
+    const IndexedTargets boxes = indexed_targets(centres.cells, centres.values, {}, device);
+    const Tensor all[] = {centres.heatmap, boxes.cells, boxes.wanted, boxes.factors};
+    for (size_t i = 0; i < std::size(all); ++i) batch.targets[kTargets[i]] = all[i];
+  }
+  /// The marks that have a type are listed on the host.
+  bool is_recordable() const override { return loss_.lane_type() == 0; }
 
   NamedTensors decode(const NetworkOutput& output) const override {
     const DecodedInstances decoded = decode_instances(output.at(kInstanceHeatmap), output.at(kInstanceBox), coding_);
@@ -93,6 +103,15 @@ class StaticMap final : public Task {
   }
 
  private:
+  /// In Batch::targets.
+  static constexpr const char* kTargets[] = {"static/heatmap", "static/cells", "static/boxes", "static/box_factors"};
+
+  CentreTargets targets_of(const Batch& batch, int64_t rows, int64_t columns, Device device) const {
+    const CentreGrid grid = {
+        .x_min = coding_.x_min, .y_min = coding_.y_min, .cell = coding_.cell, .rows = rows, .columns = columns};
+    return instance_targets(batch, grid, static_cast<int64_t>(coding_.symmetric.size()), coding_.symmetric, device);
+  }
+
   void add_segmentation(std::vector<LossTerm>& terms, const std::string& name, const Tensor& logits,
                         const Tensor& labels, double focal, double dice,
                         const google::protobuf::RepeatedField<double>& class_weights) const {

@@ -8,6 +8,7 @@
 #include "cuda/conv_plan.h"
 #include "cuda/direct.h"
 #include "cuda/weights.h"
+#include "tensor/graph_recording.h"
 #include "tensor/ops.h"
 
 namespace bevgrad::cuda {
@@ -74,9 +75,14 @@ Tensor as(const Tensor& result, DType dtype) {
   return result.dtype() == dtype ? result : empty(result.sizes(), {dtype, MemoryFormat::ChannelsLast, result.device()});
 }
 
+/// Of a recording that is replayed with other weights, no copy of them is good for the next time.
+bool may_keep(const ConvOptions& options) {
+  return options.keep_weight || !is_recording_graph();
+}
+
 bool backward_input_by_cudnn(const Tensor& dx, const Tensor& dy, const Tensor& weight, ConvOptions options) {
   // The forward pass has prepared it already.
-  const Tensor prepared = prepare_weight(weight, {}, dy.dtype(), true);
+  const Tensor prepared = prepare_weight(weight, {}, dy.dtype(), may_keep(options));
   const ConvTensors tensors{dx, prepared, dy, {}, {}};
   if (run(problem_of(ConvPass::BackwardInput, tensors, options), tensors)) return true;
   if (dx.dtype() == dy.dtype()) return false;
@@ -124,7 +130,7 @@ void conv2d_forward(const Tensor& y, const Tensor& x, const Tensor& weight, cons
   if (y.numel() == 0) return;
   if (x.dtype() != DType::Float64 && x.numel() > 0) {
     // Kept also where it is trained: the gradient of the input takes it again, before it is written.
-    const Tensor prepared = prepare_weight(weight, epilogue.scale, x.dtype(), true);
+    const Tensor prepared = prepare_weight(weight, epilogue.scale, x.dtype(), may_keep(options));
     if (forward_by_cudnn({x, prepared, y, epilogue.shift, epilogue.residual}, epilogue.relu, options)) return;
   }
   ++direct_count;

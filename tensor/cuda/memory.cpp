@@ -90,7 +90,8 @@ class DevicePool {
     // Called from destructors, at the end of the process too, when the runtime may be gone.
     try {
       const DeviceGuard guard(device_);
-      free(block.memory);
+      // A recording gives back what it took itself, and nothing else: it would do so in every replay.
+      free(block.memory, block.recorded ? compute_stream(device_) : stream_beside_recording(device_));
     } catch (const Error&) {
     }
   }
@@ -100,11 +101,12 @@ class DevicePool {
     {
       std::lock_guard lock(mutex_);
       for (const auto& [bytes, blocks] : kept_)
-        for (void* block : blocks) free(block);
+        for (void* block : blocks) free(block, compute_stream(device_));
       kept_.clear();
     }
     check(cudaStreamSynchronize(compute_stream(device_)), "cudaStreamSynchronize");
     check(cudaMemPoolTrimTo(pool_, 0), "cudaMemPoolTrimTo");
+    check(cudaDeviceGraphMemTrim(device_), "cudaDeviceGraphMemTrim");
   }
 
   MemoryStats stats() {
@@ -136,9 +138,9 @@ class DevicePool {
     return cudaMallocAsync(block, bytes, compute_stream(device_));
   }
 
-  void free(void* block) {
+  void free(void* block, cudaStream_t stream) {
     count(DeviceWork::DriverAllocation);
-    static_cast<void>(cudaFreeAsync(block, compute_stream(device_)));
+    static_cast<void>(cudaFreeAsync(block, stream));
   }
 
   void* ask_driver(const Block& block) {
@@ -162,8 +164,10 @@ class DevicePool {
     const size_t used = total - free_bytes;
     std::lock_guard lock(mutex_);
     fail(
-        "out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use; {} of the device's {} bytes are "
-        "taken by this and other processes: a smaller batch needs less",
+        "out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use by this process's tensors; {} of "
+        "the "
+        "device's {} bytes are taken in all (by CUDA graphs, libraries and other processes too): a smaller batch needs "
+        "less (train.batch_size, --batch)",
         device_, wanted, stats_.in_use, used, total);
   }
 

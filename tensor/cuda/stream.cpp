@@ -102,6 +102,9 @@ int home_device() {
 cudaStream_t compute_stream(int device) {
   return is_recording(device) ? recording_stream : streams(device).compute;
 }
+cudaStream_t stream_beside_recording(int device) {
+  return streams(device).compute;
+}
 cudaStream_t copy_stream(int device) {
   return streams(device).copy;
 }
@@ -150,6 +153,9 @@ cudaGraph_t Capture::end() {
 
 bool is_recording(int device) {
   return device == recorded_device;
+}
+bool is_recording() {
+  return recorded_device >= 0;
 }
 
 Event::Event(int device) : device_(device) {

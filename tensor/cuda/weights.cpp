@@ -2,6 +2,7 @@
 
 #include "internal/kept_copies.h"
 #include "tensor/element.h"
+#include "tensor/graph_recording.h"
 #include "tensor/launch.h"
 #include "tensor/ops.h"
 
@@ -60,7 +61,7 @@ Tensor prepare_weight(const Tensor& weight, const Tensor& scale, DType dtype, bo
   } else {
     launch(weight.device(), weight.numel(), Prepare<BFloat16>{prepared.data<BFloat16>(), in, factors, channels, taps});
   }
-  if (keep) weight_cache().keep(weight, scale, dtype, prepared);
+  if (keep && !is_recording_graph()) weight_cache().keep(weight, scale, dtype, prepared);
   return prepared;
 }
 
@@ -68,7 +69,7 @@ Tensor prepare_shift(const Tensor& shift, DType dtype, bool keep) {
   if (!keep) return ops::to(shift, dtype);
   if (Tensor found = weight_cache().find(shift, {}, dtype); found.defined()) return found;
   const Tensor prepared = ops::to(shift, dtype);
-  weight_cache().keep(shift, {}, dtype, prepared);
+  if (!is_recording_graph()) weight_cache().keep(shift, {}, dtype, prepared);
   return prepared;
 }
 

@@ -25,7 +25,12 @@ class Capture {
   bool is_open_ = false;
 };
 
+/// compute_stream(), also for a thread that records: for what is no part of its recording.
+cudaStream_t stream_beside_recording(int device);
+
 /// Whether the calling thread records its work on the device.
 bool is_recording(int device);
+/// On any.
+bool is_recording();
 
 }  // namespace bevgrad::cuda

@@ -121,7 +121,7 @@ TEST_P(Sizes, EveryType) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, Sizes, testing::ValuesIn(settings({1, 2, 3, 4})), setting_name);
+INSTANTIATE_TEST_SUITE_P(Ranks, Sizes, testing::ValuesIn(settings({1, 2, 3, 4, 8})), setting_name);
 
 GroupOptions quick(int) {
   return {.timeout = milliseconds(1000), .config = "same"};

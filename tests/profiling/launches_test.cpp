@@ -53,12 +53,23 @@ TEST_F(Launches, BatchNormalisationIsThreeEachWay) {
   }
 }
 
+TEST_F(Launches, OfACachedStepTwoWithoutAGraph) {
+  const configs::Document document = TinyData::get().document("mini_step2_static", {"train.cuda_graphs=false"});
+  const std::vector<Figure> figures =
+      bench_launches(document, {.batch = 16, .cached = true, .trace = "", .device = kGpu});
+  std::cout << to_table(figures);
+  EXPECT_LE(value_of(figures, "kernel launches"), 180);
+  EXPECT_EQ(value_of(figures, "host waits"), 1);
+  EXPECT_EQ(value_of(figures, "driver allocations"), 0);
+}
+
 TEST_F(Launches, OfACachedStepTwo) {
   const configs::Document document = TinyData::get().document("mini_step2_static");
   const std::vector<Figure> figures =
       bench_launches(document, {.batch = 16, .cached = true, .trace = "", .device = kGpu});
   std::cout << to_table(figures);
-  EXPECT_LE(value_of(figures, "kernel launches"), 180);
+  EXPECT_LE(value_of(figures, "kernel launches"), 20);
+  EXPECT_EQ(value_of(figures, "graph launches"), 1);
   EXPECT_EQ(value_of(figures, "host waits"), 1);
   EXPECT_EQ(value_of(figures, "driver allocations"), 0);
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "distributed/ranks.h"
 #include "nn/losses.h"
+#include "support/devices.h"
 #include "tensor/random.h"
 #include "train/data_parallel/accumulated_sums.h"
 #include "train/tiny_run.h"
@@ -21,13 +22,14 @@ const TensorOptions kDouble{DType::Float64};
 using LossOf = std::function<Tensor(const Tensor& logits, int64_t first)>;
 
 /// Value and gradient of `loss` over samples of 1, 2 and 3, accumulated as a step does, against those of all six.
-void expect_the_large_batch(const Tensor& logits, const LossOf& loss) {
-  const Tensor whole = ops::clone(logits);
+void expect_the_large_batch(Device device, const Tensor& logits, const LossOf& loss) {
+  SCOPED_TRACE(to_string(device));
+  const Tensor whole = ops::clone(ops::to(logits, device));
   set_requires_grad(whole, true);
   const Tensor expected = loss(whole, 0);
   backward(expected);
 
-  const Tensor parts = ops::clone(logits);
+  const Tensor parts = ops::clone(ops::to(logits, device));
   set_requires_grad(parts, true);
   AccumulatedSums sums(nullptr, 3);
   const std::pair<int64_t, int64_t> batches[] = {{0, 1}, {1, 2}, {3, 3}};
@@ -49,6 +51,10 @@ void expect_the_large_batch(const Tensor& logits, const LossOf& loss) {
   EXPECT_NEAR(total, expected.item(), 1e-12 * std::abs(expected.item()));
   const std::vector<double> wanted = grad(whole).to_vector(), got = grad(parts).to_vector();
   for (size_t i = 0; i < wanted.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 1e-12) << i;
+}
+
+void expect_the_large_batch(const Tensor& logits, const LossOf& loss) {
+  for (const Device device : test_devices()) expect_the_large_batch(device, logits, loss);
 }
 
 TEST(Accumulation, EveryLossCountsOverAllBatches) {

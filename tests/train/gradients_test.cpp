@@ -20,7 +20,7 @@
 namespace bevgrad {
 namespace {
 
-constexpr int64_t kBatch = 4;
+constexpr int64_t kBatch = 8;
 
 struct Net : Module {
   Conv2d conv{3, 6, {.kernel = 3, .padding = 1}};
@@ -137,7 +137,7 @@ TEST_P(DataParallelStep, WithoutSyncGradientsAreTheMeanOfTheRanksOwn) {
   }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, ::testing::ValuesIn(settings({2, 4})), setting_name);
+INSTANTIATE_TEST_SUITE_P(Ranks, DataParallelStep, ::testing::ValuesIn(settings({2, 4, 8})), setting_name);
 
 // Inference keeps prepared copies of weights: those of before a broadcast must not be used after it.
 TEST_P(DataParallelStep, WhatIsBroadcastIsSeenByInference) {

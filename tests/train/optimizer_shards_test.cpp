@@ -95,7 +95,7 @@ TEST_P(Sharded, GivesTheBitsOfAWholeOneAndGathersItsState) {
   EXPECT_THAT(errors, testing::Each(""));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, Sharded, testing::ValuesIn(settings({1, 2, 3})), setting_name);
+INSTANTIATE_TEST_SUITE_P(Ranks, Sharded, testing::ValuesIn(settings({1, 2, 3, 4, 8})), setting_name);
 
 TEST(OptimizerShards, EveryRankHasAboutTheSame) {
   const std::vector<std::string> errors = run_ranks({3, DeviceKind::CPU}, [](ProcessGroup& group, Device) {

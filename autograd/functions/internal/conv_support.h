@@ -5,8 +5,14 @@
 #include "autograd/autocast.h"
 #include "autograd/autograd.h"
 #include "tensor/backend.h"
+#include "tensor/graph_recording.h"
 
 namespace bevgrad::conv_support {
+
+/// Whether a kernel may keep its prepared copy of a weight: it will be used again unwritten. `recorded`: on the tape.
+inline bool may_keep(const Tensor& weight, bool recorded) {
+  return !requires_grad(weight) || (!recorded && !is_recording_graph());
+}
 
 /// The activation as kernels take it: in the compute dtype, channels-last.
 inline Tensor activation(const Tensor& x, DType dtype) {

@@ -17,7 +17,7 @@ CountedLoss counted_loss(const Tensor& sums, const Tensor& logits) {
     if (!batch_is_spread()) return launch(device, 1, mean);
     mean.value = nullptr;
     launch(device, 1, mean);
-    batch_sync()->sum_tensor(ops::narrow(loss.totals, 0, 1, 1));
+    whole_batch_sums(ops::narrow(loss.totals, 0, 1, 1));
     launch(device, 1, MeanOverCount<V>{nullptr, totals, loss.value.data<V>(), kinds, classes});
   };
   wide ? finish.template operator()<double>() : finish.template operator()<float>();

@@ -51,11 +51,12 @@ Tensor class_numbers(const std::vector<double>& numbers, Device device) {
   static auto& kept = *new std::map<std::pair<int, std::vector<double>>, Tensor>;
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (kept.size() >= kMost) kept.clear();
-  Tensor& found = kept[{device.index, numbers}];
-  if (!found.defined())
-    found = from_values(numbers, {static_cast<int64_t>(numbers.size())}, {DType::Float64, {}, device});
-  return found;
+  const std::pair<int, std::vector<double>> key{device.index, numbers};
+  if (const auto found = kept.find(key); found != kept.end()) return found->second;
+  const Tensor made = from_values(numbers, {static_cast<int64_t>(numbers.size())}, {DType::Float64, {}, device});
+  // What is kept stays: a recording may read it.
+  if (kept.size() < kMost) kept.emplace(key, made);
+  return made;
 }
 
 }  // namespace bevgrad

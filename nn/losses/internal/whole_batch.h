@@ -15,6 +15,13 @@ inline void whole_batch_sums(std::span<double> sums) {
   if (batch_is_spread()) batch_sync()->sum(sums);
 }
 
+/// The same for a contiguous float64 tensor on any device.
+inline void whole_batch_sums(const Tensor& sums) {
+  if (!batch_is_spread()) return;
+  const BatchSync& sync = *batch_sync();
+  (sync.sum_loss_tensor ? sync.sum_loss_tensor : sync.sum_tensor)(sums);
+}
+
 inline double whole_batch_count(double count) {
   whole_batch_sums({&count, 1});
   return count;

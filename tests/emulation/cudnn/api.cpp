@@ -7,6 +7,7 @@
 #include "emulation/operation.h"
 #include "engines.h"
 #include "execute.h"
+#include "plan_text.h"
 
 namespace bevgrad::emulation::cudnn {
 namespace {
@@ -68,6 +69,11 @@ void set_attribute(Node& node, cudnnBackendAttributeName_t name, cudnnBackendAtt
 
 void finalize(Node& node) {
   require(!node.finalized, CUDNN_STATUS_BAD_PARAM, "the descriptor is finalised already");
+  if (node.has(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION)) {
+    const auto text = node.list<char>(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION);
+    node.values[CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG] = {
+        CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, {}, {config_of_text({text.begin(), text.end()})}};
+  }
   check_complete(node);
   check_consistency(node);
   if (node.type == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) check_graph_support(read_pattern(node));
@@ -142,6 +148,15 @@ int64_t get_attribute(const Node& node, cudnnBackendAttributeName_t name, cudnnB
     const Node& config = *node.node(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
     *static_cast<int64_t*>(values) = workspace(config.engine, read_pattern(*config.graph));
     return 1;
+  }
+  if (node.type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && name == CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION) {
+    expect(CUDNN_TYPE_CHAR);
+    const Node& config = *node.node(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+    require(config.engine != kFallback, CUDNN_STATUS_NOT_SUPPORTED, "plans of this engine cannot be written down");
+    const std::string text = text_of_config(config);
+    if (wanted > 0)
+      std::copy_n(text.begin(), std::min(text.size(), static_cast<size_t>(wanted)), static_cast<char*>(values));
+    return static_cast<int64_t>(text.size());
   }
   refuse(CUDNN_STATUS_BAD_PARAM, "attribute {} of a descriptor of type {} is not read like this",
          static_cast<int>(name), static_cast<int>(node.type));

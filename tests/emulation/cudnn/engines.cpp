@@ -13,11 +13,15 @@ CudnnSupport support_at_start() {
 }
 
 std::atomic<CudnnSupport> support{support_at_start()};
+std::atomic<int64_t> questions{0};
 
 }  // namespace
 
 void set_cudnn_support(CudnnSupport value) {
   support = value;
+}
+int64_t cudnn_questions() {
+  return questions;
 }
 
 namespace cudnn {
@@ -65,6 +69,7 @@ int64_t workspace(int engine, const Pattern& pattern) {
 }
 
 std::vector<int> candidates(const Pattern&, cudnnBackendHeurMode_t mode) {
+  ++questions;
   if (mode == CUDNN_HEUR_MODE_FALLBACK) return {kFallback};
   return {kNondeterministic, kHuge, kElsewhere, kDownConvert, kTensorCore, kFused};
 }

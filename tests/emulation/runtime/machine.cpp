@@ -64,6 +64,7 @@ bool makes_context(const char* function) {
 DeviceState::DeviceState(size_t memory) : arena(4 * memory + (size_t{1} << 30)), memory(memory) {}
 
 Machine::Machine() : next_handle(kFirstHandle), random(setting("BEVGRAD_EMULATION_SEED", 1)) {
+  if (const char* file = std::getenv("BEVGRAD_EMULATED_LOSS")) lost_by = file;
   const char* text = std::getenv("BEVGRAD_EMULATED_DEVICES");
   const uint64_t count = setting("BEVGRAD_EMULATED_DEVICES", 1);
   if (text && (std::strcmp(text, "nodriver") == 0 || std::strcmp(text, "olddriver") == 0)) {
@@ -128,6 +129,8 @@ Call::Call(const char* function) : function_(function) {
   if (counted == all.calls_of.end()) counted = all.calls_of.emplace(name, 0).first;
   ++counted->second;
   if (all.problem != cudaSuccess && needs_device(function)) error_ = all.problem;
+  if (!all.lost_by.empty() && needs_device(function) && access(all.lost_by.c_str(), F_OK) == 0)
+    error_ = cudaErrorLaunchFailure;
   if (error_ == cudaSuccess && makes_context(function))
     all.devices[static_cast<size_t>(current_device())]->has_context = true;
   watch_accesses();

@@ -79,3 +79,11 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes_to_keep) {
   device.reserved = std::max(device.used, std::min(device.reserved, bytes_to_keep));
   return call.result();
 }
+
+// Graphs keep no memory between their launches here.
+cudaError_t cudaDeviceGraphMemTrim(int device) {
+  Call call("cudaDeviceGraphMemTrim");
+  if (call.refused()) return call.result();
+  if (device < 0 || device >= static_cast<int>(machine().devices.size())) return call.result(cudaErrorInvalidDevice);
+  return call.result();
+}

@@ -34,7 +34,7 @@ namespace {
     std::thread([held = std::move(batch)]() mutable { held = Tensor(); }).join();  // freed by yet another thread
   }).join();
   DeviceGraph graph;
-  graph.run(run.x, {1}, [](const Tensor& x) { return ops::relu(x); });
+  graph.run({run.x}, {1}, [](const std::vector<Tensor>& x) { return std::vector<Tensor>{ops::relu(x[0])}; });
   synchronize(device);
   std::exit(emulation::devices_with_context() == std::vector<int>{1} ? 0 : 1);
 }

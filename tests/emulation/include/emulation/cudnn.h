@@ -14,5 +14,7 @@ void set_cudnn_support(CudnnSupport support);
 
 /// Convolutions that every engine ran; the indices are the engines' in tests/emulation/cudnn/engines.h.
 int64_t cudnn_runs(int engine);
+/// How often heuristics were asked which engines there are.
+int64_t cudnn_questions();
 
 }  // namespace bevgrad::emulation
