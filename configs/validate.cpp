@@ -3,6 +3,7 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/near_names.h"
 #include "configs/judge.h"
@@ -68,6 +69,9 @@ void judge_grid(const Judge& judge, const config::Grid& grid) {
   }
 }
 
+/// Pixels from a picture's corner within which a mask's corner may lie.
+constexpr double kFarthestPixel = 1e5;
+
 void judge_camera(const Judge& judge, const config::Camera& camera, const std::string& at) {
   judge.require(!camera.name().empty(), at + ".name", "the camera has no name");
   const bool is_fisheye = camera.model() == config::Camera::fisheye;
@@ -83,6 +87,15 @@ void judge_camera(const Judge& judge, const config::Camera& camera, const std::s
   const int most = is_fisheye ? 4 : 5;
   judge.require(camera.distortion_size() <= most, at + ".distortion", "{} values, expected at most {}",
                 camera.distortion_size(), most);
+  for (int p = 0; p < camera.ego_mask_size(); ++p) {
+    const auto& corners = camera.ego_mask(p).corners();
+    const std::string polygon_at = fmt::format("{}.ego_mask[{}].corners", at, p);
+    judge.require(corners.size() >= 6 && corners.size() % 2 == 0, polygon_at,
+                  "{} values, expected u and v of three corners or more", corners.size());
+    for (int i = 0; i < corners.size(); ++i)
+      judge.require(std::abs(corners[i]) <= kFarthestPixel, fmt::format("{}[{}]", polygon_at, i),
+                    "{} is no place in a picture", corners[i]);
+  }
 }
 
 void judge_sensors(const Judge& judge, const config::Sensors& sensors, const config::Network& network, bool has_lidar) {

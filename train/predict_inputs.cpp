@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "data/ego_mask.h"
 #include "tensor/ops.h"
 #include "train/options/from_config.h"
 
@@ -106,6 +107,15 @@ Tensor PredictInputs::checked(const std::string& dataset, int64_t sample, const 
   return images;
 }
 
+std::array<float, 3> PredictInputs::black(DType dtype) const {
+  std::array<float, 3> values = {};
+  const config::Sensors& sensors = proto_.sensors();
+  for (int c = 0; c < 3 && dtype != DType::UInt8; ++c)
+    values[static_cast<size_t>(c)] =
+        static_cast<float>(-channel_value(sensors.mean(), c) / channel_value(sensors.std(), c));
+  return values;
+}
+
 std::vector<double> PredictInputs::row(const std::string& dataset, int64_t sample) const {
   std::vector<double> values = reader_.read_rows(dataset, sample, 1).to_vector();
   for (const double value : values)
@@ -117,9 +127,7 @@ std::vector<double> PredictInputs::row(const std::string& dataset, int64_t sampl
 Camera PredictInputs::camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
                              const std::vector<double>& intrinsics, const std::vector<double>& distortion,
                              const std::vector<double>& sensor2ego) const {
-  Camera camera = configs::rig_camera(group, settings);
-  camera.width = group.width();
-  camera.height = group.height();
+  Camera camera = resized(configs::rig_camera(group, settings), group.width(), group.height());
   const double* k = intrinsics.data() + index * 9;
   camera.fx = k[0];
   camera.cx = k[2];
@@ -163,8 +171,10 @@ NetworkInput PredictInputs::input(int64_t sample) const {
                        {image.dtype(), MemoryFormat::ChannelsLast});
       require(image.dtype() == images.dtype(), "{}: {} is {}, other cameras of its group are {}", reader_.path(),
               dataset, name(image.dtype()), name(images.dtype()));
-      ops::copy_(ops::select(images, 0, c), image);
+      const Tensor place = ops::select(images, 0, c);
+      ops::copy_(place, image);
       input.cameras[0].push_back(camera(group, settings, index, intrinsics, distortion, sensor2ego));
+      fill_ego_mask(input.cameras[0].back().ego_mask, place, black(image.dtype()));
     }
     input.images.push_back(images);
   }

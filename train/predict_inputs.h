@@ -1,5 +1,6 @@
 // The input file of `bevgrad predict`, read sample by sample.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -31,6 +32,8 @@ class PredictInputs {
   void check_images(const std::string& dataset, const Shape& expected) const;
   /// Images [cams,3,H,W] as the network takes them: uint8, or normalised float32.
   Tensor checked(const std::string& dataset, int64_t sample, const Tensor& stored) const;
+  /// A channel's value of a black picture.
+  std::array<float, 3> black(DType dtype) const;
   std::vector<double> row(const std::string& dataset, int64_t sample) const;
   Camera camera(const config::CameraGroup& group, const config::Camera& settings, int64_t index,
                 const std::vector<double>& intrinsics, const std::vector<double>& distortion,

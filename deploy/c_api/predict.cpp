@@ -12,6 +12,7 @@
 #include "base/c_boundary.h"
 #include "base/error.h"
 #include "configs/load.h"
+#include "data/ego_mask.h"
 #include "tensor/ops.h"
 #include "tensor/thread_count.h"
 #include "train/frame_stream.h"
@@ -95,9 +96,7 @@ const bevgrad_picture& picture_of(const bevgrad_frame& frame, const std::string&
 
 Camera calibration_of(const config::CameraGroup& group, const config::Camera& settings,
                       const bevgrad_picture& picture) {
-  Camera camera = configs::rig_camera(group, settings);
-  camera.width = group.width();
-  camera.height = group.height();
+  Camera camera = resized(configs::rig_camera(group, settings), group.width(), group.height());
   camera.fx = picture.fx;
   camera.fy = picture.fy;
   camera.cx = picture.cx;
@@ -131,6 +130,9 @@ NetworkInput input_of(const config::Config& proto, const bevgrad_frame& frame) {
       to = std::copy_n(picture.pixels, height * width * 3, to);
       input.cameras[0].push_back(calibration_of(group, settings, picture));
     }
+    for (int c = 0; c < group.cameras_size(); ++c)
+      fill_ego_mask(input.cameras[0][input.cameras[0].size() - static_cast<size_t>(group.cameras_size() - c)].ego_mask,
+                    ops::select(images, 0, c));
     input.images.push_back(images);
   }
   if (proto.tasks().enable_lidar()) {

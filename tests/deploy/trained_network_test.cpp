@@ -47,6 +47,27 @@ TEST(TrainedNetwork, WhatDoesNotChangeTheWeightsMeaningMayDiffer) {
     EXPECT_NO_THROW(load(TinyData::get().document("mini_step2_static", {set}), ckpt)) << set;
 }
 
+TEST(PredictInputs, TheOwnVehicleIsBlackAndSeenByNothing) {
+  const std::string mask =
+      "sensors.groups[0].cameras[0].ego_mask[0].corners=[-0.5, -0.5, 1e4, -0.5, 1e4, 1e4, -0.5, 1e4]";
+  const configs::Document plain = TinyData::get().document("mini_step2_static"),
+                          masked = TinyData::get().document("mini_step2_static", {mask});
+  Generator generator(5);
+  const Tensor bytes = ops::to(generator.uniform({4, 4, 3, 32, 48}, 1, 255), DType::UInt8);
+  for (const std::string& path :
+       {write_inputs(plain, "float_images.h5"), write_inputs(plain, "byte_images.h5", true, bytes)}) {
+    const NetworkInput before = PredictInputs(path, plain.proto).input(1),
+                       after = PredictInputs(path, masked.proto).input(1);
+    EXPECT_TRUE(before.cameras[0][0].ego_mask.empty());
+    EXPECT_FALSE(CameraProjector(after.cameras[0][0]).project({20, 0, 0}).has_value());
+    const bool is_bytes = after.images[0].dtype() == DType::UInt8;
+    const double mean = plain.proto.sensors().mean(0), std = plain.proto.sensors().std(0);
+    for (const double value : ops::select(ops::select(after.images[0], 0, 0), 0, 0).to_vector())
+      ASSERT_NEAR(value, is_bytes ? 0 : -mean / std, 1e-5);
+    EXPECT_EQ(after.images[1].to_vector(), before.images[1].to_vector());
+  }
+}
+
 TEST(TrainedNetwork, AStageThatTheFileLacksBeginsAsTrainingBegins) {
   const configs::Document document = TinyData::get().document("mini_step2_static");
   const std::string step1 = random_checkpoint(TinyData::get().document("mini_step1"), "lacks.h5");

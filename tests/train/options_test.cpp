@@ -209,6 +209,14 @@ TEST(Convert, EveryFieldOfTheDataReachesIt) {
     for (int c = 0; c < group.cameras_size(); ++c)
       EXPECT_EQ(got.cameras[static_cast<size_t>(c)], group.cameras(c).name());
   }
+  config::Config masked = proto;
+  auto* mask = masked.mutable_sensors()->mutable_groups(0)->mutable_cameras(0)->add_ego_mask();
+  for (const double corner : {-0.5, 0.5, 1.5, 0.5, 1.5, 3.5}) mask->add_corners(corner);
+  const config::CameraGroup& first = masked.sensors().groups(0);
+  const int sensor_width = first.cameras(0).width() > 0 ? first.cameras(0).width() : first.width();
+  const EgoMask read = dataset_options(masked, true).groups[0].ego_masks.at(0);
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_NEAR(read[0][1].x, 2.0 * first.width() / sensor_width - 0.5, 1e-9);
   EXPECT_EQ(lmdb_list(proto), "/r/x.txt");
   EXPECT_TRUE(dataset_options(load({.config = "mini_step1"}).proto, true).load_points);
 }
@@ -271,6 +279,13 @@ TEST(Convert, ACameraHasItsOwnNumbersOrThoseThatFollow) {
   EXPECT_EQ(full.distortion[1], 0.2);
   EXPECT_EQ(full.distortion[2], 0.3);
   EXPECT_EQ(full.fov, 0);
+  EXPECT_TRUE(full.ego_mask.empty());
+  for (const double corner : {100.0, 400.0, 700.0, 400.0, 400.0, 499.5}) {
+    if (camera.ego_mask().empty()) camera.add_ego_mask();
+    camera.mutable_ego_mask(0)->add_corners(corner);
+  }
+  const std::vector<Vec2> mask = {{100, 400}, {700, 400}, {400, 499.5}};
+  EXPECT_EQ(rig_camera(group, camera).ego_mask, EgoMask{mask});
   config::Camera fisheye;
   fisheye.set_model(config::Camera::fisheye);
   fisheye.set_fov(180);

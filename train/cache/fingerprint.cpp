@@ -59,9 +59,14 @@ std::string encoder_config(const config::Config& proto) {
   config::Sensors sensors = proto.sensors();
   for (config::CameraGroup& group : *sensors.mutable_groups()) {
     for (config::Camera& camera : *group.mutable_cameras()) {
-      const std::string name = camera.name();
-      camera.Clear();
-      camera.set_name(name);
+      config::Camera kept;
+      kept.set_name(camera.name());
+      if (camera.ego_mask_size() > 0) {
+        *kept.mutable_ego_mask() = camera.ego_mask();
+        kept.set_width(camera.width());
+        kept.set_height(camera.height());
+      }
+      camera = kept;
     }
   }
   config::Network network = proto.network();

@@ -76,9 +76,12 @@ DatasetOptions dataset_options(const config::Config& proto, bool training) {
   for (const config::CameraGroup& group : proto.sensors().groups()) {
     CameraGroupOptions& added = options.groups.emplace_back();
     added.name = group.name();
-    for (const config::Camera& camera : group.cameras()) added.cameras.push_back(camera.name());
     added.height = group.height();
     added.width = group.width();
+    for (const config::Camera& camera : group.cameras()) {
+      added.cameras.push_back(camera.name());
+      added.ego_masks.push_back(resized(rig_camera(group, camera), group.width(), group.height()).ego_mask);
+    }
   }
   options.labels = label_schema(proto);
   options.load_points = needs_points(proto.tasks());
@@ -166,6 +169,11 @@ Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera
   result.fov = result.kind == CameraKind::Fisheye ? camera.fov() * kRadians : 0;
   result.sensor2ego = camera_mount({camera.x(), camera.y(), camera.z()}, camera.yaw() * kRadians,
                                    camera.pitch() * kRadians, camera.roll() * kRadians);
+  for (const config::PixelPolygon& polygon : camera.ego_mask()) {
+    std::vector<Vec2>& corners = result.ego_mask.emplace_back();
+    for (int i = 0; i + 1 < polygon.corners_size(); i += 2)
+      corners.push_back({polygon.corners(i), polygon.corners(i + 1)});
+  }
   return result;
 }
 
