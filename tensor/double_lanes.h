@@ -18,6 +18,13 @@ struct Doubles {
     high += a.high * b.high;
   }
   Doubles less(double value) const { return {low - value, high - value}; }
+  void add_to(double* sums) const {
+    Half before[2];
+    __builtin_memcpy(before, sums, sizeof before);
+    before[0] += low;
+    before[1] += high;
+    __builtin_memcpy(sums, before, sizeof before);
+  }
   /// Adds the first `count` to memory.
   void add_to(double* sums, int64_t count) const {
     for (int i = 0; i < kLanes / 2; ++i) {
