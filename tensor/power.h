@@ -64,12 +64,14 @@ BEVGRAD_HD inline double power(double a, double b) {
   const double y = exp2_of(product < -300.0 ? -300.0 : (product > 300.0 ? 300.0 : product));
   // Adding 2^52 leaves a whole number in the low bits; floats from 2^24 on are even.
   const double distance = std::abs(exponent), placed = distance + 4503599627370496.0;
-  const bool whole = placed - 4503599627370496.0 == distance;
-  const uint64_t odd = whole && distance < 16777216.0 ? std::bit_cast<uint64_t>(placed) & 1 : 0;
+  // Conditions are joined without branches: with one exponent for all they would not become vector code.
+  const bool whole = placed - 4503599627370496.0 == distance, is_small = distance < 16777216.0;
+  const uint64_t odd = std::bit_cast<uint64_t>(placed) & static_cast<uint64_t>(whole & is_small);
   const uint64_t sign = (std::bit_cast<uint64_t>(base) >> 63 & odd) << 63;
-  const double defined = base < 0.0 && size < kInfinity && !whole ? std::numeric_limits<double>::quiet_NaN()
-                                                                  : (size == 1.0 && distance == kInfinity ? 1.0 : y);
-  const double positive = exponent == 0.0 || base == 1.0 ? 1.0 : defined;
+  const bool is_undefined = (base < 0.0) & (size < kInfinity) & !whole;
+  const bool is_one = (exponent == 0.0) | (base == 1.0) | ((size == 1.0) & (distance == kInfinity));
+  const double defined = is_undefined ? std::numeric_limits<double>::quiet_NaN() : y;
+  const double positive = is_one ? 1.0 : defined;
   return static_cast<float>(std::bit_cast<double>(std::bit_cast<uint64_t>(positive) | sign));
 #endif
 }
