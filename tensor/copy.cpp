@@ -135,7 +135,8 @@ void copy_elements(Device device, const Walk& walk, To* to, const From* from) {
     } else if (to0 == 1 && from0 == 0) {
       To value;
       convert(&value, 0, f, 0);
-      std::fill_n(t, length, value);
+#pragma omp simd
+      for (int64_t i = 0; i < length; ++i) t[i] = value;
     } else {
       for (int64_t i = 0; i < length; ++i) convert(t, i * to0, f, i * from0);
     }

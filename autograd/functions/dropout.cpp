@@ -80,8 +80,10 @@ Tensor dropped_by(const Tensor& x, const Tensor& places, const Draw& draw) {
                 [=, count = x.numel(), scale = static_cast<C>(draw.scale)](int64_t piece) {
                   const int64_t end = std::min(count, (piece + 1) * kPiece);
 #pragma omp simd
-                  for (int64_t i = piece * kPiece; i < end; ++i)
-                    store(out, i, stays[i] != 0 ? load(in, i) * scale : C(0));
+                  for (int64_t i = piece * kPiece; i < end; ++i) {
+                    const C value = load(in, i) * scale;  // read without a condition, as vectors are
+                    store(out, i, stays[i] != 0 ? value : C(0));
+                  }
                 },
                 kPiece);
   });
