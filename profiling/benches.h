@@ -29,10 +29,11 @@ struct BenchOptions {
 
 /// The limits themselves, named after what was measured on `device`.
 std::vector<Figure> bench_machine(const MachineLimits& limits, Device device = {});
-/// Every pass of the convolutions that step 2 trains, and what one recorded operation costs beyond its elements.
+/// Every pass of the convolutions that step 2 trains.
 std::vector<Figure> bench_ops(const configs::Document& document, const BenchOptions& options,
                               const MachineLimits& limits);
-/// Forward and backward of the operations whose name contains `only`, of the table in internal/operation_cases.h.
+/// Forward and backward of the operation that is called `only`, or else of those whose name contains it, of the table
+/// in internal/operation_cases.h, and `add_of_four`: what one recorded operation costs beyond its elements.
 std::vector<Figure> bench_operations(const BenchOptions& options, const std::string& only = "");
 /// Forward and backward of every outermost module in one training step.
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options);

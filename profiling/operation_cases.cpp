@@ -94,6 +94,10 @@ void add_reductions(Cases& cases) {
   rows("sort_last", [](const Tensor& x) { return sort(x).values; });
   rows("topk_last", [](const Tensor& x) { return topk(x, 10).values; });
   cases.push_back({"softmax_channels", {map_of({2, 10, 200, 200})}, [](In x) { return softmax(x[0], 1); }});
+  cases.push_back({"sum_middle", {{{16, 256, 256}}}, [](In x) { return sum(x[0], {1}); }});
+  cases.push_back({"sum_outer_and_last", {{{16, 256, 256}}}, [](In x) { return sum(x[0], {0, 2}, true); }});
+  cases.push_back({"sum_narrow", {{{131072, 7}}}, [](In x) { return sum(x[0], {0}); }});
+  cases.push_back({"mean_short_rows", {{{131072, 7}}}, [](In x) { return mean(x[0], {-1}); }});
   cases.push_back({"mean_places", {kMap}, [](In x) { return mean(x[0], {2, 3}); }});
 }
 
@@ -138,6 +142,7 @@ void add_products(Cases& cases) {
   conv("conv2d_dilated", {64, 64, 3, 3}, {.padding = 2, .dilation = 2});
   conv("conv2d_groups_4", {64, 16, 3, 3}, {.padding = 1, .groups = 4});
   conv("conv2d_depthwise", {64, 1, 3, 3}, {.padding = 1, .groups = 64});
+  conv("conv2d_7x7_stride_2", {64, 64, 7, 7}, {.stride = 2, .padding = 3});
   cases.push_back({"conv_transpose2d", {map_of({1, 64, 28, 52}), {{64, 64, 2, 2}}}, [](In x) {
                      return conv_transpose2d(x[0], x[1], {}, {.stride = 2});
                    }});
@@ -145,6 +150,21 @@ void add_products(Cases& cases) {
       {"conv1d", {{{8, 64, 1024}}, {{64, 64, 3}}}, [](In x) { return conv1d(x[0], x[1], {}, {.padding = 1}); }});
   cases.push_back({"conv3d", {{{1, 16, 16, 32, 32}}, {{16, 16, 3, 3, 3}}}, [](In x) {
                      return conv3d(x[0], x[1], {}, {.padding = 1});
+                   }});
+  cases.push_back({"conv_transpose2d_groups_4", {map_of({1, 64, 28, 52}), {{64, 16, 4, 4}}}, [](In x) {
+                     return conv_transpose2d(x[0], x[1], {}, {.stride = 2, .padding = 1, .groups = 4});
+                   }});
+  cases.push_back({"conv1d_depthwise", {{{8, 64, 1024}}, {{64, 1, 7}}}, [](In x) {
+                     return conv1d(x[0], x[1], {}, {.padding = 3, .groups = 64});
+                   }});
+  cases.push_back({"conv3d_depthwise", {{{1, 16, 16, 32, 32}}, {{16, 1, 3, 3, 3}}}, [](In x) {
+                     return conv3d(x[0], x[1], {}, {.padding = 1, .groups = 16});
+                   }});
+  cases.push_back({"conv_transpose1d", {{{8, 64, 512}}, {{64, 64, 4}}}, [](In x) {
+                     return conv_transpose1d(x[0], x[1], {}, {.stride = 2, .padding = 1});
+                   }});
+  cases.push_back({"conv_transpose3d", {{{1, 16, 8, 16, 16}}, {{16, 16, 2, 2, 2}}}, [](In x) {
+                     return conv_transpose3d(x[0], x[1], {}, {.stride = 2});
                    }});
   const auto attention = [&](const char* name, const Shape& sizes, bool causal) {
     cases.push_back({name, {{sizes}, {sizes}, {sizes}}, [causal](In x) {

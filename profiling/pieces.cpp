@@ -4,7 +4,6 @@
 
 #include <filesystem>
 
-#include "autograd/functions/pointwise.h"
 #include "data/loader.h"
 #include "internal/stopwatch.h"
 #include "models/network.h"
@@ -86,14 +85,6 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
       add("weight gradient", [&] { device.conv2d_backward_weight(weight, x, y, conv); });
     }
   }
-  const Tensor four = ones({4}, {.device = options.device});
-  set_requires_grad(four, true);
-  constexpr int calls = 20000;
-  const double seconds = fastest_run(options.repeats, [&] {
-    for (int i = 0; i < calls; ++i) add(four, four);
-    synchronize(options.device);
-  });
-  figures.push_back({"a recorded addition of four numbers", seconds / calls * 1e9, "ns", 0, ""});
   return figures;
 }
 

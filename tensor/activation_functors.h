@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tensor/host_device.h"
+#include "tensor/power.h"
 #include "tensor/transcendental.h"
 
 namespace bevgrad::functors {
@@ -96,7 +97,7 @@ struct PowScalar {
   double exponent;
   template <class T>
   BEVGRAD_HD T operator()(T a) const {
-    return std::pow(a, static_cast<T>(exponent));
+    return elementary::power(a, static_cast<T>(exponent));
   }
 };
 struct PowScalarBackward {
@@ -104,27 +105,27 @@ struct PowScalarBackward {
   template <class T>
   BEVGRAD_HD T operator()(T dy, T x) const {
     if (exponent == 0) return T(0);
-    return dy * static_cast<T>(exponent) * std::pow(x, static_cast<T>(exponent - 1));
+    return dy * static_cast<T>(exponent) * elementary::power(x, static_cast<T>(exponent - 1));
   }
 };
 struct Pow {
   template <class T>
   BEVGRAD_HD T operator()(T a, T b) const {
-    return std::pow(a, b);
+    return elementary::power(a, b);
   }
 };
 /// d a^b / da
 struct PowOfBase {
   template <class T>
   BEVGRAD_HD T operator()(T a, T b) const {
-    return b == T(0) ? T(0) : b * std::pow(a, b - T(1));
+    return b == T(0) ? T(0) : b * elementary::power(a, b - T(1));
   }
 };
 /// d a^b / db: 0 at a = 0 for b >= 0.
 struct PowOfExponent {
   template <class T>
   BEVGRAD_HD T operator()(T a, T b) const {
-    return a == T(0) && b >= T(0) ? T(0) : std::pow(a, b) * std::log(a);
+    return a == T(0) && b >= T(0) ? T(0) : elementary::power(a, b) * elementary::log(a);
   }
 };
 /// A NaN on either side is the result.

@@ -132,6 +132,11 @@ void copy_elements(Device device, const Walk& walk, To* to, const From* from) {
 #pragma omp simd
         for (int64_t i = 0; i < length; ++i) convert(t, i, f, i);
       }
+    } else if (to0 == 1 && from0 == 0) {
+      To value;
+      convert(&value, 0, f, 0);
+#pragma omp simd
+      for (int64_t i = 0; i < length; ++i) t[i] = value;
     } else {
       for (int64_t i = 0; i < length; ++i) convert(t, i * to0, f, i * from0);
     }

@@ -1,18 +1,18 @@
-// Reductions. Sums are accumulated in double over chunks whose size does not depend on the number of threads.
+// Reductions: sums by cpu/sums.h on the processor, and in float64 on a device.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "cpu/sums.h"
 #include "internal/sums.h"
 #include "tensor/element.h"
+#include "tensor/euclidean.h"
 #include "tensor/ops.h"
 #include "tensor/tape.h"
 
 namespace bevgrad::ops {
 namespace {
-
-constexpr int64_t kChunk = 16384;
 
 // Which dimensions are reduced: all where none is named.
 std::vector<bool> reduced_mask(const char* op, const Tensor& x, const std::vector<int>& dims) {
@@ -53,109 +53,28 @@ struct ElementTerm {
   BEVGRAD_HD double operator()(int64_t i) const { return f(static_cast<double>(load(data, i))); }
 };
 
-// Sum of f(element) over n elements in memory, chunk by chunk.
-template <class T, class F>
-double chunked_sum(Device device, const T* data, int64_t n, const F& f) {
-  if (!device.is_cpu()) return device_sum(device, n, ElementTerm<T, F>{data, f});
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
-  std::vector<double> partial(static_cast<size_t>(chunks), 0.0);
-  launch_host(
-      chunks,
-      [&](int64_t chunk) {
-        const T* p = data + chunk * kChunk;
-        const int64_t length = std::min(kChunk, n - chunk * kChunk);
-        double total = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t i = 0; i < length; ++i) total += f(static_cast<double>(static_cast<compute_t<T>>(p[i])));
-        partial[chunk] = total;
-      },
-      kChunk / 4);
-  double total = 0;
-  for (double part : partial) total += part;
-  return total;
-}
-
-// [outer, n] -> [outer]
-template <class T>
-void sum_rows(T* out, const T* in, int64_t outer, int64_t n) {
-  if (outer == 1) {
-    out[0] = static_cast<T>(static_cast<compute_t<T>>(chunked_sum({}, in, n, Itself{})));
-    return;
-  }
-  launch_host(
-      outer,
-      [&](int64_t row) {
-        const T* p = in + row * n;
-        double total = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t i = 0; i < n; ++i) total += static_cast<double>(static_cast<compute_t<T>>(p[i]));
-        out[row] = static_cast<T>(static_cast<compute_t<T>>(total));
-      },
-      std::max<int64_t>(n / 4, 1));
-}
-
-// [outer, n, inner] -> [outer, inner], inner > 1: rows are added up, a fixed number of rows a chunk.
-template <class T>
-void sum_columns(T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
-  constexpr int64_t kMostColumns = 1024;
-  const int64_t block = std::min(inner, kMostColumns);  // columns a task keeps in cache
-  const int64_t blocks = (inner + block - 1) / block;
-  const int64_t rows = std::max<int64_t>(1, 4 * kChunk / block);
-  const int64_t chunks = std::max<int64_t>(1, (n + rows - 1) / rows);
-  if (chunks == 1) {
-    return launch_host(
-        outer * blocks,
-        [&](int64_t task) {
-          const int64_t first = task % blocks * block, width = std::min(block, inner - first);
-          double total[kMostColumns] = {};
-          for (int64_t r = 0; r < n; ++r) {
-            const T* p = in + (task / blocks * n + r) * inner + first;
-#pragma omp simd
-            for (int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(load(p, i));
-          }
-          T* result = out + task / blocks * inner + first;
-#pragma omp simd
-          for (int64_t i = 0; i < width; ++i) store(result, i, static_cast<compute_t<T>>(total[i]));
-        },
-        std::max<int64_t>(1, n * block / 4));
-  }
-  std::vector<double> partial(static_cast<size_t>(outer * chunks * inner), 0.0);
-  launch_host(
-      outer * chunks * blocks,
-      [&](int64_t task) {
-        const int64_t b = task % blocks, chunk = task / blocks % chunks, o = task / blocks / chunks;
-        const int64_t width = std::min(block, inner - b * block);
-        double* total = partial.data() + (o * chunks + chunk) * inner + b * block;
-        for (int64_t r = chunk * rows; r < std::min(n, (chunk + 1) * rows); ++r) {
-          const T* p = in + (o * n + r) * inner + b * block;
-#pragma omp simd
-          for (int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(static_cast<compute_t<T>>(p[i]));
-        }
-      },
-      std::max<int64_t>(1, std::min(n, rows) * block / 4));
-  launch_host(
-      outer * inner,
-      [&](int64_t i) {
-        const int64_t o = i / inner, column = i % inner;
-        double total = 0;
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partial[(o * chunks + chunk) * inner + column];
-        out[i] = static_cast<T>(static_cast<compute_t<T>>(total));
-      },
-      chunks);
+// Sum of f(element) over a dense tensor; on the processor `what` is f.
+template <class F>
+double sum_of_all(const char* op, const Tensor& dense, cpu::SumOf what, const F& f) {
+  if (dense.device().is_cpu()) return cpu::sum_all(dense, what);
+  return dispatch_floating(op, dense.dtype(), [&]<class T>() {
+    return device_sum(dense.device(), dense.numel(), ElementTerm<T, F>{dense.data<const T>(), f});
+  });
 }
 
 // One partial sum of an element (o, i) of the result: every `parts`-th row, so that neighbouring indices read
 // neighbouring elements.
-template <class T>
+template <class T, class F>
 struct PartialSum {
   double* partial;  // [outer, parts, inner]
   const T* in;      // [outer, n, inner]
   int64_t n, inner, parts;
+  F f;
 
   BEVGRAD_HD void operator()(int64_t index) const {
     const int64_t i = index % inner, part = index / inner % parts, o = index / inner / parts;
     double total = 0;
-    for (int64_t r = part; r < n; r += parts) total += static_cast<double>(load(in, (o * n + r) * inner + i));
+    for (int64_t r = part; r < n; r += parts) total += f(static_cast<double>(load(in, (o * n + r) * inner + i)));
     partial[index] = total;
   }
 };
@@ -165,31 +84,35 @@ struct CombineSums {
   T* out;                 // [outer, inner]
   const double* partial;  // [outer, parts, inner]
   int64_t inner, parts;
+  bool root;
 
   BEVGRAD_HD void operator()(int64_t index) const {
     const int64_t i = index % inner, o = index / inner;
     double total = 0;
     for (int64_t part = 0; part < parts; ++part) total += partial[(o * parts + part) * inner + i];
-    store(out, index, static_cast<compute_t<T>>(total));
+    const auto rounded = static_cast<compute_t<T>>(total);
+    store(out, index, root ? std::sqrt(rounded) : rounded);
   }
 };
 
 // [outer, n, inner] -> [outer, inner]: enough partial sums to fill a device, then their sums.
-template <class T>
-void sum_on_device(Device device, T* out, const T* in, int64_t outer, int64_t n, int64_t inner) {
+template <class T, class F>
+void sum_on_device(Device device, T* out, const T* in, int64_t outer, int64_t n, int64_t inner, const F& f, bool root) {
   constexpr int64_t kEnoughThreads = 65536, kRowsWorthAThread = 16;
   const int64_t wanted = (kEnoughThreads + outer * inner - 1) / (outer * inner);
   const int64_t parts = std::clamp<int64_t>(n / kRowsWorthAThread, 1, wanted);
   const Tensor partial = empty({outer, parts, inner}, {DType::Float64, {}, device});
-  launch(device, partial.numel(), PartialSum<T>{partial.data<double>(), in, n, inner, parts});
-  launch(device, outer * inner, CombineSums<T>{out, partial.data<double>(), inner, parts});
+  launch(device, partial.numel(), PartialSum<T, F>{partial.data<double>(), in, n, inner, parts, f});
+  launch(device, outer * inner, CombineSums<T>{out, partial.data<double>(), inner, parts, root});
 }
 
-// Sum over the marked dimensions; sizes of 1 stay in their place. float16 is summed in float32, integers in float64
-// (exact below 2^53) to int64.
-Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
-  if (x.dtype() == DType::Float16) return to(sum_masked(to(x, DType::Float32), mask), DType::Float16);
-  if (!is_floating_point(x.dtype())) return to(sum_masked(to(x, DType::Float64), mask), DType::Int64);
+enum class Reduced { Sum, RootOfSquares };
+
+// Over the marked dimensions; sizes of 1 stay in their place. float16 is summed in float32, integers in float64 (exact
+// below 2^53) to int64.
+Tensor reduce_masked(const Tensor& x, const std::vector<bool>& mask, Reduced what = Reduced::Sum) {
+  if (x.dtype() == DType::Float16) return to(reduce_masked(to(x, DType::Float32), mask, what), DType::Float16);
+  if (!is_floating_point(x.dtype())) return to(reduce_masked(to(x, DType::Float64), mask, what), DType::Int64);
   Shape kept = x.sizes();
   for (size_t d = 0; d < mask.size(); ++d)
     if (mask[d]) kept[d] = 1;
@@ -235,15 +158,20 @@ Tensor sum_masked(const Tensor& x, const std::vector<bool>& mask) {
     }
   }
   Tensor result = empty(permuted, {x.dtype(), {}, x.device()});
-  dispatch_floating("sum", x.dtype(), [&]<class T>() {
-    if (!x.device().is_cpu()) {
-      sum_on_device(x.device(), result.data<T>(), dense.data<T>(), outer, reduced, inner);
-    } else if (inner == 1) {
-      sum_rows(result.data<T>(), dense.data<T>(), outer, reduced);
-    } else {
-      sum_columns(result.data<T>(), dense.data<T>(), outer, reduced, inner);
-    }
-  });
+  const bool root = what == Reduced::RootOfSquares;
+  if (x.device().is_cpu()) {
+    cpu::sum_middle(result, dense, outer, reduced, inner, root ? cpu::SumOf::Square : cpu::SumOf::Value, root);
+  } else {
+    dispatch_floating("sum", x.dtype(), [&]<class T>() {
+      T* out = result.data<T>();
+      const T* in = dense.data<const T>();
+      if (root) {
+        sum_on_device(x.device(), out, in, outer, reduced, inner, Square{}, true);
+      } else {
+        sum_on_device(x.device(), out, in, outer, reduced, inner, Itself{}, false);
+      }
+    });
+  }
   std::vector<int> inverse(order.size());
   for (size_t i = 0; i < order.size(); ++i) inverse[order[i]] = static_cast<int>(i);
   return permute(result, inverse);
@@ -264,13 +192,13 @@ Tensor drop(const Tensor& x, const std::vector<bool>& mask) {
 Tensor sum(const Tensor& x) {
   const tape::PlainOp scope("sum", {{"x", x}});
   const std::vector<bool> all(static_cast<size_t>(x.dim()), true);
-  return drop(sum_masked(x, all), all);
+  return drop(reduce_masked(x, all), all);
 }
 
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   const tape::PlainOp scope("sum", {{"x", x}});
   const std::vector<bool> mask = reduced_mask("sum", x, dims);
-  const Tensor result = sum_masked(x, mask);
+  const Tensor result = reduce_masked(x, mask);
   return keep_dims ? result : drop(result, mask);
 }
 
@@ -288,20 +216,22 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   return div(sum(x, dims, keep_dims), static_cast<double>(count));
 }
 
+Tensor root_of_squares(const Tensor& x, const std::vector<int>& dims) {
+  const tape::PlainOp scope("root_of_squares", {{"x", x}});
+  check(is_floating_point(x.dtype()), "norm: the input is {}, expected a floating-point tensor", describe(x));
+  return reduce_masked(x, reduced_mask("norm", x, dims), Reduced::RootOfSquares);
+}
+
 double sum_of_squares(const Tensor& x) {
   const tape::EngineScope scope("sum_of_squares");  // a number cuts no tape
   const Tensor dense = in_memory_order(x);
-  return dispatch_floating("sum_of_squares", x.dtype(),
-                           [&]<class T>() { return chunked_sum(x.device(), dense.data<T>(), x.numel(), Square{}); });
+  return sum_of_all("sum_of_squares", dense, cpu::SumOf::Square, Square{});
 }
 
 bool all_finite(const Tensor& x) {
   const tape::EngineScope scope("all_finite");
   const Tensor dense = in_memory_order(x);
-  const double zero = dispatch_floating("all_finite", x.dtype(), [&]<class T>() {
-    return chunked_sum(x.device(), dense.data<T>(), x.numel(), TimesZero{});
-  });
-  return zero == 0.0;
+  return sum_of_all("all_finite", dense, cpu::SumOf::ZeroTimes, TimesZero{}) == 0.0;
 }
 
 Tensor sum_to(const Tensor& x, const Shape& sizes) {

@@ -99,7 +99,9 @@ void add_bench(CLI::App& app, const Parts& parts) {
         std::string(name) == "model")
       sub->add_flag("--no-cache", flags->no_cache, "compute the features in every step");
     if (std::string(name) == "ops") {
-      sub->add_option("--only", flags->only, "just the operations whose name contains this, without the convolutions");
+      sub->add_option(
+          "--only", flags->only,
+          "just the operation of this name, or those whose name contains it; without the networks' convolutions");
       sub->add_flag("--processor-time", flags->options.processor_time,
                     "of the operations the processor's time, not the clock's: for a machine that others share");
     }

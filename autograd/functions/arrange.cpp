@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "autograd/functions/indexing.h"
 #include "autograd/functions/shape.h"
 
 namespace bevgrad {
@@ -56,6 +55,62 @@ Tensor pad_constant(const Tensor& x, const std::vector<int64_t>& widths, double 
                 [widths, from = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
                   const Tensor dx = zeros(from, {dy.dtype(), format, dy.device()});
                   ops::copy_(left_over(dx, widths), inside(dy, widths));
+                  return Grads{dx};
+                });
+}
+
+// Where entry p of a dimension, counted from the first that is no border, takes its value.
+int64_t border_source(PadMode mode, int64_t p, int64_t size) {
+  if (mode == PadMode::Replicate) return std::clamp<int64_t>(p, 0, size - 1);
+  return p < 0 ? -p : (p >= size ? 2 * (size - 1) - p : p);
+}
+
+// Calls f(entry, source) for the border's entries of the dimension that widths[2 i] belongs to, both counted with the
+// border.
+template <class F>
+void for_each_border(PadMode mode, const std::vector<int64_t>& widths, size_t i, int64_t size, const F& f) {
+  const int64_t before = widths[2 * i], after = widths[2 * i + 1];
+  for (int64_t p = before > 0 ? -before : size; p < size + after; p = p == -1 ? size : p + 1)
+    f(p + before, border_source(mode, p, size) + before);
+}
+
+// The gradient of a border goes to where its values came from: dx += dy, of which dimensions from widths[2 i] on have
+// borders and those before have none (any more).
+void add_without_border(PadMode mode, const std::vector<int64_t>& widths, size_t i, const Tensor& dx, const Tensor& dy,
+                        bool is_first) {
+  if (i == widths.size() / 2) {
+    if (is_first) return ops::copy_(dx, dy);
+    return ops::add_(dx, dy);
+  }
+  const int dim = dx.dim() - 1 - static_cast<int>(i);
+  const int64_t before = widths[2 * i], size = dx.size(dim);
+  add_without_border(mode, widths, i + 1, dx, ops::narrow(dy, dim, before, size), is_first);
+  for_each_border(mode, widths, i, size, [&](int64_t entry, int64_t source) {
+    add_without_border(mode, widths, i + 1, ops::narrow(dx, dim, source - before, 1), ops::narrow(dy, dim, entry, 1),
+                       false);
+  });
+}
+
+Tensor pad_from_inside(const Tensor& x, const std::vector<int64_t>& widths, PadMode mode) {
+  const OpScope scope("pad");
+  Shape sizes = x.sizes();
+  for (size_t i = 0; i < widths.size() / 2; ++i) sizes[sizes.size() - 1 - i] += widths[2 * i] + widths[2 * i + 1];
+  const Tensor y = empty(sizes, {x.dtype(), x.suggested_format(), x.device()});
+  ops::copy_(inside(y, widths), x);
+  // The borders of the last dimension within those of the others, then whole ones.
+  for (size_t i = 0; i < widths.size() / 2; ++i) {
+    const int dim = x.dim() - 1 - static_cast<int>(i);
+    std::vector<int64_t> of_later(widths);
+    std::fill_n(of_later.begin(), 2 * (i + 1), 0);
+    const Tensor part = inside(y, of_later);
+    for_each_border(mode, widths, i, x.size(dim), [&](int64_t entry, int64_t source) {
+      ops::copy_(ops::narrow(part, dim, entry, 1), ops::narrow(part, dim, source, 1));
+    });
+  }
+  return record("pad", y, {x},
+                [=, from = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor dx = empty(from, {dy.dtype(), format, dy.device()});
+                  add_without_border(mode, widths, 0, dx, dy, true);
                   return Grads{dx};
                 });
 }
@@ -181,20 +236,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, PadMode mode, do
             after, to_string(x.sizes()));
   }
   if (mode == PadMode::Constant) return pad_constant(x, widths, value);
-  Tensor y = x;
-  for (size_t i = 0; i < widths.size() / 2; ++i) {
-    const int dim = x.dim() - 1 - static_cast<int>(i);
-    const int64_t size = x.size(dim);
-    if (widths[2 * i] == 0 && widths[2 * i + 1] == 0) continue;
-    std::vector<double> source;
-    for (int64_t p = -widths[2 * i]; p < size + widths[2 * i + 1]; ++p) {
-      const int64_t mirrored = p < 0 ? -p : (p >= size ? 2 * (size - 1) - p : p);
-      source.push_back(static_cast<double>(mode == PadMode::Reflect ? mirrored : std::clamp<int64_t>(p, 0, size - 1)));
-    }
-    const Shape count = {static_cast<int64_t>(source.size())};
-    y = index_select(y, dim, from_values(source, count, {DType::Int64, {}, x.device()}));
-  }
-  return y.is_same(x) ? clone(x) : y;
+  return pad_from_inside(x, widths, mode);
 }
 
 }  // namespace bevgrad

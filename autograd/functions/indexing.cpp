@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 
 #include "autograd/functions/shape.h"
@@ -92,6 +93,43 @@ struct ScatterLine {
   }
 };
 
+// Whether x and its index are lines of neighbours along the last dimension, one beside the other.
+bool are_lines(const Tensor& x, int axis, const Tensor& index) {
+  bool are = x.device().is_cpu() && axis == x.dim() - 1 && x.is_contiguous() && index.is_contiguous();
+  for (int d = 0; d < axis; ++d) are = are && index.size(d) == x.size(d);
+  return are && index.device().is_cpu() && index.dtype() == DType::Int64;
+}
+
+// Undefined where an index is none of x: each line is looked through just before it is read.
+Tensor gathered_lines(const Tensor& x, const Tensor& index) {
+  const Tensor y = empty(index.sizes(), {x.dtype()});
+  if (y.numel() == 0) return y;
+  const int64_t count = index.size(-1), n = x.size(-1);
+  const int64_t* indices = index.data<const int64_t>();
+  std::atomic<bool> outside = false;
+  dispatch_all(x.dtype(), [&]<class T>() {
+    T* out = y.data<T>();
+    const T* in = x.data<const T>();
+    launch_host(
+        y.numel() / count,
+        [=, &outside](int64_t line) {
+          const int64_t* at = indices + line * count;
+          uint64_t most = 0;  // what is negative is large
+#pragma omp simd reduction(max : most)
+          for (int64_t k = 0; k < count; ++k) most = std::max(most, static_cast<uint64_t>(at[k]));
+          if (most >= static_cast<uint64_t>(n)) {
+            outside = true;
+            return;
+          }
+          const T* from = in + line * n;
+          T* to = out + line * count;
+          for (int64_t k = 0; k < count; ++k) to[k] = from[at[k]];
+        },
+        count);
+  });
+  return outside ? Tensor() : y;
+}
+
 Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   const WholeRows rows(x, axis, index);
   const Tensor y = empty(index.sizes(), {x.dtype(), rows.applies ? rows.format : MemoryFormat{}, x.device()});
@@ -111,23 +149,7 @@ Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
     });
     return y;
   }
-  bool is_of_lines = x.device().is_cpu() && axis == x.dim() - 1 && x.is_contiguous() && index.is_contiguous();
-  for (int d = 0; d < axis; ++d) is_of_lines = is_of_lines && index.size(d) == x.size(d);
-  if (is_of_lines) {
-    const int64_t count = index.size(axis), n = x.size(axis);
-    const int64_t* at = index.data<const int64_t>();
-    dispatch_all(x.dtype(), [&]<class T>() {
-      T* out = y.data<T>();
-      const T* in = x.data<const T>();
-      launch_host(
-          y.numel() / count,
-          [=](int64_t line) {
-            for (int64_t k = 0; k < count; ++k) out[line * count + k] = in[line * n + at[line * count + k]];
-          },
-          count);
-    });
-    return y;
-  }
+  if (are_lines(x, axis, index)) return gathered_lines(x, index);
   const Tensor first = beside(x, index.sizes(), axis);
   const Walk walk = plan_walk(
       y.sizes(), {{y.sizes(), y.strides()}, {index.sizes(), index.strides()}, {first.sizes(), first.strides()}});
@@ -196,9 +218,9 @@ void check_beside(const char* op, const Tensor& x, const Tensor& index, int axis
         axis);
 }
 
-// Reading at an index, for gather and index_select.
-Tensor recorded_gather(const char* op, const Tensor& x, int axis, const Tensor& index) {
-  return record(op, gathered(x, axis, index), {x},
+// Records reading at an index, for gather and index_select.
+Tensor recorded_gather(const char* op, const Tensor& y, const Tensor& x, int axis, const Tensor& index) {
+  return record(op, y, {x},
                 [index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy,
                                                                                                 const NeedsGrad&) {
                   const Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
@@ -243,8 +265,13 @@ Tensor gather(const Tensor& x, int dim, const Tensor& index) {
   const OpScope scope("gather", {{"x", x}, {"index", index}});
   const int axis = wrap_dimension("gather", dim, x.dim());
   check_beside("gather", x, index, axis);
-  check_index("gather", x, index, x.size(axis));
-  return recorded_gather("gather", x, axis, index);
+  Tensor y;
+  if (are_lines(x, axis, index)) y = gathered_lines(x, index);
+  if (!y.defined()) {
+    check_index("gather", x, index, x.size(axis));
+    y = gathered(x, axis, index);
+  }
+  return recorded_gather("gather", y, x, axis, index);
 }
 
 Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
@@ -293,7 +320,8 @@ Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
   check_index("index_select", x, index, x.size(axis));
   Shape sizes = x.sizes();
   sizes[axis] = index.numel();
-  return recorded_gather("index_select", x, axis, along(index, std::move(sizes), axis));
+  const Tensor everywhere = along(index, std::move(sizes), axis);
+  return recorded_gather("index_select", gathered(x, axis, everywhere), x, axis, everywhere);
 }
 
 Tensor embedding(const Tensor& indices, const Tensor& weight, int64_t padding_index) {

@@ -10,6 +10,7 @@
 #include "autograd/functions/where.h"
 #include "functions/internal/float16.h"
 #include "tensor/element.h"
+#include "tensor/euclidean.h"
 #include "tensor/functors.h"
 #include "tensor/pointwise.h"
 #include "tensor/walk.h"
@@ -24,14 +25,23 @@ struct ProdLine {
   const T* x;
   int64_t n, step;
   BEVGRAD_HD void operator()(const std::array<int64_t, 2>& o) const {
-    double product = 1;
-    if (step == 1) {
-#pragma omp simd reduction(* : product)
-      for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(x + o[1], i));
-    } else {
-      for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(x + o[1], i * step));
+    const T* from = x + o[1];
+    if (step != 1) {
+      double product = 1;
+      for (int64_t i = 0; i < n; ++i) product *= static_cast<double>(load(from, i * step));
+      store(y, o[0], static_cast<compute_t<T>>(product));
+      return;
     }
-    store(y, o[0], static_cast<compute_t<T>>(product));
+    // Two vectors, so that a product need not wait for the one before.
+    double product = 1, other = 1;
+    const int64_t half = n / 2;
+#pragma omp simd reduction(* : product, other)
+    for (int64_t i = 0; i < half; ++i) {
+      product *= static_cast<double>(load(from, i));
+      other *= static_cast<double>(load(from + half, i));
+    }
+    if (n % 2) other *= static_cast<double>(load(from, n - 1));
+    store(y, o[0], static_cast<compute_t<T>>(product * other));
   }
 };
 
@@ -43,29 +53,41 @@ struct ProdLineBackward {
   const T* dy;
   int64_t n, step_dx, step_x;
   BEVGRAD_HD void operator()(const std::array<int64_t, 3>& o) const {
-    double rest = 1;  // of what is not 0
-    int64_t zeros = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const auto v = static_cast<double>(load(x + o[1], i * step_x));
-      if (v == 0) {
-        ++zeros;
-      } else {
-        rest *= v;
-      }
+    using One = std::integral_constant<int64_t, 1>;
+    const auto factor = static_cast<double>(load(dy, o[2]));
+    if (step_dx == 1 && step_x == 1) {
+      line(dx + o[0], One{}, x + o[1], One{}, factor);
+    } else {
+      line(dx + o[0], step_dx, x + o[1], step_x, factor);
     }
+  }
+
+  template <class ToStep, class FromStep>
+  BEVGRAD_HD void line(T* to, ToStep to_step, const T* from, FromStep from_step, double factor) const {
+    double rest = 1, zeros = 0;  // the product of what is not 0
+#pragma omp simd reduction(* : rest) reduction(+ : zeros)
+    for (int64_t i = 0; i < n; ++i) {
+      const auto v = static_cast<double>(load(from, i * from_step));
+      rest *= v == 0 ? 1.0 : v;
+      zeros += v == 0 ? 1.0 : 0.0;
+    }
+    const double product = factor * rest;
     // What cannot be divided out again is left out instead.
     const bool divides = rest != 0 && rest - rest == 0;
-    const auto factor = static_cast<double>(load(dy, o[2]));
+    if (divides && zeros == 0) {
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i)
+        store(to, i * to_step, static_cast<compute_t<T>>(product / static_cast<double>(load(from, i * from_step))));
+      return;
+    }
     for (int64_t i = 0; i < n; ++i) {
-      const auto v = static_cast<double>(load(x + o[1], i * step_x));
-      double slope = factor;
+      double slope = zeros == 1 && load(from, i * from_step) == 0 ? product : 0.0;
       if (!divides) {
+        slope = factor;
         for (int64_t k = 0; k < n; ++k)
-          if (k != i) slope *= static_cast<double>(load(x + o[1], k * step_x));
-      } else {
-        slope = zeros == 0 ? factor * rest / v : (zeros == 1 && v == 0 ? factor * rest : 0.0);
+          if (k != i) slope *= static_cast<double>(load(from, k * from_step));
       }
-      store(dx + o[0], i * step_dx, static_cast<compute_t<T>>(slope));
+      store(to, i * to_step, static_cast<compute_t<T>>(slope));
     }
   }
 };
@@ -102,10 +124,11 @@ Tensor running_sum(const Tensor& x, int axis, bool from_end) {
   return y;
 }
 
-struct RootBackward {
+// a / b, and 0 where b is.
+struct RatioOrZero {
   template <class T>
-  BEVGRAD_HD T operator()(T dy, T y) const {
-    return y == T(0) ? T(0) : dy / (y + y);
+  BEVGRAD_HD T operator()(T a, T b) const {
+    return b == T(0) ? T(0) : a / b;
   }
 };
 
@@ -114,7 +137,7 @@ Tensor root(const char* op, const Tensor& x) {
   const OpScope scope(op);
   Tensor y = ops::sqrt(x);
   return record(op, y, {x}, [op, y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
-    return Grads{pointwise::zip(op, dy, y_.get(), RootBackward{})};
+    return Grads{pointwise::zip(op, ops::mul(dy, 0.5), y_.get(), RatioOrZero{})};
   });
 }
 
@@ -128,23 +151,38 @@ int64_t reduced_count(const char* op, const Tensor& x, const std::vector<int>& d
   return count;
 }
 
+// The sizes of what is left where `dims` were reduced.
+Shape sizes_without(const char* op, const Tensor& x, const std::vector<int>& dims) {
+  std::vector<int> axes;
+  for (const int dim : dims) axes.push_back(wrap_dimension_or_scalar(op, dim, x.dim()));
+  Shape left;
+  for (int axis = 0; axis < x.dim(); ++axis)
+    if (!axes.empty() && !std::count(axes.begin(), axes.end(), axis)) left.push_back(x.size(axis));
+  return left;
+}
+
+// Its gradient at 0 is 0.
+Tensor euclidean_norm(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  const OpScope scope("norm");
+  const Tensor kept = ops::root_of_squares(x, dims);
+  const Tensor y = keep_dims ? kept : ops::reshape(kept, sizes_without("norm", x, dims));
+  return record("norm", y, {x}, [x_ = Saved(x), kept_ = Saved(kept)](const Tensor& dy, const NeedsGrad&) {
+    const Tensor& kept = kept_.get();
+    return Grads{ops::mul(x_.get(), pointwise::zip("norm", ops::reshape(dy, kept.sizes()), kept, RatioOrZero{}))};
+  });
+}
+
 // Equal magnitudes share the gradient.
 Tensor largest_magnitude(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   const OpScope scope("norm");
   // One dimension after the other: the largest of the largest.
   Tensor y = ops::abs(x);
-  std::vector<int> axes;
-  for (const int dim : dims) axes.push_back(wrap_dimension_or_scalar("norm", dim, x.dim()));
-  Shape left;
-  for (int axis = 0; axis < x.dim(); ++axis) {
-    if (axes.empty() || std::count(axes.begin(), axes.end(), axis)) {
-      y = ops::max(y, axis, true);
-    } else {
-      left.push_back(x.size(axis));
-    }
-  }
+  for (int axis = 0; axis < x.dim(); ++axis)
+    if (dims.empty()) y = ops::max(y, axis, true);
+  for (const int dim : dims)
+    if (x.dim() > 0) y = ops::max(y, wrap_dimension("norm", dim, x.dim()), true);
   const Shape kept = y.sizes();
-  const Tensor result = keep_dims ? y : ops::reshape(y, left);
+  const Tensor result = keep_dims ? y : ops::reshape(y, sizes_without("norm", x, dims));
   return record("norm", result, {x}, [x_ = Saved(x), y_ = Saved(y), dims, kept](const Tensor& dy, const NeedsGrad&) {
     const Tensor& x = x_.get();
     const Tensor equal = ops::to(eq(ops::abs(x), y_.get()), x.dtype());
@@ -228,7 +266,8 @@ Tensor norm(const Tensor& x, double p, const std::vector<int>& dims, bool keep_d
   tape::check_defined("norm", {{"x", x}});
   check(p > 0, "norm: p is {}, expected a positive number", p);
   if (std::isinf(p) || x.numel() == 1) return largest_magnitude(x, dims, keep_dims);
-  if (p == 2) return root("norm", sum(mul(x, x), dims, keep_dims));
+  if (is_float16(x)) return to(norm(in_float32(x), p, dims, keep_dims), DType::Float16);
+  if (p == 2) return euclidean_norm(x, dims, keep_dims);
   if (p == 1) return sum(abs(x), dims, keep_dims);
   return pow(sum(pow(abs(x), p), dims, keep_dims), 1 / p);
 }

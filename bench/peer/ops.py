@@ -5,8 +5,9 @@
                       [--processor-time] [--json FILE]
 
 Run by a Python that has PyTorch. Each operation is measured by turns, here and there, so that what else the machine does
-meets both; the fastest of the rounds counts. Inputs are those that bevgrad names. Exit status 1 where a ratio is over
---most.
+meets both; the fastest of the rounds counts, and of PyTorch's two ways the faster one. torch.compile needs a C++ compiler
+and takes seconds an operation: --eager leaves it out; an operation that it does not compile is measured eagerly alone, and
+named. Inputs are those that bevgrad names. Exit status 1 where a ratio is over --most.
 """
 import argparse
 import json
@@ -38,6 +39,8 @@ OPERATIONS = {
     "log_softmax_last": lambda x: x.log_softmax(-1), "cumsum_last": lambda x: x.cumsum(-1),
     "sort_last": lambda x: x.sort(stable=True).values, "topk_last": lambda x: x.topk(10).values,
     "softmax_channels": lambda x: x.softmax(1), "mean_places": lambda x: x.mean((2, 3)),
+    "sum_middle": lambda x: x.sum(1), "sum_outer_and_last": lambda x: x.sum((0, 2), keepdim=True),
+    "sum_narrow": lambda x: x.sum(0), "mean_short_rows": lambda x: x.mean(-1), "add_of_four": torch.add,
     "cat_channels": lambda x, y: torch.cat([x, y], 1), "stack": lambda x, y: torch.stack([x, y]),
     "flip": lambda x: x.flip(3), "roll": lambda x: x.roll(7, 3), "repeat": lambda x: x.repeat(1, 2),
     "pad": lambda x: F.pad(x, (1, 1, 1, 1)), "pad_reflect": lambda x: F.pad(x, (1, 1, 1, 1), "reflect"),
@@ -52,6 +55,12 @@ OPERATIONS = {
     "conv2d_dilated": lambda x, w: F.conv2d(x, w, padding=2, dilation=2),
     "conv2d_groups_4": lambda x, w: F.conv2d(x, w, padding=1, groups=4),
     "conv2d_depthwise": lambda x, w: F.conv2d(x, w, padding=1, groups=64),
+    "conv2d_7x7_stride_2": lambda x, w: F.conv2d(x, w, stride=2, padding=3),
+    "conv_transpose2d_groups_4": lambda x, w: F.conv_transpose2d(x, w, stride=2, padding=1, groups=4),
+    "conv1d_depthwise": lambda x, w: F.conv1d(x, w, padding=3, groups=64),
+    "conv3d_depthwise": lambda x, w: F.conv3d(x, w, padding=1, groups=16),
+    "conv_transpose1d": lambda x, w: F.conv_transpose1d(x, w, stride=2, padding=1),
+    "conv_transpose3d": lambda x, w: F.conv_transpose3d(x, w, stride=2),
     "conv_transpose2d": lambda x, w: F.conv_transpose2d(x, w, stride=2),
     "conv1d": lambda x, w: F.conv1d(x, w, padding=1), "conv3d": lambda x, w: F.conv3d(x, w, padding=1),
     "attention_1024x64": F.scaled_dot_product_attention,
@@ -105,13 +114,21 @@ def fastest(args, prepare, work, enough=0.1):
     return best * 1e6
 
 
-def theirs(args, function, texts, backward):
+def theirs(args, function, texts, passes):
     torch.manual_seed(1)
     inputs = [made(text) for text in texts]
     result = {}
+    if "recorded" in passes:
+        leaves, calls = [x.requires_grad_() for x in inputs], 10000
+
+        def many(_):
+            for _ in range(calls):
+                function(*leaves)
+
+        return {"recorded": fastest(args, lambda: None, many) / calls}
     with torch.no_grad():
         result["forward"] = fastest(args, lambda: None, lambda _: function(*inputs))
-    if backward:
+    if "backward" in passes:
         leaves = [x.requires_grad_() for x in inputs if x.is_floating_point()]
         dy = torch.ones_like(function(*inputs))
 
@@ -154,31 +171,44 @@ def main():
     table = ours(args, args.only, "--repeats", "1")
     if missing := sorted(table.keys() - OPERATIONS.keys()):
         sys.exit(f"PyTorch's side of {', '.join(missing)} is missing")
-    rows = []
-    print(f"{'operation':28} {'':9} {'bevgrad':>10} {'PyTorch':>10}  ratio   (microseconds, {args.threads} threads)")
+    rows, uncompiled = [], {}
+    print(f"{'operation':28} {'':9} {'bevgrad':>10} {'eager':>10} {'compiled':>10}  ratio   (microseconds, "
+          f"{args.threads} threads)")
     for name, entry in table.items():
-        functions = [OPERATIONS[name]]
+        functions = {"eager": OPERATIONS[name]}
         if not args.eager:
             torch._dynamo.reset()
-            functions.append(torch.compile(OPERATIONS[name]))
+            functions["compiled"] = torch.compile(OPERATIONS[name])
         here, there = {}, {}
         for _ in range(args.rounds):
             for which, value in ours(args, name, "--repeats", str(args.repeats))[name].items():
                 if which != "inputs":
                     here[which] = min(here.get(which, value), value)
-            for function in functions:
-                for which, value in theirs(args, function, entry["inputs"], "backward" in entry).items():
-                    there[which] = min(there.get(which, value), value)
+            for way, function in list(functions.items()):
+                try:
+                    measured = theirs(args, function, entry["inputs"], here)
+                except Exception as problem:  # whatever the compiler throws
+                    if way == "eager":
+                        raise
+                    uncompiled[name] = str(problem).strip().splitlines()[0]
+                    del functions[way]
+                    continue
+                for which, value in measured.items():
+                    there[way, which] = min(there.get((way, which), value), value)
         for which in here:
-            rows.append({"operation": name, "pass": which, "bevgrad": here[which], "pytorch": there[which],
-                         "ratio": here[which] / there[which], "inputs": entry["inputs"]})
-            print(f"{name:28} {which:9} {here[which]:10.1f} {there[which]:10.1f} {rows[-1]['ratio']:6.2f}", flush=True)
+            ways = {way: there[way, which] for way in ("eager", "compiled") if (way, which) in there}
+            rows.append({"operation": name, "pass": which, "bevgrad": here[which], **ways,
+                         "ratio": here[which] / min(ways.values()), "inputs": entry["inputs"]})
+            columns = " ".join(f"{ways[way]:10.2f}" if way in ways else " " * 10 for way in ("eager", "compiled"))
+            print(f"{name:28} {which:9} {here[which]:10.2f} {columns} {rows[-1]['ratio']:6.2f}", flush=True)
+    for name, problem in uncompiled.items():
+        print(f"not compiled: {name}: {problem}")
     slow = [row for row in rows if row["ratio"] > args.most]
     print(f"{len(rows)} passes; slower than 1.5 times: {sum(row['ratio'] > 1.5 for row in rows)}, "
           f"slower than level: {sum(row['ratio'] > 1 for row in rows)}")
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({"pytorch": torch.__version__, "threads": args.threads, "rows": rows}, file, indent=1)
+            json.dump({"pytorch": torch.__version__, "threads": args.threads, "compiled": not args.eager, "rows": rows}, file, indent=1)
     sys.exit(1 if slow else 0)
 
 

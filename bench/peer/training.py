@@ -1,19 +1,24 @@
-"""The same network in PyTorch, trained and run as `bevgrad bench` does: synthetic inputs of the full size.
+"""The same network in PyTorch, trained and run as `bevgrad bench` does: synthetic inputs.
 
-    python3 bench/peer/training.py step2|step1|inference [--batch N] [--repeats R] [--layout nchw|channels_last]
-                                   [--amp] [--cached] [--compile]
+    python3 bench/peer/training.py step2|step1|inference [--size full|mini] [--batch N] [--repeats R]
+                                   [--layout nchw|channels_last] [--amp] [--cached memory|disk] [--compile]
+                                   [--save-weights FILE]
 
-step2: the frozen part under no_grad (backbone autocast bfloat16 with --amp), a history queue, temporal fusion and
-static head forward, backward and AdamW. --cached leaves the frozen part out, which no PyTorch user has. step1: everything
-is trained. The projection tables are made beforehand and points are sorted into pillars beforehand, as
-frozen_forward.py does. Prints one line of JSON: seconds a step (the fastest) and samples a second.
+step2: the frozen part under no_grad, a history queue, temporal fusion and static head forward, backward and AdamW. With
+--cached the frozen part is left out: its features are given in memory, or read from files of bfloat16, one a feature, by
+a thread that is one batch ahead. step1: everything is trained. --amp: autocast in bfloat16 for all but pillars, sampling
+and losses. --compile: torch.compile of what is learned and of what is frozen, the latter with its weights as constants.
+Projection tables and pillars are made beforehand, as frozen_forward.py does. --size mini: the network of
+configs/mini_step1.prototxt. Prints one line of JSON: seconds a step (the fastest) and samples a second.
 """
 import argparse
+import concurrent.futures
 import json
 import math
 import os
 import resource
 import sys
+import tempfile
 import time
 import types
 
@@ -25,6 +30,13 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "tests", "golden", "models")]
 import frozen_forward  # noqa: E402
 import reference  # noqa: E402
+
+
+# What configs/mini_step1.prototxt has otherwise than the full size.
+MINI = dict(groups=[dict(num_cameras=n, height=96, width=160, taps=[2, 3, 4]) for n in (1, 1, 2)], backbone_width=8,
+            backbone_blocks=[1, 1, 1, 1], stem_max_pool=False, neck_channels=32, bev_channels=32, max_points=16,
+            max_pillars=12000, vfe_channels=16, lidar_layers=[1, 2, 2], lidar_channels=[16, 32, 64],
+            lidar_neck_channels=32, up1_channels=16, up2_channels=16, dynamic_channels=32)
 
 
 def warp(self, feature, matrix):
@@ -68,8 +80,9 @@ class Encoder:
         self.network, self.o, self.args = network, o, args
         self.images = [torch.randint(0, 256, (args.batch * g["num_cameras"], 3, g["height"], g["width"]),
                                      dtype=torch.uint8) for g in o["groups"]]
-        cameras = [frozen_forward.camera(y, 960, 512) for y in (0, 0, math.pi, 0.9, 2.2, -0.9, -2.2)]
-        sizes = [(1, 64, 120), (1, 32, 60), (1, 64, 120), (4, 32, 60)]
+        cameras = [frozen_forward.camera(y, g["width"], g["height"]) for g in o["groups"]
+                   for y in (0, 1.5, 3, 4.5)[:g["num_cameras"]]]
+        sizes = [(g["num_cameras"], 0, 0) for g in o["groups"]]  # those of the maps are not asked for
         self.sampler = frozen_forward.TableSampler(network.view_transfer, cameras, sizes)
         self.clouds = []
         for _ in range(args.batch):
@@ -111,6 +124,39 @@ class Encoder:
         return network.fuser(torch.cat([bev, lidar.float()], 1))
 
 
+class FeatureFiles:
+    """Features and their history as a cache on disk gives them, one batch ahead."""
+
+    COUNT = 64
+
+    def __init__(self, o, args):
+        self.folder = tempfile.TemporaryDirectory()
+        self.sizes, self.args, self.drawn = (o["bev_channels"], *reference.grid_size(o)), args, 0
+        for i in range(self.COUNT):
+            torch.rand(self.sizes).to(torch.bfloat16).view(torch.int16).numpy().tofile(self.path(i))
+        self.worker = concurrent.futures.ThreadPoolExecutor(1)
+        self.coming = self.worker.submit(self.read)
+
+    def path(self, i):
+        return os.path.join(self.folder.name, f"{i % self.COUNT}.bf16")
+
+    def read(self):
+        """The current features and three of the past, each [N,C,H,W]."""
+        form = torch.channels_last if self.args.layout == "channels_last" else torch.contiguous_format
+        batches = []
+        for past in range(4):
+            features = [torch.from_numpy(np.fromfile(self.path(self.drawn + 4 * n + past), np.int16))
+                        .view(torch.bfloat16).view(self.sizes) for n in range(self.args.batch)]
+            batches.append(torch.stack(features).float().contiguous(memory_format=form))
+        self.drawn += 4 * self.args.batch
+        return batches
+
+    def __call__(self):
+        ready = self.coming.result()
+        self.coming = self.worker.submit(self.read)
+        return ready
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mode", choices=["step1", "step2", "inference"])
@@ -119,14 +165,19 @@ def main():
     parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="channels_last")
     parser.add_argument("--amp", action="store_true")
-    parser.add_argument("--cached", action="store_true")
+    parser.add_argument("--size", choices=["full", "mini"], default="full")
+    parser.add_argument("--cached", choices=["memory", "disk"])
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--save-weights", help="write the random weights to this file and stop")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    o = dict(reference.FULL)
+    o = dict(reference.FULL, **(MINI if args.size == "mini" else {}))
     o.update(enable_static_temporal=args.mode != "step1", dynamic_task=args.mode == "step1", static_task=True)
     network = reference.Network(o)
+    if args.save_weights:
+        torch.save({"state_dict": network.state_dict()}, args.save_weights)
+        return
     if args.layout == "channels_last":
         network = network.to(memory_format=torch.channels_last)
     n, c = args.batch, o["bev_channels"]
@@ -143,6 +194,7 @@ def main():
                                 dtype=torch.float64).expand(n, 3, 2, 3)
         valid = torch.ones(n, 3, dtype=torch.bool)
     encode = None if args.cached else Encoder(network, o, args)
+    files = FeatureFiles(o, args) if args.cached == "disk" else None
     feature = torch.rand(n, c, rows, columns).contiguous(memory_format=format)
     if args.mode == "step2":
         network.requires_grad_(False)
@@ -171,25 +223,40 @@ def main():
         return total
 
     def infer():
-        with torch.no_grad():
-            return network.decode({"bev_fused": encode()}, history, matrices, valid)
+        fused = encode()
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.amp):
+            return network.decode({"bev_fused": fused}, history, matrices, valid)
+
+    def learn(fused, history):
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.amp):
+            out = network.decode({"bev_fused": fused}, history, matrices, valid)
+        return losses({name: value.float() for name, value in out.items()})
 
     if args.compile:
-        infer = torch.compile(infer)
+        torch._inductor.config.freezing = True  # where no gradient is recorded
+        learn = torch.compile(learn)
+        if args.mode == "inference":
+            infer = torch.compile(infer)
+        elif encode:
+            encode = torch.compile(encode)
 
     def step():
+        nonlocal history
         if args.mode == "inference":
-            infer()
-            return
-        if args.mode == "step2":
             with torch.no_grad():
-                fused = feature if args.cached else encode()
-                history.pop(0)
-                history.append(fused.clone())  # the queue keeps its own copy
-        else:
+                infer()
+            return
+        if args.mode == "step1":
             fused = encode()
-        out = network.decode({"bev_fused": fused}, history, matrices, valid)
-        losses(out).backward()
+        else:
+            with torch.no_grad():
+                if files:
+                    fused, *history = files()
+                else:
+                    fused = feature if args.cached else encode()
+                    history.pop(0)
+                    history.append(fused.clone())  # the queue keeps its own copy
+        learn(fused, history).backward()
         torch.nn.utils.clip_grad_norm_(trained, 5)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -201,7 +268,7 @@ def main():
         if i:
             best = min(best, time.perf_counter() - start)
     print(json.dumps({"torch": torch.__version__, "mode": args.mode, "batch": n, "layout": args.layout, "amp": args.amp,
-                      "cached": args.cached, "seconds": best, "samples_per_second": n / best,
+                      "cached": args.cached, "compiled": args.compile, "seconds": best, "samples_per_second": n / best,
                       "peak_resident_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))
 
 

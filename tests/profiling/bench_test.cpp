@@ -80,6 +80,14 @@ TEST(Bench, TimesEveryOperationBothWays) {
   EXPECT_EQ(some[0].name, "max_pool2d, forward");
   EXPECT_EQ(some[0].remark, "float32 [2,128,56,104] channels-last");
   EXPECT_EQ(some[1].name, "max_pool2d, backward");
+  const BenchOptions once{.repeats = 1, .trace = ""};
+  EXPECT_EQ(bench_operations(once, "sum").size(), 2u);  // a name, though others contain it
+  EXPECT_EQ(bench_operations(once, "group_norm").size(), 2u);
+  EXPECT_EQ(bench_operations(once, "norm_last").size(), 2u);
+  const std::vector<Figure> small = bench_operations(once, "of_four");
+  ASSERT_EQ(small.size(), 1u);
+  EXPECT_EQ(small[0].name, "add_of_four, recorded");
+  EXPECT_THROW(bench_operations(once, "no_such"), UsageError);
 }
 
 TEST(Bench, OtherPiecesRun) {

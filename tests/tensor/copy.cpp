@@ -90,6 +90,34 @@ TEST(Copy, ContiguousIsTheSameWhereItCanBe) {
   EXPECT_FALSE(ops::clone(x).storage() == x.storage());
 }
 
+TEST(Cat, RowsOfEveryLengthAxisAndLayout) {
+  Generator generator(9);
+  for (const MemoryFormat format : {MemoryFormat::Contiguous, MemoryFormat::ChannelsLast})
+    for (const DType dtype : {DType::Float32, DType::BFloat16, DType::Int64, DType::UInt8})
+      for (int axis = 0; axis < 4; ++axis)
+        for (const int64_t last : {0, 1, 16, 33}) {
+          std::vector<Tensor> parts;
+          Shape sizes = {3, 17, 5, 20};
+          for (const int64_t size : {int64_t{64}, last, int64_t{7}}) {
+            sizes[axis] = size;
+            parts.push_back(ops::contiguous(ops::to(generator.uniform(sizes, 0, 200), dtype), format));
+          }
+          sizes[axis] = 64 + last + 7;
+          const uint64_t version = parts[0].storage()->version;
+          const Tensor y = ops::cat(parts, axis);
+          EXPECT_EQ(parts[0].storage()->version, version);
+          ASSERT_EQ(y.sizes(), sizes);
+          int64_t start = 0;
+          for (const Tensor& part : parts) {
+            const Tensor piece = ops::narrow(y, axis, start, part.size(axis));
+            EXPECT_EQ(piece.to_vector(), part.to_vector()) << axis << " " << last;
+            start += part.size(axis);
+          }
+          const Tensor flipped = ops::transpose(parts[0], 2, 3), beside = ops::contiguous(flipped);
+          EXPECT_EQ(ops::cat({flipped, beside}, 1).to_vector(), ops::cat({beside, beside}, 1).to_vector());
+        }
+}
+
 TEST(Cat, KeepsChannelsLast) {
   const Tensor a = Generator(1).uniform({2, 3, 4, 5}), b = Generator(2).uniform({2, 2, 4, 5});
   const Tensor expected = ops::cat({a, b}, 1);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tensor/double_lanes.h"
+#include "tensor/in_parallel.h"
 
 namespace bevgrad::row_norm {
 namespace {
@@ -19,15 +20,6 @@ using parameter_t = std::conditional_t<std::is_same_v<T, double>, double, float>
 template <class P>
 const P* values_of(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<const P>() : nullptr;
-}
-
-// Calls f(i) for i in [0, count), each of so many elements. (launch_host would make this nvcc's, which does not know
-// all of the vectors' functions.)
-template <class F>
-void in_parallel(int64_t count, const F& f, int64_t elements) {
-  constexpr int64_t kWorthThreads = 32768;
-#pragma omp parallel for schedule(static) if (count * elements >= kWorthThreads)
-  for (int64_t i = 0; i < count; ++i) f(i);
 }
 
 // Sums of deviations from the first value, which is no further from the mean than the others: nothing cancels.
@@ -150,17 +142,28 @@ template <class T>
 void add_columns(double* sums, const T* dy, const T* x, const double* mean, const double* inv_std, int64_t first,
                  int64_t last, int64_t n) {
   using C = compute_t<T>;
-  simd::for_each_block(n, [=](int64_t i, auto lanes) {
+  C centre[kRowsAtATime], factor[kRowsAtATime];
+  const int64_t rows = last - first;
+  for (int64_t r = 0; r < rows; ++r) {
+    centre[r] = static_cast<C>(mean[first + r]);
+    factor[r] = static_cast<C>(inv_std[first + r]);
+  }
+  dy += first * n;
+  x += first * n;
+  simd::for_each_block(n, [=]<class Lanes>(int64_t i, Lanes lanes) {
     simd::Vector<C> plain{}, product{};
-    for (int64_t r = first; r < last; ++r) {
+    for (int64_t r = 0; r < rows; ++r) {
       const simd::Vector<C> g = lanes.load(dy + r * n + i);
-      const C centre = static_cast<C>(mean[r]), factor = static_cast<C>(inv_std[r]);
       plain += g;
-      product += g * ((lanes.load(x + r * n + i) - centre) * factor);
+      product += g * ((lanes.load(x + r * n + i) - centre[r]) * factor[r]);
     }
-    const int64_t count = std::min<int64_t>(kLanes, n - i);
-    widen_values<C>(plain).add_to(sums + i, count);
-    widen_values<C>(product).add_to(sums + n + i, count);
+    if constexpr (std::is_same_v<Lanes, simd::FullBlock>) {
+      widen_values<C>(plain).add_to(sums + i);
+      widen_values<C>(product).add_to(sums + n + i);
+    } else {
+      widen_values<C>(plain).add_to(sums + i, n - i);
+      widen_values<C>(product).add_to(sums + n + i, n - i);
+    }
   });
 }
 
