@@ -4,8 +4,8 @@
 #include <cmath>
 #include <type_traits>
 
-#include "tensor/channel_blocks.h"
 #include "internal/table_copy.h"
+#include "tensor/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 

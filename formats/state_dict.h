@@ -1,6 +1,6 @@
-// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz and .npy, GGUF, ONNX,
-// TensorFlow's; and those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints, DeepSpeed's
-// ZeRO.
+// Any checkpoint, by content: PyTorch's zip, legacy and tar files, safetensors, HDF5, NumPy's .npz and .npy, GGUF,
+// ONNX, TensorFlow's; and those that are several files: Hugging Face's shards, PyTorch's distributed checkpoints,
+// DeepSpeed's ZeRO.
 #pragma once
 #include <cstdint>
 #include <memory>

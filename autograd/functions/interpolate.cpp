@@ -4,8 +4,8 @@
 #include <cmath>
 #include <type_traits>
 
-#include "tensor/channel_blocks.h"
 #include "functions/internal/doubling.h"
+#include "tensor/channel_blocks.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"
 

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "autograd/autograd.h"
-#include "tensor/channel_blocks.h"
 #include "autograd/functions/grid_sample.h"
+#include "tensor/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 

@@ -1,8 +1,8 @@
 // The sum of frames under weights a pixel: the fusion of frames after a softmax over them.
 #include <algorithm>
 
-#include "tensor/channel_blocks.h"
 #include "autograd/functions/softmax.h"
+#include "tensor/channel_blocks.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 #include "tensor/ops.h"
