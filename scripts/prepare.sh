@@ -45,7 +45,8 @@ build() {
   say "building into $BUILD_DIR"
   mkdir -p "$(dirname "$BUILD_DIR")"
   # Several sources a compiler's run: most of the time goes into the headers that they share.
-  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DBEVGRAD_TESTS="$tests" "$@" \
+  cmake -S . -B "$BUILD_DIR" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
+    -DCMAKE_UNITY_BUILD_BATCH_SIZE=16 -DBEVGRAD_TESTS="$tests" "$@" \
     >"$BUILD_DIR.log" || {
     tail -n 20 "$BUILD_DIR.log" >&2
     exit 1

@@ -37,10 +37,10 @@ train() {
 # What step 1 is trained with instead, a row a line: name, then field=value.
 ablations="
 no-any-mark loss.lane_any_focal=0 loss.lane_any_dice=0
-type-apart loss.lane_type=1
+no-type-apart loss.lane_type=0
 class-weights loss.class_weight_power=0.5
-normalised-neck network.neck=GeneralizedLSSFPN
-normalised-neck-and-type-apart network.neck=GeneralizedLSSFPN loss.lane_type=1
+fpn network.neck=FPN
+adamw train.optimizer=AdamW
 frames-without-lidar augmentation.drop_lidar=0.2
 "
 

@@ -7,18 +7,18 @@
 namespace bevgrad {
 namespace {
 
-thread_local DeferredLabelChecks* current = nullptr;
+thread_local DeferredLabelChecks* current_checks = nullptr;
 
 }  // namespace
 
-DeferredLabelChecks::DeferredLabelChecks() : outer_(std::exchange(current, this)) {}
+DeferredLabelChecks::DeferredLabelChecks() : outer_(std::exchange(current_checks, this)) {}
 DeferredLabelChecks::~DeferredLabelChecks() {
-  current = outer_;
+  current_checks = outer_;
 }
 
 void DeferredLabelChecks::add(Entry entry) {
-  if (!current) return check(entry, entry.count.item());
-  current->entries_.push_back(std::move(entry));
+  if (!current_checks) return check(entry, entry.count.item());
+  current_checks->entries_.push_back(std::move(entry));
 }
 
 void DeferredLabelChecks::check(const Entry& entry, double count) {

@@ -17,10 +17,10 @@ namespace {
 constexpr size_t kMaximumJsonDepth = 2000;
 constexpr int kMaximumJsonHops = 8;
 
-using Json = nlohmann::json;
+using JsonValue = nlohmann::json;
 
 /// Takes the parser's events.
-class Builder : public nlohmann::json_sax<Json> {
+class Builder : public nlohmann::json_sax<JsonValue> {
  public:
   explicit Builder(DatasetValues& values) : values_(values), document_(values.document()) {}
 
@@ -332,7 +332,7 @@ void read_json_document(DatasetValues& values) {
   values.charge(kDocument, text.size());
   const auto first = static_cast<NodeId>(document.size());
   Builder builder(values);
-  if (!Json::sax_parse(text, &builder)) values.wrong(kDocument, "{}", builder.problem);
+  if (!JsonValue::sax_parse(text, &builder)) values.wrong(kDocument, "{}", builder.problem);
   const Node& top = document.node(builder.root);
   const bool whole =
       top.kind == ValueKind::Dict && document.find(builder.root, "root") && document.find(builder.root, "metadata");
