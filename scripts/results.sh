@@ -100,10 +100,10 @@ if [ -n "${SEEDS:-}" ]; then
 else
   source="those of \`weights/\`, trained on one seed (1), so that no figure here has a spread over trainings"
   finding="
-These weights draw the map from the LiDAR alone: cameras that are turned by 90 degrees change next to nothing, without the LiDAR next
-to nothing is left. Where there is a mark, SolidLine is the likeliest type whatever the mark is (table \`confusion\`), though something
-of the types is there: cells with a probability of DoubleSolidLine above 0.35 have an IoU of 0.108, those above 0.5 one of 0.004
-(table \`iou\`, \`best iou\`). These weights were trained without \`loss.lane_type\` ([training.md](training.md)).
+These weights draw the map from the LiDAR in the main: cameras that are turned by 90 degrees take 0.005 of the lane types' and 0.015 of
+the road's mean IoU, without the LiDAR a quarter of the F1 of any mark is left where it is seen now, and no type. By type and by what
+was seen the table \`iou\` of the run's folder has them: where seen now 0.09 (DoubleDashedLine) to 0.52 (WideSolidLine), mean 0.204;
+of the road SpeedBump 0.12, Curb 0.39, GroundSigns 0.43, Wall 0.76, mean 0.426.
 "
 fi
 {
