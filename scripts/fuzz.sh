@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the fuzz targets (clang, address and undefined-behaviour sanitizers) and runs each: scripts/fuzz.sh [SECONDS].
-# 30 seconds where nothing is said, as many targets at a time as there are cores. A finding ends the script with status
-# 1; its input lies in build/fuzz/findings.
+# 30 seconds where nothing is said, as many targets at a time as there are cores; with SEED=N in the environment the
+# inputs of every run are the same. A finding ends the script with status 1; its input lies in build/fuzz/findings.
 seconds="${1:-30}"
 . "$(dirname "$0")/prepare.sh"
 
@@ -18,7 +18,7 @@ say "$seconds seconds of each target"
 cat >"$BUILD_DIR/run_target" <<RUN
 #!/bin/sh
 kind=\$1
-if ! "$BUILD_DIR/fuzz/fuzz_\$kind" -max_total_time=$seconds -rss_limit_mb=3000 -timeout=60 -print_final_stats=1 \
+if ! "$BUILD_DIR/fuzz/fuzz_\$kind" -seed=${SEED:-0} -max_total_time=$seconds -rss_limit_mb=3000 -timeout=60 -print_final_stats=1 \
   -artifact_prefix="$BUILD_DIR/findings/\$kind-" "$seeds/\$kind" >"$BUILD_DIR/\$kind.log" 2>&1; then
   tail -n 40 "$BUILD_DIR/\$kind.log" >&2
   echo "fuzz_\$kind found something: $BUILD_DIR/findings" >&2
