@@ -82,8 +82,10 @@ TEST(RankEnvironment, MpiAndSlurm) {
   other_job["SLURM_JOB_ID"] = "78";
   EXPECT_NE(read_rank_environment(from(other_job)).master_port, environment.master_port);
   Variables wrong = slurm;
-  wrong["SLURM_STEP_TASKS_PER_NODE"] = "many";
-  EXPECT_THAT(error_of(wrong), HasSubstr("SLURM_STEP_TASKS_PER_NODE"));
+  for (const char* tasks : {"many", "0(x2),1", "2(x0),1"}) {
+    wrong["SLURM_STEP_TASKS_PER_NODE"] = tasks;
+    EXPECT_THAT(error_of(wrong), HasSubstr("SLURM_STEP_TASKS_PER_NODE")) << tasks;
+  }
   EXPECT_EQ(read_rank_environment(from({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "3"}})).world_size, 1);
 }
 
@@ -160,6 +162,10 @@ TEST(Threads, AShareOfTheCores) {
   EXPECT_EQ(threads_per_rank(0, two, 1, from({})), 1);
   EXPECT_EQ(threads_per_rank(0, two, 8, from({{"OMP_NUM_THREADS", "1"}})), 4);
   EXPECT_EQ(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "1"}})), 1);
+  // torchrun sets the variable where it starts several processes; for one it is the user's.
+  RankEnvironment alone = two;
+  alone.local_world_size = 1;
+  EXPECT_EQ(threads_per_rank(0, alone, 8, from({{"OMP_NUM_THREADS", "1"}})), 1);
   EXPECT_THROW(threads_per_rank(0, {}, 8, from({{"OMP_NUM_THREADS", "many"}})), UsageError);
 }
 

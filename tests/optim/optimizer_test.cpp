@@ -198,6 +198,18 @@ TEST(WeightAverage, CountsItsUpdatesAndTakesThemOver) {
   EXPECT_THROW(other.update({{"w", weight}, {"v", weight}}), Error);
 }
 
+TEST(Optimizers, AParameterWithoutAGradientStaysAndHasNoState) {
+  const Tensor with = parameter({1, 2}, {2}), without = parameter({3}, {1});
+  for (const double momentum : {0.0, 0.9}) {
+    Sgd optimizer(SgdOptions{.momentum = momentum, .weight_decay = 0.1});
+    optimizer.set_parameters(optimized_parameters({{"with", with}, {"without", without}}, {}));
+    set_grad(with, ones({2}));
+    optimizer.step(0.1);
+    EXPECT_EQ(without.to_vector(), (std::vector<double>{3}));
+    EXPECT_EQ(optimizer.state().size(), momentum == 0 ? 0u : 1u);
+  }
+}
+
 TEST(Optimizers, AStepBeforeTheBackwardPassIsAnError) {
   const Tensor value = parameter({1, 2}, {2});
   AdamW adamw;
