@@ -66,7 +66,7 @@ Frame warped(const History& history, int64_t slot, const Tensor& poses, const Te
   frame.feature = warp_bev(stored, matrices, range, interpolation);
   frame.mask = warp_mask(matrices, range, rows, columns);
   launch(current.device(), frame.mask.numel(),
-         ClearInvalid{frame.mask.data<bool>(), static_cast<const uint8_t*>(valid.raw_data()), valid.size(1), slot,
+         ClearInvalid{frame.mask.data<bool>(), static_cast<const uint8_t*>(valid.const_raw_data()), valid.size(1), slot,
                       rows * columns});
   return frame;
 }

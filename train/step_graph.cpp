@@ -67,17 +67,17 @@ std::vector<uint64_t> state_of(const Network& network, const std::vector<Optimiz
       const bool is_fixed = module.frozen() || !module.training();
       state.push_back((module.training() ? 2 : 0) + (module.frozen() ? 1 : 0));
       for (const auto& [name, tensor] : module.named_buffers()) {
-        state.push_back(reinterpret_cast<uintptr_t>(tensor.raw_data()));
+        state.push_back(reinterpret_cast<uintptr_t>(tensor.const_raw_data()));
         if (is_fixed) state.push_back(tensor.storage()->version);
       }
     });
     for (const auto& [name, tensor] : part->named_parameters()) {
-      state.push_back(reinterpret_cast<uintptr_t>(tensor.raw_data()));
+      state.push_back(reinterpret_cast<uintptr_t>(tensor.const_raw_data()));
       state.push_back(requires_grad(tensor) ? 0 : 1 + tensor.storage()->version);
     }
   }
   for (const OptimizedParameter& parameter : parameters)
-    state.push_back(reinterpret_cast<uintptr_t>(parameter.value.raw_data()));
+    state.push_back(reinterpret_cast<uintptr_t>(parameter.value.const_raw_data()));
   return state;
 }
 

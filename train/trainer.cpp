@@ -189,7 +189,7 @@ void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sum
                           std::optional<QueuedBatch>& last) {
   if (last) take_losses(*last, read_scalars(last->losses.numbers), report);
   last = {};  // the maps of one batch alone are kept
-  if (!sums && is_last && report.samples.empty() && train_recorded(source, prepared, last)) return;
+  if (train_recorded(source, prepared, last)) return;
   const BatchSync giving = sums ? sums->giving() : BatchSync();
   const BatchSyncGuard sync(sums ? &giving : parallel_.sync());
   NetworkOutput output = run_network(source, prepared);
