@@ -10,6 +10,9 @@ namespace bevgrad::cuda {
 
 /// Throws Error "<call>: <text> (CUDA error <number>)" unless `status` is a success.
 void check(cudaError_t status, const char* call);
+/// Throws as check() where the current device has met an error that stays: of one, a library says only that its call
+/// failed.
+void check_not_lost(const char* call);
 
 /// Makes `device` current for a scope, and leaves it current in a thread that had chosen none: no thread touches a
 /// device that nobody asked it to.

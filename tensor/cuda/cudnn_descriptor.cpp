@@ -1,6 +1,7 @@
 #include "cuda/cudnn_descriptor.h"
 
 #include "base/error.h"
+#include "tensor/cuda_stream.h"
 
 namespace bevgrad::cuda {
 
@@ -11,7 +12,10 @@ std::string explain(cudnnStatus_t status) {
 }
 
 void check(cudnnStatus_t status, const char* call) {
-  if (status != CUDNN_STATUS_SUCCESS) fail("{}: {}", call, explain(status));
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  const std::string text = explain(status);
+  check_not_lost(call);
+  fail("{}: {}", call, text);
 }
 
 bool is_refusal(cudnnStatus_t status) {

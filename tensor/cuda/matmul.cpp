@@ -20,7 +20,9 @@ constexpr size_t kMaxPlans = 1024;
 constexpr uint64_t kMaxWorkspace = uint64_t{32} << 20;  // what NVIDIA recommends for its largest devices
 
 void check(cublasStatus_t status, const char* call) {
-  if (status != CUBLAS_STATUS_SUCCESS) fail("{}: {}", call, cublasLtGetStatusString(status));
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  check_not_lost(call);
+  fail("{}: {}", call, cublasLtGetStatusString(status));
 }
 
 template <auto destroy>

@@ -80,6 +80,13 @@ void check(cudaError_t status, const char* call) {
   fail("{}: {} (CUDA error {}){}", call, cudaGetErrorString(status), number, advice(number));
 }
 
+void check_not_lost(const char* call) {
+  // Frees nothing, and gives the error that the device has met, if it is one that stays.
+  const cudaError_t status = cudaFree(nullptr);
+  for (const int stays : {214, 700, 714, 719})
+    if (static_cast<int>(status) == stays) check(status, call);
+}
+
 DeviceGuard::DeviceGuard(int device) : previous_(current_device) {
   if (device == current_device) return;
   check(cudaSetDevice(device), "cudaSetDevice");

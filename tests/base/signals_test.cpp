@@ -13,7 +13,10 @@ namespace {
 /// How a process that does `body` ends: 128 + signal where a signal ended it.
 int status_of(const std::function<int()>& body) {
   const pid_t child = fork();
-  if (child == 0) _exit(body());
+  if (child == 0) {
+    std::signal(SIGINT, SIG_DFL);  // a shell ignores it for what it starts in the background
+    _exit(body());
+  }
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
