@@ -11,9 +11,14 @@
 
 #include "cuda/conv_engines.h"
 #include "support/network_convs.h"
+#include "tensor/cuda_stream.h"
 #include "tensor/determinism.h"
 
 namespace bevgrad::cuda {
+
+// There is no device that could be lost.
+void check_not_lost(const char*) {}
+
 namespace {
 
 /// What cuDNN's heuristics ask of a device, as NVIDIA publishes it.
