@@ -11,7 +11,6 @@ namespace bevgrad {
 namespace {
 
 constexpr int64_t kMostVoxelRows = 4096, kMostVoxels = int64_t{1} << 26;
-constexpr size_t kMostVoxelClasses = 250;  // beside them free and unknown fit into a byte
 
 int64_t cells(double low, double high, double cell) {
   return static_cast<int64_t>(std::llround((high - low) / cell));
@@ -104,7 +103,7 @@ void DatasetOptions::validate() const {
   validate_classes("dynamic_classes", labels.dynamic_classes);
   validate_classes("voxel_classes", labels.voxel_classes);
   check_usage(
-      labels.voxel_classes.size() <= kMostVoxelClasses,
+      std::ssize(labels.voxel_classes) <= kMostVoxelClasses,
       fmt::format("voxel_classes: {} of them, expected at most {}", labels.voxel_classes.size(), kMostVoxelClasses));
   validate_voxels(labels.voxels);
 }

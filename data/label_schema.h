@@ -37,6 +37,9 @@ struct VoxelGrid {
   LabelGrid ground() const;
 };
 
+/// Beside them free and unknown fit into a byte.
+inline constexpr int kMostVoxelClasses = 250;
+
 /// Names of the classes, in the order of the network's channels.
 struct LabelSchema {
   LabelGrid grid;

@@ -26,7 +26,7 @@ void OccupancyIou::add(const JudgedFrame& judged) {
   const Tensor seen = judged.batch.voxels_seen.defined()
                           ? ops::contiguous(ops::select(judged.batch.voxels_seen, 0, judged.sample))
                           : full(labels.sizes(), 255, {.dtype = DType::UInt8});
-  const auto counts = [&](int64_t i) { return !space_.seen || (seen.data<const uint8_t>()[i] & space_.seen); };
+  const auto counts = [&](int64_t i) { return space_.counts(seen.data<const uint8_t>()[i]); };
   for (int64_t i = 0; i < labels.numel(); ++i) {
     const uint8_t label = labels.data<const uint8_t>()[i];
     if (label == kIgnoreLabel || !counts(i)) continue;

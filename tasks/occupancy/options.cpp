@@ -37,17 +37,22 @@ OccupancyHeadOptions occupancy_head_options(const config::Config& proto) {
           .classes = task.classes_size()};
 }
 
-OccupancySpace occupancy_space(const config::Config& proto) {
+VoxelGrid voxel_grid(const config::Config& proto) {
   const config::OccupancyTask& task = proto.tasks().occupancy();
   const auto& range = proto.grid().pc_range();
+  return {.x_min = range[0],
+          .y_min = range[1],
+          .z_min = task.z_min(),
+          .cell = task.voxel(),
+          .levels = task.levels(),
+          .rows = std::llround((range[4] - range[1]) / task.voxel()),
+          .columns = std::llround((range[3] - range[0]) / task.voxel())};
+}
+
+OccupancySpace occupancy_space(const config::Config& proto) {
+  const config::OccupancyTask& task = proto.tasks().occupancy();
   OccupancySpace space;
-  space.grid = {.x_min = range[0],
-                .y_min = range[1],
-                .z_min = task.z_min(),
-                .cell = task.voxel(),
-                .levels = task.levels(),
-                .rows = std::llround((range[4] - range[1]) / task.voxel()),
-                .columns = std::llround((range[3] - range[0]) / task.voxel())};
+  space.grid = voxel_grid(proto);
   space.classes.assign(task.classes().begin(), task.classes().end());
   for (const std::string& name : space.classes)
     space.drivable.push_back(std::ranges::find(task.drivable_classes(), name) != task.drivable_classes().end());
@@ -69,7 +74,8 @@ void judge_occupancy(const configs::Judge& judge, const config::Config& proto) {
   judge.within(at + "z_min", task.z_min(), -100.0, 100.0);
   judge.count(at + "levels", task.levels(), 1, 64);
   judge.names(at + "classes", task.classes());
-  judge.require(task.classes_size() <= 250, at + "classes", "{} names, expected at most 250", task.classes_size());
+  judge.require(task.classes_size() <= kMostVoxelClasses, at + "classes", "{} names, expected at most {}",
+                task.classes_size(), kMostVoxelClasses);
   const std::vector<std::string> known(task.classes().begin(), task.classes().end());
   for (int i = 0; i < task.drivable_classes_size(); ++i) {
     const std::string& name = task.drivable_classes(i);

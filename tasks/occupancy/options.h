@@ -25,9 +25,11 @@ struct OccupancySpace {
 
   int64_t free() const { return static_cast<int64_t>(classes.size()); }
   int64_t scores() const { return free() + 1; }  ///< of a voxel
+  bool counts(uint8_t seen_by) const { return !seen || (seen_by & seen); }
 };
 
 OccupancyHeadOptions occupancy_head_options(const config::Config& proto);
+VoxelGrid voxel_grid(const config::Config& proto);
 OccupancySpace occupancy_space(const config::Config& proto);
 
 /// Of TaskKind.

@@ -1,6 +1,7 @@
 #include "tasks/occupancy/voxels.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "autograd/batch_sync.h"
 #include "autograd/functions/indexing.h"
@@ -25,13 +26,17 @@ Shape by_level(const Tensor& logits, const OccupancySpace& space) {
   return {logits.size(0), grid.levels, space.scores(), grid.rows, grid.columns};
 }
 
-/// Levels above that of the ground which begin below kDrivingHeight.
-struct Levels {
-  int64_t ground, last;
+/// What decides whether a column can be driven on.
+struct DecidingLevels {
+  std::optional<int64_t> ground;  // of a drivable class, where the grid has it and any class is
+  int64_t first, last;            // free: those above that of the ground which begin below kDrivingHeight
 };
-Levels levels_of(const VoxelGrid& grid) {
+DecidingLevels deciding_levels(const OccupancySpace& space) {
+  const VoxelGrid& grid = space.grid;
   const int64_t ground = grid.level_of(0), last = grid.level_of(kDrivingHeight - grid.cell * 1e-6);
-  return {ground, std::clamp<int64_t>(last, -1, grid.levels - 1)};
+  const bool any_drivable = std::ranges::find(space.drivable, true) != space.drivable.end();
+  return {any_drivable && ground >= 0 && ground < grid.levels ? std::optional(ground) : std::nullopt,
+          std::max<int64_t>(0, ground + 1), std::clamp<int64_t>(last, -1, grid.levels - 1)};
 }
 
 }  // namespace
@@ -46,7 +51,7 @@ VoxelTargets voxel_targets(const Batch& batch, const OccupancySpace& space) {
     const uint8_t* labels = batch.voxels.data<const uint8_t>();
     const uint8_t* seen = batch.voxels_seen.defined() ? batch.voxels_seen.data<const uint8_t>() : nullptr;
     for (int64_t i = 0; i < batch.voxels.numel(); ++i) {
-      if (labels[i] == kIgnoreLabel || (seen && space.seen && !(seen[i] & space.seen))) continue;
+      if (labels[i] == kIgnoreLabel || (seen && !space.counts(seen[i]))) continue;
       index.push_back(i);
       classes.push_back(labels[i]);
     }
@@ -107,8 +112,7 @@ Tensor drivable_columns(const Tensor& logits, const OccupancySpace& space) {
   const Tensor share =
       ops::contiguous(softmax(reshape(ops::contiguous(ops::to(ops::to(logits, Device()), DType::Float32)), sizes), 2));
   const Tensor result = empty({sizes[0], 1, sizes[3], sizes[4]});
-  const Levels levels = levels_of(space.grid);
-  const bool any_drivable = std::ranges::find(space.drivable, true) != space.drivable.end();
+  const DecidingLevels levels = deciding_levels(space);
   const int64_t cells = sizes[3] * sizes[4];
   const float* in = share.data<const float>();
   float* out = result.data<float>();
@@ -116,12 +120,12 @@ Tensor drivable_columns(const Tensor& logits, const OccupancySpace& space) {
     for (int64_t i = 0; i < cells; ++i) {
       const auto at = [&](int64_t level, int64_t c) { return in[((n * sizes[1] + level) * sizes[2] + c) * cells + i]; };
       float ground = 1, above = 1;
-      if (any_drivable && levels.ground >= 0 && levels.ground < sizes[1]) {
+      if (levels.ground) {
         ground = 0;
         for (int64_t c = 0; c < space.free(); ++c)
-          if (space.drivable[static_cast<size_t>(c)]) ground += at(levels.ground, c);
+          if (space.drivable[static_cast<size_t>(c)]) ground += at(*levels.ground, c);
       }
-      for (int64_t level = std::max<int64_t>(0, levels.ground + 1); level <= levels.last; ++level)
+      for (int64_t level = levels.first; level <= levels.last; ++level)
         above = std::min(above, at(level, space.free()));
       out[n * cells + i] = ground * above;
     }
@@ -131,8 +135,7 @@ Tensor drivable_columns(const Tensor& logits, const OccupancySpace& space) {
 LabelRaster drivable_labels(const Tensor& voxels, const OccupancySpace& space) {
   const VoxelGrid& grid = space.grid;
   LabelRaster raster(1, grid.rows, grid.columns, 1);
-  const Levels levels = levels_of(grid);
-  const bool any_drivable = std::ranges::find(space.drivable, true) != space.drivable.end();
+  const DecidingLevels levels = deciding_levels(space);
   const uint8_t* labels = voxels.data<const uint8_t>();
   const int64_t cells = raster.cells();
   for (int64_t i = 0; i < cells; ++i) {
@@ -145,9 +148,9 @@ LabelRaster drivable_labels(const Tensor& voxels, const OccupancySpace& space) {
         column = 0;
       }
     };
-    if (any_drivable && levels.ground >= 0 && levels.ground < grid.levels)
-      judge(levels.ground, [&](uint8_t label) { return label < space.free() && space.drivable[label]; });
-    for (int64_t level = std::max<int64_t>(0, levels.ground + 1); level <= levels.last; ++level)
+    if (levels.ground)
+      judge(*levels.ground, [&](uint8_t label) { return label < space.free() && space.drivable[label]; });
+    for (int64_t level = levels.first; level <= levels.last; ++level)
       judge(level, [&](uint8_t label) { return label == space.free(); });
   }
   return raster;

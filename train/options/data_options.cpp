@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "tasks/occupancy/options.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad::configs {
@@ -58,15 +59,8 @@ LabelSchema label_schema(const config::Config& proto) {
   schema.instance_classes = names(head.instance_classes());
   schema.dynamic_classes = names(proto.network().dynamic_head().classes());
   if (proto.tasks().occupancy_task()) {
-    const config::OccupancyTask& task = proto.tasks().occupancy();
-    schema.voxel_classes = names(task.classes());
-    schema.voxels = {.x_min = range[0],
-                     .y_min = range[1],
-                     .z_min = task.z_min(),
-                     .cell = task.voxel(),
-                     .levels = task.levels(),
-                     .rows = std::llround((range[4] - range[1]) / task.voxel()),
-                     .columns = std::llround((range[3] - range[0]) / task.voxel())};
+    schema.voxel_classes = names(proto.tasks().occupancy().classes());
+    schema.voxels = voxel_grid(proto);
   }
   return schema;
 }
