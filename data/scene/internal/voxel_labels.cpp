@@ -80,24 +80,23 @@ std::vector<VoxelLabels::Sight> VoxelLabels::sights_of(const Camera& camera) con
   return sights;
 }
 
-uint8_t VoxelLabels::label_of(const Surroundings& world, const Drive& drive, size_t solid) const {
-  const int actor = world.actors[solid];
-  const char* wanted =
-      actor >= 0 ? name(drive.actors[static_cast<size_t>(actor)].type) : name_of(world.solids[solid].material);
-  const auto found = std::ranges::find(classes_, wanted);
+uint8_t VoxelLabels::label_named(std::string_view name) const {
+  const auto found = std::ranges::find(classes_, name);
   return found == classes_.end() ? kIgnoreLabel : static_cast<uint8_t>(found - classes_.begin());
 }
 
+uint8_t VoxelLabels::label_of(const Surroundings& world, const Drive& drive, size_t solid) const {
+  const int actor = world.actors[solid];
+  return label_named(actor >= 0 ? name(drive.actors[static_cast<size_t>(actor)].type)
+                                : name_of(world.solids[solid].material));
+}
+
 void VoxelLabels::fill_ground(const DriveFrame& frame, uint8_t* level) const {
-  const auto label = [&](const char* wanted) {
-    const auto found = std::ranges::find(classes_, wanted);
-    return found == classes_.end() ? kIgnoreLabel : static_cast<uint8_t>(found - classes_.begin());
-  };
-  std::fill_n(level, grid_.rows * grid_.columns, label("ground"));
+  std::fill_n(level, grid_.rows * grid_.columns, label_named("ground"));
   const GroundWarp to_ego = ground_warp(Pose(), frame.true_pose);
   for (std::vector<Vec2> polygon : freespace_) {
     for (Vec2& p : polygon) p = to_ego.apply(p);
-    fill_polygon(polygon, grid_.ground(), level, label("road"));
+    fill_polygon(polygon, grid_.ground(), level, label_named("road"));
   }
 }
 
@@ -115,10 +114,8 @@ Tensor VoxelLabels::labels(const Surroundings& world, const Drive& drive, const 
   fill_levels(0, ground, kIgnoreLabel);
   if (ground >= 0 && ground < grid_.levels) fill_ground(frame, voxels + ground * per_level);
   if (ceiling_ > 0) {
-    const auto building = std::ranges::find(classes_, "building");
     const int64_t top = grid_.level_of(ceiling_);
-    fill_levels(top, top + 1,
-                building == classes_.end() ? kIgnoreLabel : static_cast<uint8_t>(building - classes_.begin()));
+    fill_levels(top, top + 1, label_named("building"));
     fill_levels(top + 1, grid_.levels, kIgnoreLabel);
   }
 

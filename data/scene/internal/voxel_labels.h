@@ -1,6 +1,7 @@
 // What fills the voxels around the vehicle, and which of them the sensors see.
 #pragma once
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "data/label_schema.h"
@@ -36,6 +37,7 @@ class VoxelLabels {
     float enter;       // share of the way at which the line of sight enters the voxel
   };
   std::vector<Sight> sights_of(const Camera& camera) const;
+  uint8_t label_named(std::string_view name) const;
   uint8_t label_of(const Surroundings& world, const Drive& drive, size_t solid) const;
   void fill_ground(const DriveFrame& frame, uint8_t* level) const;
 
