@@ -164,10 +164,9 @@ class DevicePool {
     const size_t used = total - free_bytes;
     std::lock_guard lock(mutex_);
     fail(
-        "out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use by this process's tensors; {} of "
-        "the "
-        "device's {} bytes are taken in all (by CUDA graphs, libraries and other processes too): a smaller batch needs "
-        "less (train.batch_size, --batch)",
+        "out of memory on cuda:{}: could not allocate {} bytes, {} bytes are in use by this process's tensors; "
+        "{} of the device's {} bytes are taken in all (by CUDA graphs, libraries and other processes too): a smaller "
+        "batch needs less (train.batch_size, --batch)",
         device_, wanted, stats_.in_use, used, total);
   }
 

@@ -50,17 +50,22 @@ thread_local int current_device = -1;
 // The device that this process used first, for what belongs to no device.
 std::atomic<int> home{-1};
 
+// Whether the device gives this error from now on, whatever it is asked.
+bool stays(int error) {
+  return error == 214      // cudaErrorECCUncorrectable
+         || error == 700   // cudaErrorIllegalAddress
+         || error == 714   // cudaErrorHardwareStackError
+         || error == 719;  // cudaErrorLaunchFailure
+}
+
 // What the user can do about an error, by its number.
 const char* advice(int error) {
+  if (stays(error))
+    return ": what this process had on the GPU is lost; a training goes on from its last checkpoint (--resume auto)";
   switch (error) {
     case 209:  // cudaErrorNoKernelImageForDevice
     case 222:  // cudaErrorUnsupportedPtxVersion
       return ": this build has no code for this GPU and driver; configure it with -DCMAKE_CUDA_ARCHITECTURES=native";
-    case 214:  // cudaErrorECCUncorrectable
-    case 700:  // cudaErrorIllegalAddress
-    case 714:  // cudaErrorHardwareStackError
-    case 719:  // cudaErrorLaunchFailure
-      return ": what this process had on the GPU is lost; a training goes on from its last checkpoint (--resume auto)";
     case 802:  // cudaErrorSystemNotReady
       return ": is the fabric manager (nvidia-fabricmanager) running?";
     default:
@@ -81,10 +86,9 @@ void check(cudaError_t status, const char* call) {
 }
 
 void check_not_lost(const char* call) {
-  // Frees nothing, and gives the error that the device has met, if it is one that stays.
+  // Frees nothing, and gives the error that the device has met.
   const cudaError_t status = cudaFree(nullptr);
-  for (const int stays : {214, 700, 714, 719})
-    if (static_cast<int>(status) == stays) check(status, call);
+  if (stays(static_cast<int>(status))) check(status, call);
 }
 
 DeviceGuard::DeviceGuard(int device) : previous_(current_device) {
