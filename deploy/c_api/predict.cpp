@@ -122,17 +122,16 @@ NetworkInput input_of(const config::Config& proto, const bevgrad_frame& frame) {
   for (const config::CameraGroup& group : proto.sensors().groups()) {
     const int64_t height = group.height(), width = group.width();
     const Tensor images = empty({group.cameras_size(), 3, height, width}, {DType::UInt8, MemoryFormat::ChannelsLast});
-    uint8_t* to = images.data<uint8_t>();
-    for (const config::Camera& settings : group.cameras()) {
+    for (int c = 0; c < group.cameras_size(); ++c) {
+      const config::Camera& settings = group.cameras(c);
       const bevgrad_picture& picture = picture_of(frame, settings.name());
       check(picture.height == height && picture.width == width, "camera {}: a picture of {} x {}, expected {} x {}",
             settings.name(), picture.height, picture.width, height, width);
-      to = std::copy_n(picture.pixels, height * width * 3, to);
+      const Tensor image = ops::select(images, 0, c);
+      std::copy_n(picture.pixels, height * width * 3, image.data<uint8_t>());
       input.cameras[0].push_back(calibration_of(group, settings, picture));
+      fill_ego_mask(input.cameras[0].back().ego_mask, image);
     }
-    for (int c = 0; c < group.cameras_size(); ++c)
-      fill_ego_mask(input.cameras[0][input.cameras[0].size() - static_cast<size_t>(group.cameras_size() - c)].ego_mask,
-                    ops::select(images, 0, c));
     input.images.push_back(images);
   }
   if (proto.tasks().enable_lidar()) {
