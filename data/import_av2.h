@@ -31,9 +31,8 @@ struct ImportAv2Report {
 /// Writes lmdb/frames, lmdb.txt and all.txt into `folder`, which must not exist or be empty and appears only when all
 /// is done. Throws in one line for whatever is missing, damaged or out of range. A frame is a LiDAR sweep.
 ///
-/// - Ego frame: Argoverse's, moved down from the rear axle to the ground: by the median of what the ground heights of
-/// the
-///   log say, or 0.33 m where it has none.
+/// - Ego frame: Argoverse's, moved down from the rear axle to the ground: by the median of what the log's ground
+///   heights say, or 0.33 m where it has none.
 /// - Cameras: the picture nearest in time, at most 60 ms off, or none; extrinsics hold the vehicle's motion between the
 ///   moments.
 /// - Points: as they are (float32), intensity / 255. Boxes: yaw alone; velocity from the track's places in the sweeps
