@@ -1,9 +1,10 @@
 // The tape: the node of a tensor that needs a gradient, recording of operations, and the backward pass.
 //
 // A differentiable function opens an OpScope, computes its output with plain tensor ops and calls `record` with a
-// backward rule: a pure closure from the output's gradient to one gradient per input, written with plain tensor ops (so
-// there is no double backward). The engine, in one place, asks who needs a gradient, un-broadcasts, checks what a rule
-// returns (a wrong rule is named), and accumulates.
+// backward rule: a pure closure from the output's gradient to one gradient per input, written with plain tensor ops
+// (and with differentiable functions where gradients are to have gradients: autograd/double_backward.h). The engine, in
+// one place, asks who needs a gradient, un-broadcasts, checks what a rule returns (a wrong rule is named), and
+// accumulates.
 //
 // The tape gives no wrong gradient without a word. A plain op (ops::) on a tensor that requires a gradient throws while
 // operations are recorded, unless an OpScope, a rule or a NoGradGuard says that it is meant (tensor/tape.h). A write

@@ -10,8 +10,13 @@
 #include <unordered_set>
 
 #include "autograd/anomaly.h"
+#include "autograd/double_backward.h"
+#include "autograd/functions/pointwise.h"
+#include "autograd/functions/reduce.h"
+#include "autograd/functions/shape.h"
 #include "autograd/grad.h"
 #include "internal/node.h"
+#include "internal/running_rule.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
@@ -38,6 +43,8 @@ struct Pending {
   void accumulate(Tensor gradient) {
     if (!sum.defined()) {
       sum = std::move(gradient);
+    } else if (grad_enabled()) {
+      sum = add(sum, gradient);
     } else if (is_own(sum)) {
       ops::add_(sum, gradient);
     } else {
@@ -45,6 +52,15 @@ struct Pending {
     }
   }
 };
+
+// ops::sum_to in a recorded pass.
+Tensor recorded_sum_to(const Tensor& gradient, const Shape& to) {
+  const size_t added = gradient.sizes().size() - to.size();
+  std::vector<int> dims;
+  for (size_t i = 0; i < gradient.sizes().size(); ++i)
+    if (i < added || to[i - added] != gradient.sizes()[i]) dims.push_back(static_cast<int>(i));
+  return reshape(dims.empty() ? gradient : sum(gradient, dims), to);
+}
 
 // Brings what a rule returned for one input to that input's shape, or says which rule is wrong.
 Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& gradient) {
@@ -60,7 +76,19 @@ Tensor checked(const Node& node, size_t input, const Edge& edge, const Tensor& g
   }
   check(reducible, "backward of {}: the gradient of input {} has shape {}, expected {}", node.op, input,
         to_string(from), to_string(to));
-  return ops::sum_to(gradient, to);
+  return grad_enabled() ? recorded_sum_to(gradient, to) : ops::sum_to(gradient, to);
+}
+
+// The gradient of a view as that of its input, in a recorded pass: 0 beside the view's part.
+Tensor recorded_part(const Node& node, const Tensor& gradient) {
+  const Edge& edge = node.inputs[0];
+  const tape::EngineScope scope(node.op);
+  const Tensor whole = zeros(edge.sizes.shape(), {edge.dtype, node.view->format, edge.device});
+  ops::copy_(node.view->part_of(whole), gradient);
+  return record(node.op, whole, {gradient},
+                twice([op = node.op, part_of = node.view->part_of](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::is_recorded() ? record_view(op, dy, part_of) : part_of(dy)};
+                }));
 }
 
 // Adds the gradient of a view to its part of the input's gradient.
@@ -142,7 +170,13 @@ class Targets {
   }
   const Tensor& gradient(const Tensor& input) { return sums_[key(input)]; }
   void add(const void* leaf_or_node, const Tensor& gradient) {
-    if (Tensor* sum = find(leaf_or_node)) *sum = sum->defined() ? ops::add(*sum, gradient) : gradient;
+    Tensor* sum = find(leaf_or_node);
+    if (!sum) return;
+    if (!sum->defined()) {
+      *sum = gradient;
+    } else {
+      *sum = grad_enabled() ? bevgrad::add(*sum, gradient) : ops::add(*sum, gradient);
+    }
   }
   /// Whether the edge leads to something that is asked for.
   bool leads_there(const Edge& edge) const {
@@ -170,10 +204,11 @@ class Targets {
 // The gradient that a pass begins with at `output`.
 Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
   const auto meta = meta_of(output);
-  check(meta && meta->requires_grad,
-        "{}: {} does not depend on a tensor that requires a gradient (a gradient itself never does: there is no double "
-        "backward)",
-        op, describe(output));
+  check(
+      meta && meta->requires_grad,
+      "{}: {} does not depend on a tensor that requires a gradient (a gradient itself does where it was computed with "
+      "create_graph)",
+      op, describe(output));
   check(dy.defined() || output.numel() == 1, "{}: {} is no scalar, give its gradient", op, describe(output));
   if (!dy.defined()) return ops::reshape(ones({1}, {output.dtype(), {}, output.device()}), output.sizes());
   check(dy.sizes() == output.sizes() && dy.dtype() == output.dtype(), "{}: the gradient is {}, the output {}", op,
@@ -183,7 +218,8 @@ Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
 
 using Roots = std::vector<std::pair<std::shared_ptr<Node>, Tensor>>;
 
-// Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone.
+// Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone. Where operations
+// are recorded (create_graph) so are the gradients.
 void run_back(Roots roots, Targets* targets, bool retain_graph) {
   std::optional<HookCounts> hook_counts;
   if (!targets) hook_counts.emplace(roots[0].first);
@@ -200,6 +236,18 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     if (is_new) ready.push(root);
   }
   roots.clear();
+  const auto deliver = [&](const Edge& edge, Tensor gradient) {
+    if (edge.leaf && targets) {
+      targets->add(edge.leaf.get(), gradient);
+    } else if (edge.leaf) {
+      accumulate_into_leaf(*edge.leaf, std::move(gradient));
+      hook_counts->arrived(*edge.leaf);
+    } else {
+      auto [slot, is_new] = pending.try_emplace(edge.node.get());
+      slot->second.accumulate(std::move(gradient));
+      if (is_new) ready.push(edge.node);
+    }
+  };
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = ready.top();
     ready.pop();
@@ -225,13 +273,18 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
             node->op);
     std::vector<bool> needs;
     for (const Edge& edge : node->inputs) needs.push_back(targets ? targets->leads_there(edge) : edge.wanted());
+    check(!grad_enabled() || node->is_twice_differentiable || node->view,
+          "autograd::grad: create_graph: {} has no double backward, its rule is not made of differentiable functions",
+          node->op);
     const profile::BackwardScope profiled(node->op, node->profiled, gradient);
     const Tensor dy = anomaly::is_on() ? gradient : Tensor();
     const tape::EngineScope scope(node->op);
     if (node->view) {
       Edge& edge = node->inputs[0];
       if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, {});
-      if (edge.leaf && targets) {
+      if (grad_enabled()) {
+        deliver(edge, recorded_part(*node, gradient));
+      } else if (edge.leaf && targets) {
         accumulate_part(*node, gradient, *targets->find(edge.leaf.get()), false);
       } else if (edge.leaf) {
         {
@@ -251,7 +304,15 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
       continue;
     }
     const uint64_t version = gradient.storage()->version;
-    Grads grads = node->rule(gradient, NeedsGrad(needs));
+    Grads grads;
+    if (grad_enabled()) {
+      // What it does to tensors on the tape is recorded: a plain operation throws.
+      const tape::UserScope recorded;
+      const tape::RunningRule running(node);
+      grads = node->rule(gradient, NeedsGrad(needs));
+    } else {
+      grads = node->rule(gradient, NeedsGrad(needs));
+    }
     check(gradient.storage()->version == version,
           "backward of {}: its rule writes in place to the gradient that it is given, which others share", node->op);
     if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
@@ -265,16 +326,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
       check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
       Tensor arrived = checked(*node, i, edge, grads[i]);
       grads[i] = Tensor();
-      if (edge.leaf && targets) {
-        targets->add(edge.leaf.get(), arrived);
-      } else if (edge.leaf) {
-        accumulate_into_leaf(*edge.leaf, std::move(arrived));
-        hook_counts->arrived(*edge.leaf);
-      } else {
-        auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        slot->second.accumulate(std::move(arrived));
-        if (is_new) ready.push(edge.node);
-      }
+      deliver(edge, std::move(arrived));
     }
     if (!retain_graph) node->inputs.clear();
   }
@@ -331,14 +383,13 @@ void backward(const Tensor& output, const Tensor& dy, bool retain_graph) {
 
 Grads autograd::grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                      const GradOptions& options) {
-  check(!options.create_graph, "autograd::grad: create_graph: there is no double backward, gradients have no tape");
   check(options.grad_outputs.empty() || options.grad_outputs.size() == outputs.size(),
         "autograd::grad: {} outputs and {} grad_outputs", outputs.size(), options.grad_outputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     check(requires_grad(inputs[i]), "autograd::grad: input {} does not require a gradient", i);
   Targets targets(inputs);
   Roots roots;
-  const NoGradGuard no_grad;
+  const GradModeGuard recorded(options.create_graph);
   for (size_t i = 0; i < outputs.size(); ++i) {
     Tensor first =
         first_gradient("autograd::grad", outputs[i], options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i]);
@@ -350,7 +401,7 @@ Grads autograd::grad(const std::vector<Tensor>& outputs, const std::vector<Tenso
       targets.add(meta.get(), first);
     }
   }
-  run_back(std::move(roots), &targets, options.retain_graph);
+  run_back(std::move(roots), &targets, options.retain_graph || options.create_graph);
   Grads grads;
   for (size_t i = 0; i < inputs.size(); ++i) {
     grads.push_back(targets.gradient(inputs[i]));

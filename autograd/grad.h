@@ -13,7 +13,8 @@ struct GradOptions {
   /// One for each output; undefined: 1 for an output of one element.
   std::vector<Tensor> grad_outputs = {};
   bool retain_graph = false;
-  /// There is no double backward: gradients are computed by plain operations and have no tape. True is an Error.
+  /// Gradients have gradients of their own (autograd/double_backward.h), and the tape is retained. An operation on the
+  /// way whose rule cannot be recorded is an Error that names it.
   bool create_graph = false;
   /// Inputs that no output depends on get an undefined gradient; otherwise they are an Error.
   bool allow_unused = false;

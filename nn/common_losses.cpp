@@ -3,8 +3,10 @@
 #include <cmath>
 
 #include "autograd/constant.h"
+#include "autograd/double_backward.h"
 #include "autograd/functions/elementary.h"
 #include "autograd/functions/indexing.h"
+#include "autograd/functions/operators.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
@@ -129,6 +131,12 @@ Tensor rest_of(const Tensor& p) {
   return ops::add(ops::neg(p), 1.0);
 }
 
+Grads recorded_entropy_gradients(const Tensor& dy, const Tensor& p, const Tensor& targets) {
+  const Tensor rest = 1.0 - p, least = full({}, -100.0, {p.dtype(), {}, p.device()});
+  return {dy * ((p - targets) / clamp(p * rest, 1e-12, 1.0)),
+          dy * (maximum(log(rest), least) - maximum(log(p), least))};
+}
+
 }  // namespace
 
 Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& targets, Reduction reduction) {
@@ -139,8 +147,9 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& targets, 
     const Tensor of_one = bounded_log(probabilities), of_zero = bounded_log(rest_of(probabilities));
     losses = ops::neg(ops::add(ops::mul(targets, of_one), ops::mul(rest_of(targets), of_zero)));
     losses = record("binary_cross_entropy", losses, {probabilities, targets},
-                    [p_ = Saved(probabilities), t_ = Saved(targets)](const Tensor& dy, const NeedsGrad& needs) {
-                      const Tensor &p = p_.get(), &t = t_.get();
+                    twice([p_ = Saved(probabilities), t_ = Saved(targets)](const Tensor& dy, const NeedsGrad& needs) {
+                      const Tensor p = rule::input(0, p_.get()), t = rule::input(1, t_.get());
+                      if (rule::is_recorded()) return recorded_entropy_gradients(dy, p, t);
                       Grads grads(2);
                       if (needs[0]) {
                         // Finite where p is 0 or 1, as in PyTorch.
@@ -149,23 +158,29 @@ Tensor binary_cross_entropy(const Tensor& probabilities, const Tensor& targets, 
                       }
                       if (needs[1]) grads[1] = ops::mul(dy, ops::sub(bounded_log(rest_of(p)), bounded_log(p)));
                       return grads;
-                    });
+                    }));
   }
   return reduced(losses, reduction);
 }
 
 namespace {
 
-// One functor for the losses, one for their slope in the first input; the slope in the second is the same with the
-// other sign, where it is not given.
-template <class Loss, class Slope>
-Tensor of_difference(const char* op, const Tensor& x, const Tensor& targets, const Loss& loss, const Slope& slope) {
+// One functor for the losses, one for their slope in the first input, which `slope_of` gives of x - targets by
+// differentiable functions; the slope in the second is the same with the other sign.
+template <class Loss, class Slope, class OfDifference>
+Tensor of_difference(const char* op, const Tensor& x, const Tensor& targets, const Loss& loss, const Slope& slope,
+                     const OfDifference& slope_of) {
   const OpScope scope(op);
-  return record(op, pointwise::zip(op, x, targets, loss), {x, targets},
-                [op, x_ = Saved(x), t_ = Saved(targets), slope](const Tensor& dy, const NeedsGrad& needs) {
-                  const Tensor dx = ops::mul(dy, pointwise::zip(op, x_.get(), t_.get(), slope));
-                  return Grads{dx, needs[1] ? ops::neg(dx) : Tensor()};
-                });
+  return record(
+      op, pointwise::zip(op, x, targets, loss), {x, targets},
+      twice([op, x_ = Saved(x), t_ = Saved(targets), slope, slope_of](const Tensor& dy, const NeedsGrad& needs) {
+        if (rule::is_recorded()) {
+          const Tensor dx = dy * slope_of(rule::input(0, x_.get()) - rule::input(1, t_.get()));
+          return Grads{dx, -dx};
+        }
+        const Tensor dx = ops::mul(dy, pointwise::zip(op, x_.get(), t_.get(), slope));
+        return Grads{dx, needs[1] ? ops::neg(dx) : Tensor()};
+      }));
 }
 
 // log(1 + exp(-x)) = max(-x, 0) + log(1 + exp(-|x|)), and the target's part.
@@ -222,10 +237,12 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
     const OpScope scope(op);
     const Tensor losses =
         record(op, pointwise::zip(op, logits, targets, LogitLoss{}), {logits, targets},
-               [x_ = Saved(logits), t_ = Saved(targets)](const Tensor& dy, const NeedsGrad& needs) {
-                 const Tensor slope = pointwise::zip(op, x_.get(), t_.get(), LogitSlope{});
-                 return Grads{ops::mul(dy, slope), needs[1] ? ops::neg(ops::mul(dy, x_.get())) : Tensor()};
-               });
+               twice([x_ = Saved(logits), t_ = Saved(targets)](const Tensor& dy, const NeedsGrad& needs) {
+                 const Tensor x = rule::input(0, x_.get()), targets = rule::input(1, t_.get());
+                 if (rule::is_recorded()) return Grads{dy * (sigmoid(x) - targets), -(dy * x)};
+                 const Tensor slope = pointwise::zip(op, x, targets, LogitSlope{});
+                 return Grads{ops::mul(dy, slope), needs[1] ? ops::neg(ops::mul(dy, x)) : Tensor()};
+               }));
     return reduced(losses, reduction);
   }
   const Tensor softplus_neg = add(relu(neg(logits)), log1p(exp(neg(abs(logits)))));
@@ -236,7 +253,9 @@ Tensor binary_cross_entropy_with_logits(const Tensor& logits, const Tensor& targ
 
 Tensor mse_loss(const Tensor& x, const Tensor& targets, Reduction reduction) {
   check_like("mse_loss", x, targets);
-  return reduced(of_difference("mse_loss", x, targets, SquaredDistance{}, TwiceDifference{}), reduction);
+  return reduced(of_difference("mse_loss", x, targets, SquaredDistance{}, TwiceDifference{},
+                               [](const Tensor& difference) { return difference * 2.0; }),
+                 reduction);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& targets, Reduction reduction) {
@@ -254,7 +273,9 @@ Tensor smooth_l1_loss(const Tensor& x, const Tensor& targets, double beta, Reduc
 Tensor huber_loss(const Tensor& x, const Tensor& targets, double delta, Reduction reduction) {
   check_like("huber_loss", x, targets);
   check(delta > 0, "huber_loss: delta is {}, expected a positive number", delta);
-  return reduced(of_difference("huber_loss", x, targets, HuberLoss{delta}, HuberSlope{delta}), reduction);
+  return reduced(of_difference("huber_loss", x, targets, HuberLoss{delta}, HuberSlope{delta},
+                               [delta](const Tensor& difference) { return clamp(difference, -delta, delta); }),
+                 reduction);
 }
 
 Tensor kl_div(const Tensor& x, const Tensor& targets, Reduction reduction) {

@@ -65,8 +65,9 @@ LeafList::~LeafList() {
 }
 
 void LeafList::add(const Tensor& leaf) {
-  if (std::none_of(leaves_.begin(), leaves_.end(), [&](const Tensor& known) { return known.is_same(leaf); }))
-    leaves_.push_back(leaf);
+  // A leaf may have several handles (rule::input makes them).
+  const auto is_known = [&](const Tensor& known) { return known.autograd_slot() == leaf.autograd_slot(); };
+  if (std::none_of(leaves_.begin(), leaves_.end(), is_known)) leaves_.push_back(leaf);
 }
 
 PlainOp::PlainOp(std::string_view op, std::initializer_list<Argument> arguments) {

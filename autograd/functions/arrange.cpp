@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/functions/shape.h"
+#include "functions/internal/rule_ops.h"
 
 namespace bevgrad {
 namespace {
@@ -52,11 +53,16 @@ Tensor pad_constant(const Tensor& x, const std::vector<int64_t>& widths, double 
   const Tensor y = full(sizes, value, {x.dtype(), x.suggested_format(), x.device()});
   ops::copy_(inside(y, widths), left_over(x, widths));
   return record("pad", y, {x},
-                [widths, from = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
+                twice([widths, from = x.sizes(), format = x.suggested_format()](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) {
+                    std::vector<int64_t> back;
+                    for (const int64_t width : widths) back.push_back(-width);
+                    return Grads{pad(dy, back)};
+                  }
                   const Tensor dx = zeros(from, {dy.dtype(), format, dy.device()});
                   ops::copy_(left_over(dx, widths), inside(dy, widths));
                   return Grads{dx};
-                });
+                }));
 }
 
 // Where entry p of a dimension, counted from the first that is no border, takes its value.
@@ -181,8 +187,9 @@ Tensor flip(const Tensor& x, const std::vector<int>& dims) {
     axes.push_back(wrap_dimension("flip", dim, x.dim()));
     check(std::count(axes.begin(), axes.end(), axes.back()) == 1, "flip: dimension {} is named twice", dim);
   }
-  return record("flip", flipped(x, axes), {x},
-                [axes](const Tensor& dy, const NeedsGrad&) { return Grads{flipped(dy, axes)}; });
+  return record("flip", flipped(x, axes), {x}, twice([axes](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::is_recorded() ? flip(dy, axes) : flipped(dy, axes)};
+                }));
 }
 
 Tensor roll(const Tensor& x, int64_t shift, int dim) {

@@ -1,7 +1,9 @@
 #include "autograd/functions/conv.h"
 
 #include "functions/internal/conv_support.h"
+#include "functions/internal/conv_twice.h"
 #include "functions/internal/float16.h"
+#include "tensor/compare.h"
 
 namespace bevgrad {
 namespace {
@@ -64,9 +66,14 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight),
                y_ = options.relu ? Saved(y) : Saved(), x_sizes = x.sizes(), x_dtype = x.dtype(),
                kernel](const Tensor& dy, const NeedsGrad& needs) {
+    const Tensor& w = weight_.get();
+    if (rule::is_recorded()) {
+      rule::check_not_narrowed("conv2d", dy, x_dtype);
+      const Tensor dz = y_.defined() ? mul(dy, ops::to(gt(y_.get(), 0.0), dy.dtype())) : dy;
+      return conv_twice::gradients(dz, input_, w, x_sizes, kernel, needs);
+    }
     const Backend& device = backend(dy.device());
     const Tensor dz = conv_support::masked(dy, y_.get());
-    const Tensor& w = weight_.get();
     Grads grads(3);
     if (needs[0]) {
       grads[0] = empty(x_sizes, {x_dtype, MemoryFormat::ChannelsLast, dy.device()});
@@ -80,7 +87,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     if (needs[2]) grads[2] = conv_support::sum_channels(dz);
     return grads;
   };
-  return record("conv2d", y, {x, weight, bias}, std::move(rule));
+  return record("conv2d", y, {x, weight, bias}, twice(std::move(rule)));
 }
 
 Tensor conv2d_affine(const Tensor& x, const Tensor& weight, const ConvEpilogue& epilogue,

@@ -1,6 +1,7 @@
 #include "autograd/functions/conv_transpose.h"
 
 #include "functions/internal/conv_support.h"
+#include "functions/internal/conv_twice.h"
 #include "functions/internal/float16.h"
 
 namespace bevgrad {
@@ -57,9 +58,13 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
 
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight), x_sizes = x.sizes(),
                x_dtype = x.dtype(), kernel](const Tensor& dy, const NeedsGrad& needs) {
+    const Tensor& w = weight_.get();
+    if (rule::is_recorded()) {
+      rule::check_not_narrowed("conv_transpose2d", dy, x_dtype);
+      return conv_twice::transposed_gradients(dy, input_, w, kernel, needs);
+    }
     const Backend& device = backend(dy.device());
     const Tensor dz = ops::contiguous(dy, MemoryFormat::ChannelsLast);
-    const Tensor& w = weight_.get();
     Grads grads(3);
     if (needs[0]) {
       const Tensor dx = empty(x_sizes, {dz.dtype(), MemoryFormat::ChannelsLast, dy.device()});
@@ -75,7 +80,7 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     if (needs[2]) grads[2] = conv_support::sum_channels(dz);
     return grads;
   };
-  return record("conv_transpose2d", y, {x, weight, bias}, std::move(rule));
+  return record("conv_transpose2d", y, {x, weight, bias}, twice(std::move(rule)));
 }
 
 }  // namespace bevgrad

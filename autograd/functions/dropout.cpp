@@ -5,6 +5,7 @@
 
 #include "autograd/checkpoint.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
 
@@ -90,6 +91,17 @@ Tensor dropped_by(const Tensor& x, const Tensor& places, const Draw& draw) {
   return y;
 }
 
+// What is drawn is dropped, from x as from its gradient; `places` is on the processor only.
+Tensor dropped(const Tensor& x, const Draw& draw, const Tensor& places) {
+  const OpScope scope("dropout");
+  const auto plain = [=](const Tensor& x) {
+    return places.defined() ? dropped_by(x, places, draw) : dropped_on_device(x, draw);
+  };
+  return record("dropout", plain(x), {x}, twice([=](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::is_recorded() ? dropped(dy, draw, places) : plain(dy)};
+                }));
+}
+
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, Generator& generator) {
@@ -97,15 +109,10 @@ Tensor dropout(const Tensor& x, double p, Generator& generator) {
   const OpScope scope("dropout", {{"x", x}});
   check(p >= 0 && p < 1, "dropout: the probability is {}, expected 0 to below 1", p);
   const uint64_t seed = replayed_draw([&] { return generator.next_u64(); });
-  if (p == 0) return record("dropout", detach(x), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+  if (p == 0)
+    return record("dropout", detach(x), {x}, twice([](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; }));
   const Draw draw(p, seed);
-  if (x.device().is_cpu()) {
-    const Tensor places = drawn_places(x, draw);
-    return record("dropout", dropped_by(x, places, draw), {x},
-                  [places, draw](const Tensor& dy, const NeedsGrad&) { return Grads{dropped_by(dy, places, draw)}; });
-  }
-  return record("dropout", dropped_on_device(x, draw), {x},
-                [draw](const Tensor& dy, const NeedsGrad&) { return Grads{dropped_on_device(dy, draw)}; });
+  return dropped(x, draw, x.device().is_cpu() ? drawn_places(x, draw) : Tensor());
 }
 
 }  // namespace bevgrad

@@ -1,8 +1,11 @@
 #include "autograd/functions/elementary.h"
 
 #include <cmath>
+#include <numbers>
 
+#include "autograd/functions/operators.h"
 #include "autograd/functions/where.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/activation_functors.h"
 #include "tensor/functors.h"
 #include "tensor/pointwise.h"
@@ -10,22 +13,27 @@
 namespace bevgrad {
 namespace {
 
-template <class Forward, class Backward>
-Tensor of_input(const char* op, const Tensor& x, const Forward& forward, const Backward& backward) {
+// backward(dy, x) is dy * slope(x); `slope` is made of differentiable functions.
+template <class Forward, class Backward, class Slope>
+Tensor of_input(const char* op, const Tensor& x, const Forward& forward, const Backward& backward, const Slope& slope) {
   const OpScope scope(op, {{"x", x}});
   return record(op, pointwise::map(op, x, forward, 8), {x},
-                [op, x_ = Saved(x), backward](const Tensor& dy, const NeedsGrad&) {
+                twice([op, x_ = Saved(x), backward, slope](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{dy * slope(rule::input(0, x_.get()))};
                   return Grads{pointwise::zip(op, dy, x_.get(), backward, 8)};
-                });
+                }));
 }
 
-template <class Forward, class Backward>
-Tensor of_output(const char* op, const Tensor& x, const Forward& forward, const Backward& backward) {
+// The same from the result.
+template <class Forward, class Backward, class Slope>
+Tensor of_output(const char* op, const Tensor& x, const Forward& forward, const Backward& backward,
+                 const Slope& slope) {
   const OpScope scope(op, {{"x", x}});
   Tensor y = pointwise::map(op, x, forward, 8);
-  return record(op, y, {x}, [op, y_ = Saved(y), backward](const Tensor& dy, const NeedsGrad&) {
-    return Grads{pointwise::zip(op, dy, y_.get(), backward)};
-  });
+  return record(op, y, {x}, twice([op, y_ = Saved(y), backward, slope](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{dy * slope(rule::result(y_.get()))};
+                  return Grads{pointwise::zip(op, dy, y_.get(), backward)};
+                }));
 }
 
 // f, of which elementary::circle(x, quarters) is the processor's float32 version as far as it reaches.
@@ -104,6 +112,14 @@ Tensor integer_power(const Tensor& a, const Tensor& b) {
   return y;
 }
 
+// Those of functors::PowOfBase and PowOfExponent, with 1 for a 0 whose logarithm or quotient would not count.
+Grads recorded_power_gradients(const Tensor& dy, const Tensor& a, const Tensor& b) {
+  const Tensor one = full({}, 1.0, {a.dtype(), {}, a.device()}), zero = zeros({}, {a.dtype(), {}, a.device()});
+  const Tensor of_base = where(eq(b, 0.0), zero, b * pow(a, b - 1.0));
+  const Tensor of_exponent = pow(a, b) * log(where(eq(a, 0.0), one, a));
+  return {dy * of_base, dy * of_exponent};
+}
+
 // The result is one of two; `share` is the first one's part of the gradient.
 template <class Forward, class Share>
 Tensor one_of(const char* op, const Tensor& a, const Tensor& b, const Forward& forward, const Share& share,
@@ -111,39 +127,46 @@ Tensor one_of(const char* op, const Tensor& a, const Tensor& b, const Forward& f
   const OpScope scope(op, {{"a", a}, {"b", b}});
   if (!is_floating_point(a.dtype())) return where(prefers_first(a, b), a, b);
   return record(op, pointwise::zip(op, a, b, forward), {a, b},
-                [op, a_ = Saved(a), b_ = Saved(b), share](const Tensor& dy, const NeedsGrad& needs) {
+                twice([op, a_ = Saved(a), b_ = Saved(b), share](const Tensor& dy, const NeedsGrad& needs) {
+                  // The shares are constants between the kinks.
+                  const Tensor a = detach(a_.get()), b = detach(b_.get());
                   Grads grads(2);
-                  if (needs[0]) grads[0] = ops::mul(dy, pointwise::zip(op, a_.get(), b_.get(), share));
-                  if (needs[1]) grads[1] = ops::mul(dy, pointwise::zip(op, b_.get(), a_.get(), share));
+                  if (needs[0]) grads[0] = rule::mul(dy, pointwise::zip(op, a, b, share));
+                  if (needs[1]) grads[1] = rule::mul(dy, pointwise::zip(op, b, a, share));
                   return grads;
-                });
+                }));
 }
 
 }  // namespace
 
 Tensor sin(const Tensor& x) {
   const OpScope scope("sin", {{"x", x}});
-  return record("sin", sine("sin", x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
-    return Grads{ops::mul(dy, cosine("sin", x_.get()))};
-  });
+  return record("sin", sine("sin", x), {x}, twice([x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{dy * cos(rule::input(0, x_.get()))};
+                  return Grads{ops::mul(dy, cosine("sin", x_.get()))};
+                }));
 }
 Tensor cos(const Tensor& x) {
   const OpScope scope("cos", {{"x", x}});
-  return record("cos", cosine("cos", x), {x}, [x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
-    return Grads{pointwise::zip("cos", dy, sine("cos", x_.get()), functors::NegativeProduct{})};
-  });
+  return record("cos", cosine("cos", x), {x}, twice([x_ = Saved(x)](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{-(dy * sin(rule::input(0, x_.get())))};
+                  return Grads{pointwise::zip("cos", dy, sine("cos", x_.get()), functors::NegativeProduct{})};
+                }));
 }
 Tensor erf(const Tensor& x) {
-  return of_input("erf", x, functors::Erf{}, functors::ErfBackward{});
+  return of_input("erf", x, functors::Erf{}, functors::ErfBackward{},
+                  [](const Tensor& x) { return exp(-(x * x)) * (2 / std::sqrt(std::numbers::pi)); });
 }
 Tensor log1p(const Tensor& x) {
-  return of_input("log1p", x, functors::Log1p{}, functors::Log1pBackward{});
+  return of_input("log1p", x, functors::Log1p{}, functors::Log1pBackward{},
+                  [](const Tensor& x) { return 1.0 / (x + 1.0); });
 }
 Tensor expm1(const Tensor& x) {
-  return of_output("expm1", x, functors::Expm1{}, functors::Expm1Backward{});
+  return of_output("expm1", x, functors::Expm1{}, functors::Expm1Backward{}, [](const Tensor& y) { return y + 1.0; });
 }
 Tensor rsqrt(const Tensor& x) {
-  return of_output("rsqrt", x, functors::Rsqrt{}, functors::RsqrtBackward{});
+  return of_output("rsqrt", x, functors::Rsqrt{}, functors::RsqrtBackward{},
+                   [](const Tensor& y) { return y * y * y * -0.5; });
 }
 Tensor pow(const Tensor& x, double exponent) {
   tape::check_defined("pow", {{"x", x}});
@@ -155,22 +178,26 @@ Tensor pow(const Tensor& x, double exponent) {
     const DType dtype = x.dtype() == DType::Bool ? DType::Int64 : x.dtype();
     return ops::to(integer_power(ops::to(x, DType::Int64), wide), dtype);
   }
-  if (exponent == 2) return of_input("pow", x, functors::Square{}, functors::SquareBackward{});
-  return of_input("pow", x, functors::PowScalar{exponent}, functors::PowScalarBackward{exponent});
+  if (exponent == 2)
+    return of_input("pow", x, functors::Square{}, functors::SquareBackward{}, [](const Tensor& x) { return x * 2.0; });
+  return of_input("pow", x, functors::PowScalar{exponent}, functors::PowScalarBackward{exponent},
+                  [exponent](const Tensor& x) { return exponent == 0 ? x * 0.0 : pow(x, exponent - 1) * exponent; });
 }
 
 Tensor pow(const Tensor& a, const Tensor& b) {
   const OpScope scope("pow", {{"a", a}, {"b", b}});
   if (!is_floating_point(a.dtype())) return integer_power(a, b);
   return record("pow", pointwise::zip("pow", a, b, functors::Pow{}, 20), {a, b},
-                [a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+                twice([a_ = Saved(a), b_ = Saved(b)](const Tensor& dy, const NeedsGrad& needs) {
+                  if (rule::is_recorded())
+                    return recorded_power_gradients(dy, rule::input(0, a_.get()), rule::input(1, b_.get()));
                   Grads grads(2);
                   if (needs[0])
                     grads[0] = ops::mul(dy, pointwise::zip("pow", a_.get(), b_.get(), functors::PowOfBase{}, 20));
                   if (needs[1])
                     grads[1] = ops::mul(dy, pointwise::zip("pow", a_.get(), b_.get(), functors::PowOfExponent{}, 30));
                   return grads;
-                });
+                }));
 }
 
 Tensor maximum(const Tensor& a, const Tensor& b) {

@@ -8,6 +8,7 @@
 
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/element.h"
 #include "tensor/walk.h"
 
@@ -221,12 +222,13 @@ void check_beside(const char* op, const Tensor& x, const Tensor& index, int axis
 // Records reading at an index, for gather and index_select.
 Tensor recorded_gather(const char* op, const Tensor& y, const Tensor& x, int axis, const Tensor& index) {
   return record(op, y, {x},
-                [index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](const Tensor& dy,
-                                                                                                const NeedsGrad&) {
+                twice([index_ = Saved(index), axis, sizes = x.sizes(), format = x.suggested_format()](
+                          const Tensor& dy, const NeedsGrad&) {
                   const Tensor dx = zeros(sizes, {dy.dtype(), format, dy.device()});
+                  if (rule::is_recorded()) return Grads{scatter_add(dx, axis, index_.get(), dy)};
                   scatter_(Scatter::Add, dx, axis, index_.get(), dy);
                   return Grads{dx};
-                });
+                }));
 }
 
 // The dimension; throws where the three do not go together.
@@ -279,9 +281,12 @@ Tensor scatter_add(const Tensor& x, int dim, const Tensor& index, const Tensor& 
   const int axis = checked_scatter("scatter_add", x, dim, index, source);
   const Tensor y = ops::clone(x);
   scatter_(Scatter::Add, y, axis, index, source);
-  return record("scatter_add", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
-    return Grads{dy, needs[1] ? gathered(dy, axis, index_.get()) : Tensor()};
-  });
+  return record("scatter_add", y, {x, source},
+                twice([index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
+                  if (!needs[1]) return Grads{dy, Tensor()};
+                  const Tensor& index = index_.get();
+                  return Grads{dy, rule::is_recorded() ? gather(dy, axis, index) : gathered(dy, axis, index)};
+                }));
 }
 
 Tensor scatter(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
@@ -289,17 +294,23 @@ Tensor scatter(const Tensor& x, int dim, const Tensor& index, const Tensor& sour
   const int axis = checked_scatter("scatter", x, dim, index, source);
   const Tensor y = ops::clone(x);
   scatter_(Scatter::Write, y, axis, index, source);
-  return record("scatter", y, {x, source}, [index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
-    Grads grads(2);
-    if (needs[0]) {
-      grads[0] = ops::clone(dy);
-      scatter_(Scatter::Write, grads[0], axis, index_.get(),
-               zeros(index_.get().sizes(), {dy.dtype(), {}, dy.device()}));
-    }
-    if (needs[1])
-      grads[1] = masked_fill(gathered(dy, axis, index_.get()), overwritten(index_.get(), axis, dy.sizes()), 0);
-    return grads;
-  });
+  return record("scatter", y, {x, source},
+                twice([index_ = Saved(index), axis](const Tensor& dy, const NeedsGrad& needs) {
+                  const Tensor& index = index_.get();
+                  const Tensor nothing = zeros(index.sizes(), {dy.dtype(), {}, dy.device()});
+                  Grads grads(2);
+                  if (needs[0] && rule::is_recorded()) {
+                    grads[0] = scatter(dy, axis, index, nothing);
+                  } else if (needs[0]) {
+                    grads[0] = ops::clone(dy);
+                    scatter_(Scatter::Write, grads[0], axis, index, nothing);
+                  }
+                  if (needs[1]) {
+                    const Tensor seen = rule::is_recorded() ? gather(dy, axis, index) : gathered(dy, axis, index);
+                    grads[1] = masked_fill(seen, overwritten(index, axis, dy.sizes()), 0);
+                  }
+                  return grads;
+                }));
 }
 
 Tensor index_add(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {

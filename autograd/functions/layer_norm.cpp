@@ -5,11 +5,13 @@
 #include <limits>
 
 #include "autograd/functions/elementary.h"
+#include "autograd/functions/operators.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/float16.h"
 #include "functions/internal/row_norm.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/backend.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
@@ -120,6 +122,20 @@ Tensor in_dtype(const Tensor& gradient, const Tensor& values) {
   return gradient.defined() ? ops::to(gradient, values.dtype()) : Tensor();
 }
 
+// normalised_on_host, made of others.
+Tensor normalised_by_others(const Tensor& x, const Tensor& weight, const Tensor& bias, const row_norm::Rows& rows,
+                            double eps) {
+  const Tensor lines = reshape(x, {rows.count, x.numel() / rows.count});
+  const Tensor centred = rows.centred ? lines - mean(lines, {1}, true) : lines;
+  const Tensor y = centred * rsqrt(mean(centred * centred, {1}, true) + eps);
+  Shape sizes = weight.defined() ? weight.sizes() : Shape();
+  if (rows.by_piece) {
+    sizes.assign(x.sizes().size(), 1);
+    sizes[1] = x.size(1);
+  }
+  return affine(reshape(y, x.sizes()), weight, bias, sizes);
+}
+
 // On the processor, where x is dense and the rows lie one behind the other.
 Tensor normalised_on_host(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const row_norm::Rows& rows, double eps) {
@@ -128,16 +144,20 @@ Tensor normalised_on_host(const char* op, const Tensor& x, const Tensor& weight,
   const Tensor y = empty(x.sizes(), {x.dtype()});
   const Tensor mean = empty({rows.count}, {DType::Float64}), inv_std = empty({rows.count}, {DType::Float64});
   row_norm::forward(y, mean, inv_std, in, w, parameter(x, bias), rows, eps);
-  return record(op, y, {x, weight, bias},
-                [x_ = Saved(in), w_ = weight.defined() ? Saved(w) : Saved(), weight, bias, mean, inv_std, rows](
-                    const Tensor& dy, const NeedsGrad& needs) {
-                  const Tensor& x = x_.get();
-                  const Tensor dx = needs[0] ? empty(x.sizes(), {x.dtype()}) : Tensor();
-                  const Tensor dw = gradient_of(weight, needs[1]), db = gradient_of(bias, needs[2]);
-                  row_norm::backward(dx, dw, db, ops::contiguous(dy), x, w_.defined() ? w_.get() : Tensor(), mean,
-                                     inv_std, rows);
-                  return Grads{dx, in_dtype(dw, weight), in_dtype(db, bias)};
-                });
+  return record(
+      op, y, {x, weight, bias},
+      twice([x_ = Saved(in), w_ = weight.defined() ? Saved(w) : Saved(), weight, bias, mean, inv_std, rows, eps](
+                const Tensor& dy, const NeedsGrad& needs) {
+        const Tensor& x = x_.get();
+        if (rule::is_recorded())
+          return rule::gradients_of(
+              [&](const std::vector<Tensor>& of) { return normalised_by_others(of[0], of[1], of[2], rows, eps); },
+              {rule::input(0, x), weight, bias}, dy, needs);
+        const Tensor dx = needs[0] ? empty(x.sizes(), {x.dtype()}) : Tensor();
+        const Tensor dw = gradient_of(weight, needs[1]), db = gradient_of(bias, needs[2]);
+        row_norm::backward(dx, dw, db, ops::contiguous(dy), x, w_.defined() ? w_.get() : Tensor(), mean, inv_std, rows);
+        return Grads{dx, in_dtype(dw, weight), in_dtype(db, bias)};
+      }));
 }
 
 // Values of groups, float64 [groups], as one for each of their channels.

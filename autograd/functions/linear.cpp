@@ -1,9 +1,12 @@
 #include "autograd/functions/linear.h"
 
 #include "autograd/functions/products.h"
+#include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/conv_support.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/rule_ops.h"
+#include "tensor/compare.h"
 
 namespace bevgrad {
 namespace {
@@ -57,9 +60,18 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (b.dim() > 2) return batched_matmul(a, b);
   const OpScope scope("matmul");
   return record("matmul", ops::matmul(a, b), {a, b},
-                [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor()),
-                 b_sizes = b.sizes()](const Tensor& dy, const NeedsGrad& needs) {
+                twice([a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor()),
+                       b_sizes = b.sizes()](const Tensor& dy, const NeedsGrad& needs) {
                   Grads grads(2);
+                  if (rule::is_recorded()) {
+                    if (needs[0]) grads[0] = matmul(dy, transpose(rule::input(1, b_.get()), 0, 1));
+                    if (needs[1]) {
+                      const Tensor a = rule::input(0, a_.get());
+                      const Tensor left = reshape(a, {a.numel() / a.size(-1), a.size(-1)});
+                      grads[1] = matmul(transpose(left, 0, 1), reshape(dy, {left.size(0), dy.size(-1)}));
+                    }
+                    return grads;
+                  }
                   if (needs[0]) grads[0] = ops::matmul(dy, b_.get(), false, true);
                   if (needs[1]) {
                     const Tensor left = rows(a_.get());
@@ -67,7 +79,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                                             : zeros(b_sizes, {dy.dtype(), {}, dy.device()});
                   }
                   return grads;
-                });
+                }));
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
@@ -93,8 +105,20 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
   auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(),
                weight_ = requires_grad(x) ? Saved(weight) : Saved(), y_ = relu ? Saved(product) : Saved(),
                x_sizes = x.sizes(), x_dtype = x.dtype()](const Tensor& dy, const NeedsGrad& needs) {
-    const Tensor dz = conv_support::masked(rows(dy), y_.get());
     Grads grads(3);
+    if (rule::is_recorded()) {
+      rule::check_not_narrowed("linear", dy, x_dtype);
+      const Tensor dense = reshape(dy, {numel(dy.sizes()) / dy.size(-1), dy.size(-1)});
+      const Tensor dz = y_.defined() ? mul(dense, ops::to(gt(y_.get(), 0.0), dy.dtype())) : dense;
+      if (needs[0]) grads[0] = reshape(matmul(dz, rule::input(1, weight_.get())), x_sizes);
+      if (needs[1]) {
+        const Tensor x = rule::input(0, ops::view(detach(input_.get()), x_sizes));
+        grads[1] = matmul(transpose(dz, 0, 1), reshape(x, input_.get().sizes()));
+      }
+      if (needs[2]) grads[2] = sum(dz, {0});
+      return grads;
+    }
+    const Tensor dz = conv_support::masked(rows(dy), y_.get());
     if (needs[0]) {
       const Tensor dx = ops::matmul(dz, ops::to(weight_.get(), dz.dtype()));
       grads[0] = ops::to(ops::view(dx, x_sizes), x_dtype);
@@ -103,7 +127,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
     if (needs[2]) grads[2] = conv_support::sum_channels(dz);
     return grads;
   };
-  return record("linear", y, {x, weight, bias}, std::move(rule));
+  return record("linear", y, {x, weight, bias}, twice(std::move(rule)));
 }
 
 }  // namespace bevgrad

@@ -3,6 +3,7 @@
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/backend.h"
 #include "tensor/element.h"
 #include "tensor/launch.h"
@@ -73,13 +74,16 @@ Tensor bmm(const Tensor& a, const Tensor& b) {
             a.device() == b.device(),
         "bmm: {} does not go with {}, expected [b,m,k] and [b,k,n] of one dtype and device", describe(a), describe(b));
   return record("bmm", multiplied(a, b), {a, b},
-                [a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor())](
-                    const Tensor& dy, const NeedsGrad& needs) {
+                twice([a_ = Saved(requires_grad(b) ? a : Tensor()), b_ = Saved(requires_grad(a) ? b : Tensor())](
+                          const Tensor& dy, const NeedsGrad& needs) {
+                  const auto product = [](const Tensor& a, const Tensor& b) {
+                    return rule::is_recorded() ? bmm(a, b) : multiplied(a, b);
+                  };
                   Grads grads(2);
-                  if (needs[0]) grads[0] = multiplied(dy, ops::transpose(b_.get(), 1, 2));
-                  if (needs[1]) grads[1] = multiplied(ops::transpose(a_.get(), 1, 2), dy);
+                  if (needs[0]) grads[0] = product(dy, rule::transpose(rule::input(1, b_.get()), 1, 2));
+                  if (needs[1]) grads[1] = product(rule::transpose(rule::input(0, a_.get()), 1, 2), dy);
                   return grads;
-                });
+                }));
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {

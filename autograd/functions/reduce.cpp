@@ -1,7 +1,9 @@
 #include "autograd/functions/reduce.h"
 
+#include "autograd/functions/indexing.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/statistics.h"
+#include "functions/internal/rule_ops.h"
 
 #include "tensor/extremes.h"
 #include "tensor/walk.h"
@@ -52,9 +54,12 @@ Tensor extreme(const char* op, std::pair<Tensor, Tensor> (*with_index)(const Ten
   Tensor y = keep_dims ? values : ops::squeeze(values, axis);
   return record(
       op, std::move(y), {x},
-      [index_ = Saved(index), from = x.sizes(), kept = values.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
-        return Grads{place_at(ops::reshape(dy, kept), index_.get(), from, axis)};
-      });
+      twice([index_ = Saved(index), from = x.sizes(), kept = values.sizes(), axis](const Tensor& dy, const NeedsGrad&) {
+        const Tensor gradient = rule::reshape(dy, kept);
+        if (rule::is_recorded())
+          return Grads{scatter_add(zeros(from, {dy.dtype(), {}, dy.device()}), axis, index_.get(), gradient)};
+        return Grads{place_at(gradient, index_.get(), from, axis)};
+      }));
 }
 
 }  // namespace
@@ -67,9 +72,9 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   const OpScope scope("sum", {{"x", x}});
   Tensor y = ops::sum(x, dims, keep_dims);
   return record("sum", std::move(y), {x},
-                [from = x.sizes(), kept = kept_sizes(x, dims)](const Tensor& dy, const NeedsGrad&) {
-                  return Grads{ops::expand(ops::reshape(dy, kept), from)};
-                });
+                twice([from = x.sizes(), kept = kept_sizes(x, dims)](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::expand(rule::reshape(dy, kept), from)};
+                }));
 }
 
 Tensor mean(const Tensor& x) {
@@ -81,9 +86,9 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   Tensor y = ops::mean(x, dims, keep_dims);
   const double count = static_cast<double>(x.numel()) / static_cast<double>(std::max<int64_t>(1, y.numel()));
   return record("mean", std::move(y), {x},
-                [from = x.sizes(), kept = kept_sizes(x, dims), count](const Tensor& dy, const NeedsGrad&) {
-                  return Grads{ops::expand(ops::reshape(ops::div(dy, count), kept), from)};
-                });
+                twice([from = x.sizes(), kept = kept_sizes(x, dims), count](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::expand(rule::reshape(rule::div(dy, count), kept), from)};
+                }));
 }
 
 Tensor max(const Tensor& x, int dim, bool keep_dims) {

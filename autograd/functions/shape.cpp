@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "functions/internal/rule_ops.h"
+
 namespace bevgrad {
 
 Tensor reshape(const Tensor& x, const Shape& sizes) {
   const OpScope scope("reshape", {{"x", x}});
-  return record("reshape", ops::reshape(x, sizes), {x},
-                [from = x.sizes()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::reshape(dy, from)}; });
+  return record("reshape", ops::reshape(x, sizes), {x}, twice([from = x.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::reshape(dy, from)};
+                }));
 }
 
 Tensor permute(const Tensor& x, const std::vector<int>& dims) {
@@ -16,13 +19,14 @@ Tensor permute(const Tensor& x, const std::vector<int>& dims) {
   std::vector<int> inverse(dims.size());
   for (size_t i = 0; i < dims.size(); ++i) inverse[dims[i] < 0 ? dims[i] + x.dim() : dims[i]] = static_cast<int>(i);
   return record("permute", std::move(y), {x},
-                [inverse](const Tensor& dy, const NeedsGrad&) { return Grads{ops::permute(dy, inverse)}; });
+                twice([inverse](const Tensor& dy, const NeedsGrad&) { return Grads{rule::permute(dy, inverse)}; }));
 }
 
 Tensor transpose(const Tensor& x, int dim0, int dim1) {
   const OpScope scope("transpose", {{"x", x}});
-  return record("transpose", ops::transpose(x, dim0, dim1), {x},
-                [dim0, dim1](const Tensor& dy, const NeedsGrad&) { return Grads{ops::transpose(dy, dim0, dim1)}; });
+  return record(
+      "transpose", ops::transpose(x, dim0, dim1), {x},
+      twice([dim0, dim1](const Tensor& dy, const NeedsGrad&) { return Grads{rule::transpose(dy, dim0, dim1)}; }));
 }
 
 Tensor narrow(const Tensor& x, int dim, int64_t start, int64_t length) {
@@ -38,18 +42,20 @@ Tensor select(const Tensor& x, int dim, int64_t index) {
 Tensor unsqueeze(const Tensor& x, int dim) {
   const OpScope scope("unsqueeze", {{"x", x}});
   return record("unsqueeze", ops::unsqueeze(x, dim), {x},
-                [dim](const Tensor& dy, const NeedsGrad&) { return Grads{ops::squeeze(dy, dim)}; });
+                twice([dim](const Tensor& dy, const NeedsGrad&) { return Grads{rule::squeeze(dy, dim)}; }));
 }
 
 Tensor squeeze(const Tensor& x, int dim) {
   const OpScope scope("squeeze", {{"x", x}});
-  return record("squeeze", ops::squeeze(x, dim), {x},
-                [from = x.sizes()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::reshape(dy, from)}; });
+  return record("squeeze", ops::squeeze(x, dim), {x}, twice([from = x.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  return Grads{rule::reshape(dy, from)};
+                }));
 }
 
 Tensor expand(const Tensor& x, const Shape& sizes) {
   const OpScope scope("expand", {{"x", x}});
-  return record("expand", ops::expand(x, sizes), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+  return record("expand", ops::expand(x, sizes), {x},
+                twice([](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; }));
 }
 
 Tensor cat(const std::vector<Tensor>& tensors, int dim) {
@@ -58,28 +64,29 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   // Where each input lies in the result; the length is -1 for one that is nothing there (of sizes [0]).
   std::vector<int64_t> lengths;
   for (const Tensor& x : tensors) lengths.push_back(x.dim() == y.dim() ? x.size(dim) : -1);
-  return record("cat", std::move(y), tensors, [dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
-    Grads grads(lengths.size());
-    int64_t start = 0;
-    for (size_t i = 0; i < lengths.size(); ++i) {
-      if (needs[i])
-        grads[i] = lengths[i] < 0 ? zeros({0}, {dy.dtype(), {}, dy.device()}) : ops::narrow(dy, dim, start, lengths[i]);
-      start += std::max<int64_t>(lengths[i], 0);
-    }
-    return grads;
-  });
+  return record("cat", std::move(y), tensors, twice([dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
+                  Grads grads(lengths.size());
+                  int64_t start = 0;
+                  for (size_t i = 0; i < lengths.size(); ++i) {
+                    if (needs[i])
+                      grads[i] = lengths[i] < 0 ? zeros({0}, {dy.dtype(), {}, dy.device()})
+                                                : rule::narrow(dy, dim, start, lengths[i]);
+                    start += std::max<int64_t>(lengths[i], 0);
+                  }
+                  return grads;
+                }));
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
   const OpScope scope("stack");
   for (size_t i = 0; i < tensors.size(); ++i) check(tensors[i].defined(), "stack: input {} is undefined", i);
   return record("stack", ops::stack(tensors, dim), tensors,
-                [dim, count = tensors.size()](const Tensor& dy, const NeedsGrad& needs) {
+                twice([dim, count = tensors.size()](const Tensor& dy, const NeedsGrad& needs) {
                   Grads grads(count);
                   for (size_t i = 0; i < count; ++i)
-                    if (needs[i]) grads[i] = ops::select(dy, dim, static_cast<int64_t>(i));
+                    if (needs[i]) grads[i] = rule::select(dy, dim, static_cast<int64_t>(i));
                   return grads;
-                });
+                }));
 }
 
 Tensor to(const Tensor& x, DType dtype) {
@@ -87,26 +94,26 @@ Tensor to(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
   if (!is_floating_point(x.dtype()) || !is_floating_point(dtype)) return ops::to(detach(x), dtype);
   return record("to", ops::to(x, dtype), {x},
-                [from = x.dtype()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::to(dy, from)}; });
+                twice([from = x.dtype()](const Tensor& dy, const NeedsGrad&) { return Grads{rule::to(dy, from)}; }));
 }
 
 Tensor to(const Tensor& x, Device device) {
   const OpScope scope("to", {{"x", x}});
   if (x.device() == device) return x;
   return record("to", ops::to(x, device), {x},
-                [from = x.device()](const Tensor& dy, const NeedsGrad&) { return Grads{ops::to(dy, from)}; });
+                twice([from = x.device()](const Tensor& dy, const NeedsGrad&) { return Grads{rule::to(dy, from)}; }));
 }
 
 Tensor clone(const Tensor& x) {
   const OpScope scope("clone", {{"x", x}});
-  return record("clone", ops::clone(x), {x}, [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+  return record("clone", ops::clone(x), {x}, twice([](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; }));
 }
 
 Tensor contiguous(const Tensor& x, MemoryFormat format) {
   const OpScope scope("contiguous", {{"x", x}});
   if (x.is_contiguous(format)) return x;
   return record("contiguous", ops::contiguous(x, format), {x},
-                [](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; });
+                twice([](const Tensor& dy, const NeedsGrad&) { return Grads{dy}; }));
 }
 
 }  // namespace bevgrad

@@ -6,10 +6,12 @@
 #include <numeric>
 #include <type_traits>
 
+#include "autograd/functions/operators.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/element.h"
 #include "tensor/elementary.h"
 #include "tensor/walk.h"
@@ -353,9 +355,13 @@ Tensor softmax(const Tensor& x, int dim, const Tensor& mask) {
   check(!mask.defined() || (mask.dtype() == DType::Bool && mask.sizes() == x.sizes() && mask.device() == x.device()),
         "softmax: the mask is {}, expected bool {}", describe(mask), to_string(x.sizes()));
   Tensor y = softmax_forward(x, axis, mask);
-  return record("softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
-    return Grads{softmax_backward(dy, y_.get(), axis)};
-  });
+  return record("softmax", y, {x}, twice([y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) {
+                    const Tensor y = rule::result(y_.get());
+                    return Grads{y * (dy - sum(dy * y, {axis}, true))};
+                  }
+                  return Grads{softmax_backward(dy, y_.get(), axis)};
+                }));
 }
 
 namespace {
@@ -382,9 +388,10 @@ Tensor log_softmax(const Tensor& x, int dim) {
   }
   const OpScope scope("log_softmax");
   Tensor y = softmax_on_host(x, axis, Form::LogSoftmax);
-  return record("log_softmax", y, {x}, [y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
-    return Grads{softmax_backward_on_host(dy, y_.get(), axis, Form::LogSoftmax)};
-  });
+  return record("log_softmax", y, {x}, twice([y_ = Saved(y), axis](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{dy - exp(rule::result(y_.get())) * sum(dy, {axis}, true)};
+                  return Grads{softmax_backward_on_host(dy, y_.get(), axis, Form::LogSoftmax)};
+                }));
 }
 
 }  // namespace bevgrad

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/functions/arrange.h"
 #include "autograd/functions/elementary.h"
+#include "autograd/functions/operators.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/functions/where.h"
 #include "functions/internal/float16.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/element.h"
 #include "tensor/euclidean.h"
 #include "tensor/functors.h"
@@ -132,13 +135,20 @@ struct RatioOrZero {
   }
 };
 
+Tensor ratio_or_zero(const Tensor& a, const Tensor& b) {
+  const TensorOptions like{b.dtype(), {}, b.device()};
+  const Tensor none = eq(b, 0.0);
+  return where(none, zeros({}, like), a / where(none, full({}, 1.0, like), b));
+}
+
 // A square root whose gradient at 0 is 0.
 Tensor root(const char* op, const Tensor& x) {
   const OpScope scope(op);
   Tensor y = ops::sqrt(x);
-  return record(op, y, {x}, [op, y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
-    return Grads{pointwise::zip(op, ops::mul(dy, 0.5), y_.get(), RatioOrZero{})};
-  });
+  return record(op, y, {x}, twice([op, y_ = Saved(y)](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{ratio_or_zero(dy * 0.5, rule::result(y_.get()))};
+                  return Grads{pointwise::zip(op, ops::mul(dy, 0.5), y_.get(), RatioOrZero{})};
+                }));
 }
 
 int64_t reduced_count(const char* op, const Tensor& x, const std::vector<int>& dims) {
@@ -166,10 +176,16 @@ Tensor euclidean_norm(const Tensor& x, const std::vector<int>& dims, bool keep_d
   const OpScope scope("norm");
   const Tensor kept = ops::root_of_squares(x, dims);
   const Tensor y = keep_dims ? kept : ops::reshape(kept, sizes_without("norm", x, dims));
-  return record("norm", y, {x}, [x_ = Saved(x), kept_ = Saved(kept)](const Tensor& dy, const NeedsGrad&) {
-    const Tensor& kept = kept_.get();
-    return Grads{ops::mul(x_.get(), pointwise::zip("norm", ops::reshape(dy, kept.sizes()), kept, RatioOrZero{}))};
-  });
+  return record("norm", y, {x},
+                twice([x_ = Saved(x), kept_ = Saved(kept), shown = y.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor& kept = kept_.get();
+                  const Tensor gradient = rule::reshape(dy, kept.sizes());
+                  if (rule::is_recorded()) {
+                    const Tensor y = reshape(rule::result(ops::reshape(kept, shown)), kept.sizes());
+                    return Grads{rule::input(0, x_.get()) * ratio_or_zero(gradient, y)};
+                  }
+                  return Grads{ops::mul(x_.get(), pointwise::zip("norm", gradient, kept, RatioOrZero{}))};
+                }));
 }
 
 // Equal magnitudes share the gradient.
@@ -183,12 +199,13 @@ Tensor largest_magnitude(const Tensor& x, const std::vector<int>& dims, bool kee
     if (x.dim() > 0) y = ops::max(y, wrap_dimension("norm", dim, x.dim()), true);
   const Shape kept = y.sizes();
   const Tensor result = keep_dims ? y : ops::reshape(y, sizes_without("norm", x, dims));
-  return record("norm", result, {x}, [x_ = Saved(x), y_ = Saved(y), dims, kept](const Tensor& dy, const NeedsGrad&) {
-    const Tensor& x = x_.get();
-    const Tensor equal = ops::to(eq(ops::abs(x), y_.get()), x.dtype());
-    const Tensor share = ops::div(ops::reshape(dy, kept), ops::sum(equal, dims, true));
-    return Grads{pointwise::zip("norm", ops::mul(equal, share), x, functors::AbsBackward{})};
-  });
+  return record("norm", result, {x},
+                twice([x_ = Saved(x), y_ = Saved(y), dims, kept](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor x = detach(x_.get());
+                  const Tensor equal = ops::to(eq(ops::abs(x), y_.get()), x.dtype());
+                  const Tensor share = rule::div(rule::reshape(dy, kept), ops::sum(equal, dims, true));
+                  return Grads{rule::straight("norm", rule::mul(equal, share), x, functors::AbsBackward{})};
+                }));
 }
 
 // In float64, which has the squares of what the other dtypes have.
@@ -200,13 +217,44 @@ Tensor wide_var(const char* op, const Tensor& x, const std::vector<int>& dims, d
   const Tensor deviation = ops::sub(wide, centre);
   const Tensor kept = ops::sum(ops::mul(deviation, deviation), dims, true);
   const Tensor y = ops::div(keep_dims ? kept : ops::sum(kept, dims), count);
-  return record(op, y, {x}, [x_ = Saved(x), centre, count, kept = kept.sizes()](const Tensor& dy, const NeedsGrad&) {
-    const Tensor& x = x_.get();
-    const DType dtype = x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
-    const Tensor slope = ops::to(ops::mul(ops::reshape(dy, kept), 2 / count), dtype);
-    const Tensor deviation = ops::sub(ops::to(x, dtype), ops::to(centre, dtype));
-    return Grads{ops::to(ops::mul(deviation, slope), x.dtype())};
+  return record(op, y, {x},
+                twice([x_ = Saved(x), centre, count, dims, kept = kept.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor x = rule::input(0, x_.get()), gradient = rule::mul(rule::reshape(dy, kept), 2 / count);
+                  if (rule::is_recorded()) {
+                    const Tensor wide = to(x, DType::Float64);
+                    return Grads{to((wide - mean(wide, dims, true)) * gradient, x.dtype())};
+                  }
+                  const DType dtype = x.dtype() == DType::Float64 ? DType::Float64 : DType::Float32;
+                  const Tensor deviation = ops::sub(ops::to(x, dtype), ops::to(centre, dtype));
+                  return Grads{ops::to(ops::mul(deviation, ops::to(gradient, dtype)), x.dtype())};
+                }));
+}
+
+}  // namespace
+
+namespace {
+
+Tensor prod_backward(const Tensor& dy, const Tensor& x, int axis) {
+  const Tensor dx = empty_like(x);
+  const Tensor dx0 = ops::narrow(dx, axis, 0, 1), x0 = ops::narrow(x, axis, 0, 1);
+  const Walk walk =
+      plan_walk(dy.sizes(), {{dx0.sizes(), dx0.strides()}, {x0.sizes(), x0.strides()}, {dy.sizes(), dy.strides()}});
+  dispatch_floating("prod", x.dtype(), [&]<class T>() {
+    launch_elements<3>(x.device(), walk,
+                       ProdLineBackward<T>{dx0.data<T>(), x0.data<const T>(), dy.data<const T>(), x.size(axis),
+                                           dx.strides()[axis], x.strides()[axis]},
+                       3 * x.size(axis));
   });
+  return dx;
+}
+
+// At each place along the axis the product of what is at the others: zeros leave nothing to divide out.
+Tensor products_of_others(const Tensor& x, int axis) {
+  const int64_t n = x.size(axis);
+  std::vector<Tensor> products;
+  for (int64_t i = 0; i < n; ++i)
+    products.push_back(prod(cat({narrow(x, axis, 0, i), narrow(x, axis, i + 1, n - i - 1)}, axis), axis, true));
+  return cat(products, axis);
 }
 
 }  // namespace
@@ -236,20 +284,11 @@ Tensor prod(const Tensor& x, int dim, bool keep_dims) {
                        x.size(axis));
   });
   const Tensor shown = keep_dims ? y : ops::select(y, axis, 0);
-  return record("prod", shown, {x}, [x_ = Saved(x), axis, kept = y.sizes()](const Tensor& dy, const NeedsGrad&) {
-    const Tensor& x = x_.get();
-    const Tensor dx = empty_like(x), gradient = ops::reshape(dy, kept);
-    const Tensor dx0 = ops::narrow(dx, axis, 0, 1), x0 = ops::narrow(x, axis, 0, 1);
-    const Walk walk = plan_walk(
-        kept, {{dx0.sizes(), dx0.strides()}, {x0.sizes(), x0.strides()}, {gradient.sizes(), gradient.strides()}});
-    dispatch_floating("prod", x.dtype(), [&]<class T>() {
-      launch_elements<3>(x.device(), walk,
-                         ProdLineBackward<T>{dx0.data<T>(), x0.data<const T>(), gradient.data<const T>(), x.size(axis),
-                                             dx.strides()[axis], x.strides()[axis]},
-                         3 * x.size(axis));
-    });
-    return Grads{dx};
-  });
+  return record("prod", shown, {x}, twice([x_ = Saved(x), axis, kept = y.sizes()](const Tensor& dy, const NeedsGrad&) {
+                  const Tensor gradient = rule::reshape(dy, kept);
+                  if (rule::is_recorded()) return Grads{gradient * products_of_others(rule::input(0, x_.get()), axis)};
+                  return Grads{prod_backward(gradient, x_.get(), axis)};
+                }));
 }
 
 Tensor var(const Tensor& x, const std::vector<int>& dims, double correction, bool keep_dims) {
@@ -294,8 +333,10 @@ Tensor cumsum(const Tensor& x, int dim) {
   const int axis = wrap_dimension_or_scalar("cumsum", dim, x.dim());
   if (x.dim() == 0) return clone(x);
   const OpScope scope("cumsum");
-  return record("cumsum", running_sum(x, axis, false), {x},
-                [axis](const Tensor& dy, const NeedsGrad&) { return Grads{running_sum(dy, axis, true)}; });
+  return record("cumsum", running_sum(x, axis, false), {x}, twice([axis](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{flip(cumsum(flip(dy, {axis}), axis), {axis})};
+                  return Grads{running_sum(dy, axis, true)};
+                }));
 }
 
 }  // namespace bevgrad

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "autograd/anomaly.h"
+#include "functions/internal/rule_ops.h"
 #include "tensor/pointwise.h"
 
 namespace bevgrad {
@@ -69,11 +70,13 @@ Tensor number_like(const Tensor& x, double value) {
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   const OpScope scope("where", {{"condition", condition}, {"a", a}, {"b", b}});
   return record("where", choose("where", condition, a, b), {a, b},
-                [c_ = Saved(condition)](const Tensor& dy, const NeedsGrad& needs) {
+                twice([c_ = Saved(condition)](const Tensor& dy, const NeedsGrad& needs) {
                   const Tensor zero = number_like(dy, 0.0);
-                  return Grads{needs[0] ? choose("where", c_.get(), dy, zero) : Tensor(),
-                               needs[1] ? choose("where", c_.get(), zero, dy) : Tensor()};
-                });
+                  const auto either = [&](const Tensor& a, const Tensor& b) {
+                    return rule::is_recorded() ? where(c_.get(), a, b) : choose("where", c_.get(), a, b);
+                  };
+                  return Grads{needs[0] ? either(dy, zero) : Tensor(), needs[1] ? either(zero, dy) : Tensor()};
+                }));
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
@@ -85,9 +88,10 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
   // An infinity that is asked for (to keep entries out of a softmax) is no anomaly.
   const AnomalyGuard anomaly(anomaly::is_on() && std::isfinite(value));
   return record("masked_fill", choose("masked_fill", mask, number_like(x, value), x), {x},
-                [mask_ = Saved(mask)](const Tensor& dy, const NeedsGrad&) {
+                twice([mask_ = Saved(mask)](const Tensor& dy, const NeedsGrad&) {
+                  if (rule::is_recorded()) return Grads{masked_fill(dy, mask_.get(), 0.0)};
                   return Grads{choose("masked_fill", mask_.get(), number_like(dy, 0.0), dy)};
-                });
+                }));
 }
 
 }  // namespace bevgrad

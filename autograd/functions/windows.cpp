@@ -1,6 +1,7 @@
 #include "autograd/functions/windows.h"
 
 #include "functions/internal/conv_support.h"
+#include "functions/internal/rule_ops.h"
 
 namespace bevgrad {
 namespace {
@@ -84,8 +85,11 @@ Tensor unfold(const Tensor& x, Pair kernel, Pair dilation, Pair padding, Pair st
   check(x.dim() == 4 && is_floating_point(x.dtype()), "unfold: expected a floating-point [N,C,H,W], got {}",
         describe(x));
   const Sliding s = sliding("unfold", kernel, dilation, padding, stride, x.size(1), x.size(2), x.size(3));
-  return record("unfold", unfolded(x, s), {x},
-                [s](const Tensor& dy, const NeedsGrad&) { return Grads{folded(dy, s)}; });
+  const Pair size{static_cast<int>(x.size(2)), static_cast<int>(x.size(3))};
+  return record("unfold", unfolded(x, s), {x}, twice([=](const Tensor& dy, const NeedsGrad&) {
+                  if (!rule::is_recorded()) return Grads{folded(dy, s)};
+                  return Grads{fold(dy, size, kernel, dilation, padding, stride)};
+                }));
 }
 
 Tensor fold(const Tensor& x, Pair size, Pair kernel, Pair dilation, Pair padding, Pair stride) {
@@ -96,7 +100,10 @@ Tensor fold(const Tensor& x, Pair size, Pair kernel, Pair dilation, Pair padding
   const Sliding s = sliding("fold", kernel, dilation, padding, stride, x.size(1) / places, size.h, size.w);
   check(x.size(2) == s.rows * s.columns, "fold: a map of {} has {} windows, input {} has {}", to_string(size),
         s.rows * s.columns, to_string(x.sizes()), x.size(2));
-  return record("fold", folded(x, s), {x}, [s](const Tensor& dy, const NeedsGrad&) { return Grads{unfolded(dy, s)}; });
+  return record("fold", folded(x, s), {x}, twice([=](const Tensor& dy, const NeedsGrad&) {
+                  if (!rule::is_recorded()) return Grads{unfolded(dy, s)};
+                  return Grads{unfold(dy, kernel, dilation, padding, stride)};
+                }));
 }
 
 }  // namespace bevgrad

@@ -61,6 +61,7 @@ struct Node {
   uint64_t output_version;
   std::vector<Edge> inputs;
   BackwardRule rule;
+  bool is_twice_differentiable = false;  // the rule can be recorded (autograd/double_backward.h)
   // Instead of a rule: which part of its only input the result is.
   struct View {
     std::function<Tensor(const Tensor&)> part_of;

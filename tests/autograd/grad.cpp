@@ -81,10 +81,8 @@ TEST(Grad, SaysWhatIsWrong) {
   EXPECT_THAT(error_of([&] { autograd::grad({sum(x)}, {ones({2})}); }),
               HasSubstr("input 0 does not require a gradient"));
   EXPECT_THAT(error_of([&] { autograd::grad({x}, {x}); }), HasSubstr("is no scalar, give its gradient"));
-  EXPECT_THAT(error_of([&] { autograd::grad({sum(mul(x, x))}, {x}, {.create_graph = true}); }),
-              HasSubstr("there is no double backward"));
   const Tensor gradient = autograd::grad({sum(mul(x, x))}, {x})[0];
-  EXPECT_THAT(error_of([&] { backward(sum(gradient)); }), HasSubstr("there is no double backward"));
+  EXPECT_THAT(error_of([&] { backward(sum(gradient)); }), HasSubstr("where it was computed with create_graph"));
 }
 
 TEST(RetainGraph, GoesBackTwice) {

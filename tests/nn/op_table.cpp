@@ -4,16 +4,18 @@
 namespace bevgrad::testing {
 
 OpTable op_table() {
-  OpTable table{"nn",
-                loss_cases(),
-                {{"conv_bn_relu", "nn/layers.cpp"},
-                 {"chamfer_distance", "nn/set_losses.cpp"},
-                 {"info_nce_loss", "nn/set_losses.cpp"},
-                 {"lovasz_softmax", "nn/set_losses.cpp"},
-                 {"lovasz_hinge", "nn/set_losses.cpp"},
-                 {"iou_loss", "nn/set_losses.cpp"},
-                 {"giou_loss", "nn/set_losses.cpp"},
-                 {"rotated_iou_loss", "nn/set_losses.cpp"}}};
+  OpTable table{
+      "nn",
+      loss_cases(),
+      {{"conv_bn_relu", "nn/layers.cpp"},
+       {"chamfer_distance", "nn/set_losses.cpp"},
+       {"info_nce_loss", "nn/set_losses.cpp"},
+       {"lovasz_softmax", "nn/set_losses.cpp"},
+       {"lovasz_hinge", "nn/set_losses.cpp"},
+       {"iou_loss", "nn/set_losses.cpp"},
+       {"giou_loss", "nn/set_losses.cpp"},
+       {"rotated_iou_loss", "nn/set_losses.cpp"}},
+      {"gaussian_focal_loss", "indexed_cross_entropy", "indexed_l1_loss", "sigmoid_focal_loss", "soft_dice_loss"}};
   for (const OpCase& row : common_loss_cases()) table.rows.push_back(row);
   return table;
 }

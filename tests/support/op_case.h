@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,8 @@ struct OpTable {
   std::vector<OpCase> rows;
   /// Functions that have tests of their own, and the file below tests/ that has them.
   std::map<std::string, std::string> elsewhere = {};
+  /// Functions that have no double backward (autograd/double_backward.h).
+  std::set<std::string> differentiable_once = {};
 };
 OpTable op_table();
 

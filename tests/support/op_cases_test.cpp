@@ -70,6 +70,18 @@ TEST_P(Ops, Gradcheck) {
   }
 }
 
+TEST_P(Ops, HaveADoubleBackwardOrSaySo) {
+  const OpCase& row = GetParam();
+  const bool has_none = op_table().differentiable_once.contains(row.op);
+  try {
+    EXPECT_EQ(gradgradcheck(row.op, row.function, make_inputs(row), {.most_elements = 8}), "");
+    EXPECT_FALSE(has_none && row.variant.empty()) << "it has one: take it from the list";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("has no double backward"));
+    EXPECT_TRUE(has_none) << error.what();
+  }
+}
+
 // Values and gradients of every dtype are the CPU's, but for the order in which numbers are added.
 TEST_P(OpsOnDevices, Agree) {
   const OpCase& row = GetParam();
