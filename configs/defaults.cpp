@@ -79,6 +79,7 @@ void fill_defaults(config::Config& proto) {
   fill(eval.mutable_line_classes(), {"Wall", "Curb"});
   proto.mutable_drawing()->mutable_temporal_visualization();
   proto.mutable_generator();
+  proto.mutable_int8();
   proto.mutable_feature_cache();
 }
 

@@ -1,5 +1,6 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
 #include <cmath>
+#include <set>
 #include <tuple>
 
 #include "configs/judge.h"
@@ -232,6 +233,19 @@ void judge_augmentation(const Judge& judge, const config::Config& proto) {
   judge.not_negative(of_ground + "shift_step", ground.shift_step());
 }
 
+void judge_int8(const Judge& judge, const config::Int8& int8) {
+  std::set<std::string> names;
+  for (int i = 0; i < int8.convs_size(); ++i) {
+    const config::ConvRange& conv = int8.convs(i);
+    const std::string at = fmt::format("int8.convs[{}].", i);
+    judge.require(!conv.name().empty(), at + "name", "the convolution has no name");
+    judge.require(names.insert(conv.name()).second, at + "name", "\"{}\" is there twice", conv.name());
+    judge.positive(at + "input", conv.input());
+    judge.positive(at + "before_sum", conv.before_sum());
+    judge.positive(at + "output", conv.output());
+  }
+}
+
 }  // namespace
 
 void judge_run(const Judge& judge, const config::Config& proto) {
@@ -243,6 +257,7 @@ void judge_run(const Judge& judge, const config::Config& proto) {
   judge_distributed(judge, proto.distributed());
   judge_cache(judge, proto.feature_cache());
   judge_augmentation(judge, proto);
+  judge_int8(judge, proto.int8());
   judge.require(proto.train().val_interval() == 0 || proto.data().val_size() > 0, "train.val_interval",
                 "there is no val set in data.val");
 }

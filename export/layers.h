@@ -10,6 +10,7 @@
 #include "export/onnx_map.h"
 #include "export/precision.h"
 #include "models/network.h"
+#include "nn/activation_ranges.h"
 
 namespace bevgrad {
 

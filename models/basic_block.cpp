@@ -9,14 +9,15 @@ ResidualShortcut::ResidualShortcut(int64_t in_channels, int64_t channels, int st
 }
 
 Tensor ResidualShortcut::forward(const Tensor& x) {
-  return module_call(*this, [&] { return conv_bn_relu(conv_, norm_, x, {.relu = false}); });
+  return module_call(*this, [&] { return conv_bn_relu(conv_, norm_, x, {.only_convolved = true}); });
 }
 
-BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
+BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride, bool only_convolved)
     : conv1_(in_channels, channels, {.kernel = 3, .stride = stride, .padding = 1, .bias = false}),
       bn1_(channels),
       conv2_(channels, channels, {.kernel = 3, .padding = 1, .bias = false}),
-      bn2_(channels) {
+      bn2_(channels),
+      only_convolved_(only_convolved) {
   register_module("conv1", conv1_);
   register_module("bn1", bn1_);
   register_module("conv2", conv2_);
@@ -29,8 +30,8 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
 Tensor BasicBlock::forward(const Tensor& x) {
   return module_call(*this, [&] {
     const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-    const Tensor y = conv_bn_relu(conv1_, bn1_, x);
-    return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true});
+    const Tensor y = conv_bn_relu(conv1_, bn1_, x, {.relu = true, .only_convolved = true});
+    return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true, .only_convolved = only_convolved_});
   });
 }
 

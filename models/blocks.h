@@ -30,8 +30,10 @@ class ConvNormRelu : public Module {
     register_module(names.conv, conv);
     register_module(names.norm, bn);
   }
-  Tensor forward(const Tensor& x) {
-    return module_call(*this, [&] { return conv_bn_relu(conv, bn, x); });
+  /// `only_convolved`: NormFusion's.
+  Tensor forward(const Tensor& x, bool only_convolved = false) {
+    return module_call(*this,
+                       [&] { return conv_bn_relu(conv, bn, x, {.relu = true, .only_convolved = only_convolved}); });
   }
 
   Conv conv;

@@ -162,6 +162,23 @@ void phase_done(const char* phase) {
   r.unclaimed = r.events.size();
 }
 
+KernelScope::KernelScope(const char* name, size_t bytes, double flops) {
+  if (!recording) return;
+  event_ = static_cast<int64_t>(recording->events.size());
+  recording->events.push_back({.kind = Kind::Kernel,
+                               .name = name,
+                               .module = recording->module(),
+                               .start = recording->now(),
+                               .bytes = bytes,
+                               .flops = flops});
+}
+
+KernelScope::~KernelScope() {
+  if (event_ < 0 || !recording) return;
+  Event& event = recording->events[static_cast<size_t>(event_)];
+  event.seconds = recording->now() - event.start;
+}
+
 BackwardScope::BackwardScope(const char* name, int64_t operation, const Tensor& dy) {
   if (!recording) return;
   Recording& r = *recording;

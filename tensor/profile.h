@@ -58,6 +58,18 @@ class BackwardScope {
   int64_t event_ = -1;
 };
 
+/// A heavy kernel that is no entry of a backend, from construction to destruction. `bytes` and `flops` as an Event's.
+class KernelScope {
+ public:
+  KernelScope(const char* name, size_t bytes, double flops);
+  ~KernelScope();
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+
+ private:
+  int64_t event_ = -1;
+};
+
 /// `inner` with every kernel timed.
 const Backend& instrumented(const Backend& inner);
 

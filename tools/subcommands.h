@@ -26,6 +26,7 @@ void add_data_draw(CLI::App& group, const Parts& parts);
 void add_data_split(CLI::App& group, const Parts& parts);
 void add_predict(CLI::App& app, const Parts& parts);
 void add_export(CLI::App& app, const Parts& parts);
+void add_calibrate(CLI::App& app, const Parts& parts);
 void add_eval(CLI::App& app, const Parts& parts);
 void add_convert(CLI::App& app, const Parts& parts);
 void add_inspect(CLI::App& app);

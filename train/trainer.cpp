@@ -23,6 +23,7 @@
 #include "tensor/profile.h"
 #include "tensor/read_scalars.h"
 #include "train/class_balance.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 
@@ -80,6 +81,7 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
         std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
   }
   network_->move_to(options_.device);
+  set_eight_bits(*network_, document_, log_);
   begin_training();
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())

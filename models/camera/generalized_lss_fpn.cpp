@@ -26,7 +26,7 @@ Tensor GeneralizedLssFpn::forward(const std::vector<Tensor>& inputs) {
     Tensor y = inputs.back();
     for (size_t i = lateral_convs_.size(); i-- > 0;) {
       const Tensor above = interpolate_bilinear(y, inputs[i].size(2), inputs[i].size(3));
-      y = fpn_convs_[i].forward(lateral_convs_[i].forward(cat({inputs[i], above}, 1)));
+      y = fpn_convs_[i].forward(lateral_convs_[i].forward(cat({inputs[i], above}, 1), true));
     }
     return y;
   });

@@ -5,7 +5,8 @@
 
 namespace bevgrad {
 
-LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t layers) {
+LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t layers, bool only_convolved)
+    : only_convolved_(only_convolved) {
   for (int64_t i = 0; i <= layers; ++i) {
     const ConvSpec spec{.kernel = 3, .stride = i == 0 ? 2 : 1, .padding = 1, .bias = false};
     convs_.push_back(std::make_unique<Conv2d>(i == 0 ? in_channels : channels, channels, spec));
@@ -17,7 +18,9 @@ LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t la
 
 Tensor LidarBevBackbone::Block::forward(Tensor x) {
   return module_call(*this, [&] {
-    for (size_t i = 0; i < convs_.size(); ++i) x = conv_bn_relu(*convs_[i], *norms_[i], x);
+    for (size_t i = 0; i < convs_.size(); ++i)
+      x = conv_bn_relu(*convs_[i], *norms_[i], x,
+                       {.relu = true, .only_convolved = only_convolved_ || i + 1 < convs_.size()});
     return x;
   });
 }
@@ -34,7 +37,8 @@ LidarBevBackbone::Deblocks::Deblocks(const LidarOptions& options)
 LidarBevBackbone::LidarBevBackbone(const LidarOptions& options, Generator& generator) : deblocks_(options) {
   int64_t in_channels = options.vfe_channels;
   for (size_t i = 0; i < 3; ++i) {
-    blocks_.emplace(in_channels, options.channels[i], options.layers[i]);
+    // The coarsest map is read by a transposed convolution.
+    blocks_.emplace(in_channels, options.channels[i], options.layers[i], i < 2);
     in_channels = options.channels[i];
   }
   register_module("blocks", blocks_);

@@ -23,7 +23,7 @@ DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
 }
 
 Tensor DynamicHead::Branch::forward(const Tensor& x) {
-  return module_call(*this, [&] { return out.forward(hidden.forward(x)); });
+  return module_call(*this, [&] { return out.forward(hidden.forward(x, true)); });
 }
 
 DynamicHead::TaskHead::TaskHead(const DynamicHeadOptions& options) {

@@ -28,7 +28,7 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
       lane_(options.up2_channels, options.lane_classes),
       road_(options.up2_channels, options.road_classes),
       instance_(options.up1_channels, options.instance_classes) {
-  trunk_.emplace(in_channels, in_channels);
+  trunk_.emplace(in_channels, in_channels, 1, true);
   trunk_.emplace(in_channels, in_channels);
   register_module("trunk", trunk_);
   register_module("up1", up1_);
@@ -46,7 +46,7 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
 
 NamedTensors StaticHead::Instance::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor hidden = conv_bn_relu(conv, bn, x);
+    const Tensor hidden = conv_bn_relu(conv, bn, x, {.relu = true, .only_convolved = true});
     return NamedTensors{{kInstanceHeatmap, heatmap.forward(hidden)}, {kInstanceBox, box.forward(hidden)}};
   });
 }

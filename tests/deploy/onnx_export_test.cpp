@@ -10,8 +10,12 @@
 #define ONNX_ML 1
 #include <onnx/onnx_pb.h>
 
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <map>
 
+#include "base/files.h"
 #include "deploy/random_checkpoint.h"
 #include "export/layers.h"
 #include "export/stages.h"
@@ -19,6 +23,7 @@
 #include "nn/init.h"
 #include "support/error_of.h"
 #include "support/paths.h"
+#include "tensor/ops.h"
 #include "train/predict_file.h"
 
 namespace bevgrad {
@@ -257,6 +262,52 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
               "")
         << config << " " << set << " " << precision;
   }
+}
+
+TEST(OnnxExport, ConstantsThatProtobufDoesNotHoldLieInAFileBesideTheModel) {
+  Generator generator(1);
+  const Tensor weight = generator.normal({300, 7}), bias = generator.normal({7});
+  const std::string path = TinyData::get().path("large.onnx");
+  const auto save = [&](int64_t inline_bytes) {
+    OnnxGraph graph("large");
+    const std::string x = graph.input("x", DType::Float32, {std::string("N"), int64_t{300}});
+    const std::string product = graph.node("MatMul", {x, graph.constant(weight)});
+    const std::string y = graph.node("Add", {product, graph.constant(bias)});
+    graph.output(graph.node("Reshape", {y, graph.constant(std::vector<int64_t>{-1, 7})}), "y",
+                 {std::string("N"), int64_t{7}});
+    graph.save(path, inline_bytes);
+  };
+  save(300 * 7 * 4 + 7 * 4 + 16);
+  EXPECT_FALSE(std::filesystem::exists(path + ".data"));
+  save(8000);
+  const onnx::ModelProto model = model_at(path);
+  const std::string data = read_file(path + ".data");
+  int moved = 0;
+  for (const onnx::TensorProto& constant : model.graph().initializer()) {
+    if (constant.data_location() != onnx::TensorProto::EXTERNAL) continue;
+    std::map<std::string, std::string> entries;
+    for (const auto& entry : constant.external_data()) entries[entry.key()] = entry.value();
+    EXPECT_EQ(entries.at("location"), "large.onnx.data");
+    const std::string bytes = data.substr(std::stoul(entries.at("offset")), std::stoul(entries.at("length")));
+    ASSERT_EQ(bytes.size(), weight.nbytes());
+    EXPECT_EQ(std::memcmp(bytes.data(), weight.const_raw_data(), bytes.size()), 0);
+    ++moved;
+  }
+  EXPECT_EQ(moved, 1);
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  const double expected = ops::sum(weight, {0}).to_vector()[3] + bias.to_vector()[3];
+  const std::string check = fmt::format(
+      "import numpy, onnx, onnxruntime; onnx.checker.check_model('{0}'); "
+      "y = onnxruntime.InferenceSession('{0}', providers=['CPUExecutionProvider'])"
+      ".run(None, {{'x': numpy.ones((2, 300), numpy.float32)}})[0]; assert abs(y[1, 3] - {1}) < 1e-3, y",
+      path, expected);
+  EXPECT_EQ(std::system(fmt::format("{} -c \"{}\"", onnx_python(), check).c_str()), 0);
+}
+
+TEST(OnnxExport, TheReferenceEvaluatorGivesWhatPredictGives) {
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  const configs::Document document = TinyData::get().document("mini_step2_static", {});
+  EXPECT_EQ(check_onnx(document, "mini_step2_static", random_checkpoint(document, "reference.h5"), "--reference"), "");
 }
 
 TEST(OnnxExport, CandidatesAreWhatPredictDecodesBeforeItsSuppression) {

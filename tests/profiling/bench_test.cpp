@@ -94,6 +94,10 @@ TEST(Bench, OtherPiecesRun) {
   const configs::Document document = TinyData::get().document("mini_step1");
   EXPECT_GT(value_of(bench_training(document, {.batch = 1, .repeats = 1, .trace = ""}, {}), "backward"), 0);
   EXPECT_GT(value_of(bench_inference(document, {.repeats = 1, .trace = ""}, {}), "forward"), 0);
+  const configs::Document int8 = TinyData::get().document("mini_step1", {"int8.on=true"});
+  const std::vector<Figure> inference = bench_inference(int8, {.repeats = 1, .trace = ""}, {});
+  for (const char* name : {"first forward", "fuser forward", "bev_static_head forward"})
+    EXPECT_GT(value_of(inference, name), 0) << name;
   EXPECT_GT(value_of(bench_loading(document, {.batch = 2, .repeats = 1, .trace = ""}), "samples a second"), 0);
   EXPECT_GT(value_of(bench_checkpoint(document, TinyData::get().path("")), "writing"), 0);
   EXPECT_GT(bench_ops(document, {.batch = 1, .repeats = 1, .trace = ""}, {}).size(), 20u);
