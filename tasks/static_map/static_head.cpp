@@ -17,9 +17,9 @@ StaticHead::Instance::Instance(int64_t channels, int64_t classes)
   register_module("box", box);
 }
 
-Tensor StaticHead::Up::forward(const Tensor& x) {
+Tensor StaticHead::Up::forward(const Tensor& x, bool only_convolved) {
   const ModuleScope scope(*this);
-  return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)));
+  return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)), only_convolved);
 }
 
 StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Generator& generator)
@@ -53,8 +53,8 @@ NamedTensors StaticHead::Instance::forward(const Tensor& x) {
 
 NamedTensors StaticHead::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor half = up1_.forward(trunk_.forward(x));
-    const Tensor full = up2_.forward(half);
+    const Tensor half = up1_.forward(trunk_.forward(x), false);
+    const Tensor full = up2_.forward(half, true);
     NamedTensors maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
     for (auto& map : instance_.forward(half)) maps.push_back(std::move(map));
     return maps;
