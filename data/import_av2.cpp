@@ -92,6 +92,7 @@ class Av2Import {
       : options_(options), report_(report), classes_(map_classes(options.classes)) {
     schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, av2_map_kinds());
     schema_.road_classes = map_class_names(classes_, MapLayer::Road, av2_map_kinds());
+    schema_.lane_attributes = known_lane_attributes();
     schema_.grid = {
         .x_min = -kSweepReach, .y_min = -kSweepReach, .x_max = kSweepReach, .y_max = kSweepReach, .cell = 0.2};
   }

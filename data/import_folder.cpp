@@ -75,6 +75,15 @@ std::vector<std::string> classes_named(const Json& json, const char* name, const
   return names;
 }
 
+/// The kinds of `name` ("boxes", "lane"), in the file's order by name; those that everybody knows where it says none.
+std::vector<AttributeKind> attributes_named(const Json& json, const char* name, std::vector<AttributeKind> known) {
+  if (!json.contains("attributes") || !json.at("attributes").contains(name)) return known;
+  std::vector<AttributeKind> kinds;
+  for (const auto& [kind, values] : json.at("attributes").at(name).items())
+    kinds.push_back({kind, values.get<std::vector<std::string>>()});
+  return kinds;
+}
+
 class FolderImport {
  public:
   FolderImport(const ImportFolderOptions& options, ImportFolderReport& report)
@@ -148,6 +157,8 @@ class FolderImport {
     LabelSchema none;
     none.lane_classes = none.road_classes = none.instance_classes = none.dynamic_classes = {};
     none.grid = {.x_min = -kLabelReach, .y_min = -kLabelReach, .x_max = kLabelReach, .y_max = kLabelReach, .cell = 0.2};
+    none.box_attributes = attributes_named(json, "boxes", known_box_attributes());
+    none.lane_attributes = attributes_named(json, "lane", known_lane_attributes());
     out.labelled = out.map_only = none;
     out.labelled.lane_classes = classes_named(json, "lane", path);
     out.labelled.road_classes = classes_named(json, "road", path);

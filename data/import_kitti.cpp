@@ -159,7 +159,8 @@ class KittiImport {
                                         const std::vector<Pose>& poses) {
     std::vector<KittiBox> boxes;
     const Pose to_ego = kitti_lidar2ego();
-    for (const KittiTracklet& track : tracklets) {
+    for (size_t t = 0; t < tracklets.size(); ++t) {
+      const KittiTracklet& track = tracklets[t];
       const auto place = [&](int at) -> std::optional<Pose> {
         const int number = at - track.first_frame;
         if (number < 0 || number >= static_cast<int>(track.poses.size()) || at >= static_cast<int>(poses.size()) ||
@@ -175,6 +176,7 @@ class KittiImport {
       box = {
           .x = at.x, .y = at.y, .z = at.z + track.height / 2, .l = track.length, .w = track.width, .h = track.height};
       box.yaw = now->yaw();
+      box.track = static_cast<int64_t>(t);
       const int before = place(frame - 1) ? frame - 1 : frame, after = place(frame + 1) ? frame + 1 : frame;
       const double seconds = *times[static_cast<size_t>(after)] - *times[static_cast<size_t>(before)];
       box.has_velocity = seconds > 0 && seconds < kLongestPause;

@@ -28,6 +28,8 @@ struct LabelShape {
   bool closed = false;
   double width = 0;  ///< metres of the mark that a polyline is the middle of; 0: not known
   std::vector<Vec2> points;
+  /// Of a lane shape: a number of a value of each of LabelSchema's lane_attributes, -1: not known. Empty: none is.
+  std::vector<int> attributes = {};
 };
 
 /// A static instance as a rotated rectangle on the ground, in metres and radians in the sample's ego frame.
@@ -48,7 +50,15 @@ struct Box3d {
   double vx = 0, vy = 0;  ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
   int class_id = 0;
   int num_lidar_points = -1;  ///< LiDAR returns inside; -1: not known
+  /// A number of a value of each of LabelSchema's box_attributes, -1: not known. Empty: none is.
+  std::vector<int> attributes = {};
+  int64_t track = -1;  ///< the object's number within its sequence; -1: not known
 };
+
+/// A kind's value of an object's attributes; -1: not known.
+inline int value_of(const std::vector<int>& attributes, size_t kind) {
+  return kind < attributes.size() ? attributes[kind] : -1;
+}
 
 /// Layers of Labels::visibility.
 enum VisibilityLayer { kSeenByCameraNow = 0, kSeenByLidarNow = 1, kSeenInWindow = 2, kVisibilityLayers = 3 };

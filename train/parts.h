@@ -71,7 +71,7 @@ struct Parts {
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: the tasks static, dynamic, vectors, depth and occupancy; ResNet and BottleneckResNet; FPN and
+/// What this project has: the tasks static, dynamic, vectors, depth, occupancy and attributes; ResNet and BottleneckResNet; FPN and
 /// GeneralizedLSSFPN; ViewTransfer and LiftSplat; VGGBlock and ConvGRU; the optimizers and schedules of optim/. A row
 /// that a program adds under a name that is there takes the other's place.
 Parts standard_parts();

@@ -33,6 +33,12 @@ LayoutOptions layout_options(const SceneOptions& options) {
   return result;
 }
 
+DriveOptions drive_options(const SceneOptions& options) {
+  DriveOptions result = options.drive;
+  result.signals = result.signals || !options.labels.box_attributes.empty();
+  return result;
+}
+
 Lighting make_lighting(const Layout& layout, Random random) {
   Lighting light;
   light.night = layout.night;
@@ -136,7 +142,7 @@ struct SceneDrive::State {
         sequence(sequence_id),
         random(Random(seed).fork(100)),
         layout(make_layout(layout_options(o), seed)),
-        drive(simulate(layout, o.drive, random.fork(1))),
+        drive(simulate(layout, drive_options(o), random.fork(1))),
         cameras(mount_cameras(o, random.fork(2))),
         lidar(o.lidar),
         ground(layout, visited(), 72, o.ground_cell, seed),

@@ -24,7 +24,7 @@ struct SceneCamera {
 
 struct SceneOptions {
   std::vector<SceneCamera> cameras;  ///< in the order that samples list them
-  LabelSchema labels;
+  LabelSchema labels;                ///< with box_attributes, vehicles show them (DriveOptions::signals)
   bool has_lidar = true;
   scene::LidarOptions lidar;
   scene::DriveOptions drive;

@@ -49,6 +49,8 @@ def _box(box):
         out["velocity"] = [box.vx, box.vy]
     if box.HasField("num_lidar_points"):
         out["num_lidar_points"] = box.num_lidar_points
+    if box.HasField("track"):
+        out["track"] = box.track
     return out
 
 

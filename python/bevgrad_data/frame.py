@@ -33,7 +33,8 @@ class Instance:
 
 @dataclass
 class Box:
-    """A 3-D box; z is its middle. Velocity and number of LiDAR points: None where they are not known."""
+    """A 3-D box; z is its middle. Velocity, number of LiDAR points and track (the object's number in the sequence): None
+    where they are not known."""
     label: str
     x: float
     y: float
@@ -44,6 +45,7 @@ class Box:
     yaw: float
     velocity: Optional[Tuple[float, float]] = None
     num_lidar_points: Optional[int] = None
+    track: Optional[int] = None
 
 
 def _names(classes, labels, field):
@@ -166,3 +168,5 @@ class Frame:
                 new.vx, new.vy = (number(v, -1e3, 1e3, at + "velocity") for v in box.velocity)
             if box.num_lidar_points is not None:
                 new.num_lidar_points = int(number(box.num_lidar_points, 0, 2**31 - 1, at + "num_lidar_points"))
+            if box.track is not None:
+                new.track = int(number(box.track, 0, 1e15, at + "track"))

@@ -41,7 +41,7 @@ def test_a_record_holds_what_was_given(tmp_path):
         one.label_lanes(["SolidLine", "DashedLine"], [Shape("DashedLine", [(0, 1), (2, 1.5)], width=0.15)])
         one.label_road(["Curb"], [])
         one.label_instances(["Column"], [Instance("Column", 1, 2, 0.5, 0.5, 0.1)])
-        one.label_boxes(["car", "bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 7), Box("car", 1, 2, 1, 4, 2, 1, 0)])
+        one.label_boxes(["car", "bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 7, 5), Box("car", 1, 2, 1, 4, 2, 1, 0)])
         dataset.add("b", one, lists=["train", "all"])
         dataset.add("a", frame(1.0))
     assert (tmp_path / "out/lmdb.txt").read_text() == "lmdb/frames\n"
@@ -58,6 +58,7 @@ def test_a_record_holds_what_was_given(tmp_path):
     assert list(labels.lane_classes) == ["SolidLine", "DashedLine"] and list(labels.road_classes) == ["Curb"]
     assert getattr(labels.lane_shapes[0], "class") == 1 and list(labels.lane_shapes[0].xy) == [0, 1, 2, 1.5]
     assert labels.boxes[0].num_lidar_points == 7 and not labels.boxes[1].HasField("vx")
+    assert labels.boxes[0].track == 5 and not labels.boxes[1].HasField("track")
 
 
 REFUSED = {

@@ -5,28 +5,17 @@
 #include "nn/losses.h"
 #include "tasks/dynamic_boxes/onnx.h"
 #include "tasks/dynamic_boxes/options.h"
+#include "tasks/label_range.h"
 
 namespace bevgrad {
 namespace {
-
-/// Where true boxes lie.
-LabelGrid range_of(const config::Grid& grid) {
-  const auto& range = grid.pc_range();
-  return {.x_min = range[0],
-          .y_min = range[1],
-          .z_min = range[2],
-          .x_max = range[3],
-          .y_max = range[4],
-          .z_max = range[5],
-          .cell = grid.bev_cell() / 4};
-}
 
 class DynamicBoxes final : public Task {
  public:
   explicit DynamicBoxes(const config::Config& proto)
       : head_(dynamic_head_options(proto)),
         coding_(box_decode_options(proto)),
-        range_(range_of(proto.grid())),
+        range_(label_range(proto.grid())),
         loss_(proto.loss()) {}
 
   std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const override {

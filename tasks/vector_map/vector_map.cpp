@@ -2,6 +2,7 @@
 
 #include "drawing/bev_view.h"
 #include "drawing/palette.h"
+#include "tasks/label_range.h"
 #include "tasks/vector_map/decode.h"
 #include "tasks/vector_map/losses.h"
 #include "tasks/vector_map/targets.h"
@@ -16,7 +17,7 @@ class VectorMap final : public Task {
   explicit VectorMap(const config::Config& proto)
       : head_(vector_head_options(proto)),
         classes_(vector_classes(proto)),
-        grid_(vector_grid(proto.grid())),
+        grid_(label_range(proto.grid())),
         weight_(proto.tasks().vector_map().weight()),
         weights_{proto.tasks().vector_map().focal(), proto.tasks().vector_map().point_l1(),
                  proto.tasks().vector_map().direction()},

@@ -251,9 +251,8 @@ TEST_P(ImpossibleValues, AreRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ImpossibleValues,
     ::testing::Values(
-        Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"grid.bev_cell=0", "positive"},
-        Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
-        Impossible{"grid.pc_range=[0,1]", "expected 6"},
+        Impossible{"grid.bev_cell=0", "positive"}, Impossible{"grid.bev_cell=0.7", "whole cells"},
+        Impossible{"grid.bev_cell=nan", "finite"}, Impossible{"grid.pc_range=[0,1]", "expected 6"},
         Impossible{"grid.pc_range=[5,-22.4,-3,-5,22.4,5]", "not above"},
         Impossible{"sensors.groups[0].cameras=[]", "has no camera"},
         Impossible{"sensors.groups[0].height=100", "stride"}, Impossible{"sensors.groups[1].name=front", "twice"},

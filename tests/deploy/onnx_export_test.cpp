@@ -162,6 +162,15 @@ TEST(OnnxExport, PartsThatAreChosenByNameHaveForms) {
   }
 }
 
+TEST(OnnxExport, HeadsOfTasksThatAreOnAreOutputs) {
+  const configs::Document document =
+      TinyData::get().document("mini_step1", {"tasks.attribute_task=true", "tasks.occupancy_task=true"});
+  const std::string out = TinyData::get().path("heads.onnx");
+  run(document, {.ckpt = random_checkpoint(document, "heads.h5"), .out = out});
+  EXPECT_THAT(names(model_at(out).graph().output()),
+              ::testing::IsSupersetOf({"box_attribute_logits", "lane_attribute_logits", "occupancy_logits"}));
+}
+
 TEST(OnnxExport, APartOfAnotherProgramIsWhatItsRowSays) {
   const configs::Document document = TinyData::get().document("mini_step1", {"network.neck=Mine"});
   Parts parts = standard_parts();
@@ -239,6 +248,7 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
     const char *config, *set, *precision;
   };
   for (const auto& [config, set, precision] : {Case{"mini_step1", "temporal.warp=nearest", "float32"},
+                                               {"mini_step1", "tasks.attribute_task=true", "float32"},
                                                {"mini_step2_static", "temporal.warp=nearest", "float32"},
                                                {"mini_step2_static", "temporal.warp=bilinear", "float32"},
                                                {"mini_step2_static", "network.backbone=BottleneckResNet", "float32"},

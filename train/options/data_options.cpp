@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "tasks/attributes/options.h"
 #include "tasks/occupancy/options.h"
 #include "train/options/from_config.h"
 
@@ -58,6 +59,10 @@ LabelSchema label_schema(const config::Config& proto) {
   schema.road_classes = names(head.road_classes());
   schema.instance_classes = names(head.instance_classes());
   schema.dynamic_classes = names(proto.network().dynamic_head().classes());
+  if (proto.tasks().attribute_task()) {
+    schema.box_attributes = box_attributes(proto).kinds;
+    schema.lane_attributes = lane_attributes(proto).kinds;
+  }
   if (proto.tasks().occupancy_task()) {
     schema.voxel_classes = names(proto.tasks().occupancy().classes());
     schema.voxels = voxel_grid(proto);

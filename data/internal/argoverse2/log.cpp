@@ -123,8 +123,9 @@ void read_cuboids(Av2Log& log) {
   }
 }
 
-/// Over the sweeps before and after one, where they hold the same track within a second.
-void add_velocities(Av2Log& log) {
+/// Numbers the tracks, and takes velocities over the sweeps before and after one, where they hold the same track within
+/// a second.
+void follow_tracks(Av2Log& log) {
   struct Place {
     int64_t time;
     Vec3 at;
@@ -136,7 +137,10 @@ void add_velocities(Av2Log& log) {
     for (Av2Box& box : boxes)
       tracks[box.track].push_back({time, ego2city.apply({box.box.x, box.box.y, box.box.z}), &box});
   }
-  for (auto& [track, places] : tracks)
+  int64_t number = 0;
+  for (auto& [track, places] : tracks) {
+    for (const Place& place : places) place.box->box.track = number;
+    ++number;
     for (size_t i = 0; i < places.size(); ++i) {
       const Place &before = places[i > 0 ? i - 1 : i], &after = places[i + 1 < places.size() ? i + 1 : i];
       const double seconds = static_cast<double>(after.time - before.time) * 1e-9;
@@ -148,6 +152,7 @@ void add_velocities(Av2Log& log) {
       box.vx = ego.x;
       box.vy = ego.y;
     }
+  }
 }
 
 void read_map(Av2Log& log) {
@@ -195,7 +200,7 @@ Av2Log read_av2_log(const std::string& folder) {
   check(!log.sweeps.empty(), "{}: sensors/lidar holds no sweep", folder);
   read_cameras(log);
   read_cuboids(log);
-  add_velocities(log);
+  follow_tracks(log);
   read_map(log);
   return log;
 }

@@ -27,9 +27,9 @@ struct InfoCamera {
 };
 
 struct InfoBox {
-  std::string label;  ///< nuScenes' name; empty where the info has none
-  Box3d box;          ///< ego frame; without its class
-  std::optional<bool> without_rider;
+  std::string label;           ///< nuScenes' name; empty where the info has none
+  Box3d box;                   ///< ego frame; without its class
+  std::string attribute = {};  ///< nuScenes' name: "vehicle.parked"; empty where nobody says
 };
 
 struct InfoFrame {
