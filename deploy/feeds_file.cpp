@@ -95,15 +95,18 @@ NamedTensors labels_of(const Sample& sample) {
   }
   if (labels.has_boxes) {
     std::vector<double> values;
-    const Tensor points = full({kMostObjects}, -1, {DType::Int64});
+    const Tensor points = full({kMostObjects}, -1, {DType::Int64}), tracks = full({kMostObjects}, -1, {DType::Int64});
     for (size_t i = 0; i < labels.boxes.size(); ++i) {
       const Box3d& of = labels.boxes[i];
       values.insert(values.end(),
                     {of.x, of.y, of.z, of.l, of.w, of.h, of.yaw, of.vx, of.vy, 1.0, static_cast<double>(of.class_id)});
-      if (i < static_cast<size_t>(kMostObjects)) points.data<int64_t>()[i] = of.num_lidar_points;
+      if (i >= static_cast<size_t>(kMostObjects)) continue;
+      points.data<int64_t>()[i] = of.num_lidar_points;
+      tracks.data<int64_t>()[i] = of.track;
     }
     rows.emplace_back("boxes", objects(std::move(values), 11));
     rows.emplace_back("box_points", points);
+    rows.emplace_back("box_tracks", tracks);
   }
   return rows;
 }

@@ -18,6 +18,7 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
       folder_(folder),
       total_(total),
       goes_on_(goes_on),
+      tracker_(evaluation_options(proto, tasks.kinds()).tracks),
       evaluation_(evaluation_options(proto, tasks.kinds()), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
@@ -50,6 +51,7 @@ void ValidationResults::add(const JudgedBatch& judged) {
   const NoGradGuard no_grad;
   for (int64_t n = 0; n < judged.batch.size(); ++n) {
     EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, tasks_);
+    tracker_.follow(frame);
     evaluation_.add({frame, judged.output, judged.batch, n});
     if (recorder_) attempt([&] { record(judged, n, std::move(frame)); });
   }

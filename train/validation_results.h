@@ -11,6 +11,7 @@
 #include "data/batch.h"
 #include "distributed/process_group.h"
 #include "drawing/drive_recorder.h"
+#include "evaluation/box_tracks.h"
 #include "evaluation/evaluator.h"
 #include "models/network_io.h"
 #include "tasks/task_evaluation.h"
@@ -60,6 +61,7 @@ class ValidationResults {
   bool goes_on_;
   std::string refused_;
   int64_t seen_ = 0;
+  BoxTracker tracker_;
   TaskEvaluation evaluation_;
   EvaluationSummary summary_;
   std::optional<DriveRecorder> recorder_;
