@@ -15,7 +15,8 @@
 namespace bevgrad {
 
 std::vector<TaskKind> standard_tasks() {
-  return {static_map_task(), dynamic_boxes_task(), vector_map_task(), depth_task(), occupancy_task(), attributes_task()};
+  return {static_map_task(), dynamic_boxes_task(), vector_map_task(),
+          depth_task(),      occupancy_task(),     attributes_task()};
 }
 
 TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) : kinds_(kinds) {
