@@ -1,6 +1,4 @@
 // What a list holds where a config does not say. The scalars' defaults are in config.proto.
-#include <algorithm>
-
 #include "base/full_size.h"
 #include "configs/load.h"
 
@@ -50,31 +48,28 @@ void fill_occupancy(config::OccupancyTask& task) {
 
 template <size_t kCount>
 void fill_kinds(google::protobuf::RepeatedPtrField<config::AttributeKind>* kinds,
-                const full_size::Attribute (&attributes)[kCount],
-                const google::protobuf::RepeatedPtrField<std::string>& known) {
+                const full_size::Attribute (&attributes)[kCount]) {
   for (const full_size::Attribute& attribute : attributes) {
-    config::AttributeKind kind;
+    config::AttributeKind& kind = *kinds->Add();
     kind.set_name(attribute.name);
     for (const char* value : attribute.values)
       if (value != nullptr) kind.add_values(value);
     for (const char* of : attribute.classes)
-      if (of != nullptr && std::find(known.begin(), known.end(), of) != known.end()) kind.add_classes(of);
-    const bool has_lost_all = attribute.classes[0] != nullptr && kind.classes().empty();
-    if (!has_lost_all) *kinds->Add() = kind;
+      if (of != nullptr) kind.add_classes(of);
   }
 }
 
-/// Those of the classes that the config has.
-void fill_attributes(config::AttributeTask& task, const config::Network& network) {
+void fill_attributes(config::AttributeTask& task) {
   if (!task.boxes().empty() || !task.lanes().empty()) return;
-  fill_kinds(task.mutable_boxes(), full_size::kBoxAttributes, network.dynamic_head().classes());
-  fill_kinds(task.mutable_lanes(), full_size::kLaneAttributes, network.static_head().lane_classes());
+  fill_kinds(task.mutable_boxes(), full_size::kBoxAttributes);
+  fill_kinds(task.mutable_lanes(), full_size::kLaneAttributes);
 }
 
 }  // namespace
 
 void fill_defaults(config::Config& proto) {
   fill_occupancy(*proto.mutable_tasks()->mutable_occupancy());
+  fill_attributes(*proto.mutable_tasks()->mutable_attributes());
   fill(proto.mutable_grid()->mutable_pc_range(),
        {full_size::kXMin, full_size::kYMin, full_size::kZMin, full_size::kXMax, full_size::kYMax, full_size::kZMax});
   config::Sensors& sensors = *proto.mutable_sensors();
@@ -82,7 +77,6 @@ void fill_defaults(config::Config& proto) {
   fill(sensors.mutable_std(), {1.0});
   for (config::CameraGroup& group : *sensors.mutable_groups()) fill(group.mutable_taps(), {2, 3, 4});
   fill_network(*proto.mutable_network());
-  fill_attributes(*proto.mutable_tasks()->mutable_attributes(), proto.network());
   fill(proto.mutable_temporal()->mutable_intervals(), {0.7, 1.9, 3.3});
   fill(proto.mutable_temporal()->mutable_distances(), {1, 5, 10});
   proto.mutable_loss();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/full_size.h"
 #include "base/near_names.h"
 #include "evaluation/attributes.h"
 
@@ -21,20 +22,34 @@ const Names& lane_classes(const config::Network& network) {
   return network.static_head().lane_classes();
 }
 
+bool is_among(const std::string& name, const Names& classes) {
+  return std::ranges::find(classes, name) != classes.end();
+}
+
+/// Without kinds that are said of none of the classes.
 AttributeSet attribute_set(const Kinds& kinds, const Names& classes) {
   AttributeSet set;
+  set.classes.assign(classes.begin(), classes.end());
   for (const config::AttributeKind& kind : kinds) {
+    const bool is_said = kind.classes().empty() || std::ranges::any_of(kind.classes(), [&](const std::string& name) {
+                           return is_among(name, classes);
+                         });
+    if (!is_said) continue;
     set.kinds.push_back(
         {kind.name(), {kind.values().begin(), kind.values().end()}, {kind.classes().begin(), kind.classes().end()}});
     set.weights.push_back(kind.weight());
   }
-  set.classes.assign(classes.begin(), classes.end());
   return set;
 }
 
-/// The classes may be others than the kinds' while the task is off.
-void judge_kinds(const configs::Judge& judge, const std::string& field, const Kinds& kinds, const Names& classes,
-                 bool is_on) {
+/// Classes of the full-size system may stand in a kind's list, as they do by default, though the config has others.
+bool is_usual(const std::string& name) {
+  const auto is_name = [&](const char* usual) { return name == usual; };
+  return std::ranges::any_of(full_size::kDynamicClasses, is_name) ||
+         std::ranges::any_of(full_size::kLaneClasses, is_name);
+}
+
+void judge_kinds(const configs::Judge& judge, const std::string& field, const Kinds& kinds, const Names& classes) {
   const std::vector<std::string> known(classes.begin(), classes.end());
   std::set<std::string> names;
   for (int k = 0; k < kinds.size(); ++k) {
@@ -46,9 +61,10 @@ void judge_kinds(const configs::Judge& judge, const std::string& field, const Ki
     judge.require(kind.values_size() >= 2 && kind.values_size() <= kMostValues, at + "values",
                   "{} values, expected 2 to {}", kind.values_size(), kMostValues);
     judge.not_negative(at + "weight", kind.weight());
-    for (int c = 0; is_on && c < kind.classes_size(); ++c)
-      judge.require(std::ranges::find(known, kind.classes(c)) != known.end(), fmt::format("{}classes[{}]", at, c),
-                    "\"{}\" is none of the classes{}", kind.classes(c), did_you_mean(kind.classes(c), known));
+    for (int c = 0; c < kind.classes_size(); ++c)
+      judge.require(is_among(kind.classes(c), classes) || is_usual(kind.classes(c)),
+                    fmt::format("{}classes[{}]", at, c), "\"{}\" is none of the classes{}", kind.classes(c),
+                    did_you_mean(kind.classes(c), known));
   }
 }
 
@@ -84,9 +100,10 @@ void judge_attributes(const configs::Judge& judge, const config::Config& proto) 
   const std::string at = "tasks.attributes.";
   judge.not_negative(at + "weight", task.weight());
   judge.count(at + "channels", task.channels(), 1, 4096);
-  const bool is_on = proto.tasks().attribute_task();
-  judge_kinds(judge, at + "boxes", task.boxes(), box_classes(proto.network()), is_on);
-  judge_kinds(judge, at + "lanes", task.lanes(), lane_classes(proto.network()), is_on);
+  judge_kinds(judge, at + "boxes", task.boxes(), box_classes(proto.network()));
+  judge_kinds(judge, at + "lanes", task.lanes(), lane_classes(proto.network()));
+  judge.require(!proto.tasks().attribute_task() || box_attributes(proto).scores() + lane_attributes(proto).scores() > 0,
+                at + "boxes", "none of the kinds is said of a class of the config");
 }
 
 }  // namespace bevgrad

@@ -280,8 +280,15 @@ TEST(AttributeTask, IsOffByDefaultAndRefusesWhatCannotBe) {
   };
   EXPECT_EQ(list({}).active().size(), 2u);
   EXPECT_EQ(list({"tasks.attribute_task=true"}).active().back().module, "bev_attribute_head");
-  EXPECT_EQ(list({"tasks.attribute_task=true", "network.dynamic_head.classes=[\"car\"]"}).active().size(), 3u)
-      << "the kinds are said of those of their classes that there are";
+  // The kinds are said of those of their classes that there are: nothing is said of riders.
+  const std::vector<std::string> cars = {"tasks.attribute_task=true", "network.dynamic_head.classes=[\"car\"]"};
+  EXPECT_EQ(list(cars).active().size(), 3u);
+  EXPECT_EQ(attribute_head_options(configs::load({.config = "mini_step1", .sets = cars}).proto).box_scores, 11);
+  EXPECT_THAT(testing::error_of([&] {
+                list({"tasks.attribute_task=true", "network.dynamic_head.classes=[\"animal\"]",
+                      "tasks.attributes.lanes[0].classes=[\"car\"]"});
+              }),
+              HasSubstr("none of the kinds is said of a class"));
   const auto refused = [&](const std::string& set) {
     return testing::error_of([&] { list({"tasks.attribute_task=true", set}); });
   };
