@@ -94,12 +94,12 @@ TEST(Attributes, WrongNumbersAreRefusedByName) {
 TEST(Attributes, LeftAndRightChangeInAMirroredWorld) {
   const LabelSchema labels = options_with_attributes().labels;
   Sample sample = described_sample();
-  change_ego(sample, {.mirror = true}, labels);
+  change_ego(sample, {.mirror = true, .shift = {}}, labels);
   EXPECT_THAT(sample.labels.boxes[0].attributes, ElementsAre(2, -1, -1, 2, -1));
   EXPECT_THAT(sample.labels.lane_shapes[0].attributes, ElementsAre(1));
   EXPECT_EQ(sample.labels.boxes[0].track, 17);
   Sample turned = described_sample();
-  change_ego(turned, {.yaw = 0.3}, labels);
+  change_ego(turned, {.yaw = 0.3, .shift = {}}, labels);
   EXPECT_THAT(turned.labels.boxes[0].attributes, ElementsAre(2, -1, -1, 1, -1));
 }
 
@@ -196,9 +196,9 @@ TEST(SceneAttributes, SayWhatTheMotionShowsAndEveryValueOccurs) {
         const std::string& name = schema.dynamic_classes[static_cast<size_t>(box.class_id)];
         ASSERT_GE(box.track, 0);
         const int says = value_of(box.attributes, motion);
-        if (says == 0) EXPECT_GE(std::hypot(box.vx, box.vy), scene::kStandingSpeed);
-        if (says == 1) EXPECT_LT(std::hypot(box.vx, box.vy), scene::kStandingSpeed);
-        if (says == 2) EXPECT_EQ(std::hypot(box.vx, box.vy), 0);
+        const double speed = std::hypot(box.vx, box.vy);
+        EXPECT_EQ(says == 0, says >= 0 && speed >= scene::kStandingSpeed);
+        EXPECT_TRUE(says != 2 || speed == 0);
         EXPECT_EQ(says < 0, name == "barrier" || name == "pillar");
         EXPECT_EQ(value_of(box.attributes, rider), name == "non_motor" ? 1 : name == "riderless_non_motor" ? 0 : -1);
         const auto [known, is_new] = first.emplace(box.track, box);
@@ -292,7 +292,7 @@ TEST(SceneAttributes, TrafficThatKeepsItsLaneKeepsItsDistances) {
     EXPECT_GE(a[i], 0);
     EXPECT_LE(a[i], 6);
     stopped += a[i] < scene::kStandingSpeed;
-    if (i > 0) EXPECT_LE(std::abs(a[i] - a[i - 1]), 2.5 * scene::kTimeStep + 1e-9);
+    EXPECT_LE(std::abs(a[i] - a[i == 0 ? 0 : i - 1]), 2.5 * scene::kTimeStep + 1e-9);
   }
   EXPECT_EQ(a.front(), 6);
 }

@@ -260,10 +260,10 @@ TEST(TrackingFigures, AreThoseOfTheDevkit) {
                                      number(f->truths)};
     ASSERT_EQ(got.size(), wanted.size());
     for (size_t i = 0; i < got.size(); ++i) {
-      if (std::isnan(wanted[i]))
-        EXPECT_TRUE(std::isnan(got[i])) << i;
-      else
+      ASSERT_EQ(std::isnan(wanted[i]), std::isnan(got[i])) << i;
+      if (!std::isnan(wanted[i])) {
         EXPECT_NEAR(got[i], wanted[i], 1e-6) << i;
+      }
     }
   }
   EXPECT_EQ(classes, 3);
