@@ -133,50 +133,6 @@ std::optional<Seen> look(const CameraImage& picture, const CameraProjector& proj
   return Seen{p[0] - (p[1] + p[2]) / 2.0, std::min(p[0], p[1]) - 1.0 * p[2]};
 }
 
-TEST(SceneAttributes, LampsAreSeenWhereLabelsSaySo) {
-  const auto brake = static_cast<size_t>(kind_of("brake_light")), turn = static_cast<size_t>(kind_of("turn_light"));
-  std::map<bool, std::vector<double>> red, amber;
-  for (uint64_t seed = 1; seed < 17; ++seed) {
-    SceneOptions options = described_scene(24);
-    options.cameras.resize(1);
-    options.parking = seed % 2 == 0 ? 1 : 0;
-    SceneDrive drive(options, seed, 0);
-    int frame = 0;
-    while (const auto sample = drive.next()) {
-      if (frame++ % 3 != 0) continue;
-      const CameraProjector projector(sample->cameras[0].camera);
-      const Vec3 eye = sample->cameras[0].camera.sensor2ego.translation();
-      for (const Box3d& box : sample->labels.boxes) {
-        if (box.class_id != 0 || box.attributes.empty() || box.num_lidar_points < 8) continue;
-        const Vec2 along = direction(box.yaw), across = left_of(along), rear = Vec2{box.x, box.y} - along * (box.l / 2);
-        const Vec2 from_eye = rear - Vec2{eye.x, eye.y};
-        // Seen from behind, near and not from the side.
-        if (norm(from_eye) > 13 || dot(from_eye, along) < 0.7 * norm(from_eye)) continue;
-        for (const double side : {1.0, -1.0}) {
-          const auto at = [&](double share) {
-            const Vec2 p = rear + across * (side * share * box.w / 2);
-            return look(sample->cameras[0], projector, {p.x, p.y, 0.66});
-          };
-          const auto inner = at(0.6), outer = at(0.86);
-          if (!inner || !outer) continue;
-          red[value_of(box.attributes, brake) == 1].push_back(inner->red);
-          const int light = value_of(box.attributes, turn);
-          amber[light == 3 || light == (side > 0 ? 1 : 2)].push_back(outer->amber);
-        }
-      }
-    }
-  }
-  const auto median = [](std::vector<double> values) {
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
-  };
-  for (auto* seen : {&red, &amber})
-    for (const bool lit : {false, true})
-      ASSERT_GT((*seen)[lit].size(), 15u) << (seen == &red ? "red " : "amber ") << lit;
-  EXPECT_GT(median(red[true]), median(red[false]) + 50);
-  EXPECT_GT(median(amber[true]), median(amber[false]) + 80);
-}
-
 TEST(SceneAttributes, SayWhatTheMotionShowsAndEveryValueOccurs) {
   const auto motion = static_cast<size_t>(kind_of("motion")), rider = static_cast<size_t>(kind_of("rider"));
   const std::vector<AttributeKind> kinds = known_box_attributes();
