@@ -191,6 +191,9 @@ void judge_generator(const Judge& judge, const config::Generator& generator) {
   judge.probability("generator.night", generator.night());
   judge.probability("generator.parking", generator.parking());
   judge.probability("generator.occluders", generator.occluders());
+  judge.probability("generator.rain", generator.rain());
+  judge.probability("generator.dirt", generator.dirt());
+  judge.probability("generator.glare", generator.glare());
   judge.not_negative("generator.image_noise", generator.image_noise());
 }
 

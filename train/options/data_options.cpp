@@ -207,6 +207,9 @@ SceneOptions scene_options(const Document& document) {
   options.parking = generator.parking();
   options.occluders = generator.occluders();
   options.image_noise = generator.image_noise();
+  options.rain = generator.rain();
+  options.dirt = generator.dirt();
+  options.glare = generator.glare();
   options.window.assign(proto.temporal().intervals().begin(), proto.temporal().intervals().end());
   options.window_tolerance = proto.temporal().match_tol();
   return options;
