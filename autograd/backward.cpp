@@ -107,6 +107,32 @@ void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
   }
 }
 
+// Where the tape of a stretch's second run (Node::again) ends.
+struct Ends {
+  std::unordered_map<Meta*, int64_t> leaves;  // with the number of edges that lead there
+  std::unordered_set<const Node*> nodes;      // of what is older than the stretch
+
+  Ends(const Edge& root, uint64_t stretch) {
+    std::vector<const Node*> pending;
+    std::unordered_set<const Node*> seen;
+    const auto follow = [&](const Edge& edge) {
+      if (edge.leaf) {
+        ++leaves[edge.leaf.get()];
+      } else if (edge.node && edge.node->sequence < stretch) {
+        nodes.insert(edge.node.get());
+      } else if (edge.node && seen.insert(edge.node.get()).second) {
+        pending.push_back(edge.node.get());
+      }
+    };
+    follow(root);
+    while (!pending.empty()) {
+      const Node* node = pending.back();
+      pending.pop_back();
+      for (const Edge& edge : node->inputs) follow(edge);
+    }
+  }
+};
+
 // How many gradients are still to come for each leaf that has a hook.
 class HookCounts {
  public:
@@ -119,6 +145,11 @@ class HookCounts {
   void arrived(Meta& leaf) {
     const auto found = left_.find(&leaf);
     if (found != left_.end() && --found->second == 0) leaf.hook(leaf.gradient);
+  }
+  void add(const Ends& ends) {
+    if (hooks == 0) return;
+    for (const auto& [leaf, count] : ends.leaves)
+      if (leaf->hook) left_[leaf] += count;
   }
 
  private:
@@ -181,6 +212,26 @@ Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
   return dy;
 }
 
+// What a stretch (Node::again) gives in its second run, with `needs` of its inputs differentiated.
+Tensor computed_again(const Node& node, const std::vector<bool>& needs, const Tensor& gradient) {
+  std::vector<std::shared_ptr<tape::Slot>> slots(needs.size());
+  for (size_t i = 0; i < needs.size(); ++i) {
+    const Edge& edge = node.inputs[i];
+    if (!needs[i]) continue;
+    slots[i] = edge.leaf;
+    if (edge.leaf) continue;
+    auto meta = std::make_shared<Meta>();
+    meta->requires_grad = true;
+    meta->op = edge.node->op;
+    meta->node = edge.node;
+    slots[i] = std::move(meta);
+  }
+  Tensor result = node.again(slots);
+  check(result.sizes() == gradient.sizes() && result.dtype() == gradient.dtype(),
+        "backward of {}: the second run gives {}, the gradient is {}", node.op, describe(result), describe(gradient));
+  return result;
+}
+
 using Roots = std::vector<std::pair<std::shared_ptr<Node>, Tensor>>;
 
 // Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone.
@@ -200,6 +251,18 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     if (is_new) ready.push(root);
   }
   roots.clear();
+  const auto deliver = [&](const Edge& edge, Tensor gradient) {
+    if (edge.leaf && targets) {
+      targets->add(edge.leaf.get(), gradient);
+    } else if (edge.leaf) {
+      accumulate_into_leaf(*edge.leaf, std::move(gradient));
+      hook_counts->arrived(*edge.leaf);
+    } else {
+      auto [slot, is_new] = pending.try_emplace(edge.node.get());
+      slot->second.accumulate(std::move(gradient));
+      if (is_new) ready.push(edge.node);
+    }
+  };
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = ready.top();
     ready.pop();
@@ -214,7 +277,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
         continue;
     }
     check(
-        node->rule || node->view,
+        node->rule || node->view || node->again,
         "backward of {}: its tape has been used by an earlier backward pass; to go back twice, add the outputs or pass "
         "retain_graph",
         node->op);
@@ -225,6 +288,34 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
             node->op);
     std::vector<bool> needs;
     for (const Edge& edge : node->inputs) needs.push_back(targets ? targets->leads_there(edge) : edge.wanted());
+    // What is computed again is profiled as what it is.
+    if (node->again) {
+      const tape::EngineScope scope(node->op);
+      Edge root;
+      {
+        const auto meta = meta_of(computed_again(*node, needs, gradient));
+        if (meta && meta->requires_grad) {
+          root.node = meta->node;
+          if (!meta->node) root.leaf = meta;
+        }
+      }
+      if (!retain_graph) node->again = nullptr;
+      const Ends ends(root, node->sequence);
+      if (targets && root.node) targets->mark_way(root.node);
+      if (hook_counts) hook_counts->add(ends);
+      if (root.wanted()) deliver(root, std::move(gradient));
+      for (size_t i = 0; i < needs.size(); ++i) {
+        const Edge& edge = node->inputs[i];
+        if (!needs[i]) continue;
+        const bool is_used = edge.leaf ? ends.leaves.contains(edge.leaf.get()) : ends.nodes.contains(edge.node.get());
+        if (!is_used)
+          deliver(edge, zeros(edge.sizes.shape(), {edge.dtype, {}, edge.device}));
+        else if (edge.leaf && hook_counts)
+          hook_counts->arrived(*edge.leaf);
+      }
+      if (!retain_graph) node->inputs.clear();
+      continue;
+    }
     const profile::BackwardScope profiled(node->op, node->profiled, gradient);
     const Tensor dy = anomaly::is_on() ? gradient : Tensor();
     const tape::EngineScope scope(node->op);
@@ -265,16 +356,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
       check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
       Tensor arrived = checked(*node, i, edge, grads[i]);
       grads[i] = Tensor();
-      if (edge.leaf && targets) {
-        targets->add(edge.leaf.get(), arrived);
-      } else if (edge.leaf) {
-        accumulate_into_leaf(*edge.leaf, std::move(arrived));
-        hook_counts->arrived(*edge.leaf);
-      } else {
-        auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        slot->second.accumulate(std::move(arrived));
-        if (is_new) ready.push(edge.node);
-      }
+      deliver(edge, std::move(arrived));
     }
     if (!retain_graph) node->inputs.clear();
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "internal/remake.h"
+
 namespace bevgrad {
 
 Tensor reshape(const Tensor& x, const Shape& sizes) {
@@ -58,7 +60,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   // Where each input lies in the result; the length is -1 for one that is nothing there (of sizes [0]).
   std::vector<int64_t> lengths;
   for (const Tensor& x : tensors) lengths.push_back(x.dim() == y.dim() ? x.size(dim) : -1);
-  return record("cat", std::move(y), tensors, [dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
+  y = record("cat", std::move(y), tensors, [dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
     Grads grads(lengths.size());
     int64_t start = 0;
     for (size_t i = 0; i < lengths.size(); ++i) {
@@ -68,6 +70,12 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
     }
     return grads;
   });
+  tape::set_remake(y, [dim, parts = std::vector<tape::KeptInput>(tensors.begin(), tensors.end())] {
+    std::vector<Tensor> again;
+    for (const tape::KeptInput& part : parts) again.push_back(part.get());
+    return ops::cat(again, dim);
+  });
+  return y;
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
