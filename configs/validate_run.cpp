@@ -72,6 +72,7 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
                 "{} is impossible, expected 0 to below 1", train.ema_decay());
   judge.require(train.skip_loss_factor() == 0 || train.skip_loss_factor() > 1, "train.skip_loss_factor",
                 "{} is impossible, expected 0 or above 1", train.skip_loss_factor());
+  judge.not_negative("train.memory_budget_gb", train.memory_budget_gb());
   judge.count("train.max_skipped_steps", train.max_skipped_steps(), 0, 1 << 30);
   judge.positive("train.gamma", train.gamma());
   std::set<std::string> prefixes;

@@ -1,5 +1,7 @@
 #include "models/basic_block.h"
 
+#include "nn/recomputable.h"
+
 namespace bevgrad {
 
 ResidualShortcut::ResidualShortcut(int64_t in_channels, int64_t channels, int stride)
@@ -28,9 +30,11 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
 
 Tensor BasicBlock::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-    const Tensor y = conv_bn_relu(conv1_, bn1_, x);
-    return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true});
+    return recomputable(*this, {x}, [this](const std::vector<Tensor>& in) {
+      const Tensor shortcut = downsample_ ? downsample_->forward(in[0]) : in[0];
+      const Tensor y = conv_bn_relu(conv1_, bn1_, in[0]);
+      return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true});
+    });
   });
 }
 

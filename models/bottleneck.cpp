@@ -1,5 +1,7 @@
 #include "models/bottleneck.h"
 
+#include "nn/recomputable.h"
+
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -24,9 +26,11 @@ Bottleneck::Bottleneck(int64_t in_channels, int64_t channels, int stride)
 
 Tensor Bottleneck::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-    const Tensor y = conv_bn_relu(conv2_, bn2_, conv_bn_relu(conv1_, bn1_, x));
-    return conv_bn_relu(conv3_, bn3_, y, {.residual = shortcut, .relu = true});
+    return recomputable(*this, {x}, [this](const std::vector<Tensor>& in) {
+      const Tensor shortcut = downsample_ ? downsample_->forward(in[0]) : in[0];
+      const Tensor y = conv_bn_relu(conv2_, bn2_, conv_bn_relu(conv1_, bn1_, in[0]));
+      return conv_bn_relu(conv3_, bn3_, y, {.residual = shortcut, .relu = true});
+    });
   });
 }
 

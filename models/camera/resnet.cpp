@@ -6,6 +6,7 @@
 #include "models/basic_block.h"
 #include "models/bottleneck.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -49,8 +50,11 @@ std::vector<int64_t> ResNet::out_channels() const {
 std::vector<Tensor> ResNet::forward(const Tensor& images) {
   return module_call(*this, [&] {
     check(images.dim() == 4 && images.size(1) == 3, "resnet: images {}, expected [N,3,H,W]", to_string(images.sizes()));
-    Tensor x = conv_bn_relu(conv1_, bn1_, images);
-    if (options_.stem_max_pool) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+    const auto stem = [this](const std::vector<Tensor>& in) {
+      const Tensor y = conv_bn_relu(conv1_, bn1_, in[0]);
+      return options_.stem_max_pool ? max_pool2d(y, {.kernel = 3, .stride = 2, .padding = 1}) : y;
+    };
+    Tensor x = recomputable(conv1_, {images}, stem, {&conv1_, &bn1_});
     std::vector<Tensor> outputs;
     for (int layer = 1; layer <= options_.taps.back(); ++layer) {
       x = layers_[static_cast<size_t>(layer - 1)]->forward(x);

@@ -2,6 +2,7 @@
 
 #include "autograd/functions/shape.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -15,10 +16,13 @@ LidarBevBackbone::Block::Block(int64_t in_channels, int64_t channels, int64_t la
   }
 }
 
-Tensor LidarBevBackbone::Block::forward(Tensor x) {
+Tensor LidarBevBackbone::Block::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    for (size_t i = 0; i < convs_.size(); ++i) x = conv_bn_relu(*convs_[i], *norms_[i], x);
-    return x;
+    return recomputable(*this, {x}, [this](const std::vector<Tensor>& in) {
+      Tensor y = in[0];
+      for (size_t i = 0; i < convs_.size(); ++i) y = conv_bn_relu(*convs_[i], *norms_[i], y);
+      return y;
+    });
   });
 }
 

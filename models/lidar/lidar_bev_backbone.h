@@ -23,7 +23,7 @@ class LidarBevBackbone : public Module {
   class Block : public Module {
    public:
     Block(int64_t in_channels, int64_t channels, int64_t layers);
-    Tensor forward(Tensor x);
+    Tensor forward(const Tensor& x);
 
    private:
     std::vector<std::unique_ptr<Conv2d>> convs_;

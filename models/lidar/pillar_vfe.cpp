@@ -4,6 +4,7 @@
 #include "autograd/functions/shape.h"
 #include "bev/segment_max.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -26,9 +27,12 @@ Tensor PillarFeatureNet::forward(const Pillars& pillars) {
     if (pillars.size() == 0) return zeros({0, layer.linear.weight.size(0)}, {.device = device()});
     const Tensor rows = ops::to(ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0), device());
     const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
-    const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
-    const Tensor empty_slot = select(y, 0, points);
-    return segment_max(narrow(y, 0, 0, points), pillars.offsets, empty_slot, slots_);
+    return recomputable(*this, {rows},
+                        [this, &layer, fusion, points, offsets = pillars.offsets](const std::vector<Tensor>& in) {
+                          const Tensor y = layer.norm.forward(layer.linear.forward(in[0]), fusion);
+                          const Tensor empty_slot = select(y, 0, points);
+                          return segment_max(narrow(y, 0, 0, points), offsets, empty_slot, slots_);
+                        });
   });
 }
 

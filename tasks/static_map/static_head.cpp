@@ -3,6 +3,7 @@
 #include "autograd/functions/interpolate.h"
 #include "nn/init.h"
 #include "nn/module_call.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -19,7 +20,9 @@ StaticHead::Instance::Instance(int64_t channels, int64_t classes)
 
 Tensor StaticHead::Up::forward(const Tensor& x) {
   const ModuleScope scope(*this);
-  return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)));
+  return recomputable(*this, {x}, [this](const std::vector<Tensor>& in) {
+    return ConvBnRelu::forward(interpolate_bilinear(in[0], 2 * in[0].size(2), 2 * in[0].size(3)));
+  });
 }
 
 StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Generator& generator)

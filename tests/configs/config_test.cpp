@@ -290,7 +290,7 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[2].cameras[0].fov=360", "below 360"},
         Impossible{"train.early_stop_patience=2", "needs train.checkpoint_metric"},
         Impossible{"train.checkpoint_metric=miou", "needs train.val_interval"},
-        Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
+        Impossible{"train.memory_budget_gb=-1", "0 or more"}, Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
         Impossible{"train.skip_loss_factor=1", "0 or above 1"},
         Impossible{"feature_cache.shuffle=true", "needs feature_cache.enabled"},
         Impossible{"generator.timestamp_jitter=0.3", "half a frame"},
