@@ -37,6 +37,11 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
 std::vector<Figure> bench_operations(const BenchOptions& options, const std::string& only = "");
 /// Forward and backward of every outermost module in one training step.
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options);
+/// Each primitive of a training step, by module, with its share of what arithmetic or memory allow at best: those that
+/// make 90 % of the time, the longest first. A Winograd convolution, of which the products of the definition are
+/// counted, may have more than all. An operation without kernels counts the bytes of its result alone.
+std::vector<Figure> bench_roofline(const configs::Document& document, const BenchOptions& options,
+                                   const MachineLimits& limits);
 /// Whole training steps of the config on synthetic inputs: forward, loss, backward, optimizer.
 std::vector<Figure> bench_training(const configs::Document& document, const BenchOptions& options,
                                    const MachineLimits& limits);

@@ -70,7 +70,7 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
     };
     if (best.empty() || total(seconds) < total(best)) best = seconds;
   }
-  const size_t peak = memory_stats(options.device).peak;
+  const MemoryStats stats = memory_stats(options.device);
   profile::start(options.device);
   training.step([] {});
   const std::vector<profile::Event> events = profile::stop();
@@ -84,7 +84,7 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
   const bool amp = document.proto.train().use_head_amp();
   for (Figure& figure : profile_figures(events, limit_of(limits, amp), amp ? "the bfloat16 peak" : "the float32 peak"))
     figures.push_back(std::move(figure));
-  for (Figure& figure : training.memory(peak)) figures.push_back(std::move(figure));
+  for (Figure& figure : training.memory(stats)) figures.push_back(std::move(figure));
   write_trace(options, events, training.network());
   return figures;
 }

@@ -2,16 +2,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "autograd/functions.h"
+#include "base/error.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
 #include "nn/module_call.h"
 #include "profiling/benches.h"
+#include "profiling/scale.h"
 #include "support/devices.h"
 #include "train/profile_report.h"
 #include "train/tiny_run.h"
@@ -66,6 +69,46 @@ TEST(Bench, RunsOnEveryDevice) {
     EXPECT_GT(value_of(bench_modules(document, options), "bev_static_head backward"), 0);
     EXPECT_GT(bench_ops(document, options, {}).size(), 20u);
   }
+}
+
+TEST(Bench, RooflineTellsThePrimitivesThatMakeMostOfAStep) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const BenchOptions options{.batch = 2, .repeats = 2, .trace = ""};
+  const std::vector<Figure> figures = bench_roofline(document, options, {.float32 = 1e12, .memory = 1e11});
+  const double step = value_of(figures, "step"), others = value_of(figures, "all others");
+  EXPECT_LE(others, 0.1 * step);
+  double sum = others;
+  bool has_convolution = false;
+  for (size_t i = 1; i + 1 < figures.size(); ++i) {
+    sum += figures[i].value;
+    EXPECT_LE(figures[i].value, figures[i > 1 ? i - 1 : 0].value) << figures[i].name;
+    has_convolution |= figures[i].name == "conv2d backward weight bev_static_head.up2.conv" && figures[i].share > 0;
+  }
+  EXPECT_NEAR(sum, step, 1e-6 * step);
+  EXPECT_TRUE(has_convolution);
+}
+
+TEST(Bench, AMemoryBudgetIsKeptOrNamed) {
+  const BenchOptions options{.batch = 2, .repeats = 1, .trace = ""};
+  EXPECT_THROW(bench_training(TinyData::get().document("mini_step1", {"train.memory_budget_gb=0.001"}), options, {}),
+               UsageError);
+  const std::vector<Figure> figures =
+      bench_training(TinyData::get().document("mini_step1", {"train.memory_budget_gb=100"}), options, {});
+  EXPECT_GT(value_of(figures, "memory, program and libraries"), 1);
+  EXPECT_GT(value_of(figures, "memory, tensors, free blocks and program"),
+            value_of(figures, "memory, peak of all tensors"));
+}
+
+TEST(Bench, ScaleOpensAndReadsWhatItMade) {
+  const std::string folder = TinyData::get().path("scale");
+  const std::vector<Figure> figures = bench_scale(TinyData::get().document("mini_step2_static"),
+                                                  {.records = 2500, .features = 200, .processes = 3, .folder = folder});
+  EXPECT_GT(value_of(figures, "opening a list of 2500 records"), 0);
+  EXPECT_GT(value_of(figures, "features a second, one process"), 0);
+  EXPECT_GT(value_of(figures, "features a second, 3 processes"), 0);
+  for (const Figure& figure : figures)
+    if (figure.name == "finding what it lacks") EXPECT_EQ(figure.remark, "200 of 200 are there");
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
 }
 
 TEST(Bench, TimesEveryOperationBothWays) {
