@@ -11,6 +11,7 @@
 #include "formats/convert/compare.h"
 #include "formats/convert/convert.h"
 #include "formats/convert/folder.h"
+#include "formats/safetensors/file.h"
 #include "sharded/internal/joined_storage.h"
 #include "sharded/internal/write_shards.h"
 
@@ -337,6 +338,32 @@ TEST(JoinedStorages, ChunksMustCoverTheWholeOnce) {
   EXPECT_THAT(error({chunk({2, 2}, {3, 0})}), HasSubstr("does not fit"));
   EXPECT_THAT(error({chunk({2, 2}, {-1, 0})}), HasSubstr("does not fit"));
   EXPECT_THAT(error({chunk({2}, {0})}), HasSubstr("does not fit"));
+}
+
+TEST(Distributed, PartsInSafetensors) {
+  const std::string folder = scratch("hf_distributed");
+  std::filesystem::create_directories(folder);
+  const auto part = [&](int number, const std::vector<NamedTensor>& tensors, const std::string& info) {
+    const std::string path = fmt::format("{}/shard-0000{}-model-00001-of-00001.safetensors", folder, number);
+    write_safetensors(path, tensors, {{"DCP_SHARDING_INFO", info}, {"DCP_VERSION", "1.0"}, {"format", "pt"}});
+    return path;
+  };
+  const auto values = [](const std::vector<double>& numbers, const Shape& sizes) {
+    return stored_tensor(from_values(numbers, sizes));
+  };
+  part(1, {{"a", values({1, 2, 3, 4}, {2, 2})}, {"b", values({1, 2, 5, 6}, {2, 2})}},
+       R"({"a": {"saved_offsets": [0, 0]}, "b": {"saved_offsets": [0, 0]}})");
+  const std::string second = part(2, {{"a", values({5, 6}, {1, 2})}, {"b", values({3, 4, 7, 8}, {2, 2})}},
+                                  R"({"a": {"saved_offsets": [2, 0]}, "b": {"saved_offsets": [0, 2]}})");
+  const auto tensors = named_tensors(open_checkpoint(folder));
+  ASSERT_EQ(tensors.size(), 2u);
+  EXPECT_EQ(tensors[0].tensor.sizes, (Shape{3, 2}));
+  EXPECT_EQ(hex_of(tensors[0].tensor), hex_of(values({1, 2, 3, 4, 5, 6}, {3, 2})));
+  EXPECT_EQ(hex_of(tensors[1].tensor), hex_of(values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4})));
+  EXPECT_THAT(open_checkpoint(second).document->left_out, ::testing::ElementsAre(HasSubstr("other ranks' parts")));
+  std::filesystem::rename(second, folder + "/other.safetensors");
+  part(3, {{"a", values({7, 8}, {1, 2})}}, R"({"a": {"saved_offsets": [3, 0]}})");
+  EXPECT_THAT(message_of([&] { open_checkpoint(folder); }), HasSubstr("its chunks have"));
 }
 
 }  // namespace
