@@ -126,6 +126,35 @@ FilePatch hdf5_patch(const std::shared_ptr<const ByteSource>& source, const Edit
   return change_links(source, changes);
 }
 
+/// Attributes of a foreign HDF5 file are in its metadata by the paths of their objects ("outer/weight@units"): what has
+/// become of those is followed.
+void follow_attributes(Document& document, const EditReport& edited) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> paths;
+  for (const EditedEntry& entry : edited.entries) {
+    std::string group;
+    for (const std::string& name : entry.parents) group += escape_link(name) + "/";
+    paths.emplace_back(group + escape_link(entry.key),
+                       entry.to ? std::optional(group + escape_link(*entry.to)) : std::nullopt);
+  }
+  // The innermost first: their paths are those of before.
+  std::sort(paths.begin(), paths.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  Node& metadata = document.node(document.metadata);
+  std::vector<NodeId> kept;
+  for (size_t i = 0; i + 1 < metadata.items.size(); i += 2) {
+    std::optional<std::string> name = document.node(metadata.items[i]).text;
+    for (const auto& [from, to] : paths) {
+      const bool below = name && name->starts_with(from) && name->size() > from.size() &&
+                         ((*name)[from.size()] == '@' || (*name)[from.size()] == '/');
+      if (below) name = to ? std::optional(*to + name->substr(from.size())) : std::nullopt;
+    }
+    if (!name) continue;
+    document.node(metadata.items[i]).text = *name;
+    kept.push_back(metadata.items[i]);
+    kept.push_back(metadata.items[i + 1]);
+  }
+  metadata.items = std::move(kept);
+}
+
 std::shared_ptr<Document> read(FileFormat format, const std::shared_ptr<const ByteSource>& source) {
   auto document = format == FileFormat::Hdf5 ? read_hdf5_document(source) : read_safetensors(source);
   lift_file_metadata(*document);
@@ -146,6 +175,7 @@ EditReport edit_in_place(const std::string& path, const EditOptions& options, bo
   const auto state_dict = find_state_dict(*file.document);
   EditReport edited = edit_checkpoint(file, options);
   if (edited.entries.empty()) return edited;
+  if (format == FileFormat::Hdf5) follow_attributes(*file.document, edited);
   const FilePatch patch =
       format == FileFormat::Hdf5 ? hdf5_patch(source, edited, state_dict) : safetensors_patch(source, edited);
   check(Sameness(*file.document, *read(format, patched_source(source, patch))).run(),

@@ -241,20 +241,20 @@ TEST(EditInPlace, OldGroupsBecomeNewOnesAndKeepTheirAttributes) {
     H5Gclose(outer);
     H5Fclose(file);
   }
-  edit_in_place(path, {.drop = {"outer.d3"}, .rename = {{"outer.d11", "outer.last"}}}, false);
+  edit_in_place(path, {.drop = {"outer.d3"}, .rename = {{"outer.d11", "outer.last"}, {"outer", "renamed"}}}, false);
   const CheckpointFile edited = open_checkpoint(path);
-  EXPECT_EQ(edited.root().at("outer").size(), 11u);
-  EXPECT_EQ(edited.root().at("outer").at("last").as_double(), 11);
+  EXPECT_EQ(edited.root().at("renamed").size(), 11u);
+  EXPECT_EQ(edited.root().at("renamed").at("last").as_double(), 11);
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
-  for (const char* object : {"/", "/outer"}) {
+  for (const char* object : {"/", "/renamed"}) {
     int64_t value = 0;
     const hid_t attribute = H5Aopen_by_name(file, object, "answer", H5P_DEFAULT, H5P_DEFAULT);
     EXPECT_GE(H5Aread(attribute, H5T_NATIVE_INT64, &value), 0);
     EXPECT_EQ(value, 42) << object;
     H5Aclose(attribute);
   }
-  EXPECT_GT(H5Lexists(file, "/outer/last", H5P_DEFAULT), 0);
-  EXPECT_EQ(H5Lexists(file, "/outer/d3", H5P_DEFAULT), 0);
+  EXPECT_GT(H5Lexists(file, "/renamed/last", H5P_DEFAULT), 0);
+  EXPECT_EQ(H5Lexists(file, "/renamed/d3", H5P_DEFAULT), 0);
   H5Fclose(file);
 }
 
