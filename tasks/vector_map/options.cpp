@@ -57,6 +57,7 @@ void judge_vector_map(const configs::Judge& judge, const config::Config& proto) 
   judge.not_negative(at + "focal", task.focal());
   judge.not_negative(at + "point_l1", task.point_l1());
   judge.not_negative(at + "direction", task.direction());
+  judge.not_negative(at + "edge", task.edge());
   judge.probability(at + "score_threshold", task.score_threshold());
   const config::Network& network = proto.network();
   const auto& known = network.static_head().road_classes();

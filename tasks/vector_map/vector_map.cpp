@@ -19,7 +19,7 @@ class VectorMap final : public Task {
         grid_(vector_grid(proto.grid())),
         weight_(proto.tasks().vector_map().weight()),
         weights_{proto.tasks().vector_map().focal(), proto.tasks().vector_map().point_l1(),
-                 proto.tasks().vector_map().direction()},
+                 proto.tasks().vector_map().direction(), proto.tasks().vector_map().edge()},
         points_(proto.drawing().querylane_points_num()),
         traced_threshold_(static_cast<float>(proto.drawing().querylane_threshold())),
         score_threshold_(proto.tasks().vector_map().score_threshold()) {}
