@@ -113,7 +113,7 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
   save(whole, options.split ? with_suffix(options.out, ".encoder") : options.out);
   if (options.split) save(decoder, with_suffix(options.out, ".decoder"));
   if (!options.feeds.empty()) {
-    write_feeds(document, options, trained);
+    write_feeds(document, options, trained, forms);
     log.info(fmt::format("wrote {}", options.feeds));
     if (!options.labels.empty()) log.info(fmt::format("wrote {}", options.labels));
   }

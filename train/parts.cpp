@@ -73,6 +73,15 @@ std::unique_ptr<ViewTransform> make_lift_splat(const NetworkOptions& options, co
       LiftSplatOptions{.channels = network.lift_splat().channels(), .bins = depth_bins(network)}, generator);
 }
 
+constexpr OnnxViewForm kViewTransferForm = {
+    export_view_transfer, [](const NetworkOptions& options, const config::Network&, const auto& rigs) {
+      return view_transfer_inputs(options, rigs);
+    }};
+constexpr OnnxViewForm kLiftSplatForm = {
+    export_lift_splat, [](const NetworkOptions& options, const config::Network& network, const auto& rigs) {
+      return lift_splat_inputs(options, depth_bins(network), rigs);
+    }};
+
 void judge_lift_splat(const configs::Judge& judge, const config::Config& proto) {
   const config::LiftSplat& lift = proto.network().lift_splat();
   const std::string at = "network.lift_splat.";
@@ -213,8 +222,8 @@ Parts standard_parts() {
                            [](const NetworkOptions& options, const config::Network&, Generator& generator) {
                              return make_view_transfer(options, generator);
                            },
-                           nullptr, export_view_transfer},
-                          {"LiftSplat", make_lift_splat, judge_lift_splat}},
+                           nullptr, &kViewTransferForm},
+                          {"LiftSplat", make_lift_splat, judge_lift_splat, &kLiftSplatForm}},
       .temporal_fusions = {{"VGGBlock",
                             [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
                               return make_vgg_block_fusion(options, generator);
@@ -276,8 +285,12 @@ OnnxParts onnx_parts(const configs::Document& document, const Parts& parts) {
     return kind.to_onnx;
   };
   const bool temporal = document.proto.tasks().enable_static_temporal();
+  const OnnxViewForm& view = *form(view_transform_kind(document, parts), "network.view_transform");
   return {form(backbone_kind(document, parts), "network.backbone"), form(neck_kind(document, parts), "network.neck"),
-          form(view_transform_kind(document, parts), "network.view_transform"),
+          view.nodes,
+          [inputs = view.inputs, network = document.proto.network()](const auto& options, const auto& rigs) {
+            return inputs(options, network, rigs);
+          },
           temporal ? form(temporal_fusion_kind(document, parts), "temporal.fusion") : nullptr};
 }
 

@@ -48,10 +48,15 @@ using BackboneKind = NetworkPartKind<std::unique_ptr<Backbone>(const NetworkOpti
 using NeckKind = NetworkPartKind<std::unique_ptr<Neck>(const NetworkOptions&, const std::vector<int64_t>& in_channels,
                                                        const config::Network&, Generator&),
                                  OnnxNeck>;
+/// A view transform in ONNX, and what its inputs are for given calibrations.
+struct OnnxViewForm {
+  OnnxViewTransform* nodes;
+  NamedTensors (*inputs)(const NetworkOptions&, const config::Network&, const std::vector<std::vector<Camera>>& rigs);
+};
 /// `network.view_transform`
 using ViewTransformKind =
     NetworkPartKind<std::unique_ptr<ViewTransform>(const NetworkOptions&, const config::Network&, Generator&),
-                    OnnxViewTransform>;
+                    const OnnxViewForm>;
 /// `temporal.fusion`
 using TemporalFusionKind =
     NetworkPartKind<std::unique_ptr<TemporalFusion>(const NetworkOptions&, const config::Temporal&, Generator&),

@@ -12,10 +12,8 @@
 namespace bevgrad {
 namespace {
 
-constexpr double kLeast = 1e-5;
-
 Tensor inverse_sigmoid(const Tensor& x) {
-  const Tensor p = clamp(x, kLeast, 1 - kLeast);
+  const Tensor p = clamp(x, kLeastPlace, 1 - kLeastPlace);
   return log(div(p, add(neg(p), 1)));
 }
 

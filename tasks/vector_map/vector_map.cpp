@@ -4,6 +4,7 @@
 #include "drawing/palette.h"
 #include "tasks/vector_map/decode.h"
 #include "tasks/vector_map/losses.h"
+#include "tasks/vector_map/onnx.h"
 #include "tasks/vector_map/targets.h"
 #include "tasks/vector_map/vector_ap.h"
 #include "tasks/vector_map/vector_head.h"
@@ -34,6 +35,9 @@ class VectorMap final : public Task {
     return vector_losses(output, batch, classes_, grid_, weights_);
   }
 
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    return export_vector_head(layers, feature, head_, {grid_, points_, score_threshold_});
+  }
   NamedTensors decode(const NetworkOutput& output) const override {
     return vector_tables(output, grid_, points_, score_threshold_);
   }

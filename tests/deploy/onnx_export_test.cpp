@@ -146,15 +146,9 @@ TEST(OnnxExport, AHeadWhoseTaskHasNoExportIsNamed) {
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 
-TEST(OnnxExport, APartWithoutAFormIsNamedByItsField) {
-  const configs::Document document = TinyData::get().document("mini_step1", {"network.view_transform=LiftSplat"});
-  EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
-              HasSubstr("field \"network.view_transform\": \"LiftSplat\" has no form in ONNX"));
-}
-
 TEST(OnnxExport, PartsThatAreChosenByNameHaveForms) {
-  for (const char* set :
-       {"network.backbone=BottleneckResNet", "network.neck=GeneralizedLSSFPN", "temporal.fusion=ConvGRU"}) {
+  for (const char* set : {"network.backbone=BottleneckResNet", "network.neck=GeneralizedLSSFPN",
+                          "temporal.fusion=ConvGRU", "network.view_transform=LiftSplat", "tasks.vector_map.on=true"}) {
     const configs::Document document = TinyData::get().document("mini_step2_static", {set});
     const std::string out = TinyData::get().path("part.onnx");
     run(document, {.ckpt = random_checkpoint(document, "part.h5"), .out = out});
@@ -171,7 +165,7 @@ TEST(OnnxExport, APartOfAnotherProgramIsWhatItsRowSays) {
   const OnnxExportOptions options{.ckpt = ckpt, .out = TinyData::get().path("my_neck.onnx")};
   RunLog log;
   EXPECT_THAT(testing::error_of([&] { export_onnx(document, options, log, parts); }),
-              HasSubstr("\"Mine\" has no form in ONNX"));
+              HasSubstr("field \"network.neck\": \"Mine\" has no form in ONNX"));
   // A form that leaves out what the neck has is noticed.
   parts.necks.push_back({"Mine", make, nullptr,
                          [](OnnxLayers&, const std::string&, const std::vector<OnnxMap>& maps) { return maps[0]; }});
@@ -233,6 +227,9 @@ std::string check_onnx(const configs::Document& document, const std::string& con
 constexpr const char* kNoPython =
     "SKIPPED: python3 has no onnxruntime, onnx, h5py and numpy (scripts/check_onnx.sh installs them)";
 
+constexpr const char* kSmallVectors =
+    "tasks.vector_map={on: true max_vectors: 7 points: 5 channels: 16 heads: 4 layers: 2 feedforward: 24}";
+
 TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
   if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
   struct Case {
@@ -250,10 +247,15 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
                                                {"mini_step2_static", "temporal.overlap=true", "float16"},
                                                {"mini_step2_static", "temporal.overlap=true", "bfloat16"},
                                                {"mini_step2_static", "temporal.overlap=true", "int8"},
+                                               {"mini_step1", "network.view_transform=LiftSplat", "float32"},
+                                               {"mini_step2_static", "network.view_transform=LiftSplat", "float16"},
+                                               {"mini_step1", kSmallVectors, "float32"},
+                                               {"mini_step2_static", kSmallVectors, "float16"},
+                                               {"mini_step2_static", kSmallVectors, "int8"},
                                                {"mini_step2_static", "temporal.overlap=true", "int8-signed"}}) {
     const configs::Document document = TinyData::get().document(config, {set});
     EXPECT_EQ(check_onnx(document, config, random_checkpoint(document, "parity.h5"),
-                         fmt::format("--set {} --precision {}", set, precision)),
+                         fmt::format("--set '{}' --precision {}", set, precision)),
               "")
         << config << " " << set << " " << precision;
   }
@@ -261,9 +263,11 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
 
 TEST(OnnxExport, CandidatesAreWhatPredictDecodesBeforeItsSuppression) {
   if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
-  const std::vector<std::string> sets = {"network.static_head.nms_iou=1", "network.static_head.score_threshold=0.05",
-                                         "network.dynamic_head.nms_iou=1", "network.dynamic_head.score_threshold=0.05",
-                                         "network.dynamic_head.max_boxes=500"};
+  const std::vector<std::string> sets = {
+      "network.static_head.nms_iou=1",        "network.static_head.score_threshold=0.05",
+      "network.dynamic_head.nms_iou=1",       "network.dynamic_head.score_threshold=0.05",
+      "network.dynamic_head.max_boxes=500",   kSmallVectors,
+      "tasks.vector_map.score_threshold=0.01"};
   const configs::Document document = TinyData::get().document("mini_step1", sets);
   // Initial weights: with random ones scores are so near 1 that their order hangs on the last bit.
   Generator generator(5);
@@ -273,7 +277,7 @@ TEST(OnnxExport, CandidatesAreWhatPredictDecodesBeforeItsSuppression) {
   for (const auto& [name, value] : network.state_dict()) writer.write("state_dict/" + name, value);
   writer.commit();
   std::string flags = "--candidates";
-  for (const std::string& set : sets) flags += " --set " + set;
+  for (const std::string& set : sets) flags += fmt::format(" --set '{}'", set);
   EXPECT_EQ(check_onnx(document, "mini_step1", ckpt, flags), "");
 }
 
