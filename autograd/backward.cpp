@@ -3,15 +3,17 @@
 #include <array>
 #include <atomic>
 #include <mutex>
-#include <numeric>
 #include <optional>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "autograd/anomaly.h"
+#include "autograd/batch_sync.h"
 #include "autograd/grad.h"
+#include "internal/late_sums.h"
 #include "internal/node.h"
+#include "internal/visit_edges.h"
 #include "tensor/profile.h"
 
 namespace bevgrad {
@@ -21,6 +23,7 @@ using tape::make_meta;
 using tape::Meta;
 using tape::meta_of;
 using tape::Node;
+using tape::visit_edges;
 
 namespace {
 
@@ -92,28 +95,13 @@ void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
   }
 }
 
-// Visits every edge into a leaf that a pass from `root` reaches, with the node that it leads to.
-template <class Visit>
-void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
-  std::vector<const Node*> pending = {root.get()};
-  std::unordered_set<const Node*> seen = {root.get()};
-  while (!pending.empty()) {
-    const Node* node = pending.back();
-    pending.pop_back();
-    for (const Edge& edge : node->inputs) {
-      if (edge.leaf) visit(*edge.leaf, *node);
-      if (edge.node && seen.insert(edge.node.get()).second) pending.push_back(edge.node.get());
-    }
-  }
-}
-
 // How many gradients are still to come for each leaf that has a hook.
 class HookCounts {
  public:
   explicit HookCounts(const std::shared_ptr<Node>& root) {
     if (hooks == 0) return;
-    visit_leaves(root, [this](Meta& leaf, const Node&) {
-      if (leaf.hook) ++left_[&leaf];
+    visit_edges(root, [this](const Edge& edge, const Node&) {
+      if (edge.leaf && edge.leaf->hook) ++left_[edge.leaf.get()];
     });
   }
   void arrived(Meta& leaf) {
@@ -183,16 +171,57 @@ Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
 
 using Roots = std::vector<std::pair<std::shared_ptr<Node>, Tensor>>;
 
+// A node whose rule has run but for what follows a sum over the processes.
+struct Waiting {
+  std::shared_ptr<Node> node;
+  std::vector<bool> needs;
+  Tensor dy;
+  Grads grads;
+  tape::LateSums::Request request;
+};
+
+// Nodes whose gradient is complete, the one that was recorded last first.
+class Ready {
+ public:
+  /// Where rules may be late, a node that has gradients may still wait for one of theirs: they are counted.
+  Ready(const std::shared_ptr<Node>& root, bool counts) : counts_(counts) {
+    if (!counts) return;
+    visit_edges(root, [this](const Edge& edge, const Node&) {
+      if (edge.node) ++missing_[edge.node.get()];
+    });
+  }
+  bool empty() const { return queue_.empty(); }
+  void push(std::shared_ptr<Node> node) { queue_.push(std::move(node)); }
+  /// A gradient has come to the node, its first or another one.
+  void arrived(const std::shared_ptr<Node>& node, bool is_first) {
+    // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
+    // topological order, and the same one each time.
+    if (counts_ ? --missing_.at(node.get()) == 0 : is_first) push(node);
+  }
+  std::shared_ptr<Node> take() {
+    std::shared_ptr<Node> node = queue_.top();
+    queue_.pop();
+    return node;
+  }
+
+ private:
+  struct Earlier {
+    bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+      return a->sequence < b->sequence;
+    }
+  };
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Earlier> queue_;
+  bool counts_;
+  std::unordered_map<const Node*, int64_t> missing_;
+};
+
 // Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone.
 void run_back(Roots roots, Targets* targets, bool retain_graph) {
   std::optional<HookCounts> hook_counts;
   if (!targets) hook_counts.emplace(roots[0].first);
-  // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
-  // topological order, and the same one each time.
-  auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
-    return a->sequence < b->sequence;
-  };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> ready(earlier);
+  tape::LateSums late(targets == nullptr && batch_sync() != nullptr);
+  Ready ready(roots[0].first, late.is_on());
+  std::vector<Waiting> waiting;
   std::unordered_map<Node*, Pending> pending;
   for (auto& [root, first] : roots) {
     auto [slot, is_new] = pending.try_emplace(root.get());
@@ -200,9 +229,45 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     if (is_new) ready.push(root);
   }
   roots.clear();
-  while (!ready.empty()) {
-    const std::shared_ptr<Node> node = ready.top();
-    ready.pop();
+  const auto deliver = [&](Node& node, const std::vector<bool>& needs, const Tensor& dy, Grads grads) {
+    if (anomaly::is_on()) anomaly::check_gradients(node.op, node.module ? *node.module : "", dy, grads);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      Edge& edge = node.inputs[i];
+      if (!needs[i]) continue;
+      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node.op, i);
+      Tensor arrived = checked(node, i, edge, grads[i]);
+      grads[i] = Tensor();
+      if (edge.leaf && targets) {
+        targets->add(edge.leaf.get(), arrived);
+      } else if (edge.leaf) {
+        accumulate_into_leaf(*edge.leaf, std::move(arrived));
+        hook_counts->arrived(*edge.leaf);
+      } else {
+        auto [slot, is_new] = pending.try_emplace(edge.node.get());
+        slot->second.accumulate(std::move(arrived));
+        ready.arrived(edge.node, is_new);
+      }
+    }
+    if (!retain_graph) node.inputs.clear();
+  };
+  const auto finish_waiting = [&] {
+    std::vector<Tensor> sums;
+    for (const Waiting& one : waiting) sums.push_back(one.request.sums);
+    batch_sync()->sum_tensors(sums);
+    for (Waiting& one : std::exchange(waiting, {})) {
+      const profile::BackwardScope profiled(one.node->op, one.node->profiled, one.dy);
+      const tape::EngineScope scope(one.node->op);
+      one.request.then();
+      one.request = {};
+      deliver(*one.node, one.needs, one.dy, std::move(one.grads));
+    }
+  };
+  while (!ready.empty() || !waiting.empty()) {
+    if (ready.empty()) {
+      finish_waiting();
+      continue;
+    }
+    const std::shared_ptr<Node> node = ready.take();
     const auto entry = pending.find(node.get());
     Tensor gradient = std::move(entry->second.sum);
     pending.erase(entry);
@@ -242,7 +307,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
       } else {
         auto [slot, is_new] = pending.try_emplace(edge.node.get());
         accumulate_part(*node, gradient, slot->second.sum, false);
-        if (is_new) ready.push(edge.node);
+        ready.arrived(edge.node, is_new);
       }
       if (!retain_graph) {
         node->view = nullptr;
@@ -254,29 +319,15 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     Grads grads = node->rule(gradient, NeedsGrad(needs));
     check(gradient.storage()->version == version,
           "backward of {}: its rule writes in place to the gradient that it is given, which others share", node->op);
-    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
     gradient = Tensor();
     if (!retain_graph) node->rule = nullptr;
     check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
           grads.size(), node->inputs.size());
-    for (size_t i = 0; i < grads.size(); ++i) {
-      Edge& edge = node->inputs[i];
-      if (!needs[i]) continue;
-      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
-      Tensor arrived = checked(*node, i, edge, grads[i]);
-      grads[i] = Tensor();
-      if (edge.leaf && targets) {
-        targets->add(edge.leaf.get(), arrived);
-      } else if (edge.leaf) {
-        accumulate_into_leaf(*edge.leaf, std::move(arrived));
-        hook_counts->arrived(*edge.leaf);
-      } else {
-        auto [slot, is_new] = pending.try_emplace(edge.node.get());
-        slot->second.accumulate(std::move(arrived));
-        if (is_new) ready.push(edge.node);
-      }
+    if (tape::LateSums::Request request = late.take(); request.then) {
+      waiting.push_back({node, std::move(needs), dy, std::move(grads), std::move(request)});
+    } else {
+      deliver(*node, needs, dy, std::move(grads));
     }
-    if (!retain_graph) node->inputs.clear();
   }
 }
 
@@ -287,28 +338,6 @@ void set_gradient_hook(const Tensor& leaf, GradientHook hook) {
   check(!meta.node, "set_gradient_hook: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
   hooks += static_cast<int64_t>(static_cast<bool>(hook)) - static_cast<int64_t>(static_cast<bool>(meta.hook));
   meta.hook = std::move(hook);
-}
-
-CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves) {
-  // A gradient is complete when the earliest recorded of its consumers has run back.
-  std::unordered_map<const Meta*, uint64_t> earliest;
-  if (const auto root = meta_of(output); root && root->node) {
-    visit_leaves(root->node, [&earliest](const Meta& leaf, const Node& node) {
-      const auto [entry, is_new] = earliest.try_emplace(&leaf, node.sequence);
-      if (!is_new) entry->second = std::min(entry->second, node.sequence);
-    });
-  }
-  CompletionOrder result;
-  result.order.resize(leaves.size());
-  std::iota(result.order.begin(), result.order.end(), size_t{0});
-  std::vector<uint64_t> keys;
-  for (const Tensor& leaf : leaves) {
-    const auto found = earliest.find(meta_of(leaf).get());
-    keys.push_back(found == earliest.end() ? UINT64_MAX : found->second);
-    result.unreached += found == earliest.end();
-  }
-  std::stable_sort(result.order.begin(), result.order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
-  return result;
 }
 
 void backward(const Tensor& output, const Tensor& dy) {

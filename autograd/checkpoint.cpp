@@ -1,28 +1,29 @@
 #include "autograd/checkpoint.h"
 
 #include "autograd/autocast.h"
+#include "tensor/thread_scopes.h"
 
 namespace bevgrad {
-namespace {
-
-thread_local bool recomputing = false;
 
 // What random functions draw in a run of a checkpointed stretch: written down in the first, read in the second.
-struct Draws {
+struct tape::Draws {
   std::vector<uint64_t> values;
   bool is_second = false;
   size_t read = 0;
   Draws* around = nullptr;  // of the run that this one is part of
 };
-thread_local Draws* draws = nullptr;
+
+namespace {
+
+using tape::Draws;
 
 class DrawsGuard {
  public:
   explicit DrawsGuard(Draws& now) {
-    now.around = draws;
-    draws = &now;
+    now.around = thread_scopes().draws;
+    thread_scopes().draws = &now;
   }
-  ~DrawsGuard() { draws = draws->around; }
+  ~DrawsGuard() { thread_scopes().draws = thread_scopes().draws->around; }
   DrawsGuard(const DrawsGuard&) = delete;
   DrawsGuard& operator=(const DrawsGuard&) = delete;
 };
@@ -39,8 +40,8 @@ uint64_t next_draw(Draws* run, const std::function<uint64_t()>& draw) {
 
 class RecomputeGuard {
  public:
-  RecomputeGuard() : previous_(recomputing) { recomputing = true; }
-  ~RecomputeGuard() { recomputing = previous_; }
+  RecomputeGuard() : previous_(is_recomputing()) { thread_scopes().recomputing = true; }
+  ~RecomputeGuard() { thread_scopes().recomputing = previous_; }
   RecomputeGuard(const RecomputeGuard&) = delete;
   RecomputeGuard& operator=(const RecomputeGuard&) = delete;
 
@@ -71,11 +72,11 @@ class SetAsideGrads {
 }  // namespace
 
 uint64_t replayed_draw(const std::function<uint64_t()>& draw) {
-  return next_draw(draws, draw);
+  return next_draw(thread_scopes().draws, draw);
 }
 
 bool is_recomputing() {
-  return recomputing;
+  return thread_scopes().recomputing;
 }
 
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,

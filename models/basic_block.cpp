@@ -1,5 +1,7 @@
 #include "models/basic_block.h"
 
+#include "autograd/branches.h"
+
 namespace bevgrad {
 
 ResidualShortcut::ResidualShortcut(int64_t in_channels, int64_t channels, int stride)
@@ -28,8 +30,13 @@ BasicBlock::BasicBlock(int64_t in_channels, int64_t channels, int stride)
 
 Tensor BasicBlock::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-    const Tensor y = conv_bn_relu(conv1_, bn1_, x);
+    Tensor shortcut = x, y;
+    const auto first = [&] { y = conv_bn_relu(conv1_, bn1_, x); };
+    if (downsample_) {
+      run_branches({[&] { shortcut = downsample_->forward(x); }, first});
+    } else {
+      first();
+    }
     return conv_bn_relu(conv2_, bn2_, y, {.residual = shortcut, .relu = true});
   });
 }

@@ -1,5 +1,6 @@
 #include "models/bottleneck.h"
 
+#include "autograd/branches.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -24,8 +25,13 @@ Bottleneck::Bottleneck(int64_t in_channels, int64_t channels, int stride)
 
 Tensor Bottleneck::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor shortcut = downsample_ ? downsample_->forward(x) : x;
-    const Tensor y = conv_bn_relu(conv2_, bn2_, conv_bn_relu(conv1_, bn1_, x));
+    Tensor shortcut = x, y;
+    const auto narrow = [&] { y = conv_bn_relu(conv2_, bn2_, conv_bn_relu(conv1_, bn1_, x)); };
+    if (downsample_) {
+      run_branches({[&] { shortcut = downsample_->forward(x); }, narrow});
+    } else {
+      narrow();
+    }
     return conv_bn_relu(conv3_, bn3_, y, {.residual = shortcut, .relu = true});
   });
 }

@@ -48,6 +48,10 @@ std::vector<Figure> bench_launches(const configs::Document& document, const Benc
 /// device, also what the host's work for the counted launches leaves of it.
 std::vector<Figure> bench_model(const configs::Document& document, const BenchOptions& options, const std::string& gpu);
 std::vector<std::string> modelled_gpus();
+/// What ranks say to one another in a step, counted; and by a formula what 8, 64 and 512 of them wait for, beside the
+/// least time of a step (bench_model).
+std::vector<Figure> bench_scaling(const configs::Document& document, const BenchOptions& options,
+                                  const std::string& gpu);
 /// The whole network without gradients.
 std::vector<Figure> bench_inference(const configs::Document& document, const BenchOptions& options,
                                     const MachineLimits& limits);

@@ -46,6 +46,7 @@ std::vector<Figure> figures_of(const std::string& which, const BenchFlags& flags
   if (which == "modules") return bench_modules(document, options);
   if (which == "launches") return bench_launches(document, options);
   if (which == "model") return bench_model(document, options, flags.gpu);
+  if (which == "scaling") return bench_scaling(document, options, flags.gpu);
   if (which == "inference") return bench_inference(document, options, limits);
   if (which == "loading") return bench_loading(document, options);
   if (which == "checkpoint")
@@ -57,7 +58,8 @@ void run(const std::string& which, const BenchFlags& flags) {
   const int threads = flags.config.prepare_device();
   const Device device = flags.config.compute_device();
   MachineLimits limits{.threads = threads};
-  const bool unlimited = which == "loading" || which == "checkpoint" || which == "launches" || which == "model";
+  const bool counts = which == "launches" || which == "model" || which == "scaling";
+  const bool unlimited = counts || which == "loading" || which == "checkpoint";
   if (!unlimited && flags.only.empty()) limits = device.is_cpu() ? measure_machine() : measure_device(device);
   const std::vector<Figure> figures = figures_of(which, flags, limits);
   if (flags.json == "-") {
@@ -83,6 +85,7 @@ void add_bench(CLI::App& app, const Parts& parts) {
       {"kernels", "what is bound by memory (normalisation, casts, sums, losses, optimizer), as bytes a second"},
       {"launches", "what a training step (hpa_step2_static) asks of a GPU: launches, waits, copies, allocations"},
       {"model", "the least time of a training step (hpa_step2_static) on a GPU that need not be here"},
+      {"scaling", "what ranks of a training step (hpa_step2_static) say to one another, and what they wait for"},
       {"inference", "the whole network without gradients"},
       {"loading", "batches of the config's training lists (needs data)"},
       {"checkpoint", "writing and reading a checkpoint"}};
@@ -95,8 +98,9 @@ void add_bench(CLI::App& app, const Parts& parts) {
     sub->add_option("--json", flags->json, "also as JSON in this file; -: instead of the table");
     sub->add_option("--profile", flags->options.trace,
                     "print a profile of one more run and write its Chrome trace to this file");
-    if (std::string(name) == "step2" || std::string(name) == "modules" || std::string(name) == "launches" ||
-        std::string(name) == "model")
+    const bool is_modelled = std::string(name) == "model" || std::string(name) == "scaling";
+    if (is_modelled || std::string(name) == "step2" || std::string(name) == "modules" ||
+        std::string(name) == "launches")
       sub->add_flag("--no-cache", flags->no_cache, "compute the features in every step");
     if (std::string(name) == "ops") {
       sub->add_option(
@@ -105,7 +109,7 @@ void add_bench(CLI::App& app, const Parts& parts) {
       sub->add_flag("--processor-time", flags->options.processor_time,
                     "of the operations the processor's time, not the clock's: for a machine that others share");
     }
-    if (std::string(name) == "model")
+    if (is_modelled)
       sub->add_option("--gpu", flags->gpu, "whose published rates are taken")->check(CLI::IsMember(modelled_gpus()));
     sub->callback([flags, which = std::string(name)] { run(which, *flags); });
   }

@@ -7,6 +7,7 @@
 #include "autograd/constant.h"
 #include "functions/internal/conv_support.h"
 #include "functions/internal/float16.h"
+#include "internal/late_sums.h"
 #include "tensor/launch.h"
 #include "tensor/norm_functors.h"
 
@@ -171,7 +172,7 @@ void merge_over_processes(Statistics& s, const Tensor& variance, const Tensor& a
            SumsOfRows<P>{s.mean.data<double>(), variance.data<double>(), around.data<P>(), sums.data<double>(),
                          channels, s.count});
   });
-  batch_sync()->sum_tensor(sums);
+  batch_sync()->sum_tensors({&sums, 1});
   dispatch_parameters(around, [&]<class P>() {
     launch(around.device(), channels,
            StatisticsOfSums<P>{sums.data<double>(), around.data<P>(), s.mean.data<double>(), variance.data<double>(),
@@ -219,18 +220,24 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
   if (needs[1]) grads[1] = ops::to(ops::mul(sum_dz_x, s.inv_std), gamma.dtype());
   // A copy: the processes' sums are written over it.
   if (needs[2]) grads[2] = gamma.dtype() == DType::Float64 ? ops::clone(sum_dz) : ops::to(sum_dz, gamma.dtype());
-  if (s.global_count.defined()) batch_sync()->sum_tensor(sums);
-  if (!needs[0]) return grads;
-  grads[0] = rows_like(dy);
-  const Tensor input = batch || mask.scale.defined() ? x : Tensor();
-  run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), grads[0], dz, mask, input,
-             coefficients(s, gamma, sum_dz, sum_dz_x, 1));
-  if (batch && last_row_count != 1 && dy.size(0) > 0) {
+  if (needs[0]) grads[0] = rows_like(dy);
+  const auto finish = [=, dx = grads[0]] {
+    if (!dx.defined()) return;
+    const auto kernel = backend(dx.device()).channel_affine_backward;
+    const Tensor input = batch || mask.scale.defined() ? x : Tensor();
+    run_kernel(kernel, "batch_norm backward", dx.device(), dx, dz, mask, input,
+               coefficients(s, gamma, sum_dz, sum_dz_x, 1));
+    if (!batch || last_row_count == 1 || dx.size(0) == 0) return;
     // The last row stands for several: their gradients' sum.
-    auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dy.size(0) - 1, 1) : Tensor(); };
-    run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), last(grads[0]), last(dz),
+    auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dx.size(0) - 1, 1) : Tensor(); };
+    run_kernel(kernel, "batch_norm backward", dx.device(), last(dx), last(dz),
                ReluMask{last(mask.y), mask.scale, mask.shift}, last(input),
                coefficients(s, gamma, sum_dz, sum_dz_x, static_cast<double>(last_row_count)));
+  };
+  if (s.global_count.defined()) {
+    tape::sum_late(sums, finish);
+  } else {
+    finish();
   }
   return grads;
 }

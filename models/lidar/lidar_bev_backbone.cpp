@@ -1,5 +1,6 @@
 #include "models/lidar/lidar_bev_backbone.h"
 
+#include "autograd/branches.h"
 #include "autograd/functions/shape.h"
 #include "nn/init.h"
 
@@ -46,10 +47,11 @@ Tensor LidarBevBackbone::forward(const Tensor& x) {
   return module_call(*this, [&] {
     check(x.dim() == 4 && x.size(2) % 8 == 0 && x.size(3) % 8 == 0,
           "lidar_bev_backbone: input {}, expected [N,C,H,W] with H and W multiples of 8", to_string(x.sizes()));
-    const Tensor fine = blocks_[0].forward(x);
-    const Tensor middle = blocks_[1].forward(fine);
-    const Tensor coarse = blocks_[2].forward(middle);
-    return cat({deblocks_.down.forward(fine), deblocks_.same.forward(middle), deblocks_.up.forward(coarse)}, 1);
+    const Tensor fine = blocks_[0].forward(x), middle = blocks_[1].forward(fine);
+    std::vector<Tensor> parts(3);
+    run_branches({[&] { parts[0] = deblocks_.down.forward(fine); }, [&] { parts[1] = deblocks_.same.forward(middle); },
+                  [&] { parts[2] = deblocks_.up.forward(blocks_[2].forward(middle)); }});
+    return cat(parts, 1);
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "autograd/functions.h"
 #include "evaluation/box_overview.h"
+#include "internal/loss_terms.h"
 #include "nn/losses.h"
 #include "tasks/dynamic_boxes/onnx.h"
 #include "tasks/dynamic_boxes/options.h"
@@ -46,13 +47,15 @@ class DynamicBoxes final : public Task {
                              .rows = heatmap.size(2),
                              .columns = heatmap.size(3)};
     const CentreTargets targets = box_targets(batch, grid, heatmap.size(1), range_, heatmap.device());
-    std::vector<LossTerm> terms = {{"heatmap", loss_.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)}};
+    LossTerms terms;
+    terms.add("heatmap", loss_.dynamic_heatmap(), [&] { return gaussian_focal_loss(heatmap, targets.heatmap); });
     for (const DynamicMap& map : kDynamicMaps) {
-      const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
-      terms.push_back(
-          {map.name, loss_.dynamic_box() * map.weight, indexed_l1_loss(maps.at(map.name), targets.cells, wanted)});
+      terms.add(map.name, loss_.dynamic_box() * map.weight, [&, map] {
+        const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
+        return indexed_l1_loss(maps.at(map.name), targets.cells, wanted);
+      });
     }
-    return terms;
+    return std::move(terms).compute();
   }
 
   NamedTensors decode(const NetworkOutput& output) const override {

@@ -1,5 +1,6 @@
 #include "tasks/static_map/static_head.h"
 
+#include "autograd/branches.h"
 #include "autograd/functions/interpolate.h"
 #include "nn/init.h"
 #include "nn/module_call.h"
@@ -54,9 +55,13 @@ NamedTensors StaticHead::Instance::forward(const Tensor& x) {
 NamedTensors StaticHead::forward(const Tensor& x) {
   return module_call(*this, [&] {
     const Tensor half = up1_.forward(trunk_.forward(x));
-    const Tensor full = up2_.forward(half);
-    NamedTensors maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
-    for (auto& map : instance_.forward(half)) maps.push_back(std::move(map));
+    NamedTensors maps, instances;
+    run_branches({[&] {
+                    const Tensor full = up2_.forward(half);
+                    maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
+                  },
+                  [&] { instances = instance_.forward(half); }});
+    for (auto& map : instances) maps.push_back(std::move(map));
     return maps;
   });
 }

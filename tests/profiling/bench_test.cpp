@@ -105,6 +105,25 @@ TEST(Bench, OtherPiecesRun) {
   EXPECT_EQ(json["figures"].size(), modules.size());
 }
 
+TEST(Model, FollowsThePublishedRates) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const BenchOptions options{.batch = 2, .repeats = 1, .trace = ""};
+  const std::vector<Figure> h200 = bench_model(document, options, "h200"),
+                            b200 = bench_model(document, options, "b200");
+  const double flops = 1e9 * value_of(bench_training(document, options, {}), "work of convolutions and products");
+  // Milliseconds at 494 and 1125 TFLOP/s (TF32), and at 4.8 and 8 TB/s.
+  EXPECT_NEAR(value_of(h200, "arithmetic alone"), 1e3 * flops / 494e12, 1e-6 * value_of(h200, "arithmetic alone"));
+  EXPECT_NEAR(value_of(b200, "arithmetic alone"), 1e3 * flops / 1125e12, 1e-6 * value_of(b200, "arithmetic alone"));
+  EXPECT_NEAR(value_of(h200, "memory alone") * 4.8, value_of(b200, "memory alone") * 8, 1e-9);
+  for (const auto& figures : {h200, b200}) {
+    const double least = value_of(figures, "least time of a step"), memory = value_of(figures, "memory alone"),
+                 arithmetic = value_of(figures, "arithmetic alone");
+    EXPECT_GE(least, std::max(memory, arithmetic));
+    EXPECT_LE(least, memory + arithmetic);
+  }
+  EXPECT_THROW(bench_model(document, options, "h2000"), Error);
+}
+
 struct Block : Module {
   Conv2d conv{3, 8, {.kernel = 3, .padding = 1}};
   Block() { register_module("conv", conv); }
@@ -130,6 +149,9 @@ TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
     if (event.kind != profile::Kind::Kernel || event.flops == 0) continue;
     ++kernels;
     EXPECT_EQ(event.flops, 2.0 * 2 * 8 * 64 * 27) << event.name;
+    // y and x, the weight, and on the way in the bias: each once.
+    const size_t numbers = 2 * 8 * 64 + 2 * 3 * 64 + 8 * 27;
+    EXPECT_EQ(event.bytes, 4 * (numbers + (std::string(event.name) == "conv2d" ? 8 : 0))) << event.name;
   }
   EXPECT_EQ(kernels, 2);  // the input wants no gradient
   const std::string table = profile_table(events, block);
