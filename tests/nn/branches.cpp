@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "autograd/batch_sync.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
@@ -58,16 +60,19 @@ TEST(Branches, ModulesKeepTheirNamesAndTimes) {
   EXPECT_EQ(messages, 1);
   EXPECT_EQ(both.left.paths, std::vector<std::string>(2, "left"));
   EXPECT_EQ(both.right.paths, std::vector<std::string>(2, "right"));
-  std::vector<const void*> convs, norms;
+  std::vector<const void*> convs, norms, before_pause;
   for (const profile::Event& event : events) {
     EXPECT_GE(event.seconds, 0);
     if (event.kind != profile::Kind::Forward) continue;
     const std::string name = event.name;
     if (name == "conv2d") convs.push_back(event.module);
+    // What the first branch did before it paused is its own, and not the second one's.
+    if (convs.size() == 1 && name == "(other)") before_pause.push_back(event.module);
     if (name == "batch_norm") norms.push_back(event.module);
   }
   EXPECT_EQ(convs, (std::vector<const void*>{&both.left.conv, &both.right.conv}));
   ASSERT_EQ(norms.size(), 2u);
+  EXPECT_NE(std::find(before_pause.begin(), before_pause.end(), &both.left.norm), before_pause.end());
   EXPECT_EQ(norms, (std::vector<const void*>{&both.left.norm, &both.right.norm}));
   EXPECT_EQ(current_module_path(), "");
 }
