@@ -84,7 +84,7 @@ void judge_camera(const Judge& judge, const config::Camera& camera, const std::s
                 "width and height are given together or not at all");
   judge.not_negative(at + ".fx", camera.fx());
   judge.not_negative(at + ".fy", camera.fy());
-  const int most = is_fisheye ? 4 : 5;
+  const int most = is_fisheye ? 4 : camera.model() == config::Camera::rational ? 8 : 5;
   judge.require(camera.distortion_size() <= most, at + ".distortion", "{} values, expected at most {}",
                 camera.distortion_size(), most);
   for (int p = 0; p < camera.ego_mask_size(); ++p) {

@@ -32,11 +32,7 @@ void add_camera(const records::Camera& stored, const RecordOrigin& origin, std::
                             [&](const CameraSummary& camera) { return camera.name == stored.name(); });
   if (found == cameras.end()) {
     const Camera camera = load_camera(stored, origin);
-    cameras.push_back({stored.name(),
-                       stored.group(),
-                       camera.kind == CameraKind::Fisheye ? "fisheye" : "pinhole",
-                       {},
-                       horizontal_view(camera)});
+    cameras.push_back({stored.name(), stored.group(), name(camera.kind), {}, horizontal_view(camera)});
     found = cameras.end() - 1;
   }
   ++found->sizes[{static_cast<int>(stored.width()), static_cast<int>(stored.height())}];

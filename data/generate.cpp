@@ -126,6 +126,7 @@ Made make_drive(const Plan& plan, const GenerateOptions& options, const std::fun
   while (auto sample = drive.next()) {
     made.kind = sample->dataset;
     sample->key = fmt::format("s{}/{}", options.seed, sample->key);
+    sample->place = fmt::format("{:016x}", plan.layout);
     count_classes(sample->labels, options.dataset.labels, made.frames_with);
     std::string bytes = encode_record(*sample, options.dataset, options.encoding);
     made.records.push_back({sample->key, std::move(bytes)});

@@ -123,6 +123,7 @@ class Av2Import {
       out.set_sequence(sequence);
       out.set_timestamp(static_cast<double>(sweep) * 1e-9);
       out.set_key(key);
+      out.set_place(log.city);
       const Pose ego2city = log.pose_at(sweep) * to_ground;
       store_pose(ego2city, out.mutable_ego_pose());
       add_labels(log, sweep, height, labeller ? &*labeller : nullptr, ego2city, &out);

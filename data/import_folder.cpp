@@ -16,6 +16,7 @@
 #include "internal/dataset_folder.h"
 #include "internal/json_file.h"
 #include "internal/limited_file.h"
+#include "internal/mask_image.h"
 #include "internal/neutral/json_schema.h"
 #include "internal/neutral/labels.h"
 #include "internal/neutral/values.h"
@@ -48,6 +49,7 @@ struct PlacedMap {
 /// What a sequence says of all of its frames.
 struct Sequence {
   std::string path, stem;
+  std::string place;
   std::map<std::string, Camera> cameras;
   std::map<std::string, std::string> groups;
   std::string points_frame = "ego";
@@ -114,6 +116,7 @@ class FolderImport {
       out.set_sequence(number);
       out.set_timestamp(time);
       out.set_key(key);
+      out.set_place(sequence.place);
       add_frame(frames[i], sequence, where, &out);
       put(key, out.SerializeAsString(), lists);
       ++report_.frames;
@@ -135,12 +138,18 @@ class FolderImport {
     Sequence out;
     out.path = path;
     out.stem = fs::path(path).stem().string();
+    out.place = json.value("place", "");
     if (json.contains("cameras"))
       for (const auto& [name, camera] : json.at("cameras").items()) {
         const std::string where = fmt::format("{}: cameras.{}", path, printable(name));
         check(!name.empty() && name.size() <= 200, "{}: a name of {} bytes, expected 1 to 200", where, name.size());
         std::string remark;
-        out.cameras.emplace(name, neutral_camera(camera, where, &remark));
+        Camera& made = out.cameras.emplace(name, neutral_camera(camera, where, &remark)).first->second;
+        if (camera.contains("ego_mask_image")) {
+          const std::string file = file_inside(folder_, camera.at("ego_mask_image"), where + ".ego_mask_image");
+          for (auto& polygon : read_mask_image(file, made.width, made.height))
+            made.ego_mask.push_back(std::move(polygon));
+        }
         if (!remark.empty()) report_.remarks.push_back(remark);
         out.groups.emplace(name, camera.value("group", name));
       }

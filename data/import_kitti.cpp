@@ -103,8 +103,9 @@ class KittiImport {
       std::optional<std::vector<KittiBox>> boxes;
       if (fs::is_regular_file(labels))
         boxes = read_kitti_labels(labels.string(), kitti_lidar2ego() * lidar2rectified.inverse());
-      put(fmt::format("{}/{}", root.lexically_normal().filename().string(), name), report_.sequences++, 0, {}, points,
-          boxes, record);
+      const std::string key = fmt::format("{}/{}", root.lexically_normal().filename().string(), name);
+      record.set_place(key);  // nobody says where it was
+      put(key, report_.sequences++, 0, {}, points, boxes, record);
     }
   }
 
@@ -138,6 +139,7 @@ class KittiImport {
       }
       check(times[i].has_value(), "{}:{}: the line is empty, but there is {}", times_path, i + 1, points.string());
       records::Sample record;
+      record.set_place(name);  // its poses begin at its first frame
       for (const int number : options_.cameras) {
         const std::string projection = fmt::format("P_rect_{:02}", number);
         add_picture(

@@ -8,6 +8,7 @@
 
 #include "base/full_size.h"
 #include "geometry/camera.h"
+#include "geometry/vector.h"
 
 namespace bevgrad {
 
@@ -31,6 +32,11 @@ struct VoxelGrid {
   bool operator==(const VoxelGrid&) const = default;
   int64_t count() const { return levels * rows * columns; }
   int64_t index(int64_t level, int64_t row, int64_t column) const { return (level * rows + row) * columns + column; }
+  /// The middle of a voxel.
+  Vec3 centre(int64_t level, int64_t row, int64_t column) const {
+    const auto at = [&](int64_t i, double low) { return low + (static_cast<double>(i) + 0.5) * cell; };
+    return {at(column, x_min), at(row, y_min), at(level, z_min)};
+  }
   /// Of the level that holds a height; it may lie outside the grid.
   int64_t level_of(double z) const;
   /// One level's cells as a raster.

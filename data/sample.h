@@ -79,6 +79,7 @@ struct Sample {
   std::string dataset;  ///< name of the list group or val set that it was read for
   int64_t sequence = 0;
   double timestamp = 0;  ///< seconds
+  std::string place;     ///< whose map the poses lead to; empty: not known
   Pose ego_pose;         ///< ego -> world, as the vehicle believes it
   Pose true_pose;        ///< ego -> world without the odometry's noise; equal to ego_pose where it is not known
   std::vector<CameraImage> cameras;  ///< in the config's order: group by group

@@ -265,6 +265,8 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[0].cameras[0].fov=180", "below 180"},
         Impossible{"sensors.groups[0].cameras[0].name=left", "twice"},
         Impossible{"sensors.groups[2].cameras[0].distortion=[1,2,3,4,5]", "at most 4"},
+        Impossible{"sensors.groups[0].cameras[0]={name: \"front\" model: rational distortion: [1,2,3,4,5,6,7,8,9]}",
+                   "at most 8"},
         Impossible{"sensors.groups[0].cameras[0].ego_mask[0].corners=[0,0,1,1]", "three corners or more"},
         Impossible{"sensors.groups[0].cameras[0].ego_mask[0].corners=[0,0,1,1,1e9,2]", "no place in a picture"},
         Impossible{"sensors.std=[1,0,1]", "positive"}, Impossible{"sensors.mean=[1,2]", "expected 1 or 3"},

@@ -218,7 +218,7 @@ INSTANTIATE_TEST_SUITE_P(
                "none of the cameras that the config expects", "xfront, xleft, xright"},
         Damage{"two_cameras", [](auto& s) { s.mutable_cameras(1)->set_name("right"); }, "two cameras 'right'", "cameras"},
         Damage{"model", [](auto& s) { s.mutable_cameras(0)->set_model(records::Camera::MODEL_UNSPECIFIED); },
-               "camera 'front': model", "expected PINHOLE"},
+               "camera 'front': model", "expected PINHOLE (1), FISHEYE (2) or RATIONAL (3)"},
         Damage{"size", [](auto& s) { s.mutable_cameras(0)->set_width(4000000000u); }, "width x height", "16384"},
         Damage{"focal", [](auto& s) { s.mutable_cameras(0)->set_fx(-1); }, "camera 'front': calibration", "fx"},
         Damage{"nan_cx", [](auto& s) { s.mutable_cameras(0)->set_cx(kNan); }, "camera 'front': calibration", "cx"},

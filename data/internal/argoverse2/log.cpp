@@ -150,12 +150,22 @@ void add_velocities(Av2Log& log) {
     }
 }
 
+/// "PIT" of log_map_archive_<log>____PIT_city_<number>.json; nothing of names of another form.
+std::string city_in(const std::string& name) {
+  const size_t end = name.rfind("_city_"), begin = name.rfind('_', end == std::string::npos ? end : end - 1);
+  return end == std::string::npos || begin == std::string::npos || end == 0 ? ""
+                                                                            : name.substr(begin + 1, end - begin - 1);
+}
+
 void read_map(Av2Log& log) {
   std::string map, heights, placement;
   std::error_code ignored;
   for (const auto& file : fs::directory_iterator(fs::path(log.folder) / "map", ignored)) {
     const std::string name = file.path().filename().string(), path = file.path().string();
-    if (name.starts_with("log_map_archive_") && name.ends_with(".json")) map = path;
+    if (name.starts_with("log_map_archive_") && name.ends_with(".json")) {
+      map = path;
+      log.city = city_in(name);
+    }
     if (name.find("ground_height_surface") != std::string::npos && name.ends_with(".npy")) heights = path;
     if (name.ends_with("img_Sim2_city.json")) placement = path;
   }

@@ -46,6 +46,7 @@ struct Av2Log {
   std::map<int64_t, std::vector<Av2Box>> boxes;  ///< by sweep
   bool has_boxes = false;
   std::optional<VectorMap> map;
+  std::string city;                         ///< as its map's file names it; empty where none does
   std::unique_ptr<Av2GroundHeight> ground;  ///< null where the log has none
 
   /// The pose at a time: the log's own, or between its neighbours. Throws for a time outside the log.

@@ -44,6 +44,7 @@ std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const 
   out.set_sequence(sequence);
   out.set_timestamp(frame.timestamp);
   out.set_key(frame.key);
+  out.set_place(frame.place);
   store_pose(frame.ego_pose, out.mutable_ego_pose());
   const Tensor points = read_points(frame);
   store_points(points, {}, out.mutable_points());

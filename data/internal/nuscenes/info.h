@@ -38,6 +38,7 @@ struct InfoFrame {
   std::string drive;  ///< scene token; else the log that the LiDAR file's name begins with; else empty
   bool has_scene = false;
   double timestamp = 0;  ///< seconds
+  std::string place;     ///< the city or site of ego_pose's map; empty: not told
   /// The number was of a size that tells nothing, and was taken for the format's own unit.
   bool unit_is_assumed = false;
   Pose ego_pose, lidar2ego;
