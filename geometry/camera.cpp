@@ -212,6 +212,36 @@ CameraProjector::CameraProjector(const Camera& camera) : camera_(camera) {
   ego2sensor_ = camera.sensor2ego.inverse();
   const Radial lens = radial();
   fold_back_ = fold_back_radius(lens.k, lens.d);
+  // A polynomial outgrows the tangential terms, or has folded back long before they matter; a quotient does not.
+  if (camera.kind == CameraKind::Rational && (camera.distortion[2] != 0 || camera.distortion[3] != 0))
+    fold_back_ = std::min(fold_back_, tangential_fold_back());
+}
+
+CameraProjector::Slopes CameraProjector::slopes(const Radial& lens, Vec2 p) const {
+  const double p1 = camera_.distortion[2], p2 = camera_.distortion[3], r2 = dot(p, p);
+  const double f = lens.factor(r2), df = 2 * lens.change(r2);
+  return {f + df * p.x * p.x + 2 * p1 * p.y + 6 * p2 * p.x, df * p.x * p.y + 2 * p1 * p.x + 2 * p2 * p.y,
+          f + df * p.y * p.y + 6 * p1 * p.y + 2 * p2 * p.x};
+}
+
+double CameraProjector::tangential_fold_back() const {
+  constexpr int kDirections = 36;
+  constexpr double kFirst = 0.1, kGrowth = 1.03, kFarthest = 1000;
+  const Radial lens = radial();
+  double limit = fold_back_;
+  for (int i = 0; i < kDirections; ++i) {
+    const Vec2 towards = direction(2 * std::numbers::pi * i / kDirections);
+    for (double low = 0, high = kFirst; low < std::min(limit, kFarthest); low = high, high *= kGrowth) {
+      if (slopes(lens, towards * std::min(high, limit)).determinant() > 0) continue;
+      for (int round = 0; round < 60; ++round) {
+        const double middle = (low + high) / 2;
+        (slopes(lens, towards * middle).determinant() > 0 ? low : high) = middle;
+      }
+      limit = std::min(limit, low);
+      break;
+    }
+  }
+  return limit;
 }
 
 Vec2 CameraProjector::distort(Vec2 p) const {
@@ -263,20 +293,15 @@ std::optional<Vec3> CameraProjector::unproject_pinhole(Vec2 distorted) const {
   const double first = start ? *start : fold_back_ * 0.98;
   Vec2 p = radius > 0 ? distorted * (first / radius) : Vec2{};
   if (!is_radial) {
-    const double p1 = camera_.distortion[2], p2 = camera_.distortion[3];
     double error = std::numeric_limits<double>::infinity();
     for (int i = 0; i < 50; ++i) {
       const Vec2 e = distort(p) - distorted;
       error = norm(e);
       if (error <= 1e-15 * std::max(1.0, radius)) break;
-      const double r2 = dot(p, p);
-      const double f = lens.factor(r2), df = 2 * lens.change(r2);
-      const double j00 = f + df * p.x * p.x + 2 * p1 * p.y + 6 * p2 * p.x;
-      const double j01 = df * p.x * p.y + 2 * p1 * p.x + 2 * p2 * p.y;
-      const double j11 = f + df * p.y * p.y + 6 * p1 * p.y + 2 * p2 * p.x;
-      const double determinant = j00 * j11 - j01 * j01;
+      const Slopes j = slopes(lens, p);
+      const double determinant = j.determinant();
       if (!(std::abs(determinant) > 1e-12)) return std::nullopt;
-      p = {p.x - (j11 * e.x - j01 * e.y) / determinant, p.y - (j00 * e.y - j01 * e.x) / determinant};
+      p = {p.x - (j.yy * e.x - j.xy * e.y) / determinant, p.y - (j.xx * e.y - j.xy * e.x) / determinant};
     }
     if (!(error <= 1e-9 * std::max(1.0, radius)) || !(norm(p) < fold_back_)) return std::nullopt;
   }

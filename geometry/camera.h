@@ -92,7 +92,8 @@ class CameraProjector {
 
   /// Where a point of the ego frame appears, or nothing where the camera does not see it. It is visible when its depth
   /// is over 0.1 m (fisheye: its angle off the axis is at most half the field of view), -0.5 <= u < width - 0.5, -0.5
-  /// <= v < height - 0.5, not in the ego mask, and its radius (fisheye: angle) is below the model's fold-back.
+  /// <= v < height - 0.5, not in the ego mask, and its radius (fisheye: angle) is below the model's fold-back (of
+  /// a rational lens also below where its tangential terms, which outgrow the others in the end, turn it over).
   std::optional<Pixel> project(const Vec3& point_in_ego) const {
     return project_sensor(ego2sensor_.apply(point_in_ego));
   }
@@ -110,8 +111,15 @@ class CameraProjector {
 
  private:
   struct Radial;
+  /// Derivatives of the distorted x by x, of x by y (and y by x), and of y by y.
+  struct Slopes {
+    double xx, xy, yy;
+    double determinant() const { return xx * yy - xy * xy; }
+  };
   Radial radial() const;
   Vec2 distort(Vec2 normalised) const;
+  Slopes slopes(const Radial& lens, Vec2 normalised) const;
+  double tangential_fold_back() const;
   std::optional<Vec3> unproject_pinhole(Vec2 distorted) const;
   std::optional<Vec3> unproject_fisheye(Vec2 distorted) const;
 
