@@ -26,10 +26,10 @@ struct StoredKind {
   records::Camera::Model model;
   size_t terms;  // of its distortion
 };
-constexpr StoredKind kKinds[] = {{CameraKind::Pinhole, records::Camera::PINHOLE, 5},
-                                 {CameraKind::Fisheye, records::Camera::FISHEYE, 4},
-                                 {CameraKind::Rational, records::Camera::RATIONAL, 8}};
-constexpr size_t kAbove = std::tuple_size_v<decltype(Camera::distortion)>;  // the others are the denominator's
+constexpr StoredKind kStoredKinds[] = {{CameraKind::Pinhole, records::Camera::PINHOLE, 5},
+                                       {CameraKind::Fisheye, records::Camera::FISHEYE, 4},
+                                       {CameraKind::Rational, records::Camera::RATIONAL, 8}};
+constexpr size_t kNumeratorTerms = std::tuple_size_v<decltype(Camera::distortion)>;  // the others are the denominator's
 
 Tensor load_rgb(const records::Camera& stored, ImageSize size, const RecordOrigin& origin) {
   size_t expected = size_t{stored.width()} * stored.height() * 3;
@@ -80,7 +80,7 @@ EgoMask load_ego_mask(const records::Camera& stored, const RecordOrigin& origin)
 void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out) {
   out->set_name(name);
   out->set_group(group);
-  const StoredKind& kind = *std::ranges::find(kKinds, camera.kind, &StoredKind::kind);
+  const StoredKind& kind = *std::ranges::find(kStoredKinds, camera.kind, &StoredKind::kind);
   out->set_model(kind.model);
   out->set_width(static_cast<uint32_t>(camera.width));
   out->set_height(static_cast<uint32_t>(camera.height));
@@ -90,7 +90,7 @@ void store_camera(const Camera& camera, const std::string& name, const std::stri
   out->set_cy(camera.cy);
   out->clear_distortion();
   for (size_t i = 0; i < kind.terms; ++i)
-    out->add_distortion(i < kAbove ? camera.distortion[i] : camera.denominator[i - kAbove]);
+    out->add_distortion(i < kNumeratorTerms ? camera.distortion[i] : camera.denominator[i - kNumeratorTerms]);
   out->set_fov(camera.is_fisheye() ? camera.fov : 0);
   store_pose(camera.sensor2ego, out->mutable_sensor2ego());
   out->clear_ego_mask();
@@ -117,8 +117,8 @@ void store_picture(const Tensor& image, int jpeg_quality, records::Camera* out) 
 
 Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   Camera camera;
-  const StoredKind* kind = std::ranges::find(kKinds, stored.model(), &StoredKind::model);
-  check(kind != std::end(kKinds), "{} is {}, expected PINHOLE (1), FISHEYE (2) or RATIONAL (3)",
+  const StoredKind* kind = std::ranges::find(kStoredKinds, stored.model(), &StoredKind::model);
+  check(kind != std::end(kStoredKinds), "{} is {}, expected PINHOLE (1), FISHEYE (2) or RATIONAL (3)",
         origin.at(field_of(stored, "model")), static_cast<int>(stored.model()));
   camera.kind = kind->kind;
   check(stored.width() > 0 && stored.height() > 0 && stored.width() <= kMaxSide && stored.height() <= kMaxSide,
@@ -134,7 +134,8 @@ Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   check(terms <= kind->terms, "{} has {} numbers, expected at most {}", origin.at(field_of(stored, "distortion")),
         terms, kind->terms);
   for (size_t i = 0; i < terms; ++i)
-    (i < kAbove ? camera.distortion[i] : camera.denominator[i - kAbove]) = stored.distortion(static_cast<int>(i));
+    (i < kNumeratorTerms ? camera.distortion[i] : camera.denominator[i - kNumeratorTerms]) =
+        stored.distortion(static_cast<int>(i));
   if (camera.is_fisheye()) camera.fov = stored.fov();
   camera.sensor2ego = checked_pose(stored.sensor2ego(), origin, field_of(stored, "sensor2ego"));
   camera.ego_mask = load_ego_mask(stored, origin);
