@@ -175,6 +175,7 @@ class Av2Import {
       for (const Av2Box& annotated : boxes->second) {
         Box3d box = annotated.box;
         box.z += height;
+        box.track = tracks_.emplace(annotated.track, static_cast<int64_t>(tracks_.size())).first->second;
         in_boxes.add(box, points);
         const char* ours = class_of_category(annotated.category);
         if (ours == nullptr) {
@@ -204,6 +205,7 @@ class Av2Import {
       out->mutable_labels()->mutable_road_classes()->Assign(schema_.road_classes.begin(), schema_.road_classes.end());
     }
     store_points(points, {.quantise_points = false}, out->mutable_points());
+    if (log.lidar) store_lidar({log.lidar->x, log.lidar->y, log.lidar->z + height}, out->mutable_points());
   }
 
   const ImportAv2Options& options_;
@@ -213,6 +215,7 @@ class Av2Import {
   std::set<std::string> names_;
   PictureReader pictures_;
   std::map<std::string, int64_t> without_;  // pictures, by camera
+  std::map<std::string, int64_t> tracks_;   // their numbers
   std::optional<VisibilityTracker> tracker_;
 };
 

@@ -54,6 +54,7 @@ struct Sequence {
   std::map<std::string, std::string> groups;
   std::string points_frame = "ego";
   Pose lidar2ego;
+  std::optional<Vec3> lidar;
   std::vector<std::string> columns = {"x", "y", "z", "intensity"};
   double intensity_max = 1;
   const PlacedMap* map = nullptr;
@@ -183,7 +184,15 @@ class FolderImport {
     out.points_frame = points.value("frame", "ego");
     check(points.contains("lidar2ego") == (out.points_frame == "lidar"), "{}: points.frame is {}, and lidar2ego is {}",
           path, out.points_frame, points.contains("lidar2ego") ? "there" : "missing");
-    if (points.contains("lidar2ego")) out.lidar2ego = neutral_pose(points.at("lidar2ego"), path + ": points.lidar2ego");
+    if (points.contains("lidar2ego")) {
+      out.lidar2ego = neutral_pose(points.at("lidar2ego"), path + ": points.lidar2ego");
+      out.lidar = out.lidar2ego.translation();
+      check(!points.contains("sensor"), "{}: points has lidar2ego and sensor, expected one of them", path);
+    }
+    if (points.contains("sensor")) {
+      const Json& at = points.at("sensor");
+      out.lidar = Vec3{at[0], at[1], at[2]};
+    }
     if (points.contains("columns")) out.columns = points.at("columns").get<std::vector<std::string>>();
     out.intensity_max = points.value("intensity_max", 1.0);
   }
@@ -199,6 +208,7 @@ class FolderImport {
     if (frame.contains("points")) {
       points = read_points(frame.at("points"), sequence, ego2map, where);
       store_points(points, {.quantise_points = false}, out->mutable_points());
+      if (sequence.lidar) store_lidar(*sequence.lidar, out->mutable_points());
     }
     add_labels(frame, sequence, ego2map, points, where, out);
   }

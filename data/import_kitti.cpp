@@ -177,6 +177,7 @@ class KittiImport {
       box = {
           .x = at.x, .y = at.y, .z = at.z + track.height / 2, .l = track.length, .w = track.width, .h = track.height};
       box.yaw = now->yaw();
+      box.track = &track - tracklets.data();
       const int before = place(frame - 1) ? frame - 1 : frame, after = place(frame + 1) ? frame + 1 : frame;
       const double seconds = *times[static_cast<size_t>(after)] - *times[static_cast<size_t>(before)];
       box.has_velocity = seconds > 0 && seconds < kLongestPause;
@@ -237,6 +238,7 @@ class KittiImport {
     }
     store_labels(labels, schema_, record.mutable_labels());
     store_points(points, {.quantise_points = false}, record.mutable_points());
+    store_lidar(kitti_lidar2ego().translation(), record.mutable_points());
     out_.put(key, record.SerializeAsString());
     ++report_.frames;
   }

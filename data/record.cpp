@@ -117,6 +117,7 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
   store_pose(sample.true_pose, out.mutable_true_pose());
   store_labels(sample.labels, options.labels, out.mutable_labels());
   if (sample.points.defined()) store_points(sample.points, encoding, out.mutable_points());
+  if (sample.points.defined() && sample.lidar) store_lidar(*sample.lidar, out.mutable_points());
   for (const CameraImage& camera : sample.cameras) {
     auto group = std::find_if(options.groups.begin(), options.groups.end(), [&](const CameraGroupOptions& candidate) {
       return std::count(candidate.cameras.begin(), candidate.cameras.end(), camera.name) > 0;
@@ -191,6 +192,7 @@ Sample decode_record(const records::Sample& stored, const DatasetOptions& option
   if (options.load_points) {
     check(stored.has_points(), "{} are missing, the config asks for LiDAR", origin.at("points"));
     sample.points = load_points(stored.points(), origin);
+    sample.lidar = load_lidar(stored.points(), origin);
   }
   sample.labels = load_labels(stored.labels(), options.labels, origin);
   if (options.ignore_never_seen) ignore_never_seen(sample.labels);

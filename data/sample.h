@@ -1,6 +1,7 @@
 // One frame: what the cameras and the LiDAR saw at one moment, where the vehicle was, and the labels around it.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ struct Box3d {
   double vx = 0, vy = 0;  ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
   int class_id = 0;
   int num_lidar_points = -1;  ///< LiDAR returns inside; -1: not known
+  int64_t track = -1;         ///< which object of the sequence; -1: not known
 };
 
 /// Layers of Labels::visibility.
@@ -84,6 +86,7 @@ struct Sample {
   Pose true_pose;        ///< ego -> world without the odometry's noise; equal to ego_pose where it is not known
   std::vector<CameraImage> cameras;  ///< in the config's order: group by group
   Tensor points;                     ///< float32 [P,4]: x,y,z in the ego frame, intensity in 0..1
+  std::optional<Vec3> lidar;         ///< where it is in the ego frame, if that is known
   Labels labels;
 };
 

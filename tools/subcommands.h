@@ -24,6 +24,7 @@ void add_data_info(CLI::App& group, const Parts& parts);
 void add_data_check(CLI::App& group, const Parts& parts);
 void add_data_draw(CLI::App& group, const Parts& parts);
 void add_data_split(CLI::App& group, const Parts& parts);
+void add_data_voxels(CLI::App& group, const Parts& parts);
 void add_predict(CLI::App& app, const Parts& parts);
 void add_export(CLI::App& app, const Parts& parts);
 void add_eval(CLI::App& app, const Parts& parts);

@@ -185,6 +185,7 @@ void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labe
   sample.ego_pose = change.apply_to_pose(sample.ego_pose);
   sample.true_pose = change.apply_to_pose(sample.true_pose);
   change_points(sample.points, change);
+  if (sample.lidar) sample.lidar = change.apply(*sample.lidar);
   Labels& known = sample.labels;
   const std::vector<int> lane = class_numbers(labels.lane_classes, change.mirror),
                          road = class_numbers(labels.road_classes, change.mirror),

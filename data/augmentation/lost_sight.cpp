@@ -50,17 +50,6 @@ void forget_cells(Cameras cameras, bool lidar_failed, const Tensor& points, cons
     }
 }
 
-/// Whether nothing that is labelled stands between a place and a voxel.
-bool is_clear(const VoxelGrid& grid, const uint8_t* voxels, uint8_t free, const Vec3& eye, const Vec3& centre,
-              int64_t voxel) {
-  bool clear = false;
-  walk_voxels(grid, eye, centre, [&](int64_t passed) {
-    clear = passed == voxel;
-    return !clear && voxels[passed] >= free;  // free, or not known
-  });
-  return clear;
-}
-
 void forget_voxels(Cameras cameras, bool lidar_failed, const LabelSchema& schema, Labels& labels) {
   const VoxelGrid& grid = schema.voxels;
   const auto free = static_cast<uint8_t>(schema.voxel_classes.size());
@@ -84,7 +73,7 @@ void forget_voxels(Cameras cameras, bool lidar_failed, const LabelSchema& schema
           is_lost = cameras[i].before != cameras[i].after && before[i].project(centre) && !after[i].project(centre);
         for (size_t i = 0; i < cameras.size() && is_lost; ++i)
           is_lost = !(after[i].project(centre) &&
-                      is_clear(grid, voxels, free, cameras[i].after.sensor2ego.translation(), centre, voxel));
+                      is_in_sight(grid, voxels, free, cameras[i].after.sensor2ego.translation(), centre, voxel));
         if (is_lost) seen[voxel] &= static_cast<uint8_t>(~kVoxelSeenByCamera);
       }
 }

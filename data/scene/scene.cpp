@@ -230,6 +230,7 @@ std::optional<Sample> SceneDrive::next() {
   }
   sample.points = empty({static_cast<int64_t>(scan.points.size() / 4), 4});
   std::copy(scan.points.begin(), scan.points.end(), sample.points.data<float>());
+  if (s.options.has_lidar) sample.lidar = s.options.lidar.position;
 
   sample.labels = labels_at(s.labels, s.drive, frame, scan.hits, s.options.labels);
   if (s.voxels) sample.labels.voxels = s.voxels->labels(world, s.drive, frame);

@@ -49,6 +49,8 @@ def _box(box):
         out["velocity"] = [box.vx, box.vy]
     if box.HasField("num_lidar_points"):
         out["num_lidar_points"] = box.num_lidar_points
+    if box.HasField("track"):
+        out["track"] = box.track
     return out
 
 
@@ -92,6 +94,9 @@ class FolderWriter:
             entry["points"] = f"points/{stem}.npy"
             values = np.frombuffer(record.points.float32, "<f4").reshape(-1, 4)
             np.save(self._file(entry["points"]), values)
+            sensor = {"sensor": list(record.points.sensor)} if record.points.sensor else {}
+            require(sequence.setdefault("points", sensor) == sensor,
+                    f"'{key}': the LiDAR is elsewhere than in the sequence's other frames")
         self._labels(record.labels, sequence, entry, key)
         sequence["frames"].append(entry)
 

@@ -34,7 +34,8 @@ class Instance:
 
 @dataclass
 class Box:
-    """A 3-D box; z is its middle. Velocity and number of LiDAR points: None where they are not known."""
+    """A 3-D box; z is its middle. Velocity, number of LiDAR points and track (which object of the sequence it
+    is): None where they are not known."""
     label: str
     x: float
     y: float
@@ -45,6 +46,7 @@ class Box:
     yaw: float
     velocity: Optional[Tuple[float, float]] = None
     num_lidar_points: Optional[int] = None
+    track: Optional[int] = None
 
 
 def _names(classes, labels, field):
@@ -113,14 +115,18 @@ class Frame:
             camera.ego_mask.add().uv.extend(number(c, -1e5, 1e5, f"{at}ego_mask[{i}]") for c in corners.reshape(-1))
         self.record.cameras.append(camera)
 
-    def set_points(self, points):
-        """LiDAR points [P, 4] in the ego frame: x, y, z, intensity from 0 to 1. Points that are not finite are left out."""
+    def set_points(self, points, sensor=None):
+        """LiDAR points [P, 4] in the ego frame: x, y, z, intensity from 0 to 1. sensor: x, y, z of the LiDAR in that frame. Points that are not finite are left out."""
         points = np.asarray(points, dtype=np.float32)
         require(points.ndim == 2 and points.shape[1] == 4, f"points have the shape {points.shape}, expected [P, 4]")
         points = np.ascontiguousarray(points[np.isfinite(points).all(axis=1) & (np.abs(points[:, :3]) < 1e6).all(axis=1)])
         require(points.size == 0 or (points[:, 3].min() >= 0 and points[:, 3].max() <= 1),
                 "points: intensities lie outside 0 to 1 (divide those of 8 bits by 255)")
         data = points.astype("<f4").tobytes()
+        self.record.points.ClearField("sensor")
+        if sensor is not None:
+            require(len(sensor) == 3, f"sensor has {len(sensor)} numbers, expected x, y, z")
+            self.record.points.sensor.extend(number(v, -1e3, 1e3, "sensor") for v in sensor)
         self.record.points.count = len(points)
         self.record.points.crc32 = zlib.crc32(data)
         self.record.points.float32 = data
@@ -170,3 +176,5 @@ class Frame:
                 new.vx, new.vy = (number(v, -1e3, 1e3, at + "velocity") for v in box.velocity)
             if box.num_lidar_points is not None:
                 new.num_lidar_points = int(number(box.num_lidar_points, 0, 2**31 - 1, at + "num_lidar_points"))
+            if box.track is not None:
+                new.track = int(number(box.track, 0, 2**53, at + "track"))

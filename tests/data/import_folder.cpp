@@ -37,6 +37,8 @@ std::vector<double> xy_of(const LabelShape& shape) {
 TEST(ImportFolder, AFrameHasItsSensorsAndLabelsInTheEgoFrame) {
   NeutralFolder made;
   made.sequence["frames"].erase(1);
+  made.sequence["place"] = "town";
+  made.sequence["frames"][0]["labels"]["boxes"][0]["track"] = 5;
   made.write();
   const ImportFolderReport report = import_folder(made.out(), {.folder = made.in()});
   EXPECT_EQ(report.frames, 1);
@@ -65,6 +67,10 @@ TEST(ImportFolder, AFrameHasItsSensorsAndLabelsInTheEgoFrame) {
   EXPECT_NEAR(bus.yaw, 0, 1e-5);
   EXPECT_NEAR(bus.vx, 4, 1e-5);
   EXPECT_EQ(bus.num_lidar_points, -1);
+  EXPECT_EQ(bus.track, 5);
+  EXPECT_EQ(sample.place, "town");
+  ASSERT_TRUE(sample.lidar.has_value());
+  EXPECT_EQ(*sample.lidar, (Vec3{1, 0, 2}));
 }
 
 TEST(ImportFolder, ShapesAndTheMapLieOnTheGroundAroundTheVehicle) {

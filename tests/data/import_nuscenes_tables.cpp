@@ -196,6 +196,12 @@ TEST(NuscenesTables, AKeyFrameHasItsPictureBoxesAndMap) {
   EXPECT_EQ(car.w, 2);
   EXPECT_NEAR(car.vx, 2, 1e-4) << "by where it is in the next key frame";
   EXPECT_EQ(car.num_lidar_points, 1);
+  EXPECT_EQ(first.place, "town");
+  ASSERT_TRUE(first.lidar.has_value());
+  EXPECT_EQ(*first.lidar, (Vec3{1, 0, 2}));
+  EXPECT_GE(car.track, 0);
+  EXPECT_GE(cycle.track, 0);
+  EXPECT_NE(car.track, cycle.track);
   EXPECT_EQ(class_of(cycle), "riderless_non_motor");
 
   const LabelSchema& schema = dataset.options().labels;

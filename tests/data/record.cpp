@@ -52,6 +52,11 @@ TEST(Record, KeepsEverything) {
   EXPECT_EQ(back.labels.boxes[0].num_lidar_points, 12);
   EXPECT_FALSE(back.labels.boxes[1].has_velocity);
   EXPECT_EQ(back.labels.boxes[1].num_lidar_points, -1);
+  EXPECT_EQ(back.labels.boxes[0].track, 4);
+  EXPECT_EQ(back.labels.boxes[1].track, -1);
+  EXPECT_EQ(back.place, "town");
+  ASSERT_TRUE(back.lidar.has_value());
+  EXPECT_EQ(*back.lidar, (Vec3{1, 0.5, 2}));
 }
 
 TEST(Record, APictureThatIsMissingIsSeenByNothing) {

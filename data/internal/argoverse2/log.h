@@ -42,6 +42,7 @@ struct Av2Log {
   std::string folder, name;
   std::vector<int64_t> sweeps;                   ///< nanoseconds, rising
   std::map<int64_t, Pose> poses;                 ///< ego -> city
+  std::optional<Vec3> lidar;                     ///< the upper one, in the ego frame
   std::map<std::string, Av2Camera> cameras;      ///< those that have pictures
   std::map<int64_t, std::vector<Av2Box>> boxes;  ///< by sweep
   bool has_boxes = false;

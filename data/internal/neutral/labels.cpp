@@ -68,6 +68,7 @@ class LabelReader {
         box.vy = velocity.y;
       }
       box.num_lidar_points = item.value("num_lidar_points", -1);
+      box.track = item.value("track", int64_t{-1});
       out.push_back(box);
     });
   }

@@ -48,6 +48,7 @@ std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const 
   store_pose(frame.ego_pose, out.mutable_ego_pose());
   const Tensor points = read_points(frame);
   store_points(points, {}, out.mutable_points());
+  store_lidar(frame.lidar2ego.translation(), out.mutable_points());
   report_.image_size.resize(cameras_.size());
   for (size_t i = 0; i < cameras_.size(); ++i) add_picture(frame, i, &out);
   add_labels(frame, map, points, &out);

@@ -176,20 +176,28 @@ void NuscenesTables::read_poses() {
 }
 
 void NuscenesTables::read_annotations() {
-  std::unordered_map<Token, Token, TokenHash> category_of;  // of an instance
+  struct Object {
+    Token category = {};
+    int64_t track = -1;
+  };
+  std::unordered_map<Token, Object, TokenHash> objects;  // by instance
   std::unordered_set<Token, TokenHash> ridden, riderless;
   for_each_row(table("category"), [&](const TableRow& row) { categories_[row.token("token")] = row.text("name"); });
   for_each_row(table("attribute"), [&](const TableRow& row) {
     if (row.text("name") == "cycle.with_rider") ridden.insert(row.token("token"));
     if (row.text("name") == "cycle.without_rider") riderless.insert(row.token("token"));
   });
-  for_each_row(table("instance"),
-               [&](const TableRow& row) { category_of[row.token("token")] = row.token("category_token"); });
+  for_each_row(table("instance"), [&](const TableRow& row) {
+    const auto track = static_cast<int64_t>(objects.size());
+    objects[row.token("token")] = {row.token("category_token"), track};
+  });
   for_each_row(table("sample_annotation"), [&](const TableRow& row) {
     Annotation made{.token = row.token("token"), .before = row.token("prev"), .after = row.token("next")};
     const Token sample = row.token("sample_token");
     made.microseconds = find_row(samples_, sample, row, "sample_token", "sample.json").microseconds;
-    made.category = find_row(category_of, row.token("instance_token"), row, "instance_token", "instance.json");
+    const Object& object = find_row(objects, row.token("instance_token"), row, "instance_token", "instance.json");
+    made.category = object.category;
+    made.track = object.track;
     find_row(categories_, made.category, row, "instance_token", "category.json");
     const auto at = row.numbers("translation", 3), size = row.numbers("size", 3), rotation = row.numbers("rotation", 4);
     made.at = {at[0], at[1], at[2]};
@@ -252,6 +260,7 @@ InfoBox NuscenesTables::box_of(const Annotation& annotation, const Pose& global2
       .x = at.x, .y = at.y, .z = at.z, .l = annotation.size[1], .w = annotation.size[0], .h = annotation.size[2]};
   out.box.yaw = pose.yaw();
   out.box.num_lidar_points = annotation.num_lidar_points;
+  out.box.track = annotation.track;
   if (annotation.without_rider >= 0) out.without_rider = annotation.without_rider == 1;
   const auto find = [&](const Token& token) -> const Annotation* {
     if (token.empty()) return nullptr;

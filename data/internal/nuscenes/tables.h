@@ -53,6 +53,7 @@ class NuscenesTables {
   struct Annotation {
     Token token = {}, before = {}, after = {}, category = {};
     int64_t microseconds = 0;
+    int64_t track = -1;  ///< its instance's place in the table
     Vec3 at = {};
     std::array<double, 3> size = {};  ///< width, length, height
     std::array<double, 4> rotation = {};

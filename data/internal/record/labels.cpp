@@ -103,6 +103,10 @@ Box3d load_box(const records::Box& stored, int index, int class_id, const Record
           origin.at(std::string(field("num_lidar_points"))), stored.num_lidar_points());
     out.num_lidar_points = stored.num_lidar_points();
   }
+  if (stored.has_track()) {
+    check(stored.track() >= 0, "{} is {}, expected 0 or more", origin.at(std::string(field("track"))), stored.track());
+    out.track = stored.track();
+  }
   return out;
 }
 
@@ -142,6 +146,7 @@ void store_box(const Box3d& box, records::Box* out) {
     out->set_vy(static_cast<float>(box.vy));
   }
   if (box.num_lidar_points >= 0) out->set_num_lidar_points(box.num_lidar_points);
+  if (box.track >= 0) out->set_track(box.track);
 }
 
 void store_names(const std::vector<std::string>& names, Names* out) {

@@ -113,7 +113,8 @@ Labels labels_at(const WorldLabels& world, const Drive& drive, const DriveFrame&
     const Vec2 p = ego.apply(state.position), v = ego.rotate(state.velocity);
     if (!bounds.holds(p)) continue;
     labels.boxes.push_back({p.x, p.y, actor.height / 2, actor.length, actor.width, actor.height,
-                            wrap_angle(state.yaw - ego.yaw), true, v.x, v.y, id, lidar_hits[i]});
+                            wrap_angle(state.yaw - ego.yaw), true, v.x, v.y, id, lidar_hits[i],
+                            static_cast<int64_t>(i)});
   }
   return labels;
 }
