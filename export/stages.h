@@ -8,6 +8,9 @@ namespace bevgrad {
 // The parts that can be swapped, each by the name of its row.
 /// Of either kind of residual block.
 OnnxBackbone export_resnet;
+OnnxBackbone export_regnet;
+OnnxBackbone export_efficientnet_lite;
+OnnxBackbone export_convnext;
 OnnxNeck export_fpn;
 OnnxNeck export_generalized_lss_fpn;
 /// Reads the features where the inputs grid_<group> say, weighted with weight_<group>.

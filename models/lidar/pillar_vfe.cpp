@@ -13,7 +13,8 @@ PillarFeatureNet::PfnLayer::PfnLayer(int64_t in_features, int64_t out_features)
   register_module("norm", norm);
 }
 
-PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& generator) : slots_(options.max_points) {
+PillarFeatureNet::PillarFeatureNet(const LidarOptions& options, Generator& generator)
+    : dynamic_(options.dynamic), slots_(options.max_points) {
   pfn_layers_.emplace(Pillars::kFeatures, options.vfe_channels);
   register_module("pfn_layers", pfn_layers_);
   init::reset_parameters(*this, generator);
@@ -24,6 +25,10 @@ Tensor PillarFeatureNet::forward(const Pillars& pillars) {
     PfnLayer& layer = pfn_layers_[0];
     const int64_t points = pillars.features.size(0);
     if (pillars.size() == 0) return zeros({0, layer.linear.weight.size(0)}, {.device = device()});
+    if (dynamic_) {
+      const Tensor rows = layer.linear.forward(ops::to(pillars.features, device()));
+      return segment_max(layer.norm.forward(rows, {.relu = true}), pillars.offsets);
+    }
     const Tensor rows = ops::to(ops::cat({pillars.features, zeros({1, Pillars::kFeatures})}, 0), device());
     const NormFusion fusion{.relu = true, .last_row_count = pillars.size() * slots_ - points};
     const Tensor y = layer.norm.forward(layer.linear.forward(rows), fusion);
