@@ -27,6 +27,10 @@ void fill_ranges(config::Eval& eval) {
 void fill_network(config::Network& network) {
   fill(network.mutable_backbone_blocks(), {3, 4, 6, 3});
   fill(network.mutable_view_heights(), {-0.5, 0.0, 0.5, 1.5});
+  fill(network.mutable_regnet()->mutable_depths(), {1, 3, 6, 6});
+  fill(network.mutable_regnet()->mutable_widths(), {48, 104, 208, 440});
+  fill(network.mutable_convnext()->mutable_depths(), {3, 3, 9, 3});
+  fill(network.mutable_convnext()->mutable_widths(), {96, 192, 384, 768});
   config::Lidar& lidar = *network.mutable_lidar();
   fill(lidar.mutable_layers(), {3, 5, 5});
   fill(lidar.mutable_channels(), {64, 128, 256});

@@ -77,7 +77,8 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
   const double total = std::accumulate(best.begin(), best.end(), 0.0);
   std::vector<Figure> figures = {
       {"samples a second", static_cast<double>(training.batch()) / total, "1/s", 0, ""},
-      {"step", total * 1e3, "ms", 0, fmt::format("batch {}, {} threads", training.batch(), limits.threads)}};
+      {"step", total * 1e3, "ms", 0, fmt::format("batch {}, {} threads", training.batch(), limits.threads)},
+      {"parameters", static_cast<double>(training.network().parameter_count()) * 1e-6, "million", 0, ""}};
   const std::vector<const char*> names = training.parts();
   for (size_t i = 0; i < names.size(); ++i)
     figures.push_back({names[i], best[i] * 1e3, "ms", best[i] / total, "of the step"});

@@ -71,9 +71,10 @@ struct Parts {
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: the tasks static, dynamic, vectors, depth and occupancy; ResNet and BottleneckResNet; FPN and
-/// GeneralizedLSSFPN; ViewTransfer and LiftSplat; VGGBlock and ConvGRU; the optimizers and schedules of optim/. A row
-/// that a program adds under a name that is there takes the other's place.
+/// What this project has: the tasks static, dynamic, vectors, depth and occupancy; ResNet, BottleneckResNet, RegNet,
+/// EfficientNetLite and ConvNeXt; FPN and GeneralizedLSSFPN; ViewTransfer, LiftSplat, DeformableAttention and GKT;
+/// VGGBlock and ConvGRU; the optimizers and schedules of optim/. A row that a program adds under a name that is there
+/// takes the other's place.
 Parts standard_parts();
 
 /// Throws UsageError in one line for a name that is in no table, listing the known and the near ones, and for options

@@ -147,15 +147,36 @@ TEST(OnnxExport, AHeadWhoseTaskHasNoExportIsNamed) {
 }
 
 TEST(OnnxExport, APartWithoutAFormIsNamedByItsField) {
-  const configs::Document document = TinyData::get().document("mini_step1", {"network.view_transform=LiftSplat"});
+  for (const std::string name : {"LiftSplat", "DeformableAttention", "GKT"}) {
+    const configs::Document document = TinyData::get().document("mini_step1", {"network.view_transform=" + name});
+    EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
+                HasSubstr("field \"network.view_transform\": \"" + name + "\" has no form in ONNX"));
+  }
+}
+
+TEST(OnnxExport, DynamicPillarsAreRefused) {
+  const configs::Document document = TinyData::get().document("mini_step1", {"network.lidar.dynamic=true"});
   EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
-              HasSubstr("field \"network.view_transform\": \"LiftSplat\" has no form in ONNX"));
+              HasSubstr("field \"network.lidar.dynamic\": dynamic pillars have no form in ONNX"));
+}
+
+/// Settings that make a backbone small, and strides of 4 to 32 fit tiny images.
+std::vector<std::string> small_backbone(const std::string& name) {
+  std::vector<std::string> sets = {"network.backbone=" + name, "network.stem_max_pool=true",
+                                   "network.regnet={ depths: [1, 2, 1, 1] widths: [8, 8, 16, 16] }",
+                                   "network.efficientnet_lite={ width: 0.2 depth: 0.5 }",
+                                   "network.convnext={ depths: [1, 1, 2, 1] widths: [8, 8, 12, 16] }"};
+  for (int group = 0; group < 3; ++group) sets.push_back(fmt::format("sensors.groups[{}].taps=[1,2,3]", group));
+  return sets;
 }
 
 TEST(OnnxExport, PartsThatAreChosenByNameHaveForms) {
-  for (const char* set :
-       {"network.backbone=BottleneckResNet", "network.neck=GeneralizedLSSFPN", "temporal.fusion=ConvGRU"}) {
-    const configs::Document document = TinyData::get().document("mini_step2_static", {set});
+  std::vector<std::vector<std::string>> choices = {
+      {"network.backbone=BottleneckResNet"}, {"network.neck=GeneralizedLSSFPN"}, {"temporal.fusion=ConvGRU"}};
+  for (const char* name : {"RegNet", "EfficientNetLite", "ConvNeXt"}) choices.push_back(small_backbone(name));
+  for (const std::vector<std::string>& sets : choices) {
+    const std::string& set = sets[0];
+    const configs::Document document = TinyData::get().document("mini_step2_static", sets);
     const std::string out = TinyData::get().path("part.onnx");
     run(document, {.ckpt = random_checkpoint(document, "part.h5"), .out = out});
     EXPECT_THAT(names(model_at(out).graph().output()), Contains("lane_logits")) << set;
@@ -256,6 +277,20 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
                          fmt::format("--set {} --precision {}", set, precision)),
               "")
         << config << " " << set << " " << precision;
+  }
+}
+
+TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGivesWithEveryBackbone) {
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  for (const char* name : {"RegNet", "EfficientNetLite", "ConvNeXt"}) {
+    const std::vector<std::string> sets = small_backbone(name);
+    const configs::Document document = TinyData::get().document("mini_step1", sets);
+    const std::string ckpt = random_checkpoint(document, "backbone.h5");
+    for (const char* precision : {"float32", "float16", "int8"}) {
+      std::string flags = fmt::format("--precision {}", precision);
+      for (const std::string& set : sets) flags += " --set '" + set + "'";
+      EXPECT_EQ(check_onnx(document, "mini_step1", ckpt, flags), "") << name << " " << precision;
+    }
   }
 }
 
