@@ -162,10 +162,13 @@ TEST(OnnxExport, DynamicPillarsAreRefused) {
 
 /// Settings that make a backbone small, and strides of 4 to 32 fit tiny images.
 std::vector<std::string> small_backbone(const std::string& name) {
-  std::vector<std::string> sets = {"network.backbone=" + name, "network.stem_max_pool=true",
-                                   "network.regnet={ depths: [1, 2, 1, 1] widths: [8, 8, 16, 16] }",
+  std::vector<std::string> sets = {"network.backbone=" + name,
+                                   "network.stem_max_pool=true",
+                                   "network.regnet.depths=[1, 2, 1, 1]",
+                                   "network.regnet.widths=[8, 8, 16, 16]",
                                    "network.efficientnet_lite={ width: 0.2 depth: 0.5 }",
-                                   "network.convnext={ depths: [1, 1, 2, 1] widths: [8, 8, 12, 16] }"};
+                                   "network.convnext.depths=[1, 1, 2, 1]",
+                                   "network.convnext.widths=[8, 8, 12, 16]"};
   for (int group = 0; group < 3; ++group) sets.push_back(fmt::format("sensors.groups[{}].taps=[1,2,3]", group));
   return sets;
 }

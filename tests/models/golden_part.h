@@ -1,4 +1,4 @@
-// A part of the network against PyTorch, in training with its gradients.
+// A part of the network against PyTorch, with its gradients.
 #pragma once
 #include <functional>
 #include <map>
@@ -16,7 +16,7 @@ namespace bevgrad::testing {
 
 using Tensors = std::vector<Tensor>;
 
-/// Outputs in training, and the gradients of inputs and parameters, on every device. Parameters that make_parts.py's
+/// Outputs, and the gradients of inputs and parameters, on every device. Parameters that make_parts.py's
 /// case() has no gradient of have none here.
 inline void expect_golden(const std::map<std::string, Tensor>& golden, const std::string& name, Module& module,
                           const std::vector<std::pair<std::string, Shape>>& inputs,

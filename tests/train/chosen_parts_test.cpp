@@ -19,11 +19,11 @@ std::vector<Choice> choices() {
   std::vector<std::string> coarse = {"network.stem_max_pool=true"};
   for (int group = 0; group < 3; ++group) coarse.push_back(fmt::format("sensors.groups[{}].taps=[1,2,3]", group));
   std::vector<Choice> all = {
-      {{"network.backbone=RegNet", "network.regnet={ depths: [1, 2, 1, 1] widths: [8, 8, 16, 16] }"},
+      {{"network.backbone=RegNet", "network.regnet.depths=[1, 2, 1, 1]", "network.regnet.widths=[8, 8, 16, 16]"},
        "stage1_backbone0.trunk_output.block1.block1-0.f.se.fc1.weight"},
       {{"network.backbone=EfficientNetLite", "network.efficientnet_lite={ width: 0.2 depth: 0.5 }"},
        "stage1_backbone0.conv_stem.weight"},
-      {{"network.backbone=ConvNeXt", "network.convnext={ depths: [1, 1, 2, 1] widths: [8, 8, 12, 16] }"},
+      {{"network.backbone=ConvNeXt", "network.convnext.depths=[1, 1, 2, 1]", "network.convnext.widths=[8, 8, 12, 16]"},
        "stage1_backbone0.features.0.0.weight"}};
   for (Choice& choice : all) choice.sets.insert(choice.sets.end(), coarse.begin(), coarse.end());
   all.push_back(

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "configs/load.h"
+#include "models/network.h"
 #include "optim/sgd.h"
 #include "support/error_of.h"
 #include "train/checkpoint/checkpoint.h"
@@ -90,11 +91,12 @@ TEST(Parts, ImpossibleOptionsAreRefused) {
 TEST(Parts, BackbonesAreMadeAsTheConfigSays) {
   const std::vector<std::string> of_all = {"network.stem_max_pool=true", "tasks.dynamic_task=false"};
   const std::pair<std::vector<std::string>, const char*> rows[] = {
-      {{"network.backbone=RegNet", "network.regnet={ depths: [1, 1, 2, 1] widths: [8, 16, 24, 32] se_ratio: 0 }"},
+      {{"network.backbone=RegNet", "network.regnet.depths=[1, 1, 2, 1]", "network.regnet.widths=[8, 16, 24, 32]",
+        "network.regnet.se_ratio=0"},
        "stage1_backbone0.trunk_output.block3.block3-1.f.c.0"},
       {{"network.backbone=EfficientNetLite", "network.efficientnet_lite={ width: 0.25 depth: 1.4 }"},
        "stage1_backbone2.blocks.5.5.conv_pwl"},
-      {{"network.backbone=ConvNeXt", "network.convnext={ depths: [1, 1, 2, 1] widths: [8, 8, 16, 16] }"},
+      {{"network.backbone=ConvNeXt", "network.convnext.depths=[1, 1, 2, 1]", "network.convnext.widths=[8, 8, 16, 16]"},
        "stage1_backbone1.features.5.1.block.0"}};
   for (auto [sets, module] : rows) {
     sets.insert(sets.end(), of_all.begin(), of_all.end());

@@ -1,7 +1,7 @@
 """Feature maps of the backbones that a config may choose, by torchvision and timm, into backbones.golden.
 
 Weights are golden.fill()'s with the case's name before theirs, images golden.tensor(<case>.images, sizes). Small
-models in training mode, as make_parts.case() has it; published sizes ("<name>_full") in evaluation, outputs alone.
+models as make_parts.case() has them, published sizes in evaluation, outputs alone.
 Run: python tests/golden/models/make_backbones.py   (needs torchvision and timm)
 """
 import os
@@ -51,9 +51,9 @@ def without_head(model):
     return model
 
 
-def small(name, model, layers, sizes):
+def small(name, model, layers, sizes, training=True):
     case(name, without_head(model), dict(images=sizes),
-         lambda m, images: torchvision_layers(m, layers)(images))
+         lambda m, images: torchvision_layers(m.train(training), layers)(images))
 
 
 def full(name, model, layers):
@@ -79,8 +79,9 @@ def main():
     small("regnet_y", small_regnet(0.25), regnet_layers, (2, 3, 32, 64))
     small("regnet_x", small_regnet(None), regnet_layers, (2, 3, 32, 64))
     small("convnext", small_convnext(), convnext_layers, (2, 3, 32, 64))
-    # Odd sizes, so that TensorFlow's padding is not the same in all places.
-    small("lite_tf", timm.create_model("tf_efficientnet_lite0"), timm_layers, (2, 3, 43, 64))
+    # Odd sizes, so that TensorFlow's padding is not the same in all places. On running statistics: a norm's bias before a
+    # convolution with a norm of its own has no gradient on the batch's.
+    small("lite_tf", timm.create_model("tf_efficientnet_lite0"), timm_layers, (2, 3, 43, 64), training=False)
     full("lite", timm.create_model("efficientnet_lite0"), timm_layers)
     full("lite2_tf", timm.create_model("tf_efficientnet_lite2"), timm_layers)
     full("regnet_y_400mf", regnet.regnet_y_400mf(), regnet_layers)
