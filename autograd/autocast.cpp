@@ -1,28 +1,25 @@
 #include "autograd/autocast.h"
 
+#include "tensor/thread_scopes.h"
+
 namespace bevgrad {
-namespace {
-
-thread_local DType current = DType::Float32;
-
-}  // namespace
 
 DType autocast_dtype() {
-  return current;
+  return thread_scopes().autocast;
 }
 
-AutocastGuard::AutocastGuard(DType dtype) : previous_(current) {
+AutocastGuard::AutocastGuard(DType dtype) : previous_(thread_scopes().autocast) {
   check(dtype == DType::Float32 || dtype == DType::BFloat16, "autocast: expected float32 (off) or bfloat16, got {}",
         name(dtype));
-  current = dtype;
+  thread_scopes().autocast = dtype;
 }
 
 AutocastGuard::~AutocastGuard() {
-  current = previous_;
+  thread_scopes().autocast = previous_;
 }
 
 DType compute_dtype(const Tensor& x) {
-  return current == DType::BFloat16 && x.dtype() == DType::Float32 ? DType::BFloat16 : x.dtype();
+  return autocast_dtype() == DType::BFloat16 && x.dtype() == DType::Float32 ? DType::BFloat16 : x.dtype();
 }
 
 }  // namespace bevgrad

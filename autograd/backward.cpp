@@ -3,29 +3,34 @@
 #include <array>
 #include <atomic>
 #include <mutex>
-#include <numeric>
 #include <optional>
-#include <queue>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "autograd/anomaly.h"
+#include "autograd/batch_sync.h"
 #include "autograd/double_backward.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/reduce.h"
 #include "autograd/functions/shape.h"
 #include "autograd/grad.h"
+#include "internal/late_sums.h"
 #include "internal/node.h"
+#include "internal/ready_nodes.h"
 #include "internal/running_rule.h"
+#include "internal/visit_edges.h"
 #include "tensor/profile.h"
+#include "tensor/thread_scopes.h"
 
 namespace bevgrad {
 
 using tape::Edge;
+using tape::Ends;
 using tape::make_meta;
 using tape::Meta;
 using tape::meta_of;
 using tape::Node;
+using tape::visit_edges;
 
 namespace {
 
@@ -120,33 +125,23 @@ void accumulate_into_leaf(Meta& leaf, Tensor gradient) {
   }
 }
 
-// Visits every edge into a leaf that a pass from `root` reaches, with the node that it leads to.
-template <class Visit>
-void visit_leaves(const std::shared_ptr<Node>& root, Visit visit) {
-  std::vector<const Node*> pending = {root.get()};
-  std::unordered_set<const Node*> seen = {root.get()};
-  while (!pending.empty()) {
-    const Node* node = pending.back();
-    pending.pop_back();
-    for (const Edge& edge : node->inputs) {
-      if (edge.leaf) visit(*edge.leaf, *node);
-      if (edge.node && seen.insert(edge.node.get()).second) pending.push_back(edge.node.get());
-    }
-  }
-}
-
 // How many gradients are still to come for each leaf that has a hook.
 class HookCounts {
  public:
   explicit HookCounts(const std::shared_ptr<Node>& root) {
     if (hooks == 0) return;
-    visit_leaves(root, [this](Meta& leaf, const Node&) {
-      if (leaf.hook) ++left_[&leaf];
+    visit_edges(root, [this](const Edge& edge, const Node&) {
+      if (edge.leaf && edge.leaf->hook) ++left_[edge.leaf.get()];
     });
   }
   void arrived(Meta& leaf) {
     const auto found = left_.find(&leaf);
     if (found != left_.end() && --found->second == 0) leaf.hook(leaf.gradient);
+  }
+  void add(const Ends& ends) {
+    if (hooks == 0) return;
+    for (const auto& [leaf, count] : ends.leaves)
+      if (leaf->hook) left_[leaf] += count;
   }
 
  private:
@@ -216,19 +211,46 @@ Tensor first_gradient(const char* op, const Tensor& output, const Tensor& dy) {
   return dy;
 }
 
+// What a stretch (Node::again) gives in its second run, with `needs` of its inputs differentiated.
+Tensor computed_again(const Node& node, const std::vector<bool>& needs, const Tensor& gradient) {
+  std::vector<std::shared_ptr<tape::Slot>> slots(needs.size());
+  for (size_t i = 0; i < needs.size(); ++i) {
+    const Edge& edge = node.inputs[i];
+    if (!needs[i]) continue;
+    slots[i] = edge.leaf;
+    if (edge.leaf) continue;
+    auto meta = std::make_shared<Meta>();
+    meta->requires_grad = true;
+    meta->op = edge.node->op;
+    meta->node = edge.node;
+    slots[i] = std::move(meta);
+  }
+  Tensor result = node.again(slots);
+  check(result.sizes() == gradient.sizes() && result.dtype() == gradient.dtype(),
+        "backward of {}: the second run gives {}, the gradient is {}", node.op, describe(result), describe(gradient));
+  return result;
+}
+
 using Roots = std::vector<std::pair<std::shared_ptr<Node>, Tensor>>;
+
+// A node whose rule has run but for what follows a sum over the processes.
+struct Waiting {
+  std::shared_ptr<Node> node;
+  std::vector<bool> needs;
+  Tensor dy;
+  Grads grads;
+  tape::LateSums::Request request;
+};
 
 // Runs the tape back from the roots with their gradients: into all leaves, or into `targets` alone. Where operations
 // are recorded (create_graph) so are the gradients.
 void run_back(Roots roots, Targets* targets, bool retain_graph) {
   std::optional<HookCounts> hook_counts;
   if (!targets) hook_counts.emplace(roots[0].first);
-  // Every consumer of a node's output was recorded later than the node, so taking the highest number first is a
-  // topological order, and the same one each time.
-  auto earlier = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
-    return a->sequence < b->sequence;
-  };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(earlier)> ready(earlier);
+  // Processes with plans of their own of what is computed again would put different sums into a message.
+  tape::LateSums late(targets == nullptr && batch_sync() != nullptr && !thread_scopes().plan);
+  tape::ReadyNodes ready(roots[0].first, late.is_on());
+  std::vector<Waiting> waiting;
   std::unordered_map<Node*, Pending> pending;
   for (auto& [root, first] : roots) {
     auto [slot, is_new] = pending.try_emplace(root.get());
@@ -245,12 +267,38 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     } else {
       auto [slot, is_new] = pending.try_emplace(edge.node.get());
       slot->second.accumulate(std::move(gradient));
-      if (is_new) ready.push(edge.node);
+      ready.arrived(edge.node, is_new);
     }
   };
-  while (!ready.empty()) {
-    const std::shared_ptr<Node> node = ready.top();
-    ready.pop();
+  const auto deliver_all = [&](Node& node, const std::vector<bool>& needs, const Tensor& dy, Grads grads) {
+    if (anomaly::is_on()) anomaly::check_gradients(node.op, node.module ? *node.module : "", dy, grads);
+    for (size_t i = 0; i < grads.size(); ++i) {
+      if (!needs[i]) continue;
+      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node.op, i);
+      Tensor arrived = checked(node, i, node.inputs[i], grads[i]);
+      grads[i] = Tensor();  // the only handle is passed on: a leaf takes the memory as it is
+      deliver(node.inputs[i], std::move(arrived));
+    }
+    if (!retain_graph) node.inputs.clear();
+  };
+  const auto finish_waiting = [&] {
+    std::vector<Tensor> sums;
+    for (const Waiting& one : waiting) sums.push_back(one.request.sums);
+    batch_sync()->sum_tensors(sums);
+    for (Waiting& one : std::exchange(waiting, {})) {
+      const profile::BackwardScope profiled(one.node->op, one.node->profiled, one.dy);
+      const tape::EngineScope scope(one.node->op);
+      one.request.then();
+      one.request = {};
+      deliver_all(*one.node, one.needs, one.dy, std::move(one.grads));
+    }
+  };
+  while (!ready.empty() || !waiting.empty()) {
+    if (ready.empty()) {
+      finish_waiting();
+      continue;
+    }
+    const std::shared_ptr<Node> node = ready.take();
     const auto entry = pending.find(node.get());
     Tensor gradient = std::move(entry->second.sum);
     pending.erase(entry);
@@ -262,7 +310,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
         continue;
     }
     check(
-        node->rule || node->view,
+        node->rule || node->view || node->again,
         "backward of {}: its tape has been used by an earlier backward pass; to go back twice, add the outputs or pass "
         "retain_graph",
         node->op);
@@ -276,6 +324,39 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     check(!grad_enabled() || node->is_twice_differentiable || node->view,
           "autograd::grad: create_graph: {} has no double backward, its rule is not made of differentiable functions",
           node->op);
+    // What is computed again is profiled as what it is.
+    if (node->again) {
+      const tape::EngineScope scope(node->op);
+      Edge root;
+      {
+        const auto meta = meta_of(computed_again(*node, needs, gradient));
+        if (meta && meta->requires_grad) {
+          root.node = meta->node;
+          if (!meta->node) root.leaf = meta;
+        }
+      }
+      if (!retain_graph) node->again = nullptr;
+      const Ends ends(root, node->sequence);
+      if (targets && root.node) targets->mark_way(root.node);
+      if (hook_counts) hook_counts->add(ends);
+      ready.add(ends);
+      if (root.wanted()) deliver(root, std::move(gradient));
+      for (size_t i = 0; i < needs.size(); ++i) {
+        const Edge& edge = node->inputs[i];
+        if (!needs[i]) continue;
+        const bool is_used = edge.leaf ? ends.leaves.contains(edge.leaf.get()) : ends.before.contains(edge.node.get());
+        // What is used gets its gradients from the new tape, none from this edge.
+        if (!is_used) {
+          deliver(edge, zeros(edge.sizes.shape(), {edge.dtype, {}, edge.device}));
+        } else if (!edge.leaf) {
+          ready.arrived(edge.node, false);
+        } else if (hook_counts) {
+          hook_counts->arrived(*edge.leaf);
+        }
+      }
+      if (!retain_graph) node->inputs.clear();
+      continue;
+    }
     const profile::BackwardScope profiled(node->op, node->profiled, gradient);
     const Tensor dy = anomaly::is_on() ? gradient : Tensor();
     const tape::EngineScope scope(node->op);
@@ -295,7 +376,7 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
       } else {
         auto [slot, is_new] = pending.try_emplace(edge.node.get());
         accumulate_part(*node, gradient, slot->second.sum, false);
-        if (is_new) ready.push(edge.node);
+        ready.arrived(edge.node, is_new);
       }
       if (!retain_graph) {
         node->view = nullptr;
@@ -315,20 +396,15 @@ void run_back(Roots roots, Targets* targets, bool retain_graph) {
     }
     check(gradient.storage()->version == version,
           "backward of {}: its rule writes in place to the gradient that it is given, which others share", node->op);
-    if (anomaly::is_on()) anomaly::check_gradients(node->op, node->module ? *node->module : "", dy, grads);
     gradient = Tensor();
     if (!retain_graph) node->rule = nullptr;
     check(grads.size() == node->inputs.size(), "backward of {}: {} gradients were returned for {} inputs", node->op,
           grads.size(), node->inputs.size());
-    for (size_t i = 0; i < grads.size(); ++i) {
-      Edge& edge = node->inputs[i];
-      if (!needs[i]) continue;
-      check(grads[i].defined(), "backward of {}: no gradient was returned for input {}", node->op, i);
-      Tensor arrived = checked(*node, i, edge, grads[i]);
-      grads[i] = Tensor();
-      deliver(edge, std::move(arrived));
+    if (tape::LateSums::Request request = late.take(); request.then) {
+      waiting.push_back({node, std::move(needs), dy, std::move(grads), std::move(request)});
+    } else {
+      deliver_all(*node, needs, dy, std::move(grads));
     }
-    if (!retain_graph) node->inputs.clear();
   }
 }
 
@@ -339,28 +415,6 @@ void set_gradient_hook(const Tensor& leaf, GradientHook hook) {
   check(!meta.node, "set_gradient_hook: the tensor is the result of {}, not a leaf", meta.node ? meta.node->op : "");
   hooks += static_cast<int64_t>(static_cast<bool>(hook)) - static_cast<int64_t>(static_cast<bool>(meta.hook));
   meta.hook = std::move(hook);
-}
-
-CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves) {
-  // A gradient is complete when the earliest recorded of its consumers has run back.
-  std::unordered_map<const Meta*, uint64_t> earliest;
-  if (const auto root = meta_of(output); root && root->node) {
-    visit_leaves(root->node, [&earliest](const Meta& leaf, const Node& node) {
-      const auto [entry, is_new] = earliest.try_emplace(&leaf, node.sequence);
-      if (!is_new) entry->second = std::min(entry->second, node.sequence);
-    });
-  }
-  CompletionOrder result;
-  result.order.resize(leaves.size());
-  std::iota(result.order.begin(), result.order.end(), size_t{0});
-  std::vector<uint64_t> keys;
-  for (const Tensor& leaf : leaves) {
-    const auto found = earliest.find(meta_of(leaf).get());
-    keys.push_back(found == earliest.end() ? UINT64_MAX : found->second);
-    result.unreached += found == earliest.end();
-  }
-  std::stable_sort(result.order.begin(), result.order.end(), [&](size_t a, size_t b) { return keys[a] > keys[b]; });
-  return result;
 }
 
 void backward(const Tensor& output, const Tensor& dy) {

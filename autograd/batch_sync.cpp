@@ -1,21 +1,18 @@
 #include "autograd/batch_sync.h"
 
+#include "tensor/thread_scopes.h"
+
 namespace bevgrad {
-namespace {
-
-thread_local const BatchSync* current_sync = nullptr;
-
-}  // namespace
 
 const BatchSync* batch_sync() {
-  return current_sync;
+  return thread_scopes().batch_sync;
 }
 
-BatchSyncGuard::BatchSyncGuard(const BatchSync* sync) : previous_(current_sync) {
-  current_sync = sync;
+BatchSyncGuard::BatchSyncGuard(const BatchSync* sync) : previous_(batch_sync()) {
+  thread_scopes().batch_sync = sync;
 }
 BatchSyncGuard::~BatchSyncGuard() {
-  current_sync = previous_;
+  thread_scopes().batch_sync = previous_;
 }
 
 }  // namespace bevgrad

@@ -11,8 +11,9 @@ namespace bevgrad {
 struct BatchSync {
   /// Adds the numbers up over all processes, in place; the same bits on each.
   std::function<void(std::span<double>)> sum;
-  /// The same for a contiguous float64 tensor on any device. On CUDA the device's stream waits, not the caller.
-  std::function<void(const Tensor&)> sum_tensor;
+  /// The same for contiguous float64 tensors of one device, in one message. On CUDA the device's stream waits, not the
+  /// caller.
+  std::function<void(std::span<const Tensor>)> sum_tensors;
   /// What losses call in its place, where they sum over more than the processes' parts of one batch; empty: nothing
   /// else.
   std::function<void(const Tensor&)> sum_loss_tensor = {};

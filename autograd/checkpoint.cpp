@@ -1,81 +1,72 @@
 #include "autograd/checkpoint.h"
 
 #include "autograd/autocast.h"
+#include "internal/node.h"
+#include "internal/remake.h"
+#include "tensor/thread_scopes.h"
 
 namespace bevgrad {
+
+// What is done once in a run of a checkpointed stretch: written down in the first, read in the second.
+struct tape::Notes {
+  std::vector<uint64_t> draws = {};
+  std::vector<std::vector<Tensor>> computed = {};
+  bool is_second = false;
+  size_t draws_read = 0, computed_read = 0;
+  Notes* around = nullptr;  // of the run that this one is part of
+};
+
 namespace {
 
-thread_local bool recomputing = false;
+using tape::Notes;
 
-// What random functions draw in a run of a checkpointed stretch: written down in the first, read in the second.
-struct Draws {
-  std::vector<uint64_t> values;
-  bool is_second = false;
-  size_t read = 0;
-  Draws* around = nullptr;  // of the run that this one is part of
-};
-thread_local Draws* draws = nullptr;
-
-class DrawsGuard {
+class NotesGuard {
  public:
-  explicit DrawsGuard(Draws& now) {
-    now.around = draws;
-    draws = &now;
+  explicit NotesGuard(Notes& now) {
+    now.around = thread_scopes().notes;
+    thread_scopes().notes = &now;
   }
-  ~DrawsGuard() { draws = draws->around; }
-  DrawsGuard(const DrawsGuard&) = delete;
-  DrawsGuard& operator=(const DrawsGuard&) = delete;
+  ~NotesGuard() { thread_scopes().notes = thread_scopes().notes->around; }
+  NotesGuard(const NotesGuard&) = delete;
+  NotesGuard& operator=(const NotesGuard&) = delete;
 };
 
-uint64_t next_draw(Draws* run, const std::function<uint64_t()>& draw) {
-  if (!run) return draw();
+// `list` and `read`: where a kind of notes is, and how many of them have been read.
+template <class T>
+T noted(Notes* run, std::vector<T> Notes::*list, size_t Notes::*read, const std::function<T()>& make) {
+  if (!run) return make();
+  std::vector<T>& values = run->*list;
   if (!run->is_second) {
-    run->values.push_back(next_draw(run->around, draw));
-    return run->values.back();
+    values.push_back(noted(run->around, list, read, make));
+    return values.back();
   }
-  check(run->read < run->values.size(), "checkpoint: the second run draws more random numbers than the first");
-  return run->values[run->read++];
+  check(run->*read < values.size(),
+        "checkpoint: the second run draws more random numbers or statistics than the first");
+  return values[(run->*read)++];
 }
 
-class RecomputeGuard {
- public:
-  RecomputeGuard() : previous_(recomputing) { recomputing = true; }
-  ~RecomputeGuard() { recomputing = previous_; }
-  RecomputeGuard(const RecomputeGuard&) = delete;
-  RecomputeGuard& operator=(const RecomputeGuard&) = delete;
-
- private:
-  bool previous_;
-};
-
-// Takes the gradients that leaves hold out of the way and puts them back.
-class SetAsideGrads {
- public:
-  explicit SetAsideGrads(const std::vector<Tensor>& leaves) : leaves_(leaves) {
-    for (const Tensor& leaf : leaves) {
-      held_.push_back(grad(leaf));
-      set_grad(leaf, {});
-    }
-  }
-  ~SetAsideGrads() {
-    for (size_t i = 0; i < leaves_.size(); ++i) set_grad(leaves_[i], held_[i]);
-  }
-  SetAsideGrads(const SetAsideGrads&) = delete;
-  SetAsideGrads& operator=(const SetAsideGrads&) = delete;
-
- private:
-  const std::vector<Tensor>& leaves_;
-  std::vector<Tensor> held_;
-};
+// The saved tensor as a handle that leads where `slot` does.
+Tensor with_slot(const tape::KeptInput& saved, const std::shared_ptr<tape::Slot>& slot) {
+  if (!saved.defined()) return {};
+  Tensor handle = detach(saved.get());
+  handle.autograd_slot() = slot;
+  return handle;
+}
 
 }  // namespace
 
 uint64_t replayed_draw(const std::function<uint64_t()>& draw) {
-  return next_draw(draws, draw);
+  return noted(thread_scopes().notes, &Notes::draws, &Notes::draws_read, draw);
+}
+
+std::vector<Tensor> computed_once(const std::function<std::vector<Tensor>()>& compute) {
+  return noted(thread_scopes().notes, &Notes::computed, &Notes::computed_read, compute);
 }
 
 bool is_recomputing() {
-  return recomputing;
+  for (const Notes* run = thread_scopes().notes; run; run = run->around)
+    if (run->is_second) return true;
+  return false;
 }
 
 Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& inputs,
@@ -85,46 +76,30 @@ Tensor checkpoint(const std::function<Tensor(const std::vector<Tensor>&)>& f, co
   if (!will_record(all)) return f(inputs);
 
   Tensor output;
-  Draws drawn;
+  Notes first;
   {
-    NoGradGuard no_grad;
-    const DrawsGuard guard(drawn);
+    const NoGradGuard no_grad;
+    const NotesGuard guard(first);
     output = f(inputs);
   }
-  std::vector<Saved> saved, saved_parameters;
-  for (const Tensor& input : inputs) saved.emplace_back(input);
-  for (const Tensor& parameter : parameters) saved_parameters.emplace_back(parameter);
-  const DType autocast = autocast_dtype();
-  auto rule = [f, saved = std::move(saved), saved_parameters = std::move(saved_parameters), parameters, autocast,
-               drawn = std::move(drawn.values)](const Tensor& dy, const NeedsGrad& needs) {
-    for (const Saved& parameter : saved_parameters) parameter.get();  // throws where one has moved since
-    std::vector<Tensor> leaves;
-    for (size_t i = 0; i < saved.size(); ++i) {
-      leaves.push_back(saved[i].defined() ? detach(saved[i].get()) : Tensor());
-      if (needs[i]) set_requires_grad(leaves.back(), true);
-    }
-    SetAsideGrads aside(parameters);
-    {
-      GradModeGuard grad_mode(true);
-      RecomputeGuard recompute;
-      Draws replayed{drawn, true};
-      const DrawsGuard draws_guard(replayed);
-      AutocastGuard guard(autocast);
-      const tape::UserScope user;
-      const Tensor again = f(leaves);
-      if (requires_grad(again)) backward(again, dy);
-    }
-    Grads grads;
-    auto collect = [&](const Tensor& leaf, bool needed) {
-      Tensor gradient = leaf.defined() ? grad(leaf) : Tensor();
-      if (needed && !gradient.defined()) gradient = zeros_like(leaf);
-      grads.push_back(std::move(gradient));
-    };
-    for (size_t i = 0; i < leaves.size(); ++i) collect(leaves[i], needs[i]);
-    for (size_t i = 0; i < parameters.size(); ++i) collect(parameters[i], needs[leaves.size() + i]);
-    return grads;
+  std::vector<tape::KeptInput> saved;
+  for (const Tensor& tensor : all) saved.emplace_back(tensor);
+  output = record("checkpoint", detach(output), std::move(all), nullptr);
+  tape::meta_of(output)->node->again = [f, saved = std::move(saved), count = inputs.size(), autocast = autocast_dtype(),
+                                        first =
+                                            std::move(first)](const std::vector<std::shared_ptr<tape::Slot>>& slots) {
+    std::vector<Tensor> again;
+    for (size_t i = 0; i < count; ++i) again.push_back(with_slot(saved[i], slots[i]));
+    for (size_t i = count; i < saved.size(); ++i) saved[i].get();  // throws where one has moved since
+    Notes second = first;
+    second.is_second = true;
+    const GradModeGuard grad_mode(true);
+    const NotesGuard guard(second);
+    const AutocastGuard cast(autocast);
+    const tape::UserScope user;
+    return f(again);
   };
-  return record("checkpoint", detach(output), std::move(all), std::move(rule));
+  return output;
 }
 
 }  // namespace bevgrad

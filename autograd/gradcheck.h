@@ -38,8 +38,8 @@ std::string gradcheck(const std::string& op, const std::function<Tensor(const st
                       const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
 
 /// The same of the gradients themselves: those that autograd::grad gives with create_graph are those without it, and
-/// their own gradients with respect to inputs, captured leaves and the output's gradient agree with central differences.
-/// Throws Error where an operation has no double backward (autograd/double_backward.h).
+/// their own gradients with respect to inputs, captured leaves and the output's gradient agree with central
+/// differences. Throws Error where an operation has no double backward (autograd/double_backward.h).
 std::string gradgradcheck(const std::string& op, const std::function<Tensor(const std::vector<Tensor>&)>& function,
                           const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
 

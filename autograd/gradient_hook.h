@@ -22,7 +22,8 @@ struct CompletionOrder {
   /// The first so many are not reached at all.
   size_t unreached = 0;
 };
-/// It depends on the tape alone, so that equal networks give equal orders.
+/// It depends on the tape alone, so that equal networks give equal orders. (Gradients that wait for a sum over
+/// processes come somewhat later than it says.)
 CompletionOrder completion_order(const Tensor& output, const std::vector<Tensor>& leaves);
 
 }  // namespace bevgrad

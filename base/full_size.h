@@ -33,4 +33,18 @@ inline constexpr const char* kVoxelClasses[] = {
 /// Voxel classes that one may drive on where nothing is above.
 inline constexpr const char* kDrivableClasses[] = {"road"};
 
+/// What is said of objects of some classes (null behind the last; none: of all) by one of some words.
+struct Attribute {
+  const char* name;
+  const char* values[5];
+  const char* classes[8];
+};
+inline constexpr Attribute kBoxAttributes[] = {
+    {"motion", {"moving", "stopped", "parked"}, {"car", "truck", "bus", "person", "non_motor", "riderless_non_motor"}},
+    {"door", {"closed", "open"}, {"car", "truck", "bus"}},
+    {"brake_light", {"off", "on"}, {"car", "truck", "bus"}},
+    {"turn_light", {"off", "left", "right", "hazard"}, {"car", "truck", "bus"}},
+    {"rider", {"none", "present"}, {"non_motor", "riderless_non_motor"}}};
+inline constexpr Attribute kLaneAttributes[] = {{"color", {"white", "yellow", "blue"}, {}}};
+
 }  // namespace bevgrad::full_size

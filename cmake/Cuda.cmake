@@ -74,13 +74,13 @@ set(BEVGRAD_NCCL_LIBRARIES "")
 if(BEVGRAD_CUDA_MODE STREQUAL "ON")
   set(CMAKE_CUDA_COMPILER "${BEVGRAD_NVCC}")
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    # The GPU of this machine, or, without one, one architecture to keep the build short: a build for other machines is
-    # the preset cuda-release. PTX alone would not do: a driver older than the toolkit refuses it.
+    # The GPU of this machine, or, without one, machine code for those before the newest and PTX for those after them. PTX
+    # alone would not do: a driver older than the toolkit refuses it.
     execute_process(COMMAND nvidia-smi -L RESULT_VARIABLE no_gpu OUTPUT_QUIET ERROR_QUIET)
     if(no_gpu EQUAL 0)
       set(CMAKE_CUDA_ARCHITECTURES native)
     else()
-      set(CMAKE_CUDA_ARCHITECTURES 80)
+      set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90)
     endif()
   endif()
   set(CMAKE_CUDA_FLAGS_RELEASE "-O2")

@@ -27,6 +27,10 @@ void fill_ranges(config::Eval& eval) {
 void fill_network(config::Network& network) {
   fill(network.mutable_backbone_blocks(), {3, 4, 6, 3});
   fill(network.mutable_view_heights(), {-0.5, 0.0, 0.5, 1.5});
+  fill(network.mutable_regnet()->mutable_depths(), {1, 3, 6, 6});
+  fill(network.mutable_regnet()->mutable_widths(), {48, 104, 208, 440});
+  fill(network.mutable_convnext()->mutable_depths(), {3, 3, 9, 3});
+  fill(network.mutable_convnext()->mutable_widths(), {96, 192, 384, 768});
   config::Lidar& lidar = *network.mutable_lidar();
   fill(lidar.mutable_layers(), {3, 5, 5});
   fill(lidar.mutable_channels(), {64, 128, 256});
@@ -46,10 +50,30 @@ void fill_occupancy(config::OccupancyTask& task) {
   fill(task.mutable_drivable_classes(), full_size::kDrivableClasses);
 }
 
+template <size_t kCount>
+void fill_kinds(google::protobuf::RepeatedPtrField<config::AttributeKind>* kinds,
+                const full_size::Attribute (&attributes)[kCount]) {
+  for (const full_size::Attribute& attribute : attributes) {
+    config::AttributeKind& kind = *kinds->Add();
+    kind.set_name(attribute.name);
+    for (const char* value : attribute.values)
+      if (value != nullptr) kind.add_values(value);
+    for (const char* of : attribute.classes)
+      if (of != nullptr) kind.add_classes(of);
+  }
+}
+
+void fill_attributes(config::AttributeTask& task) {
+  if (!task.boxes().empty() || !task.lanes().empty()) return;
+  fill_kinds(task.mutable_boxes(), full_size::kBoxAttributes);
+  fill_kinds(task.mutable_lanes(), full_size::kLaneAttributes);
+}
+
 }  // namespace
 
 void fill_defaults(config::Config& proto) {
   fill_occupancy(*proto.mutable_tasks()->mutable_occupancy());
+  fill_attributes(*proto.mutable_tasks()->mutable_attributes());
   fill(proto.mutable_grid()->mutable_pc_range(),
        {full_size::kXMin, full_size::kYMin, full_size::kZMin, full_size::kXMax, full_size::kYMax, full_size::kZMax});
   config::Sensors& sensors = *proto.mutable_sensors();
@@ -79,6 +103,7 @@ void fill_defaults(config::Config& proto) {
   fill(eval.mutable_line_classes(), {"Wall", "Curb"});
   proto.mutable_drawing()->mutable_temporal_visualization();
   proto.mutable_generator();
+  proto.mutable_int8();
   proto.mutable_feature_cache();
 }
 

@@ -2,6 +2,7 @@
 
 #include "configs/document.h"
 #include "internal/empty_lists.h"
+#include "internal/merge_over.h"
 
 namespace bevgrad::configs {
 namespace {
@@ -26,9 +27,13 @@ void clear_replaced_lists(Message& base, const Message& overlay) {
 
 }  // namespace
 
+void merge_over(Message& base, const Message& overlay) {
+  clear_replaced_lists(base, overlay);
+  base.MergeFrom(overlay);
+}
+
 void overlay_document(Document& base, const Document& overlay) {
-  clear_replaced_lists(base.proto, overlay.proto);
-  base.proto.MergeFrom(overlay.proto);
+  merge_over(base.proto, overlay.proto);
   for (const auto& [path, origin] : overlay.emptied)
     if (list_size(overlay.proto, path) == 0) clear_list(base.proto, path);
   std::erase_if(base.emptied, [&](const auto& entry) { return list_size(base.proto, entry.first) > 0; });

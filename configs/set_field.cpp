@@ -3,10 +3,12 @@
 #include <google/protobuf/text_format.h>
 
 #include <charconv>
+#include <memory>
 
 #include "base/error.h"
 #include "base/near_names.h"
 #include "configs/document.h"
+#include "internal/merge_over.h"
 #include "internal/schema_names.h"
 
 namespace bevgrad::configs {
@@ -121,7 +123,9 @@ void assign(Message& owner, const FieldDescriptor& field, int index, const std::
             const std::string& assignment) {
   const Reflection& reflection = *owner.GetReflection();
   if (!field.is_repeated()) {
-    parse_value(owner, field, value, assignment);
+    const std::unique_ptr<Message> written(owner.New());
+    parse_value(*written, field, value, assignment);
+    merge_over(owner, *written);
     return;
   }
   const int size = reflection.FieldSize(owner, &field);

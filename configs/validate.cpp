@@ -44,11 +44,6 @@ void judge_finite(const Judge& judge, const Message& message, const std::string&
   }
 }
 
-void judge_tasks(const Judge& judge, const config::Tasks& tasks) {
-  judge.require(!tasks.attribute_task(), "tasks.attribute_task",
-                "the attribute task does not exist yet, expected false");
-}
-
 void judge_grid(const Judge& judge, const config::Grid& grid) {
   const auto& range = grid.pc_range();
   judge.require(range.size() == 6, "grid.pc_range", "{} values, expected 6: x0, y0, z0, x1, y1, z1", range.size());
@@ -84,7 +79,7 @@ void judge_camera(const Judge& judge, const config::Camera& camera, const std::s
                 "width and height are given together or not at all");
   judge.not_negative(at + ".fx", camera.fx());
   judge.not_negative(at + ".fy", camera.fy());
-  const int most = is_fisheye ? 4 : 5;
+  const int most = is_fisheye ? 4 : camera.model() == config::Camera::rational ? 8 : 5;
   judge.require(camera.distortion_size() <= most, at + ".distortion", "{} values, expected at most {}",
                 camera.distortion_size(), most);
   for (int p = 0; p < camera.ego_mask_size(); ++p) {
@@ -186,7 +181,6 @@ void validate(const Document& document) {
   const Judge judge(document);
   const config::Config& proto = document.proto;
   judge_finite(judge, proto, "");
-  judge_tasks(judge, proto.tasks());
   judge_grid(judge, proto.grid());
   judge_network(judge, proto.network());
   judge_sensors(judge, proto.sensors(), proto.network(), proto.tasks().enable_lidar());

@@ -1,5 +1,6 @@
 // The half of validate() that judges training, data, evaluation, drawing and the generator.
 #include <cmath>
+#include <set>
 #include <tuple>
 
 #include "configs/judge.h"
@@ -72,6 +73,7 @@ void judge_optimizer(const Judge& judge, const config::Train& train) {
                 "{} is impossible, expected 0 to below 1", train.ema_decay());
   judge.require(train.skip_loss_factor() == 0 || train.skip_loss_factor() > 1, "train.skip_loss_factor",
                 "{} is impossible, expected 0 or above 1", train.skip_loss_factor());
+  judge.not_negative("train.memory_budget_gb", train.memory_budget_gb());
   judge.count("train.max_skipped_steps", train.max_skipped_steps(), 0, 1 << 30);
   judge.positive("train.gamma", train.gamma());
   std::set<std::string> prefixes;
@@ -191,6 +193,9 @@ void judge_generator(const Judge& judge, const config::Generator& generator) {
   judge.probability("generator.night", generator.night());
   judge.probability("generator.parking", generator.parking());
   judge.probability("generator.occluders", generator.occluders());
+  judge.probability("generator.rain", generator.rain());
+  judge.probability("generator.dirt", generator.dirt());
+  judge.probability("generator.glare", generator.glare());
   judge.not_negative("generator.image_noise", generator.image_noise());
 }
 
@@ -232,6 +237,19 @@ void judge_augmentation(const Judge& judge, const config::Config& proto) {
   judge.not_negative(of_ground + "shift_step", ground.shift_step());
 }
 
+void judge_int8(const Judge& judge, const config::Int8& int8) {
+  std::set<std::string> names;
+  for (int i = 0; i < int8.convs_size(); ++i) {
+    const config::ConvRange& conv = int8.convs(i);
+    const std::string at = fmt::format("int8.convs[{}].", i);
+    judge.require(!conv.name().empty(), at + "name", "the convolution has no name");
+    judge.require(names.insert(conv.name()).second, at + "name", "\"{}\" is there twice", conv.name());
+    judge.positive(at + "input", conv.input());
+    judge.positive(at + "before_sum", conv.before_sum());
+    judge.positive(at + "output", conv.output());
+  }
+}
+
 }  // namespace
 
 void judge_run(const Judge& judge, const config::Config& proto) {
@@ -243,6 +261,7 @@ void judge_run(const Judge& judge, const config::Config& proto) {
   judge_distributed(judge, proto.distributed());
   judge_cache(judge, proto.feature_cache());
   judge_augmentation(judge, proto);
+  judge_int8(judge, proto.int8());
   judge.require(proto.train().val_interval() == 0 || proto.data().val_size() > 0, "train.val_interval",
                 "there is no val set in data.val");
 }

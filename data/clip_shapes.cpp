@@ -30,7 +30,7 @@ bool clip_segment(Vec2 a, Vec2 b, const GroundBounds& bounds, double& t0, double
 }
 
 void clip_polyline(const LabelShape& shape, const GroundBounds& bounds, std::vector<LabelShape>& out) {
-  LabelShape current = {shape.class_id, false, shape.width, {}};
+  LabelShape current = {shape.class_id, false, shape.width, {}, shape.attributes};
   const auto finish = [&] {
     if (length(current.points) > 0.2) out.push_back(current);
     current.points.clear();

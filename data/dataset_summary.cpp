@@ -32,11 +32,7 @@ void add_camera(const records::Camera& stored, const RecordOrigin& origin, std::
                             [&](const CameraSummary& camera) { return camera.name == stored.name(); });
   if (found == cameras.end()) {
     const Camera camera = load_camera(stored, origin);
-    cameras.push_back({stored.name(),
-                       stored.group(),
-                       camera.kind == CameraKind::Fisheye ? "fisheye" : "pinhole",
-                       {},
-                       horizontal_view(camera)});
+    cameras.push_back({stored.name(), stored.group(), name(camera.kind), {}, horizontal_view(camera)});
     found = cameras.end() - 1;
   }
   ++found->sizes[{static_cast<int>(stored.width()), static_cast<int>(stored.height())}];
@@ -68,6 +64,15 @@ void add_pose(const Vec3& at, const std::optional<Vec3>& before, SetSummary& set
   set.y_min = std::min(set.y_min, at.y);
   set.y_max = std::max(set.y_max, at.y);
   if (before) set.metres += std::hypot(at.x - before->x, at.y - before->y);
+}
+
+template <class Items>
+void count_attributes(const Items& items, const std::vector<AttributeKind>& kinds,
+                      std::map<std::string, int64_t>& counts) {
+  for (const auto& item : items)
+    for (size_t k = 0; k < item.attributes.size(); ++k)
+      if (item.attributes[k] >= 0)
+        ++counts[kinds[k].name + ": " + kinds[k].values[static_cast<size_t>(item.attributes[k])]];
 }
 
 }  // namespace
@@ -107,6 +112,8 @@ DatasetSummary summarise(const Dataset& dataset, int64_t most) {
       summary.with_boxes += stored.labels().dynamic_classes_size() > 0;
       summary.with_instances += stored.labels().instance_classes_size() > 0;
       summary.with_voxels += stored.labels().has_voxels();
+      count_attributes(labels.boxes, labels_only.labels.box_attributes, summary.attributes);
+      count_attributes(labels.lane_shapes, labels_only.labels.lane_attributes, summary.attributes);
       if (!labels.visibility.defined()) continue;
       ++summary.with_visibility;
       const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);

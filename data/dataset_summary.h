@@ -33,6 +33,8 @@ struct DatasetSummary {
   std::vector<SetSummary> sets;
   std::vector<CameraSummary> cameras;
   int64_t with_points = 0, with_boxes = 0, with_instances = 0, with_visibility = 0, with_voxels = 0;
+  /// "motion: parked" of boxes and lane shapes -> how many.
+  std::map<std::string, int64_t> attributes;
   double points = 0;  ///< a record with points, on average
   ClassTally classes{LabelSchema()};
   /// Shares of all label cells that are seen by a camera, by the LiDAR, and within the window.

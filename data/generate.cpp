@@ -114,6 +114,15 @@ void count_classes(const Labels& labels, const LabelSchema& schema, std::map<std
   count_raster(labels.road, schema.road_classes, "road/");
   count_items(labels.instances, schema.instance_classes, "instance/");
   count_items(labels.boxes, schema.dynamic_classes, "dynamic/");
+  auto count_attributes = [&](const auto& items, const std::vector<AttributeKind>& kinds) {
+    for (size_t k = 0; k < kinds.size(); ++k)
+      for (size_t v = 0; v < kinds[k].values.size(); ++v)
+        frames_with[fmt::format("attribute/{}/{}", kinds[k].name, kinds[k].values[v])] +=
+            std::any_of(items.begin(), items.end(),
+                        [&](const auto& item) { return value_of(item.attributes, k) == static_cast<int>(v); });
+  };
+  count_attributes(labels.boxes, schema.box_attributes);
+  count_attributes(labels.lane_shapes, schema.lane_attributes);
 }
 
 Made make_drive(const Plan& plan, const GenerateOptions& options, const std::function<bool()>& frame_done) {
@@ -126,6 +135,7 @@ Made make_drive(const Plan& plan, const GenerateOptions& options, const std::fun
   while (auto sample = drive.next()) {
     made.kind = sample->dataset;
     sample->key = fmt::format("s{}/{}", options.seed, sample->key);
+    sample->place = fmt::format("{:016x}", plan.layout);
     count_classes(sample->labels, options.dataset.labels, made.frames_with);
     std::string bytes = encode_record(*sample, options.dataset, options.encoding);
     made.records.push_back({sample->key, std::move(bytes)});

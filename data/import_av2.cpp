@@ -92,6 +92,7 @@ class Av2Import {
       : options_(options), report_(report), classes_(map_classes(options.classes)) {
     schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, av2_map_kinds());
     schema_.road_classes = map_class_names(classes_, MapLayer::Road, av2_map_kinds());
+    schema_.lane_attributes = known_lane_attributes();
     schema_.grid = {
         .x_min = -kSweepReach, .y_min = -kSweepReach, .x_max = kSweepReach, .y_max = kSweepReach, .cell = 0.2};
   }
@@ -123,6 +124,7 @@ class Av2Import {
       out.set_sequence(sequence);
       out.set_timestamp(static_cast<double>(sweep) * 1e-9);
       out.set_key(key);
+      out.set_place(log.city);
       const Pose ego2city = log.pose_at(sweep) * to_ground;
       store_pose(ego2city, out.mutable_ego_pose());
       add_labels(log, sweep, height, labeller ? &*labeller : nullptr, ego2city, &out);
@@ -174,6 +176,7 @@ class Av2Import {
       for (const Av2Box& annotated : boxes->second) {
         Box3d box = annotated.box;
         box.z += height;
+        box.track = tracks_.emplace(annotated.track, static_cast<int64_t>(tracks_.size())).first->second;
         in_boxes.add(box, points);
         const char* ours = class_of_category(annotated.category);
         if (ours == nullptr) {
@@ -203,6 +206,7 @@ class Av2Import {
       out->mutable_labels()->mutable_road_classes()->Assign(schema_.road_classes.begin(), schema_.road_classes.end());
     }
     store_points(points, {.quantise_points = false}, out->mutable_points());
+    if (log.lidar) store_lidar({log.lidar->x, log.lidar->y, log.lidar->z + height}, out->mutable_points());
   }
 
   const ImportAv2Options& options_;
@@ -212,6 +216,7 @@ class Av2Import {
   std::set<std::string> names_;
   PictureReader pictures_;
   std::map<std::string, int64_t> without_;  // pictures, by camera
+  std::map<std::string, int64_t> tracks_;   // their numbers
   std::optional<VisibilityTracker> tracker_;
 };
 

@@ -16,6 +16,7 @@
 #include "internal/dataset_folder.h"
 #include "internal/json_file.h"
 #include "internal/limited_file.h"
+#include "internal/mask_image.h"
 #include "internal/neutral/json_schema.h"
 #include "internal/neutral/labels.h"
 #include "internal/neutral/values.h"
@@ -48,10 +49,12 @@ struct PlacedMap {
 /// What a sequence says of all of its frames.
 struct Sequence {
   std::string path, stem;
+  std::string place;
   std::map<std::string, Camera> cameras;
   std::map<std::string, std::string> groups;
   std::string points_frame = "ego";
   Pose lidar2ego;
+  std::optional<Vec3> lidar;
   std::vector<std::string> columns = {"x", "y", "z", "intensity"};
   double intensity_max = 1;
   const PlacedMap* map = nullptr;
@@ -73,6 +76,15 @@ std::vector<std::string> classes_named(const Json& json, const char* name, const
               names.begin() + static_cast<std::ptrdiff_t>(i),
           "{}: classes.{}[{}] is '{}', which is there already", path, name, i, printable(names[i]));
   return names;
+}
+
+/// The kinds of `name` ("boxes", "lane"), in the file's order by name; those that everybody knows where it says none.
+std::vector<AttributeKind> attributes_named(const Json& json, const char* name, std::vector<AttributeKind> known) {
+  if (!json.contains("attributes") || !json.at("attributes").contains(name)) return known;
+  std::vector<AttributeKind> kinds;
+  for (const auto& [kind, values] : json.at("attributes").at(name).items())
+    kinds.push_back({kind, values.get<std::vector<std::string>>()});
+  return kinds;
 }
 
 class FolderImport {
@@ -114,6 +126,7 @@ class FolderImport {
       out.set_sequence(number);
       out.set_timestamp(time);
       out.set_key(key);
+      out.set_place(sequence.place);
       add_frame(frames[i], sequence, where, &out);
       put(key, out.SerializeAsString(), lists);
       ++report_.frames;
@@ -135,12 +148,18 @@ class FolderImport {
     Sequence out;
     out.path = path;
     out.stem = fs::path(path).stem().string();
+    out.place = json.value("place", "");
     if (json.contains("cameras"))
       for (const auto& [name, camera] : json.at("cameras").items()) {
         const std::string where = fmt::format("{}: cameras.{}", path, printable(name));
         check(!name.empty() && name.size() <= 200, "{}: a name of {} bytes, expected 1 to 200", where, name.size());
         std::string remark;
-        out.cameras.emplace(name, neutral_camera(camera, where, &remark));
+        Camera& made = out.cameras.emplace(name, neutral_camera(camera, where, &remark)).first->second;
+        if (camera.contains("ego_mask_image")) {
+          const std::string file = file_inside(folder_, camera.at("ego_mask_image"), where + ".ego_mask_image");
+          for (auto& polygon : read_mask_image(file, made.width, made.height))
+            made.ego_mask.push_back(std::move(polygon));
+        }
         if (!remark.empty()) report_.remarks.push_back(remark);
         out.groups.emplace(name, camera.value("group", name));
       }
@@ -148,6 +167,8 @@ class FolderImport {
     LabelSchema none;
     none.lane_classes = none.road_classes = none.instance_classes = none.dynamic_classes = {};
     none.grid = {.x_min = -kLabelReach, .y_min = -kLabelReach, .x_max = kLabelReach, .y_max = kLabelReach, .cell = 0.2};
+    none.box_attributes = attributes_named(json, "boxes", known_box_attributes());
+    none.lane_attributes = attributes_named(json, "lane", known_lane_attributes());
     out.labelled = out.map_only = none;
     out.labelled.lane_classes = classes_named(json, "lane", path);
     out.labelled.road_classes = classes_named(json, "road", path);
@@ -174,7 +195,15 @@ class FolderImport {
     out.points_frame = points.value("frame", "ego");
     check(points.contains("lidar2ego") == (out.points_frame == "lidar"), "{}: points.frame is {}, and lidar2ego is {}",
           path, out.points_frame, points.contains("lidar2ego") ? "there" : "missing");
-    if (points.contains("lidar2ego")) out.lidar2ego = neutral_pose(points.at("lidar2ego"), path + ": points.lidar2ego");
+    if (points.contains("lidar2ego")) {
+      out.lidar2ego = neutral_pose(points.at("lidar2ego"), path + ": points.lidar2ego");
+      out.lidar = out.lidar2ego.translation();
+      check(!points.contains("sensor"), "{}: points has lidar2ego and sensor, expected one of them", path);
+    }
+    if (points.contains("sensor")) {
+      const Json& at = points.at("sensor");
+      out.lidar = Vec3{at[0], at[1], at[2]};
+    }
     if (points.contains("columns")) out.columns = points.at("columns").get<std::vector<std::string>>();
     out.intensity_max = points.value("intensity_max", 1.0);
   }
@@ -190,6 +219,7 @@ class FolderImport {
     if (frame.contains("points")) {
       points = read_points(frame.at("points"), sequence, ego2map, where);
       store_points(points, {.quantise_points = false}, out->mutable_points());
+      if (sequence.lidar) store_lidar(*sequence.lidar, out->mutable_points());
     }
     add_labels(frame, sequence, ego2map, points, where, out);
   }

@@ -103,8 +103,9 @@ class KittiImport {
       std::optional<std::vector<KittiBox>> boxes;
       if (fs::is_regular_file(labels))
         boxes = read_kitti_labels(labels.string(), kitti_lidar2ego() * lidar2rectified.inverse());
-      put(fmt::format("{}/{}", root.lexically_normal().filename().string(), name), report_.sequences++, 0, {}, points,
-          boxes, record);
+      const std::string key = fmt::format("{}/{}", root.lexically_normal().filename().string(), name);
+      record.set_place(key);  // nobody says where it was
+      put(key, report_.sequences++, 0, {}, points, boxes, record);
     }
   }
 
@@ -138,6 +139,7 @@ class KittiImport {
       }
       check(times[i].has_value(), "{}:{}: the line is empty, but there is {}", times_path, i + 1, points.string());
       records::Sample record;
+      record.set_place(name);  // its poses begin at its first frame
       for (const int number : options_.cameras) {
         const std::string projection = fmt::format("P_rect_{:02}", number);
         add_picture(
@@ -159,7 +161,8 @@ class KittiImport {
                                         const std::vector<Pose>& poses) {
     std::vector<KittiBox> boxes;
     const Pose to_ego = kitti_lidar2ego();
-    for (const KittiTracklet& track : tracklets) {
+    for (size_t t = 0; t < tracklets.size(); ++t) {
+      const KittiTracklet& track = tracklets[t];
       const auto place = [&](int at) -> std::optional<Pose> {
         const int number = at - track.first_frame;
         if (number < 0 || number >= static_cast<int>(track.poses.size()) || at >= static_cast<int>(poses.size()) ||
@@ -175,6 +178,7 @@ class KittiImport {
       box = {
           .x = at.x, .y = at.y, .z = at.z + track.height / 2, .l = track.length, .w = track.width, .h = track.height};
       box.yaw = now->yaw();
+      box.track = static_cast<int64_t>(t);
       const int before = place(frame - 1) ? frame - 1 : frame, after = place(frame + 1) ? frame + 1 : frame;
       const double seconds = *times[static_cast<size_t>(after)] - *times[static_cast<size_t>(before)];
       box.has_velocity = seconds > 0 && seconds < kLongestPause;
@@ -235,6 +239,7 @@ class KittiImport {
     }
     store_labels(labels, schema_, record.mutable_labels());
     store_points(points, {.quantise_points = false}, record.mutable_points());
+    store_lidar(kitti_lidar2ego().translation(), record.mutable_points());
     out_.put(key, record.SerializeAsString());
     ++report_.frames;
   }

@@ -119,6 +119,7 @@ ImportReport import_nuscenes_tables(const std::string& folder, const ImportTable
     Vec2 low{1e300, 1e300}, high{-1e300, -1e300};
     for (const size_t sweep : scene->sweeps) {
       frames.push_back(tables.frame(*scene, sweep));
+      frames.back().place = scene->location;
       const Vec3 at = frames.back().ego_pose.translation();
       low = {std::min(low.x, at.x), std::min(low.y, at.y)};
       high = {std::max(high.x, at.x), std::max(high.y, at.y)};

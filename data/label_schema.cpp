@@ -28,6 +28,29 @@ void validate_classes(const char* field, const std::vector<std::string>& classes
   }
 }
 
+void validate_attributes(const char* field, const std::vector<AttributeKind>& kinds) {
+  std::vector<std::string> names;
+  for (const AttributeKind& kind : kinds) {
+    names.push_back(kind.name);
+    validate_classes(fmt::format("{} '{}'", field, kind.name).c_str(), kind.values);
+  }
+  validate_classes(field, names);
+}
+
+template <size_t kCount>
+std::vector<AttributeKind> kinds_of(const full_size::Attribute (&attributes)[kCount]) {
+  std::vector<AttributeKind> kinds;
+  for (const full_size::Attribute& attribute : attributes) {
+    AttributeKind& kind = kinds.emplace_back();
+    kind.name = attribute.name;
+    for (const char* value : attribute.values)
+      if (value != nullptr) kind.values.emplace_back(value);
+    for (const char* of : attribute.classes)
+      if (of != nullptr) kind.classes.emplace_back(of);
+  }
+  return kinds;
+}
+
 void validate_voxels(const VoxelGrid& grid) {
   for (auto [name, value] : {std::tuple{"x_min", grid.x_min}, std::tuple{"y_min", grid.y_min},
                              std::tuple{"z_min", grid.z_min}, std::tuple{"cell", grid.cell}})
@@ -77,6 +100,30 @@ LabelGrid VoxelGrid::ground() const {
           .cell = cell};
 }
 
+std::vector<AttributeKind> known_box_attributes() {
+  return kinds_of(full_size::kBoxAttributes);
+}
+std::vector<AttributeKind> known_lane_attributes() {
+  return kinds_of(full_size::kLaneAttributes);
+}
+
+AttributePlace find_attribute(const std::vector<AttributeKind>& kinds, std::string_view kind, std::string_view value) {
+  for (size_t k = 0; k < kinds.size(); ++k) {
+    const std::vector<std::string>& values = kinds[k].values;
+    for (size_t v = 0; kinds[k].name == kind && v < values.size(); ++v)
+      if (values[v] == value) return {static_cast<int>(k), static_cast<int>(v)};
+  }
+  return {};
+}
+
+void set_attribute(const std::vector<AttributeKind>& kinds, std::string_view kind, std::string_view value,
+                   std::vector<int>* attributes) {
+  const AttributePlace place = find_attribute(kinds, kind, value);
+  if (place.kind < 0) return;
+  attributes->resize(kinds.size(), -1);
+  (*attributes)[static_cast<size_t>(place.kind)] = place.value;
+}
+
 int64_t DatasetOptions::num_cameras() const {
   int64_t count = 0;
   for (const CameraGroupOptions& group : groups) count += static_cast<int64_t>(group.cameras.size());
@@ -106,6 +153,8 @@ void DatasetOptions::validate() const {
       std::ssize(labels.voxel_classes) <= kMostVoxelClasses,
       fmt::format("voxel_classes: {} of them, expected at most {}", labels.voxel_classes.size(), kMostVoxelClasses));
   validate_voxels(labels.voxels);
+  validate_attributes("box_attributes", labels.box_attributes);
+  validate_attributes("lane_attributes", labels.lane_attributes);
 }
 
 }  // namespace bevgrad

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/full_size.h"
 #include "geometry/camera.h"
+#include "geometry/vector.h"
 
 namespace bevgrad {
 
@@ -31,6 +33,11 @@ struct VoxelGrid {
   bool operator==(const VoxelGrid&) const = default;
   int64_t count() const { return levels * rows * columns; }
   int64_t index(int64_t level, int64_t row, int64_t column) const { return (level * rows + row) * columns + column; }
+  /// The middle of a voxel.
+  Vec3 centre(int64_t level, int64_t row, int64_t column) const {
+    const auto at = [&](int64_t i, double low) { return low + (static_cast<double>(i) + 0.5) * cell; };
+    return {at(column, x_min), at(row, y_min), at(level, z_min)};
+  }
   /// Of the level that holds a height; it may lie outside the grid.
   int64_t level_of(double z) const;
   /// One level's cells as a raster.
@@ -39,6 +46,26 @@ struct VoxelGrid {
 
 /// Beside them free and unknown fit into a byte.
 inline constexpr int kMostVoxelClasses = 250;
+
+/// Something that one of some words says of an object: "turn_light" is off, left, right or hazard.
+struct AttributeKind {
+  std::string name;
+  std::vector<std::string> values;
+  std::vector<std::string> classes = {};  ///< of which it is said; empty: of all
+
+  bool operator==(const AttributeKind&) const = default;
+};
+/// The kinds that the generator and the importers know.
+std::vector<AttributeKind> known_box_attributes();
+std::vector<AttributeKind> known_lane_attributes();
+/// Of a value by its kind's and its own name; -1 in both places where there is none.
+struct AttributePlace {
+  int kind = -1, value = -1;
+};
+AttributePlace find_attribute(const std::vector<AttributeKind>& kinds, std::string_view kind, std::string_view value);
+/// Puts a value into an object's attributes, where its kind and it are among the kinds.
+void set_attribute(const std::vector<AttributeKind>& kinds, std::string_view kind, std::string_view value,
+                   std::vector<int>* attributes);
 
 /// Names of the classes, in the order of the network's channels.
 struct LabelSchema {
@@ -52,6 +79,8 @@ struct LabelSchema {
   /// What voxels are labelled as; empty: their labels are neither read nor made.
   std::vector<std::string> voxel_classes = {};
   VoxelGrid voxels = {};
+  /// What is said of boxes and of lane shapes; empty: it is neither read nor made.
+  std::vector<AttributeKind> box_attributes = {}, lane_attributes = {};
 };
 
 /// Cameras that share a backbone; their images come out `height` x `width`.

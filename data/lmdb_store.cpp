@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "internal/mapped_pages.h"
 
 namespace bevgrad {
 
@@ -97,6 +99,10 @@ struct LmdbStore::Impl {
   std::string path;
   Env env;
   MDB_dbi dbi = 0;
+  MappedPages pages;
+
+  /// read(), of which `use` looks at `most` bytes at most.
+  bool get(const std::string& key, uint64_t most, const std::function<void(std::span<const uint8_t>)>& use);
 };
 
 LmdbStore::LmdbStore(const std::string& path) : impl_(std::make_unique<Impl>()) {
@@ -129,17 +135,25 @@ int64_t LmdbStore::size() const {
 }
 
 bool LmdbStore::contains(const std::string& key) const {
-  return read(key, [](std::span<const uint8_t>) {});
+  return impl_->get(key, 0, [](std::span<const uint8_t>) {});
 }
 
 bool LmdbStore::read(const std::string& key, const std::function<void(std::span<const uint8_t>)>& use) const {
-  if (!is_possible_key(key, impl_->env.get())) return false;
-  Txn txn = begin(impl_->env.get(), MDB_RDONLY, impl_->path);
+  return impl_->get(key, UINT64_MAX, use);
+}
+
+bool LmdbStore::Impl::get(const std::string& key, uint64_t most,
+                          const std::function<void(std::span<const uint8_t>)>& use) {
+  if (!is_possible_key(key, env.get())) return false;
+  Txn txn = begin(env.get(), MDB_RDONLY, path);
   MDB_val name = value_of(key), value{};
-  int status = mdb_get(txn.get(), impl_->dbi, &name, &value);
+  int status = mdb_get(txn.get(), dbi, &name, &value);
   if (status == MDB_NOTFOUND) return false;
-  check_lmdb(status, impl_->path, "read a record");
-  use({static_cast<const uint8_t*>(value.mv_data), value.mv_size});
+  check_lmdb(status, path, "read a record");
+  const std::span<const uint8_t> bytes(static_cast<const uint8_t*>(value.mv_data), value.mv_size);
+  use(bytes);
+  constexpr uint64_t kPage = 4096;  // of the tree, which was looked through
+  pages.used(bytes, kPage + std::min<uint64_t>(most, bytes.size()));
   return true;
 }
 

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <thread>
 
+#include "data/record.h"
+
 namespace bevgrad {
 
 namespace {
@@ -109,6 +111,7 @@ struct Loader::Impl {
       work.samples[slot] = dataset.load(draw.entry, read);
       if (options.augmentation)
         work.ego_changes[slot] = options.augmentation->apply(work.samples[slot], draw.entry, draw.epoch);
+      if (options.augmentation && read.ignore_never_seen) ignore_never_seen(work.samples[slot].labels);
     } catch (...) {
       work.errors[slot] = std::current_exception();
     }

@@ -25,6 +25,7 @@ constexpr int64_t kMaxSequence = (int64_t{1} << 40) - 1;
 constexpr double kLatestSecond = 1e11;
 constexpr size_t kMaxRecordBytes = size_t{1} << 30;
 constexpr int kMaxCameras = 256;
+constexpr size_t kMostPlaceBytes = 200;
 
 const char* time_unit_hint(double timestamp) {
   const double size = std::abs(timestamp);
@@ -86,7 +87,8 @@ std::vector<CameraImage> load_cameras(const records::Sample& stored, const Datas
   return cameras;
 }
 
-/// Cells that no frame of the window has seen do not count.
+}  // namespace
+
 void ignore_never_seen(Labels& labels) {
   if (!labels.visibility.defined()) return;
   const int64_t cells = labels.visibility.size(1) * labels.visibility.size(2);
@@ -99,8 +101,6 @@ void ignore_never_seen(Labels& labels) {
   }
 }
 
-}  // namespace
-
 RecordPlace::operator std::string() const {
   return printable(fmt::format("{}: record '{}': {}", origin.store, origin.key, field), kLongestPlace);
 }
@@ -112,10 +112,12 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
   out.set_sequence(sample.sequence);
   out.set_timestamp(sample.timestamp);
   out.set_key(sample.key);
+  out.set_place(sample.place);
   store_pose(sample.ego_pose, out.mutable_ego_pose());
   store_pose(sample.true_pose, out.mutable_true_pose());
   store_labels(sample.labels, options.labels, out.mutable_labels());
   if (sample.points.defined()) store_points(sample.points, encoding, out.mutable_points());
+  if (sample.points.defined() && sample.lidar) store_lidar(*sample.lidar, out.mutable_points());
   for (const CameraImage& camera : sample.cameras) {
     auto group = std::find_if(options.groups.begin(), options.groups.end(), [&](const CameraGroupOptions& candidate) {
       return std::count(candidate.cameras.begin(), candidate.cameras.end(), camera.name) > 0;
@@ -142,6 +144,12 @@ records::Sample parse_record(std::span<const uint8_t> bytes, const RecordOrigin&
   return stored;
 }
 
+std::string checked_place(const records::Sample& stored, const RecordOrigin& origin) {
+  check(stored.place().size() <= kMostPlaceBytes, "{} has {} bytes, expected at most {}", origin.at("place"),
+        stored.place().size(), kMostPlaceBytes);
+  return stored.place();
+}
+
 records::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOrigin& origin) {
   using google::protobuf::internal::WireFormatLite;
   check_size(bytes, origin);
@@ -151,7 +159,8 @@ records::Sample parse_record_head(std::span<const uint8_t> bytes, const RecordOr
     const int begin = in.CurrentPosition();
     const uint32_t tag = in.ReadTag();
     if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
-    if (WireFormatLite::GetTagFieldNumber(tag) <= records::Sample::kTruePoseFieldNumber)
+    const int field = WireFormatLite::GetTagFieldNumber(tag);
+    if (field <= records::Sample::kTruePoseFieldNumber || field == records::Sample::kPlaceFieldNumber)
       head.append(reinterpret_cast<const char*>(bytes.data()) + begin,
                   static_cast<size_t>(in.CurrentPosition() - begin));
   }
@@ -175,6 +184,7 @@ Sample decode_record(const records::Sample& stored, const DatasetOptions& option
   RecordHeader header = checked_header(stored.sequence(), stored.timestamp(), origin);
   sample.sequence = header.sequence;
   sample.timestamp = header.timestamp;
+  sample.place = checked_place(stored, origin);
   sample.ego_pose = checked_pose(stored.ego_pose(), origin, "ego_pose");
   sample.true_pose =
       stored.true_pose_size() == 0 ? sample.ego_pose : checked_pose(stored.true_pose(), origin, "true_pose");
@@ -182,6 +192,7 @@ Sample decode_record(const records::Sample& stored, const DatasetOptions& option
   if (options.load_points) {
     check(stored.has_points(), "{} are missing, the config asks for LiDAR", origin.at("points"));
     sample.points = load_points(stored.points(), origin);
+    sample.lidar = load_lidar(stored.points(), origin);
   }
   sample.labels = load_labels(stored.labels(), options.labels, origin);
   if (options.ignore_never_seen) ignore_never_seen(sample.labels);

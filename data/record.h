@@ -56,6 +56,9 @@ std::string encode_record(const Sample& sample, const DatasetOptions& options, c
 /// does not name is ignored (255) everywhere; classes of the record that the config does not name are left out.
 Sample decode_record(std::span<const uint8_t> bytes, const DatasetOptions& options, const RecordOrigin& origin);
 
+/// Cells that no frame of the window has seen become 255 in the lane and road rasters.
+void ignore_never_seen(Labels& labels);
+
 /// What an index needs, read without touching images and points.
 struct RecordHeader {
   int64_t sequence = 0;

@@ -41,6 +41,16 @@ bool take_voxels(const records::Voxels& voxels, LabelSchema& labels) {
   return true;
 }
 
+void add_kinds(const google::protobuf::RepeatedPtrField<records::AttributeKind>& stored,
+               std::vector<AttributeKind>& kinds) {
+  for (const records::AttributeKind& kind : stored) {
+    if (kind.name().empty()) continue;
+    auto known = std::find_if(kinds.begin(), kinds.end(), [&](const auto& k) { return k.name == kind.name(); });
+    if (known == kinds.end()) known = kinds.insert(kinds.end(), {kind.name(), {}});
+    add_names(kind.values(), known->values);
+  }
+}
+
 }  // namespace
 
 DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
@@ -65,6 +75,8 @@ DatasetOptions recorded_options(const Dataset& dataset, int64_t most) {
     options.load_points = options.load_points && stored.has_points();
     for (const ClassKind kind : kClassKinds)
       add_names(classes_of(stored.labels(), kind), classes_of(options.labels, kind));
+    add_kinds(stored.labels().box_attributes(), options.labels.box_attributes);
+    add_kinds(stored.labels().lane_attributes(), options.labels.lane_attributes);
     has_grid = has_grid || take_grid(stored.labels(), options.labels.grid);
     has_voxels = has_voxels || take_voxels(stored.labels().voxels(), options.labels);
   }

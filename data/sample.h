@@ -1,6 +1,7 @@
 // One frame: what the cameras and the LiDAR saw at one moment, where the vehicle was, and the labels around it.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct LabelShape {
   bool closed = false;
   double width = 0;  ///< metres of the mark that a polyline is the middle of; 0: not known
   std::vector<Vec2> points;
+  /// Of a lane shape: a number of a value of each of LabelSchema's lane_attributes, -1: not known. Empty: none is.
+  std::vector<int> attributes = {};
 };
 
 /// A static instance as a rotated rectangle on the ground, in metres and radians in the sample's ego frame.
@@ -48,7 +51,15 @@ struct Box3d {
   double vx = 0, vy = 0;  ///< m/s over the ground, along the ego frame's axes; 0 without has_velocity
   int class_id = 0;
   int num_lidar_points = -1;  ///< LiDAR returns inside; -1: not known
+  /// A number of a value of each of LabelSchema's box_attributes, -1: not known. Empty: none is.
+  std::vector<int> attributes = {};
+  int64_t track = -1;  ///< the object's number within its sequence; -1: not known
 };
+
+/// A kind's value of an object's attributes; -1: not known.
+inline int value_of(const std::vector<int>& attributes, size_t kind) {
+  return kind < attributes.size() ? attributes[kind] : -1;
+}
 
 /// Layers of Labels::visibility.
 enum VisibilityLayer { kSeenByCameraNow = 0, kSeenByLidarNow = 1, kSeenInWindow = 2, kVisibilityLayers = 3 };
@@ -79,10 +90,12 @@ struct Sample {
   std::string dataset;  ///< name of the list group or val set that it was read for
   int64_t sequence = 0;
   double timestamp = 0;  ///< seconds
+  std::string place;     ///< whose map the poses lead to; empty: not known
   Pose ego_pose;         ///< ego -> world, as the vehicle believes it
   Pose true_pose;        ///< ego -> world without the odometry's noise; equal to ego_pose where it is not known
   std::vector<CameraImage> cameras;  ///< in the config's order: group by group
   Tensor points;                     ///< float32 [P,4]: x,y,z in the ego frame, intensity in 0..1
+  std::optional<Vec3> lidar;         ///< where it is in the ego frame, if that is known
   Labels labels;
 };
 

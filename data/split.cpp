@@ -23,33 +23,35 @@ constexpr double kFine = 4;
 /// A longer step between two frames is a jump, and not driven.
 constexpr double kJump = 100;
 
-/// Places in square cells of one size, to find those near a place without looking at all.
-class PlaceIndex {
+/// Frames in square cells of one size, to find those near a frame without looking at all. It refers to the frames.
+class FrameIndex {
  public:
-  explicit PlaceIndex(double cell) : cell_(cell) {}
+  explicit FrameIndex(double cell) : cell_(cell) {}
 
-  void add(Vec2 place, int64_t value) { cells_[cell_of(place)].push_back({place, value}); }
+  void add(const DrivenFrame& frame) { cells_[cell_of(frame.at)].push_back(&frame); }
 
-  /// Calls `use(distance, value)` for all places in the cell of `place` and the eight around it: all that are within a
-  /// cell's side are among them.
+  /// Calls `use(distance, other)` for all frames that may be of the same place, in the cell of `frame` and the eight
+  /// around it: all that are within a cell's side are among them.
   template <class Use>
-  void visit_near(Vec2 place, Use use) const {
-    const auto [column, row] = cell_of(place);
+  void visit_near(const DrivenFrame& frame, Use use) const {
+    const auto [column, row] = cell_of(frame.at);
     for (int64_t dx = -1; dx <= 1; ++dx)
       for (int64_t dy = -1; dy <= 1; ++dy) {
         const auto found = cells_.find({column + dx, row + dy});
         if (found == cells_.end()) continue;
-        for (const auto& [other, value] : found->second) use(norm(other - place), value);
+        for (const DrivenFrame* other : found->second)
+          if (other->place == frame.place || other->place.empty() || frame.place.empty())
+            use(norm(other->at - frame.at), *other);
       }
   }
 
  private:
-  std::pair<int64_t, int64_t> cell_of(Vec2 place) const {
-    return {static_cast<int64_t>(std::floor(place.x / cell_)), static_cast<int64_t>(std::floor(place.y / cell_))};
+  std::pair<int64_t, int64_t> cell_of(Vec2 at) const {
+    return {static_cast<int64_t>(std::floor(at.x / cell_)), static_cast<int64_t>(std::floor(at.y / cell_))};
   }
 
   double cell_;
-  std::map<std::pair<int64_t, int64_t>, std::vector<std::pair<Vec2, int64_t>>> cells_;
+  std::map<std::pair<int64_t, int64_t>, std::vector<const DrivenFrame*>> cells_;
 };
 
 /// Which streams come near one another, by way of any number of others.
@@ -64,16 +66,16 @@ std::vector<int64_t> areas_of_streams(const std::vector<DrivenFrame>& frames, do
     return stream;
   };
   const double near = margin + 2 * kFine;
-  PlaceIndex places(near);
+  FrameIndex index(near);
   std::unordered_map<int64_t, Vec2> last;  // of each stream
   for (const DrivenFrame& frame : frames) {
     const auto before = last.find(frame.stream);
-    if (before != last.end() && norm(before->second - frame.place) < kFine) continue;
-    last[frame.stream] = frame.place;
-    places.visit_near(frame.place, [&](double distance, int64_t stream) {
-      if (distance < near) parent[static_cast<size_t>(root(stream))] = root(frame.stream);
+    if (before != last.end() && norm(before->second - frame.at) < kFine) continue;
+    last[frame.stream] = frame.at;
+    index.visit_near(frame, [&](double distance, const DrivenFrame& other) {
+      if (distance < near) parent[static_cast<size_t>(root(other.stream))] = root(frame.stream);
     });
-    places.add(frame.place, frame.stream);
+    index.add(frame);
   }
   for (int64_t stream = 0; stream < streams; ++stream) parent[static_cast<size_t>(stream)] = root(stream);
   return parent;
@@ -82,10 +84,10 @@ std::vector<int64_t> areas_of_streams(const std::vector<DrivenFrame>& frames, do
 /// The direction in which the frames reach furthest: the larger axis of their scatter.
 Vec2 main_direction(const std::vector<DrivenFrame>& frames) {
   Vec2 mean;
-  for (const DrivenFrame& frame : frames) mean = mean + frame.place * (1.0 / static_cast<double>(frames.size()));
+  for (const DrivenFrame& frame : frames) mean = mean + frame.at * (1.0 / static_cast<double>(frames.size()));
   double xx = 0, xy = 0, yy = 0;
   for (const DrivenFrame& frame : frames) {
-    const Vec2 d = frame.place - mean;
+    const Vec2 d = frame.at - mean;
     xx += d.x * d.x;
     xy += d.x * d.y;
     yy += d.y * d.y;
@@ -96,14 +98,14 @@ Vec2 main_direction(const std::vector<DrivenFrame>& frames) {
 PlaceSplit cut_along_a_line(const std::vector<DrivenFrame>& frames, const SplitOptions& options) {
   const Vec2 along = main_direction(frames);
   std::vector<double> reach;
-  for (const DrivenFrame& frame : frames) reach.push_back(dot(frame.place, along));
+  for (const DrivenFrame& frame : frames) reach.push_back(dot(frame.at, along));
   const auto at = static_cast<size_t>((1 - options.val_share) * static_cast<double>(reach.size() - 1));
   std::nth_element(reach.begin(), reach.begin() + static_cast<std::ptrdiff_t>(at), reach.end());
   const double cut = reach[at];
   PlaceSplit split;
   split.is_cut = true;
   for (const DrivenFrame& frame : frames) {
-    const double beyond = dot(frame.place, along) - cut;
+    const double beyond = dot(frame.at, along) - cut;
     (std::abs(beyond) < options.margin / 2 ? split.dropped : beyond > 0 ? split.val : split.train).push_back(frame.key);
   }
   check(!split.train.empty() && !split.val.empty(),
@@ -130,9 +132,20 @@ std::vector<DrivenFrame> driven_frames(const Dataset& dataset) {
       const Vec3 at =
           checked_pose(has_true ? head.true_pose() : head.ego_pose(), origin, has_true ? "true_pose" : "ego_pose")
               .translation();
-      frames.push_back({entry.key, static_cast<int64_t>(stream), {at.x, at.y}});
+      frames.push_back({entry.key, static_cast<int64_t>(stream), {at.x, at.y}, checked_place(head, origin)});
     }
   return frames;
+}
+
+NamedPlaces places_of(const std::vector<DrivenFrame>& frames) {
+  NamedPlaces places;
+  for (const DrivenFrame& frame : frames) {
+    if (frame.place.empty())
+      ++places.unnamed;
+    else
+      places.names.insert(frame.place);
+  }
+  return places;
 }
 
 PlaceSplit split_by_place(const std::vector<DrivenFrame>& frames, const SplitOptions& options) {
@@ -173,16 +186,16 @@ PlaceSplit split_by_place(const std::vector<DrivenFrame>& frames, const SplitOpt
 Overlap overlap(const std::vector<DrivenFrame>& a, const std::vector<DrivenFrame>& b, double within) {
   Overlap result;
   result.nearest = std::numeric_limits<double>::infinity();
-  PlaceIndex places(within);
-  for (const DrivenFrame& frame : b) places.add(frame.place, 0);
+  FrameIndex index(within);
+  for (const DrivenFrame& frame : b) index.add(frame);
   for (size_t i = 0; i < a.size(); ++i) {
     bool is_near = false;
-    places.visit_near(a[i].place, [&](double distance, int64_t) {
+    index.visit_near(a[i], [&](double distance, const DrivenFrame&) {
       result.nearest = std::min(result.nearest, distance);
       is_near = is_near || distance <= within;
     });
     if (i == 0 || a[i].stream != a[i - 1].stream) continue;
-    const double step = norm(a[i].place - a[i - 1].place);
+    const double step = norm(a[i].at - a[i - 1].at);
     if (step > kJump) continue;
     result.driven += step;
     if (is_near) result.metres += step;

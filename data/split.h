@@ -2,6 +2,7 @@
 // and what a validation says then says nothing (published splits of nuScenes and Argoverse 2 have this fault).
 #pragma once
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,11 +10,12 @@
 
 namespace bevgrad {
 
-/// Where a frame was, in the world frame.
+/// Where a frame was.
 struct DrivenFrame {
   std::string key;
   int64_t stream = 0;
-  Vec2 place;
+  Vec2 at;                 ///< in the world frame
+  std::string place = {};  ///< whose map that frame is of; empty: not known, which may be any
 };
 
 /// All frames of a dataset, each once, stream after stream in the order of time.
@@ -26,6 +28,13 @@ struct SplitOptions {
   uint64_t seed = 1;
 };
 
+/// The places that frames name, each once, and how many name none.
+struct NamedPlaces {
+  std::set<std::string> names;
+  int64_t unnamed = 0;
+};
+NamedPlaces places_of(const std::vector<DrivenFrame>& frames);
+
 struct PlaceSplit {
   std::vector<std::string> train, val;
   std::vector<std::string> dropped;  ///< too near to both
@@ -33,6 +42,8 @@ struct PlaceSplit {
   bool is_cut = false;               ///< one area held too much: it was cut along a line
 };
 
+/// Frames of two places are never near one another; one that names no place may be in any.
+///
 /// Whole areas to one list or the other, in a seeded order; where no area is small enough, all frames are cut along a
 /// line across the direction in which they reach furthest, and those within half a margin of it are dropped. Throws
 /// where no such split has frames on both sides.

@@ -48,4 +48,15 @@ void walk_voxels(const VoxelGrid& grid, Vec3 from, Vec3 to, const Visit& visit) 
   }
 }
 
+/// Whether nothing that fills a voxel (its label is below `free`) stands between a place and another voxel's centre.
+inline bool is_in_sight(const VoxelGrid& grid, const uint8_t* labels, uint8_t free, const Vec3& eye, const Vec3& centre,
+                        int64_t voxel) {
+  bool is_reached = false;
+  walk_voxels(grid, eye, centre, [&](int64_t passed) {
+    is_reached = passed == voxel;
+    return !is_reached && labels[passed] >= free;  // free, or not known
+  });
+  return is_reached;
+}
+
 }  // namespace bevgrad

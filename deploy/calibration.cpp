@@ -1,26 +1,20 @@
-#include "internal/calibration.h"
+#include "deploy/calibration.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "configs/load.h"
 #include "data/batch.h"
 #include "data/dataset.h"
-#include "internal/magnitudes.h"
-#include "nn/conv_observer.h"
+#include "nn/range_watch.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {
-
-struct Seen {
-  Magnitudes input, before_sum, output;
-
-  Magnitudes& at(ConvObserver::Place place) {
-    return place == ConvObserver::Place::Input ? input : place == ConvObserver::Place::Output ? output : before_sum;
-  }
-};
 
 /// Frames of a drive, of which the first `before` are for the history of those behind them.
 struct Excerpt {
@@ -66,24 +60,34 @@ ActivationRanges calibrate(const configs::Document& document, TrainedNetwork& tr
     throw UsageError(
         fmt::format("{}: field \"data.train\": there are no frames to calibrate with", document.place("data.train")));
   const std::vector<Excerpt> excerpts = excerpts_of(dataset, proto, frames);
-  std::map<std::string, Seen> seen;
+  RangeWatch watch;
   for (const Excerpt& excerpt : excerpts) {
     FrameStream player(trained);
     std::optional<ConvObserver> observer;
     for (size_t i = 0; i < excerpt.frames.size(); ++i) {
-      if (i == excerpt.before)
-        observer.emplace(trained.network(), [&seen](const std::string& conv, ConvObserver::Place place,
-                                                    const Tensor& value) { seen[conv].at(place).add(value); });
+      if (i == excerpt.before) observer.emplace(trained.network(), watch.see(trained.network()));
       const Sample sample = dataset.load(excerpt.frames[i]);
       player.play(network_input(collate({sample}, {false}, dataset.options())),
                   {sample.sequence, sample.timestamp, sample.ego_pose});
     }
   }
-  ActivationRanges ranges;
-  for (const auto& [conv, values] : seen)
-    ranges[conv] = {values.input.best_range(all_signed), values.before_sum.best_range(all_signed),
-                    values.output.best_range(all_signed)};
-  return ranges;
+  return watch.ranges(all_signed);
+}
+
+configs::Document in_floating_point(const configs::Document& document) {
+  configs::Document result = document;
+  result.proto.mutable_int8()->set_on(false);
+  return result;
+}
+
+void write_int8_config(const configs::Document& document, const CalibrationOptions& options, RunLog& log,
+                       const Parts& parts) {
+  const configs::Document plain = in_floating_point(document);
+  TrainedNetwork trained(plain, {.ckpt = options.ckpt}, log, parts);
+  config::Config proto = document.proto;
+  *proto.mutable_int8() = int8_fields(calibrate(plain, trained, options.frames, false));
+  write_text_file(options.out, configs::to_text(proto));
+  log.info(fmt::format("measured {} convolutions; wrote {}", proto.int8().convs_size(), options.out));
 }
 
 }  // namespace bevgrad

@@ -2,49 +2,12 @@
 
 #include <algorithm>
 
-#include "models/camera/bev_projection.h"
 #include "models/camera/normalise.h"
 #include "models/lidar/pillars.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
 namespace {
-
-struct Looks {
-  Tensor grid, weight;
-};
-
-// Per group the table of project_points as GridSample and a product take it.
-std::vector<Looks> looks_of(const NetworkOptions& options, const std::vector<std::vector<Camera>>& rigs) {
-  const BevPoints points{options.grid, options.view_heights};
-  std::vector<BevSamplingGroup> groups;
-  std::vector<Looks> looks;
-  const int64_t rows = options.grid.rows() * static_cast<int64_t>(points.heights.size());
-  const int64_t columns = options.grid.columns();
-  const auto samples = static_cast<int64_t>(rigs.size());
-  for (const CameraGroupNetwork& group : options.groups) {
-    const int64_t stride = layer_stride(group.taps.front(), options.stem_max_pool);
-    groups.push_back({group.num_cameras, group.height / stride, group.width / stride});
-    const int64_t images = samples * group.num_cameras;
-    looks.push_back({zeros({images, rows, columns, 2}), zeros({images, 1, rows, columns})});
-  }
-  for (size_t n = 0; n < rigs.size(); ++n) {
-    const BevSamplingTable table = project_points(points, groups, rigs[n]);
-    for (int64_t p = 0; p < rows * columns; ++p) {
-      const int64_t begin = table.offsets[static_cast<size_t>(p)], end = table.offsets[static_cast<size_t>(p) + 1];
-      for (int64_t i = begin; i < end; ++i) {
-        const BevLook& look = table.looks[static_cast<size_t>(i)];
-        const auto g = static_cast<size_t>(look.group);
-        const int64_t image = static_cast<int64_t>(n) * groups[g].cameras + look.camera;
-        float* at = looks[g].grid.data<float>() + (image * rows * columns + p) * 2;
-        at[0] = static_cast<float>((2.0 * look.u + 1) / static_cast<double>(groups[g].width) - 1);
-        at[1] = static_cast<float>((2.0 * look.v + 1) / static_cast<double>(groups[g].height) - 1);
-        looks[g].weight.data<float>()[image * rows * columns + p] = 1.0f / static_cast<float>(end - begin);
-      }
-    }
-  }
-  return looks;
-}
 
 // Pillars with all their slots.
 Tensor padded(const Pillars& pillars, int64_t slots) {
@@ -81,18 +44,15 @@ void add_history(NamedTensors& feeds, const NetworkOptions& options, const Histo
 
 }  // namespace
 
-NamedTensors onnx_feeds(const NetworkOptions& options, const NetworkInput& input, const History& history,
-                        bool normalised_images) {
-  NamedTensors feeds;
-  const std::vector<Looks> looks = looks_of(options, input.cameras);
+NamedTensors onnx_feeds(const NetworkOptions& options, const OnnxParts& parts, const NetworkInput& input,
+                        const History& history, bool normalised_images) {
+  NamedTensors feeds = parts.view_inputs(options, input.cameras);
   for (size_t g = 0; g < options.groups.size(); ++g) {
     const std::string& name = options.groups[g].name;
     Tensor images = input.images[g];
     if (normalised_images && images.dtype() == DType::UInt8)
       images = normalise_images(images, options.image_mean, options.image_std, DType::Float32);
     feeds.emplace_back("images_" + name, images);
-    feeds.emplace_back("grid_" + name, looks[g].grid);
-    feeds.emplace_back("weight_" + name, looks[g].weight);
   }
   if (options.enable_lidar) {
     const Pillars pillars = make_pillars(input.points, options.grid, options.lidar);

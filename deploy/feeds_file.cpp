@@ -22,12 +22,12 @@ constexpr int64_t kMostObjects = 500;
 
 class FeedsFile {
  public:
-  FeedsFile(const OnnxExportOptions& options, TrainedNetwork& trained)
-      : options_(options), trained_(trained), writer_(options.feeds) {}
+  FeedsFile(const OnnxExportOptions& options, TrainedNetwork& trained, const OnnxParts& parts)
+      : options_(options), trained_(trained), parts_(parts), writer_(options.feeds) {}
 
   void add(const NetworkInput& input, const History& history) {
     const NetworkOptions& network = trained_.network().options();
-    for (const auto& [name, feed] : onnx_feeds(network, input, history, options_.normalised_images))
+    for (const auto& [name, feed] : onnx_feeds(network, parts_, input, history, options_.normalised_images))
       writer_.write(fmt::format("{}/{}", frames_, name), ops::contiguous(feed, MemoryFormat::Contiguous));
     ++frames_;
   }
@@ -36,14 +36,16 @@ class FeedsFile {
  private:
   const OnnxExportOptions& options_;
   TrainedNetwork& trained_;
+  const OnnxParts& parts_;
   Hdf5Writer writer_;
   int64_t frames_ = 0;
 };
 
-void write_from_file(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {
+void write_from_file(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained,
+                     const OnnxParts& parts) {
   const PredictInputs inputs(options.frames, document.proto);
   FrameStream stream(trained);
-  FeedsFile feeds(options, trained);
+  FeedsFile feeds(options, trained, parts);
   for (int64_t i = 0; i < inputs.size(); ++i) {
     const NetworkInput input = inputs.input(i);
     if (!options.normalised_images && input.images.front().dtype() != DType::UInt8)
@@ -95,15 +97,18 @@ NamedTensors labels_of(const Sample& sample) {
   }
   if (labels.has_boxes) {
     std::vector<double> values;
-    const Tensor points = full({kMostObjects}, -1, {DType::Int64});
+    const Tensor points = full({kMostObjects}, -1, {DType::Int64}), tracks = full({kMostObjects}, -1, {DType::Int64});
     for (size_t i = 0; i < labels.boxes.size(); ++i) {
       const Box3d& of = labels.boxes[i];
       values.insert(values.end(),
                     {of.x, of.y, of.z, of.l, of.w, of.h, of.yaw, of.vx, of.vy, 1.0, static_cast<double>(of.class_id)});
-      if (i < static_cast<size_t>(kMostObjects)) points.data<int64_t>()[i] = of.num_lidar_points;
+      if (i >= static_cast<size_t>(kMostObjects)) continue;
+      points.data<int64_t>()[i] = of.num_lidar_points;
+      tracks.data<int64_t>()[i] = of.track;
     }
     rows.emplace_back("boxes", objects(std::move(values), 11));
     rows.emplace_back("box_points", points);
+    rows.emplace_back("box_tracks", tracks);
   }
   return rows;
 }
@@ -137,7 +142,8 @@ class LabelsFile {
   std::vector<std::string> names_;
 };
 
-void write_from_val_sets(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {
+void write_from_val_sets(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained,
+                         const OnnxParts& parts) {
   const config::Config& proto = document.proto;
   const Dataset dataset(configs::lmdb_list(proto), configs::val_lists(proto), configs::dataset_options(proto, false));
   std::vector<int64_t> frames;
@@ -147,7 +153,7 @@ void write_from_val_sets(const configs::Document& document, const OnnxExportOpti
     throw UsageError(fmt::format("{}: field \"data.val\": there are no frames", document.place("data.val")));
   frames.resize(std::min(frames.size(), static_cast<size_t>(options.val_frames)));
   FrameStream stream(trained);
-  FeedsFile feeds(options, trained);
+  FeedsFile feeds(options, trained, parts);
   std::optional<LabelsFile> labels;
   if (!options.labels.empty()) labels.emplace(options.labels, static_cast<int64_t>(frames.size()));
   for (const int64_t index : frames) {
@@ -162,11 +168,12 @@ void write_from_val_sets(const configs::Document& document, const OnnxExportOpti
 
 }  // namespace
 
-void write_feeds(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained) {
+void write_feeds(const configs::Document& document, const OnnxExportOptions& options, TrainedNetwork& trained,
+                 const OnnxParts& parts) {
   if (options.frames.empty()) {
-    write_from_val_sets(document, options, trained);
+    write_from_val_sets(document, options, trained, parts);
   } else {
-    write_from_file(document, options, trained);
+    write_from_file(document, options, trained, parts);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "evaluation/attributes.h"
 #include "evaluation/lane_vectors.h"
 #include "formats/hdf5/tensor_file.h"
 #include "tensor/ops.h"
@@ -21,6 +22,14 @@ double rounded(double value) {
 std::string class_name(const std::vector<std::string>& names, int64_t id) {
   const auto index = static_cast<size_t>(id);
   return index < names.size() ? names[index] : std::to_string(id);
+}
+
+ordered_json attributes_json(const std::vector<int>& attributes, const std::vector<AttributeKind>& kinds) {
+  ordered_json said = ordered_json::object();
+  for (size_t k = 0; k < kinds.size(); ++k)
+    if (const int value = value_of(attributes, k); value >= 0)
+      said[kinds[k].name] = kinds[k].values[static_cast<size_t>(value)];
+  return said;
 }
 
 Tensor bytes_of(const ProbabilityRaster& raster) {
@@ -51,6 +60,10 @@ ordered_json objects_json(const EvaluationFrame& predictions, const EvaluationOp
       lanes.push_back({{"class", class_name(labels.lane_classes, lane.class_id)},
                        {"score", rounded(lane.score)},
                        {"points", std::move(points)}});
+      if (predictions.lane_attributes.empty()) continue;
+      const auto said = attributes_along(predictions.lane_attributes, labels.grid, labels.lane_attributes,
+                                         class_name(labels.lane_classes, lane.class_id), lane.points);
+      lanes.back()["attributes"] = attributes_json(values_of(said), labels.lane_attributes);
     }
     ordered_json& instances = objects["instances"] = ordered_json::array();
     for (const auto& [box, score] : predictions.instances)
@@ -76,6 +89,8 @@ ordered_json objects_json(const EvaluationFrame& predictions, const EvaluationOp
                      {"yaw", rounded(box.yaw)},
                      {"vx", rounded(box.vx)},
                      {"vy", rounded(box.vy)}});
+    if (box.track >= 0) boxes.back()["track"] = box.track;
+    if (!box.attributes.empty()) boxes.back()["attributes"] = attributes_json(box.attributes, labels.box_attributes);
   }
   return objects;
 }

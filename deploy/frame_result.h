@@ -13,8 +13,9 @@ namespace bevgrad {
 EvaluationFrame predictions_of(const PlayedFrame& frame, const TaskList& tasks);
 
 /// "lanes": class, score, points; "instances": class, score, x, y, w, h, angle; "boxes": class, score, x, y, z, l, w,
-/// h, yaw, vx, vy. Metres, radians and m/s in the ego frame. Lanes and instances are there where a task
-/// gives a raster of lanes, boxes always.
+/// h, yaw, vx, vy; "track" of boxes where they have been followed; with tasks.attribute_task, "attributes" of lanes and
+/// boxes: the likeliest value of every kind that is said of the class. Metres, radians and m/s in the ego frame. Lanes
+/// and instances are there where a task gives a raster of lanes, boxes always.
 nlohmann::ordered_json objects_json(const EvaluationFrame& predictions, const EvaluationOptions& options);
 
 /// `lane` and `road`: uint8 [1,classes,H,W], probability times 255; and what each task decodes, float32.

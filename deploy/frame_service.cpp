@@ -56,7 +56,12 @@ std::string FrameService::describe(ServedStream& stream, const std::string& key,
     ordered_json& history = answer["history"] = ordered_json::array();
     for (const double valid : frame.history.valid.to_vector()) history.push_back(valid != 0);
   }
-  const EvaluationFrame predictions = predictions_of(frame, trained_.tasks());
+  EvaluationFrame predictions = predictions_of(frame, trained_.tasks());
+  predictions.sequence = moment.sequence;
+  predictions.timestamp = moment.timestamp;
+  predictions.ego_pose = moment.ego_pose;
+  if (!stream.tracker) stream.tracker.emplace(evaluation_.tracks);
+  stream.tracker->follow(predictions);
   answer.update(objects_json(predictions, evaluation_));
   if (!rasters_.empty()) {
     const std::string name = fmt::format("{:02}-{:06}.h5", stream.number, stream.frames);

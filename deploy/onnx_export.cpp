@@ -2,10 +2,11 @@
 
 #include "autograd/autograd.h"
 #include "base/error.h"
+#include "deploy/calibration.h"
 #include "export/stages.h"
-#include "internal/calibration.h"
 #include "internal/feeds_file.h"
 #include "tensor/ops.h"
+#include "train/eight_bits.h"
 #include "train/frame_stream.h"
 
 namespace bevgrad {
@@ -82,6 +83,18 @@ std::string with_suffix(const std::string& path, const std::string& suffix) {
   return (path.ends_with(end) ? path.substr(0, path.size() - end.size()) : path) + suffix + end;
 }
 
+// Those of the config, or measured now.
+ActivationRanges ranges_of(const configs::Document& document, const OnnxExportOptions& options,
+                           TrainedNetwork& trained) {
+  const bool all_signed = options.precision == OnnxPrecision::Int8Signed;
+  if (document.proto.int8().convs().empty())
+    return calibrate(document, trained, options.calibration_frames, all_signed);
+  ActivationRanges ranges = activation_ranges(document.proto.int8());
+  for (auto& [name, conv] : ranges)
+    for (ActivationRange* range : {&conv.input, &conv.before_sum, &conv.output}) range->is_signed |= all_signed;
+  return ranges;
+}
+
 }  // namespace
 
 void export_onnx(const configs::Document& document, const OnnxExportOptions& options, RunLog& log, const Parts& parts) {
@@ -90,14 +103,12 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
     throw UsageError(fmt::format("{}: field \"sensors.groups\": a network without cameras has no form in ONNX here",
                                  document.place("sensors.groups")));
   const OnnxParts forms = onnx_parts(document, parts);
-  TrainedNetwork trained(document, {.ckpt = options.ckpt}, log, parts);
+  TrainedNetwork trained(in_floating_point(document), {.ckpt = options.ckpt}, log, parts);
   const Network& network = trained.network();
 
   OnnxGraph whole("bevgrad"), decoder("bevgrad_decoder");
   OnnxForm form{.precision = options.precision, .candidates = options.candidates};
-  if (is_integer(options.precision))
-    form.ranges =
-        calibrate(document, trained, options.calibration_frames, options.precision == OnnxPrecision::Int8Signed);
+  if (is_integer(options.precision)) form.ranges = ranges_of(document, options, trained);
   OnnxLayers layers(whole, network, std::move(form));
   OnnxMap fused = add_encoder(layers, network.options(), forms, options.normalised_images);
   if (options.split) {
@@ -113,7 +124,7 @@ void export_onnx(const configs::Document& document, const OnnxExportOptions& opt
   save(whole, options.split ? with_suffix(options.out, ".encoder") : options.out);
   if (options.split) save(decoder, with_suffix(options.out, ".decoder"));
   if (!options.feeds.empty()) {
-    write_feeds(document, options, trained);
+    write_feeds(document, options, trained, forms);
     log.info(fmt::format("wrote {}", options.feeds));
     if (!options.labels.empty()) log.info(fmt::format("wrote {}", options.labels));
   }

@@ -22,7 +22,7 @@ struct OnnxExportOptions {
   /// Outputs beside the maps: the objects that they hold, before those that overlap are dropped.
   bool candidates = false;
   OnnxPrecision precision = OnnxPrecision::Float32;
-  /// Int8: frames of the config's training lists over which activations are measured.
+  /// Int8, where the config has no int8.convs: frames of its training lists over which activations are measured.
   int64_t calibration_frames = 32;
   /// Optional: an input file of `bevgrad predict`, or the first `val_frames` frames of the config's val sets, whose
   /// labels go to the file `labels` for `bevgrad eval`; and the file that then holds what the model takes for each of

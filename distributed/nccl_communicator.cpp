@@ -1,5 +1,7 @@
 #include "distributed/nccl_communicator.h"
 
+#include <sys/statvfs.h>
+
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -30,6 +32,18 @@ const char* name_of(ncclResult_t result) {
   }
 }
 
+// Ranks of one machine meet there, and a container has little of it unless it is asked for.
+std::string shared_memory() {
+  struct statvfs found {};
+  const std::string size = statvfs("/dev/shm", &found) != 0
+                               ? "cannot be used"
+                               : fmt::format("has {} MB free", found.f_bavail * found.f_frsize / 1000000);
+  return fmt::format(
+      "; /dev/shm {}: NCCL wants some there for every rank; a container gets more with --shm-size=1g or "
+      "--ipc=host",
+      size);
+}
+
 }  // namespace
 
 std::string describe_nccl(ncclResult_t result, ncclComm_t communicator) {
@@ -40,7 +54,7 @@ std::string describe_nccl(ncclResult_t result, ncclComm_t communicator) {
     if (c == '\n') c = ' ';
   last.erase(last.find_last_not_of(' ') + 1);
   if (!last.empty()) text += "; " + last;
-  if (result == ncclSystemError) text += "; in a container: is /dev/shm large enough (--shm-size=1g, --ipc=host)?";
+  if (result == ncclSystemError) text += shared_memory();
   return text;
 }
 

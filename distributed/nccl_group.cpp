@@ -1,9 +1,9 @@
 #include "distributed/nccl_group.h"
 
 #include <algorithm>
-
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "base/error.h"
 #include "internal/nccl_queue.h"
@@ -35,9 +35,34 @@ ncclRedOp_t reduction(ReduceOp op) {
   return op == ReduceOp::Sum ? ncclSum : op == ReduceOp::Average ? ncclAvg : ncclMax;
 }
 
+/// Calls of NCCL for several things that begin together.
+template <class T, class Call>
+ncclResult_t in_group(const std::vector<T>& all, const Call& call) {
+  ncclResult_t first = ncclGroupStart();
+  if (first != ncclSuccess) return first;
+  for (const T& one : all) {
+    const ncclResult_t result = call(one);
+    if (first == ncclSuccess || first == ncclInProgress) first = result;
+  }
+  const ncclResult_t end = ncclGroupEnd();
+  return first == ncclSuccess || first == ncclInProgress ? end : first;
+}
+
 /// The same on every rank.
 std::string text_of(const Tensor& tensor) {
   return fmt::format("{} {}", name(tensor.dtype()), to_string(tensor.sizes()));
+}
+
+/// What NCCL reads when its first communicator is made.
+void prepare_environment() {
+  // Its own connections use the interface that ours use.
+  if (const char* interface = std::getenv("BEVGRAD_INTERFACE"))
+    setenv("NCCL_SOCKET_IFNAME", fmt::format("={}", interface).c_str(), 0);
+  // The run's communicators are used at once on streams of their own; their kernels must start in one order everywhere
+  // (NCCL 2.26 and newer read this).
+  setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", 0);
+  // It would go before what a communicator is made with, and a call that waits for a lost rank could not be ended.
+  unsetenv("NCCL_COMM_BLOCKING");
 }
 
 /// Rank 0's id on every rank. Whoever knows it can join, so it goes over the control group, which strangers cannot
@@ -60,9 +85,6 @@ constexpr std::chrono::seconds kTimeToConnect(120);
 
 std::unique_ptr<NcclCommunicator> connect(ProcessGroup& control, NcclRun& run) {
   const std::string call = "connecting the devices";
-  // The run's communicators are used at once on streams of their own; their kernels must start in one order everywhere
-  // (NCCL 2.26 and newer read this).
-  static_cast<void>(setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", 0));
   const ncclUniqueId id = share_id(control);
   const cuda::DeviceGuard guard(run.device());
   try {
@@ -91,14 +113,31 @@ class NcclGroup final : public ProcessGroup {
   int rank() const override { return control_->rank(); }
   int size() const override { return control_->size(); }
 
-  WorkHandle all_reduce(const Tensor& tensor, ReduceOp op) override {
-    if (is_for_control(tensor)) return control_->all_reduce(tensor, op);
-    check_dense("all_reduce", tensor);
-    const ncclDataType_t type = reducible("all_reduce", tensor, op);
-    return queue("all_reduce", {tensor}, 2 * bytes(tensor) * (size() - 1) / size(), "ncclAllReduce",
-                 [=](ncclComm_t communicator, cudaStream_t stream) {
-                   return ncclAllReduce(tensor.raw_data(), tensor.raw_data(), count(tensor), type, reduction(op),
-                                        communicator, stream);
+  WorkHandle all_reduce(const Tensor& tensor, ReduceOp op) override { return all_reduce_together({tensor}, op); }
+
+  /// Collectives of one group are one launch.
+  WorkHandle all_reduce_together(const std::vector<Tensor>& tensors, ReduceOp op) override {
+    if (is_for_control(tensors.empty() ? Tensor() : tensors[0])) return control_->all_reduce_together(tensors, op);
+    std::vector<Tensor> filled;
+    int64_t total = 0;
+    for (const Tensor& tensor : tensors) {
+      check_dense("all_reduce", tensor);
+      check(tensor.dtype() == tensors[0].dtype(), "all_reduce: {} and {} in one message", describe(tensors[0]),
+            describe(tensor));
+      if (tensor.numel() > 0) filled.push_back(tensor);
+      total += bytes(tensor);
+    }
+    const ncclDataType_t type = reducible("all_reduce", tensors[0], op);
+    if (filled.empty()) return std::make_unique<Done>();
+    const auto start = [=](const Tensor& tensor, ncclComm_t communicator, cudaStream_t stream) {
+      return ncclAllReduce(tensor.raw_data(), tensor.raw_data(), count(tensor), type, reduction(op), communicator,
+                           stream);
+    };
+    return queue("all_reduce", filled, 2 * total * (size() - 1) / size(),
+                 filled.size() == 1 ? "ncclAllReduce" : "ncclGroupEnd",
+                 [filled, start](ncclComm_t communicator, cudaStream_t stream) {
+                   if (filled.size() == 1) return start(filled[0], communicator, stream);
+                   return in_group(filled, [&](const Tensor& tensor) { return start(tensor, communicator, stream); });
                  });
   }
 
@@ -276,18 +315,12 @@ class NcclGroup final : public ProcessGroup {
       if (message.is_sent) messages.job->bytes_sent += bytes(message.tensor);
     }
     queue_.push(messages.job, "ncclGroupEnd", [&](ncclComm_t communicator, cudaStream_t stream) {
-      ncclResult_t first = ncclGroupStart();
-      if (first != ncclSuccess) return first;
-      for (const Message& message : messages.all) {
+      return in_group(messages.all, [&](const Message& message) {
         void* data = message.tensor.raw_data();
         const size_t size = message.tensor.nbytes();
-        const ncclResult_t result = message.is_sent
-                                        ? ncclSend(data, size, ncclUint8, message.peer, communicator, stream)
-                                        : ncclRecv(data, size, ncclUint8, message.peer, communicator, stream);
-        if (first == ncclSuccess || first == ncclInProgress) first = result;
-      }
-      const ncclResult_t end = ncclGroupEnd();
-      return first == ncclSuccess || first == ncclInProgress ? end : first;
+        return message.is_sent ? ncclSend(data, size, ncclUint8, message.peer, communicator, stream)
+                               : ncclRecv(data, size, ncclUint8, message.peer, communicator, stream);
+      });
     });
   }
 
@@ -301,9 +334,8 @@ class NcclGroup final : public ProcessGroup {
 
 std::unique_ptr<ProcessGroup> make_nccl_group(std::shared_ptr<Meeting> meeting, std::unique_ptr<ProcessGroup> control,
                                               Device device) {
-  // NCCL's own connections use the interface that ours use.
-  if (const char* interface = std::getenv("BEVGRAD_INTERFACE"))
-    setenv("NCCL_SOCKET_IFNAME", fmt::format("={}", interface).c_str(), 0);
+  static std::once_flag done;
+  std::call_once(done, prepare_environment);
   auto run = std::make_shared<NcclRun>(std::move(meeting), device.index);
   return std::make_unique<NcclGroup>(std::move(run), std::move(control));
 }

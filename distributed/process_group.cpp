@@ -27,6 +27,7 @@ class SingleProcessGroup : public ProcessGroup {
   int size() const override { return 1; }
 
   WorkHandle all_reduce(const Tensor&, ReduceOp) override { return std::make_unique<Done>(); }
+  WorkHandle all_reduce_together(const std::vector<Tensor>&, ReduceOp) override { return std::make_unique<Done>(); }
   WorkHandle broadcast(const Tensor&, int root) override {
     check_rank("broadcast", root);
     return std::make_unique<Done>();

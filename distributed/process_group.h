@@ -47,6 +47,8 @@ class ProcessGroup {
   /// In place, the same bits on every rank. Float32, float64, bfloat16, int32, int64 and uint8; Average of floating
   /// ones only. A sum of bfloat16 is rounded after every rank.
   virtual WorkHandle all_reduce(const Tensor& tensor, ReduceOp op) = 0;
+  /// The same for several tensors of one device and dtype, in one message.
+  virtual WorkHandle all_reduce_together(const std::vector<Tensor>& tensors, ReduceOp op) = 0;
   /// In place: every rank gets `root`'s values.
   virtual WorkHandle broadcast(const Tensor& tensor, int root) = 0;
   /// output [size * rows, ...] from input [rows, ...], in the order of ranks.

@@ -67,6 +67,12 @@ void BevView::point(Vec2 ground, Color color, double radius) {
     canvas_.circle(p, radius, color);
 }
 
+void BevView::text(Vec2 ground, const std::string& text, double size, Color color) {
+  Canvas::Clip clip(canvas_, area_);
+  const Vec2 p = at(ground);
+  canvas_.text(p.x + 2, p.y, text, size, color);
+}
+
 void BevView::ego() {
   Canvas::Clip clip(canvas_, area_);
   // A car of ordinary size: 1 m behind its rear axle, 3.7 m before it, 1.9 m wide.

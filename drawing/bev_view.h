@@ -34,6 +34,8 @@ class BevView {
   /// A rectangle (w along its angle); `nose` marks the end that it points to.
   void rectangle(const Instance& box, Color color, double width, bool nose);
   void point(Vec2 ground, Color color, double radius);
+  /// From a place to the right.
+  void text(Vec2 ground, const std::string& text, double size, Color color);
   /// The ego vehicle, seen from above, its rear axle at the origin.
   void ego();
   /// Frame, ticks every 10 m with their metres, and a title.

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/plain_name.h"
 #include "drawing/bev_view.h"
 #include "drawing/palette.h"
 #include "drawing/sample_picture.h"
@@ -62,15 +63,26 @@ ClassBits predicted_bits(const SamplePicture& picture, const DrawingOptions& opt
   return bits;
 }
 
-/// The class that is drawn on top where several lie on one cell: lanes over road classes.
-Color color_of_bits(uint64_t present, size_t lanes) {
+size_t num_lanes(const EvaluationFrame& frame) {
+  return static_cast<size_t>(frame.lane.empty() ? frame.lane_label.channels : frame.lane.channels);
+}
+
+/// The bits of freespace, which is beneath everything and says nothing of what lies on it.
+uint64_t bits_beneath(const SamplePicture& picture) {
+  uint64_t bits = 0;
+  const size_t lanes = num_lanes(picture.frame);
+  const auto& classes = picture.labels.road_classes;
+  for (size_t c = 0; c < classes.size() && lanes + c < 64; ++c)
+    if (is_freespace(classes[c])) bits |= uint64_t{1} << (lanes + c);
+  return bits;
+}
+
+/// The class that is drawn on top where several lie on one cell: lanes over road classes, freespace last.
+Color color_of_bits(uint64_t present, size_t lanes, uint64_t beneath) {
+  if (present & ~beneath) present &= ~beneath;
   for (size_t c = 0; c < 64; ++c)
     if (present >> c & 1) return c < lanes ? lane_color(c) : road_color(c - lanes);
   return kNothing;
-}
-
-size_t num_lanes(const EvaluationFrame& frame) {
-  return static_cast<size_t>(frame.lane.empty() ? frame.lane_label.channels : frame.lane.channels);
 }
 
 void draw_instances(BevView& view, const std::vector<Instance>& instances) {
@@ -87,10 +99,11 @@ Instance footprint(const Box3d& box) {
 void draw_label(BevView& view, const SamplePicture& picture) {
   const ClassBits bits = label_bits(picture.frame);
   const size_t lanes = num_lanes(picture.frame);
+  const uint64_t beneath = bits_beneath(picture);
   if (!bits.present.empty())
     view.cells(bits.rows, bits.columns, [&](int64_t r, int64_t c) {
       const auto i = static_cast<size_t>(r * bits.columns + c);
-      if (bits.present[i]) return color_of_bits(bits.present[i], lanes);
+      if (bits.present[i]) return color_of_bits(bits.present[i], lanes, beneath);
       return bits.ignored[i] ? kIgnored : kNothing;
     });
   if (picture.frame.instance_labels) draw_instances(view, *picture.frame.instance_labels);
@@ -103,26 +116,34 @@ void draw_label(BevView& view, const SamplePicture& picture) {
 void draw_prediction(BevView& view, const SamplePicture& picture, const DrawingOptions& options) {
   const ClassBits bits = predicted_bits(picture, options);
   const size_t lanes = num_lanes(picture.frame);
+  const uint64_t beneath = bits_beneath(picture);
   if (!bits.present.empty())
     view.cells(bits.rows, bits.columns, [&](int64_t r, int64_t c) {
-      return color_of_bits(bits.present[static_cast<size_t>(r * bits.columns + c)], lanes);
+      return color_of_bits(bits.present[static_cast<size_t>(r * bits.columns + c)], lanes, beneath);
     });
   std::vector<Instance> instances;
   for (const auto& i : picture.frame.instances)
     if (i.score >= options.box_score_threshold) instances.push_back(i.box);
   draw_instances(view, instances);
-  for (const auto& box : picture.frame.boxes)
-    if (box.score >= options.box_score_threshold)
-      view.rectangle(footprint(box.box), box_color(static_cast<size_t>(std::max(box.box.class_id, 0))), 1, true);
+  for (const auto& box : picture.frame.boxes) {
+    if (box.score < options.box_score_threshold) continue;
+    view.rectangle(footprint(box.box), box_color(static_cast<size_t>(std::max(box.box.class_id, 0))), 1, true);
+    if (box.box.track >= 0) view.text({box.box.x, box.box.y}, fmt::format("{}", box.box.track), 6, kPaper);
+  }
   view.ego();
 }
 
 void draw_difference(BevView& view, const SamplePicture& picture, const DrawingOptions& options) {
   const ClassBits truth = label_bits(picture.frame), predicted = predicted_bits(picture, options);
+  const uint64_t beneath = bits_beneath(picture);
   if (!truth.present.empty() && truth.present.size() == predicted.present.size())
     view.cells(truth.rows, truth.columns, [&](int64_t r, int64_t c) {
       const auto i = static_cast<size_t>(r * truth.columns + c);
-      const uint64_t there = truth.present[i], said = predicted.present[i] & ~truth.ignored[i];
+      uint64_t there = truth.present[i], said = predicted.present[i] & ~truth.ignored[i];
+      if ((there | said) & ~beneath) {
+        there &= ~beneath;
+        said &= ~beneath;
+      }
       if (there == said) return there ? kRight : truth.ignored[i] ? kIgnored : kNothing;
       if (!said) return kMissed;
       if (!there) return kFalseAlarm;

@@ -1,12 +1,12 @@
 #include "drawing/sample_picture.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/plain_name.h"
 #include "drawing/bev_view.h"
 #include "drawing/palette.h"
 
@@ -262,10 +262,8 @@ void draw_scale(Canvas& canvas, const Rect& beside, double low, double high, con
 }  // namespace
 
 float DrawingOptions::threshold_of(const std::string& road_class) const {
-  std::string plain;
-  for (const char c : road_class)
-    if (std::isalnum(static_cast<unsigned char>(c))) plain += static_cast<char>(std::tolower(c));
-  if (plain == "freespace") return freespace_threshold;
+  const std::string plain = plain_name(road_class);
+  if (is_freespace(road_class)) return freespace_threshold;
   if (plain == "stopline") return stopline_threshold;
   if (plain == "crosswalk") return crosswalk_threshold;
   return road_threshold;

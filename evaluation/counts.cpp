@@ -146,6 +146,7 @@ void SetCounts::merge(const SetCounts& other) {
   road_flicker.merge(other.road_flicker.counts());
   for (size_t c = 0; c < lanes.size(); ++c)
     for (size_t k = 0; k < lanes[c].size(); ++k) lanes[c][k].merge(other.lanes[c][k]);
+  for (const auto& [name, drive] : other.tracked) tracked[name].insert(tracked[name].end(), drive.begin(), drive.end());
   for (const auto& [complaint, what] : other.unusable) unusable[complaint].merge(what);
   for (const auto& [what, count] : other.missing) missing[what] += count;
 }
@@ -202,9 +203,11 @@ json to_json(const SetCounts& counts) {
                 {"lane_flicker", to_json(counts.lane_flicker)},
                 {"road_flicker", to_json(counts.road_flicker)},
                 {"lanes", table_to_json(counts.lanes)},
+                {"tracked", json::object()},
                 {"unusable", json::object()},
                 {"missing", counts.missing}};
   for (const auto& [name, sequence] : counts.sequences) state["sequences"][name] = to_json(sequence);
+  for (const auto& [name, drive] : counts.tracked) state["tracked"][name] = to_json(drive);
   for (const auto& [complaint, what] : counts.unusable)
     state["unusable"][complaint] = {what.frames, what.values, what.first};
   return state;
@@ -222,6 +225,7 @@ SetCounts counts_from_json(const json& state, const EvaluationOptions& options) 
     flicker_from_json(state.at("lane_flicker"), counts.lane_flicker);
     flicker_from_json(state.at("road_flicker"), counts.road_flicker);
     restore(state.at("lanes"), counts.lanes);
+    for (const auto& [name, drive] : state.at("tracked").items()) counts.tracked[name] = tracked_drive_from_json(drive);
     for (const auto& [complaint, what] : state.at("unusable").items())
       counts.unusable[complaint] = {what.at(0), what.at(1), what.at(2)};
     counts.missing = state.at("missing").get<std::map<std::string, int64_t>>();

@@ -15,6 +15,7 @@
 #include "evaluation/iou.h"
 #include "evaluation/lane_tracks.h"
 #include "evaluation/series.h"
+#include "evaluation/tracking.h"
 
 namespace bevgrad {
 
@@ -46,6 +47,9 @@ struct SequenceCounts {
   std::vector<std::vector<ApCounts>> boxes;  ///< [class][distance]
 };
 
+/// Drives for tracking, by val set and name.
+using TrackedDrives = std::map<std::string, TrackedDrive>;
+
 struct SetCounts {
   explicit SetCounts(const EvaluationOptions& options);
 
@@ -60,6 +64,7 @@ struct SetCounts {
   FlickerAccumulator lane_flicker, road_flicker;
   std::vector<std::vector<ApCounts>> lanes;  ///< [class][threshold], thresholds as chamfer_thresholds_of
   LaneFinders lane_finders;
+  TrackedDrives tracked;
   std::map<std::string, Unusable> unusable;  ///< by what was wrong
   std::map<std::string, int64_t> missing;    ///< frames without a kind of label
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "evaluation/box_tracks.h"
 #include "evaluation/frame_file.h"
 
 namespace bevgrad {
@@ -50,7 +51,12 @@ class Inspection {
     contents.boxes = boxes_predicted && boxes_labelled;
     if (boxes_labelled) {
       const int64_t most = files_.labels.sizes("boxes")[1];
-      see(files_.labels, {"box_points", {most}, fmt::format("[N,{}] as boxes", most), Values::Integer});
+      for (const char* name : {"box_points", "box_tracks"})
+        see(files_.labels, {name, {most}, fmt::format("[N,{}] as boxes", most), Values::Integer});
+    }
+    if (boxes_predicted) {
+      const int64_t most = files_.predictions.sizes("boxes")[1];
+      see(files_.predictions, {"box_tracks", {most}, fmt::format("[N,{}] as boxes", most), Values::Integer});
     }
     see(files_.labels, {"sequence", {}, "[N]", Values::Integer});
     see(files_.labels, {"timestamp", {}, "[N]"});
@@ -133,12 +139,20 @@ std::vector<Instance> instance_labels(const FrameFile& file, int64_t index, cons
   return instances;
 }
 
+/// The numbers of tracks of boxes, where the file has them; below 0: not known.
+void read_tracks(const FrameFile& file, int64_t index, std::vector<ScoredBox>& boxes) {
+  if (!file.has("box_tracks")) return;
+  const std::vector<int64_t> tracks = file.integers("box_tracks", index);
+  for (ScoredBox& scored : boxes) scored.box.track = std::max<int64_t>(tracks[static_cast<size_t>(scored.row)], -1);
+}
+
 std::vector<Box3d> box_labels(const FrameFile& file, int64_t index, const LabelSchema& labels) {
-  const Tensor rows = file.floats("boxes", index);
+  std::vector<ScoredBox> rows = scored_boxes(file.floats("boxes", index), 0);
+  read_tracks(file, index, rows);
   std::vector<int64_t> points;
   if (file.has("box_points")) points = file.integers("box_points", index);
   std::vector<Box3d> boxes;
-  for (const auto& scored : scored_boxes(rows, 0)) {
+  for (const ScoredBox& scored : rows) {
     boxes.push_back(scored.box);
     if (!points.empty())
       boxes.back().num_lidar_points =
@@ -183,6 +197,7 @@ EvaluationFrame read_frame(const Files& files, const Contents& contents, int64_t
   }
   if (contents.boxes) {
     frame.boxes = scored_boxes(files.predictions.floats("boxes", index), 0);
+    read_tracks(files.predictions, index, frame.boxes);
     frame.box_labels = box_labels(files.labels, index, labels);
   }
   return frame;
@@ -204,9 +219,11 @@ Evaluator evaluate_files(const std::string& predictions, const std::string& labe
   const Files files{FrameFile(predictions), FrameFile(labels)};
   const Contents contents = Inspection(files).run(options.labels);
   Evaluator evaluator(options);
+  BoxTracker tracker(options.tracks);
   const std::string val_set = files.labels.val_set();
   for (int64_t i = 0; i < contents.frames; ++i) {
-    const EvaluationFrame frame = read_frame(files, contents, i, val_set, options.labels);
+    EvaluationFrame frame = read_frame(files, contents, i, val_set, options.labels);
+    tracker.follow(frame);
     evaluator.add(frame);
     if (visit) visit(frame);
   }

@@ -202,13 +202,16 @@ void Evaluator::add(const EvaluationFrame& frame) try {
                     options_.instance_iou, stratum_at, sequence.instances);
   else if (options_.instance_ap && !frame.instances.empty())
     ++counts.missing["instances"];
-  if (options_.dynamic_ap && frame.box_labels)
-    count_boxes(boxes,
-                usable(*frame.box_labels, complaint_of("labelled boxes"), frame.key, counts,
-                       [&](const auto& b) { return is_broken(b, labels.dynamic_classes.size()); }),
-                grid, options_.dynamic_distances, stratum_at, sequence.boxes);
-  else if (options_.dynamic_ap && !frame.boxes.empty())
+  if (options_.dynamic_ap && frame.box_labels) {
+    const auto truth = usable(*frame.box_labels, complaint_of("labelled boxes"), frame.key, counts,
+                              [&](const auto& b) { return is_broken(b, labels.dynamic_classes.size()); });
+    count_boxes(boxes, truth, grid, options_.dynamic_distances, stratum_at, sequence.boxes);
+    if (options_.tracking)
+      if (auto tracked = tracked_frame(boxes, truth, frame.timestamp, frame.ego_pose, grid))
+        counts.tracked[frame.val_set + "/" + series].push_back(std::move(*tracked));
+  } else if (options_.dynamic_ap && !frame.boxes.empty()) {
     ++counts.missing["boxes"];
+  }
   for (const auto& [map, values] : frame.non_finite)
     counts.unusable[fmt::format("values of {} are NaN or infinite", map)].merge({1, values, frame.key});
   ++counts.frames;

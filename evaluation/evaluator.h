@@ -55,6 +55,8 @@ struct EvaluationFrame {
   std::optional<std::vector<Instance>> instance_labels;  ///< nothing: not labelled
   std::vector<ScoredBox> boxes;
   std::optional<std::vector<Box3d>> box_labels;  ///< nothing: not labelled
+  /// Of lane marks' attributes, where they are predicted: attributes_along's, of the labels' lane_attributes.
+  ProbabilityRaster lane_attributes;
 
   std::string series() const { return sequence_name.empty() ? std::to_string(sequence) : sequence_name; }
 };
@@ -73,7 +75,8 @@ struct EvaluationSummary {
 };
 
 /// Frames of a sequence come in time order; sequences and val sets may interleave. Not thread-safe. Memory does not
-/// grow with the frames but for 8 bytes a detection and threshold, a line in "samples" and the counts of a series.
+/// grow with the frames but for 8 bytes a detection and threshold, 40 bytes a box that has a track, a line in "samples"
+/// and the counts of a series.
 class Evaluator {
  public:
   /// Throws UsageError where the options make no sense.
@@ -88,7 +91,7 @@ class Evaluator {
   void add(const EvaluationFrame& frame);
 
   /// Everything counted so far, as bytes for another rank; `merge` adds them. A series must not be split between ranks
-  /// where flicker is wanted.
+  /// where flicker or tracking is wanted.
   std::string state() const;
   void merge(const std::string& state);
 

@@ -42,6 +42,36 @@ void add_iou(Table& table, Table& curves, const std::string& set, const std::str
     }
 }
 
+/// Means of the shares and distances, sums of the counts over the classes that there are.
+void add_tracking(Table& table, const std::string& set, const TrackedDrives& drives, const Names& classes) {
+  std::vector<TrackedDrive> all;
+  for (const auto& [name, drive] : drives) all.push_back(drive);
+  std::vector<Ratio> means[5];
+  std::optional<int64_t> sums[9];
+  for (size_t c = 0; c < classes.size(); ++c) {
+    const auto f = tracking_figures(all, static_cast<int>(c));
+    if (!f) continue;
+    const double shares[] = {f->amota, f->amotp, f->recall, f->mota, f->motp};
+    const std::optional<int64_t> counts[] = {f->mostly_tracked, f->mostly_lost, f->tracks,    f->matches, f->misses,
+                                             f->false_alarms,   f->switches,    f->fragments, f->truths};
+    std::vector<Cell> row = {set, classes[c]};
+    for (size_t i = 0; i < std::size(shares); ++i) {
+      means[i].push_back(shares[i]);
+      row.push_back(shares[i]);
+    }
+    for (size_t i = 0; i < std::size(counts); ++i) {
+      if (counts[i]) sums[i] = sums[i].value_or(0) + *counts[i];
+      row.push_back(counts[i] ? Cell(*counts[i]) : no_value());
+    }
+    table.add_row(std::move(row));
+  }
+  if (means[0].empty()) return;
+  std::vector<Cell> row = {set, std::string("all")};
+  for (const auto& mean : means) row.push_back(cell_of(mean_of(mean)));
+  for (const auto& sum : sums) row.push_back(sum ? Cell(*sum) : no_value());
+  table.add_row(std::move(row));
+}
+
 void add_series(Table& table, const std::string& set, const std::string& task, const SeriesAccumulator& series) {
   const auto rows_of = [&](const std::string& label, const std::string* one, size_t strata) {
     const auto& names = series.class_names();
@@ -173,6 +203,12 @@ struct ResultTables {
               "AP of 3-D boxes by centre distance (nuScenes)",
               columns({"val set", "class", "threshold", "cells"}, {"ap", "predictions", "truths"}),
               {}};
+  Table tracking{
+      "tracking",
+      "Tracks of boxes (nuScenes)",
+      columns({"val set", "class"}, {"amota", "amotp", "recall", "mota", "motp", "mostly tracked", "mostly lost",
+                                     "tracks", "matches", "misses", "false alarms", "switches", "fragments", "truths"}),
+      {}};
   Table flicker{
       "flicker",
       "From frame to frame: cells that change their predicted class though the place did not change, and what stays",
@@ -221,6 +257,7 @@ void add_set(ResultTables& t, const std::string& set, const SetCounts& counts, c
     add_ap(t.boxes, set, labels.dynamic_classes, "mean",
            [&](size_t c, Stratum s) { return mean_row(total.boxes[c], all, s, nuscenes_average_precision); });
   }
+  if (options.tracking) add_tracking(t.tracking, set, counts.tracked, labels.dynamic_classes);
   if (options.flicker) {
     add_flicker(t.flicker, set, "lane", counts.lane_flicker);
     add_flicker(t.flicker, set, "road", counts.road_flicker);
@@ -256,7 +293,7 @@ std::vector<Table> tables_of(const std::map<std::string, SetCounts>& sets, const
   for (const auto& [name, counts] : sets) add_set(tables, name, counts, options);
   std::vector<Table> result = {std::move(tables.iou)};
   for (Table* table : {&tables.series, &tables.confusion, &tables.chamfer, &tables.consistent, &tables.instances,
-                       &tables.boxes, &tables.flicker, &tables.curves})
+                       &tables.boxes, &tables.tracking, &tables.flicker, &tables.curves})
     if (!table->rows.empty()) result.push_back(std::move(*table));
   if (options.series_eval) result.insert(result.begin() + 1, range_table(options));
   return result;

@@ -22,6 +22,12 @@ inline std::vector<EvaluationRange> default_ranges() {
   return ranges;
 }
 
+/// By what boxes of one frame are found again in the next (box_tracks.h).
+struct BoxTrackOptions {
+  double distance = 2;  ///< metres between where a box was and where the track is
+  int max_age = 3;      ///< frames for which a track lives on that nobody takes
+};
+
 struct EvaluationOptions {
   LabelSchema labels;
   /// LiDAR counts as "seen now".
@@ -44,6 +50,8 @@ struct EvaluationOptions {
   double instance_iou = 0.5;
   bool dynamic_ap = true;
   std::vector<double> dynamic_distances = {0.5, 1, 2, 4};
+  bool tracking = true;
+  BoxTrackOptions tracks;
   bool flicker = true;
 };
 

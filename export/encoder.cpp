@@ -63,35 +63,6 @@ OnnxMap export_generalized_lss_fpn(OnnxLayers& layers, const std::string& stage,
   return y;
 }
 
-OnnxMap export_view_transfer(OnnxLayers& layers, const NetworkOptions& options, const std::vector<OnnxMap>& features) {
-  OnnxGraph& graph = layers.graph();
-  const auto heights = static_cast<int64_t>(options.view_heights.size());
-  const int64_t rows = options.grid.rows(), columns = options.grid.columns(), channels = options.neck_channels;
-  std::string sum;
-  for (size_t g = 0; g < features.size(); ++g) {
-    const CameraGroupNetwork& cameras = options.groups[g];
-    const OnnxSize images = fmt::format("N*{}", cameras.num_cameras);
-    const std::string grid =
-        graph.input("grid_" + cameras.name, DType::Float32, {images, heights * rows, columns, int64_t{2}});
-    const std::string weight =
-        graph.input("weight_" + cameras.name, DType::Float32, {images, int64_t{1}, heights * rows, columns});
-    const std::string sampled =
-        graph.node("GridSample", {features[g].value, grid},
-                   {{"mode", std::string("bilinear")}, {"padding_mode", std::string("border")}, {"align_corners", 0}});
-    const std::string by_sample = layers.reshape(graph.node("Mul", {sampled, layers.narrow(weight)}),
-                                                 {-1, cameras.num_cameras, channels, heights * rows, columns});
-    const std::string seen =
-        graph.node("ReduceSum", {by_sample, graph.constant(std::vector<int64_t>{1})}, {{"keepdims", 0}});
-    sum = sum.empty() ? seen : layers.add(sum, seen);
-  }
-  // Channel z * C + c.
-  const std::string apart = layers.reshape(sum, {-1, channels, heights, rows, columns});
-  const std::string pillars = graph.node("Transpose", {apart}, {{"perm", std::vector<int64_t>{0, 2, 1, 3, 4}}});
-  return layers.conv(
-      {layers.reshape(pillars, {-1, heights * channels, rows, columns}), heights * channels, rows, columns},
-      "view_transfer.conv", {.padding = 1, .norm = "view_transfer.bn"});
-}
-
 OnnxMap export_lidar(OnnxLayers& layers, const NetworkOptions& options, const std::string& batch) {
   OnnxGraph& graph = layers.graph();
   const LidarOptions& lidar = options.lidar;

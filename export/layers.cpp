@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "models/blocks.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -125,7 +126,7 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
   Tensor weight = ops::contiguous(ops::to(tensor(name + ".weight"), DType::Float64), MemoryFormat::Contiguous);
   const size_t out_dim = form.transposed ? 1 : 0;
   const int64_t outputs = weight.size(out_dim), kernel = weight.size(2);
-  if (weight.size(1 - out_dim) != x.channels)
+  if (weight.size(1 - out_dim) * form.groups != x.channels)
     refuse(name,
            fmt::format("{}.weight is {}, its input has {} channels", name, to_string(weight.sizes()), x.channels));
   Tensor bias =
@@ -147,21 +148,27 @@ OnnxMap OnnxLayers::conv(const OnnxMap& x, const std::string& name, const ConvFo
   } else {
     inputs = {x.value, this->weight(weight, name), this->weight(bias, name)};
   }
+  const auto padding = [&](int64_t size) {
+    const int64_t all = form.same ? same_padding(size, kernel, form.stride) : 2 * form.padding;
+    return std::pair{all / 2, all - all / 2};
+  };
+  const auto rows = padding(x.height), columns = padding(x.width);
   std::string y = graph_->node(form.transposed ? "ConvTranspose" : "Conv", inputs,
                                {{"kernel_shape", std::vector<int64_t>{kernel, kernel}},
                                 {"strides", std::vector<int64_t>{form.stride, form.stride}},
-                                {"pads", std::vector<int64_t>(4, form.padding)}});
+                                {"pads", std::vector<int64_t>{rows.first, columns.first, rows.second, columns.second}},
+                                {"group", form.groups}});
   if (!form.residual.empty()) {
     if (integers) y = rounded(y, known->second.before_sum).value;
     y = add(y, rounded_if_known(form.residual));
   }
   if (form.relu) y = relu(y);
   if (integers && !form.logits) y = rounded(y, known->second.output).value;
-  const auto size = [&](int64_t n) {
-    return form.transposed ? (n - 1) * form.stride - 2 * form.padding + kernel
-                           : (n + 2 * form.padding - kernel) / form.stride + 1;
+  const auto size = [&](int64_t n, const std::pair<int64_t, int64_t>& added) {
+    const int64_t all = added.first + added.second;
+    return form.transposed ? (n - 1) * form.stride - all + kernel : (n + all - kernel) / form.stride + 1;
   };
-  return {y, outputs, size(x.height), size(x.width)};
+  return {y, outputs, size(x.height, rows), size(x.width, columns)};
 }
 
 OnnxMap OnnxLayers::shortcut(const OnnxMap& x, const std::string& name, int64_t stride) {

@@ -10,12 +10,15 @@
 #include "export/onnx_map.h"
 #include "export/precision.h"
 #include "models/network.h"
+#include "nn/activation_ranges.h"
 
 namespace bevgrad {
 
 struct ConvForm {
   int64_t stride = 1;
   int64_t padding = 0;
+  bool same = false;  ///< TensorFlow's padding instead: outputs for size / stride, rounded up, what is odd at the end
+  int64_t groups = 1;
   bool transposed = false;
   std::string norm = {};  ///< the batch norm that follows and is folded in
   double eps = 1e-5;      ///< of the norm
@@ -36,6 +39,14 @@ class OnnxLayers {
 
   bool wants_candidates() const { return form_.candidates; }
   OnnxGraph& graph() { return *graph_; }
+  /// The module of a stage, for what its parameters do not say. Throws UsageError where it is of another type.
+  template <class Part>
+  const Part& part(const std::string& stage) const {
+    const Stage* found = network_.stage_of(stage);
+    const auto* part = found == nullptr ? nullptr : dynamic_cast<const Part*>(found->module);
+    if (part == nullptr) refuse(stage, "it is another part");
+    return *part;
+  }
   /// Nodes go to another graph from now on.
   void switch_to(OnnxGraph& graph);
   /// A parameter or buffer as it is. Throws UsageError naming the stage where there is none.

@@ -16,7 +16,8 @@ namespace bevgrad {
 namespace {
 
 // Protobuf's own limit is 2 GiB; the nodes want some room.
-constexpr int64_t kInlineBytes = int64_t{1900} << 20;
+// Smaller ones stay in the model: runtimes look at sizes and axes while they load it.
+constexpr size_t kSmallestMoved = 1024;
 // Offsets in a data file as ONNX recommends, so that it can be mapped.
 constexpr uint64_t kAlignment = 4096;
 // The version of the format that came with opset 17.
@@ -82,6 +83,7 @@ void set(onnx::AttributeProto& to, const OnnxAttribute& from) {
 void move_constants(onnx::ModelProto& model, const std::string& path) {
   AtomicFile file(path);
   for (onnx::TensorProto& constant : *model.mutable_graph()->mutable_initializer()) {
+    if (constant.raw_data().size() < kSmallestMoved) continue;
     file.write(std::string((kAlignment - file.position() % kAlignment) % kAlignment, '\0'));
     const auto add = [&](const char* key, const std::string& value) {
       auto& entry = *constant.add_external_data();
@@ -173,13 +175,13 @@ std::vector<std::string> OnnxGraph::nodes(const std::string& op, const std::vect
   return {node.output().begin(), node.output().end()};
 }
 
-void OnnxGraph::save(const std::string& path) {
+void OnnxGraph::save(const std::string& path, int64_t inline_bytes) {
   try {
     onnx::checker::check_model(impl_->model);
   } catch (const std::exception& error) {
     fail("{}: the model breaks a rule of ONNX: {}", path, error.what());
   }
-  if (impl_->bytes > kInlineBytes) move_constants(impl_->model, path + ".data");
+  if (impl_->bytes > inline_bytes) move_constants(impl_->model, path + ".data");
   std::string bytes;
   check(impl_->model.SerializeToString(&bytes), "{}: the model is too large for Protobuf", path);
   AtomicFile file(path);

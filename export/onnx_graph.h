@@ -47,9 +47,9 @@ class OnnxGraph {
   std::vector<std::string> nodes(const std::string& op, const std::vector<std::string>& inputs,
                                  const std::vector<OnnxAttribute>& attributes, size_t outputs);
 
-  /// Checks the model by ONNX's own rules, then writes it whole or not at all; constants of over 2 GB go to a file of
-  /// their own beside it, "<path>.data". Throws Error naming the file.
-  void save(const std::string& path);
+  /// Checks the model by ONNX's own rules, then writes it whole or not at all; constants of more than `inline_bytes`
+  /// together (Protobuf ends at 2 GB) go to a file of their own beside it, "<path>.data". Throws Error naming the file.
+  void save(const std::string& path, int64_t inline_bytes = int64_t{1900} << 20);
 
  private:
   struct Impl;

@@ -1,7 +1,5 @@
 // In which numbers an exported model computes.
 #pragma once
-#include <map>
-#include <string>
 
 namespace bevgrad {
 
@@ -16,17 +14,5 @@ enum class OnnxPrecision {
 inline bool is_integer(OnnxPrecision precision) {
   return precision == OnnxPrecision::Int8 || precision == OnnxPrecision::Int8Signed;
 }
-
-/// Values of an activation that 8 bits stand for: 0 to `limit` in 255 steps, or -limit to limit in twice 127.
-struct ActivationRange {
-  double limit = 0;
-  bool is_signed = false;
-};
-
-/// Of a convolution (its dotted name): what comes in, what a residual is added to, what goes out.
-struct ConvRanges {
-  ActivationRange input, before_sum, output;
-};
-using ActivationRanges = std::map<std::string, ConvRanges>;
 
 }  // namespace bevgrad

@@ -13,6 +13,6 @@
 //   npz/ gguf/ onnx/ tensorflow/   formats that are read only
 //   sharded/         checkpoints that are several files: shards with an index, distributed ones, DeepSpeed's
 //   state_dict.h     any checkpoint, by content: the entry point for most callers
-//   convert/         from one format to another, and what people ask of a checkpoint: inspect, check, compare, edit,
-//   merge c_api/           the readers for C, and so for Python: libbevgrad_checkpoint.so
+//   convert/         from one format to another, and what people ask of a checkpoint: inspect, check, compare, edit
+//   c_api/           the readers for C, and so for Python: libbevgrad_checkpoint.so
 #pragma once

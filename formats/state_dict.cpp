@@ -163,7 +163,9 @@ std::shared_ptr<Document> read_document(FileFormat format, const std::string& pa
     case FileFormat::Gguf:
       return read_gguf(source);
     case FileFormat::Onnx:
-      return read_onnx(source);
+      // The standard input lies in no folder.
+      return read_onnx(source,
+                       path == "-" ? std::nullopt : std::optional(std::filesystem::path(path).parent_path().string()));
     case FileFormat::Tensorflow:
       return read_tensorflow(path, source);
     case FileFormat::Pickle: {

@@ -4,5 +4,5 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace bevgrad;
-  return fuzz::run([&] { return read_onnx(fuzz::source_of(data, size)); });
+  return fuzz::run([&] { return read_onnx(fuzz::source_of(data, size), {}); });
 }

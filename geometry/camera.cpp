@@ -55,43 +55,72 @@ void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(std::string("camera: ") + what);
 }
 
-std::array<double, 4> radial_coefficients(const Camera& camera) {
-  const auto& d = camera.distortion;
-  if (camera.kind == CameraKind::Fisheye) return {d[0], d[1], d[2], d[3]};
-  return {d[0], d[1], d[4], 0};
+/// The product of two polynomials, lowest power first.
+std::vector<double> product(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> result(a.size() + b.size() - 1);
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t j = 0; j < b.size(); ++j) result[i + j] += a[i] * b[j];
+  return result;
 }
 
-double radial_factor(const std::array<double, 4>& k, double r2) {
-  return 1 + r2 * (k[0] + r2 * (k[1] + r2 * (k[2] + r2 * k[3])));
-}
-
-/// Derivative of r * radial_factor by r.
-double radial_slope(const std::array<double, 4>& k, double r2) {
-  return 1 + r2 * (3 * k[0] + r2 * (5 * k[1] + r2 * (7 * k[2] + r2 * 9 * k[3])));
-}
-
-/// The r in [0, limit) with r * radial_factor(r^2) = distorted, where the left side rises; nothing where it never gets
-/// there. Newton's steps, kept inside a bracket that bisection shrinks.
-std::optional<double> undistort_radius(const std::array<double, 4>& k, double distorted, double limit) {
-  double low = 0, high = std::min(limit, std::max(distorted, 1e-9));
-  while (high * radial_factor(k, high * high) < distorted) {
-    if (high >= limit || high > 1e9) return std::nullopt;
-    low = high;
-    high = std::min(limit, high * 2);
-  }
-  double r = std::min(distorted, high);
-  for (int i = 0; i < 200; ++i) {
-    const double error = r * radial_factor(k, r * r) - distorted;
-    (error < 0 ? low : high) = r;
-    double next = r - error / radial_slope(k, r * r);
-    if (!(next > low && next < high)) next = low + (high - low) / 2;
-    if (std::abs(next - r) <= 1e-16 * std::max(1.0, r)) return next;
-    r = next;
-  }
-  return r;
+/// The first zero of a polynomial of r^2, as r. A radius of a million is a ray within a microradian of 90 degrees: past
+/// it nothing is left to guard.
+double first_radius(std::vector<double> polynomial) {
+  while (polynomial.size() > 1 && polynomial.back() == 0) polynomial.pop_back();
+  const std::vector<double> zeros = positive_zeros(polynomial, 1e12);
+  return zeros.empty() ? std::numeric_limits<double>::infinity() : std::sqrt(zeros.front());
 }
 
 }  // namespace
+
+/// How far from the centre the image lies, by how far the ray does: r * factor(r^2).
+struct CameraProjector::Radial {
+  std::array<double, 4> k;
+  std::array<double, 3> d;
+
+  double over(double r2) const { return 1 + r2 * (k[0] + r2 * (k[1] + r2 * (k[2] + r2 * k[3]))); }
+  double under(double r2) const { return 1 + r2 * (d[0] + r2 * (d[1] + r2 * d[2])); }
+  double factor(double r2) const { return over(r2) / under(r2); }
+  /// Derivative of factor by r^2.
+  double change(double r2) const {
+    const double over_change = k[0] + r2 * (2 * k[1] + r2 * (3 * k[2] + r2 * 4 * k[3])),
+                 under_change = d[0] + r2 * (2 * d[1] + r2 * 3 * d[2]), divisor = under(r2);
+    return (over_change - over(r2) / divisor * under_change) / divisor;
+  }
+  /// Derivative of r * factor by r.
+  double slope(double r2) const { return factor(r2) + 2 * r2 * change(r2); }
+
+  /// The r in [0, limit) with r * factor(r^2) = distorted, where the left side rises; nothing where it never gets
+  /// there. Newton's steps, kept inside a bracket that bisection shrinks.
+  std::optional<double> undistorted(double distorted, double limit) const {
+    double low = 0, high = std::min(limit, std::max(distorted, 1e-9));
+    while (high * factor(high * high) < distorted) {
+      if (high >= limit || high > 1e9) return std::nullopt;
+      low = high;
+      high = std::min(limit, high * 2);
+    }
+    double r = std::min(distorted, high);
+    for (int i = 0; i < 200; ++i) {
+      const double error = r * factor(r * r) - distorted;
+      (error < 0 ? low : high) = r;
+      double next = r - error / slope(r * r);
+      if (!(next > low && next < high)) next = low + (high - low) / 2;
+      if (std::abs(next - r) <= 1e-16 * std::max(1.0, r)) return next;
+      r = next;
+    }
+    return r;
+  }
+};
+
+CameraProjector::Radial CameraProjector::radial() const {
+  const auto& d = camera_.distortion;
+  if (camera_.is_fisheye()) return {{d[0], d[1], d[2], d[3]}, {}};
+  return {{d[0], d[1], d[4], 0}, camera_.denominator};
+}
+
+const char* name(CameraKind kind) {
+  return kind == CameraKind::Pinhole ? "pinhole" : kind == CameraKind::Fisheye ? "fisheye" : "rational";
+}
 
 void validate(const Camera& camera) {
   require(camera.width > 0 && camera.height > 0, "width and height must be positive");
@@ -99,7 +128,10 @@ void validate(const Camera& camera) {
   require(std::isfinite(camera.fy) && camera.fy > 0, "fy must be positive");
   require(std::isfinite(camera.cx) && std::isfinite(camera.cy), "cx and cy must be finite");
   for (double k : camera.distortion) require(std::isfinite(k), "distortion must be finite");
-  if (camera.kind == CameraKind::Fisheye)
+  for (double k : camera.denominator)
+    require(camera.kind == CameraKind::Rational ? std::isfinite(k) : k == 0,
+            "k4, k5 and k6 must be finite, and 0 of a lens that is not rational");
+  if (camera.is_fisheye())
     require(camera.fov > 0 && camera.fov <= 2 * std::numbers::pi, "fov of a fisheye must be in (0, 2 pi]");
   require(camera.sensor2ego.is_rigid(), "sensor2ego must be a rigid transform");
   for (const std::vector<Vec2>& polygon : camera.ego_mask) {
@@ -115,12 +147,15 @@ bool is_masked(const EgoMask& mask, Pixel pixel) {
   });
 }
 
-double fold_back_radius(const std::array<double, 4>& k) {
-  std::vector<double> polynomial = {1, 3 * k[0], 5 * k[1], 7 * k[2], 9 * k[3]};
-  while (polynomial.size() > 1 && polynomial.back() == 0) polynomial.pop_back();
-  // A radius of a million is a ray within a microradian of 90 degrees: past it nothing is left to guard.
-  const std::vector<double> zeros = positive_zeros(polynomial, 1e12);
-  return zeros.empty() ? std::numeric_limits<double>::infinity() : std::sqrt(zeros.front());
+double fold_back_radius(const std::array<double, 4>& k, const std::array<double, 3>& d) {
+  // With s = r^2, N over D: the derivative of r N / D is ((N + 2 s N') D - 2 s N D') / D^2.
+  const std::vector<double> over = {1, k[0], k[1], k[2], k[3]}, under = {1, d[0], d[1], d[2]};
+  const std::vector<double> slope = product({1, 3 * k[0], 5 * k[1], 7 * k[2], 9 * k[3]}, under),
+                            drag = product(over, {0, 2 * d[0], 4 * d[1], 6 * d[2]});
+  std::vector<double> derivative;
+  for (size_t i = 0; i < slope.size(); ++i) derivative.push_back(slope[i] - drag[i]);
+  // Just before a pole, so that the model has a value up to there.
+  return std::min(first_radius(derivative), first_radius(under) * (1 - 1e-9));
 }
 
 Pose camera_mount(Vec3 position, double yaw, double pitch, double roll) {
@@ -130,7 +165,7 @@ Pose camera_mount(Vec3 position, double yaw, double pitch, double roll) {
 }
 
 Camera camera_with_fov(CameraKind kind, int width, int height, double fov) {
-  const bool is_pinhole = kind == CameraKind::Pinhole;
+  const bool is_pinhole = kind != CameraKind::Fisheye;
   require(width > 0 && height > 0, "width and height must be positive");
   require(fov > 0 && (is_pinhole ? fov < std::numbers::pi : fov <= 2 * std::numbers::pi),
           "fov must be in (0, pi), a fisheye's in (0, 2 pi]");
@@ -175,20 +210,51 @@ Camera cropped(const Camera& camera, int left, int top, int width, int height) {
 CameraProjector::CameraProjector(const Camera& camera) : camera_(camera) {
   validate(camera);
   ego2sensor_ = camera.sensor2ego.inverse();
-  fold_back_ = fold_back_radius(radial_coefficients(camera));
+  const Radial lens = radial();
+  fold_back_ = fold_back_radius(lens.k, lens.d);
+  // A polynomial outgrows the tangential terms, or has folded back long before they matter; a quotient does not.
+  if (camera.kind == CameraKind::Rational && (camera.distortion[2] != 0 || camera.distortion[3] != 0))
+    fold_back_ = std::min(fold_back_, tangential_fold_back());
+}
+
+CameraProjector::Slopes CameraProjector::slopes(const Radial& lens, Vec2 p) const {
+  const double p1 = camera_.distortion[2], p2 = camera_.distortion[3], r2 = dot(p, p);
+  const double f = lens.factor(r2), df = 2 * lens.change(r2);
+  return {f + df * p.x * p.x + 2 * p1 * p.y + 6 * p2 * p.x, df * p.x * p.y + 2 * p1 * p.x + 2 * p2 * p.y,
+          f + df * p.y * p.y + 6 * p1 * p.y + 2 * p2 * p.x};
+}
+
+double CameraProjector::tangential_fold_back() const {
+  constexpr int kDirections = 36;
+  constexpr double kFirst = 0.1, kGrowth = 1.03, kFarthest = 1000;
+  const Radial lens = radial();
+  double limit = fold_back_;
+  for (int i = 0; i < kDirections; ++i) {
+    const Vec2 towards = direction(2 * std::numbers::pi * i / kDirections);
+    for (double low = 0, high = kFirst; low < std::min(limit, kFarthest); low = high, high *= kGrowth) {
+      if (slopes(lens, towards * std::min(high, limit)).determinant() > 0) continue;
+      for (int round = 0; round < 60; ++round) {
+        const double middle = (low + high) / 2;
+        (slopes(lens, towards * middle).determinant() > 0 ? low : high) = middle;
+      }
+      limit = std::min(limit, low);
+      break;
+    }
+  }
+  return limit;
 }
 
 Vec2 CameraProjector::distort(Vec2 p) const {
   const auto& d = camera_.distortion;
   const double r2 = p.x * p.x + p.y * p.y;
-  const double radial = 1 + r2 * (d[0] + r2 * (d[1] + r2 * d[4]));
-  return {p.x * radial + 2 * d[2] * p.x * p.y + d[3] * (r2 + 2 * p.x * p.x),
-          p.y * radial + d[2] * (r2 + 2 * p.y * p.y) + 2 * d[3] * p.x * p.y};
+  const double factor = radial().factor(r2);
+  return {p.x * factor + 2 * d[2] * p.x * p.y + d[3] * (r2 + 2 * p.x * p.x),
+          p.y * factor + d[2] * (r2 + 2 * p.y * p.y) + 2 * d[3] * p.x * p.y};
 }
 
 std::optional<Pixel> CameraProjector::project_sensor(const Vec3& p) const {
   Vec2 distorted;
-  if (camera_.kind == CameraKind::Pinhole) {
+  if (!camera_.is_fisheye()) {
     if (!(p.z > kMinDepth)) return std::nullopt;
     const Vec2 normalised = {p.x / p.z, p.y / p.z};
     if (!(norm(normalised) < fold_back_)) return std::nullopt;
@@ -197,7 +263,7 @@ std::optional<Pixel> CameraProjector::project_sensor(const Vec3& p) const {
     const double across = std::sqrt(p.x * p.x + p.y * p.y);
     const double angle = std::atan2(across, p.z);
     if (!(angle <= camera_.fov / 2 && angle < fold_back_)) return std::nullopt;
-    const double radius = angle * radial_factor(radial_coefficients(camera_), angle * angle);
+    const double radius = angle * radial().factor(angle * angle);
     const double scale = across > 0 ? radius / across : 0;
     distorted = {p.x * scale, p.y * scale};
   }
@@ -211,7 +277,7 @@ std::optional<Pixel> CameraProjector::project_sensor(const Vec3& p) const {
 std::optional<Vec3> CameraProjector::unproject_fisheye(Vec2 distorted) const {
   const double radius = norm(distorted);
   const double limit = std::min(fold_back_, camera_.fov / 2 + 1e-12);
-  const std::optional<double> angle = undistort_radius(radial_coefficients(camera_), radius, limit);
+  const std::optional<double> angle = radial().undistorted(radius, limit);
   if (!angle) return std::nullopt;
   const double scale = radius > 0 ? std::sin(*angle) / radius : 0;
   return Vec3{distorted.x * scale, distorted.y * scale, std::cos(*angle)};
@@ -219,29 +285,23 @@ std::optional<Vec3> CameraProjector::unproject_fisheye(Vec2 distorted) const {
 
 std::optional<Vec3> CameraProjector::unproject_pinhole(Vec2 distorted) const {
   const double radius = norm(distorted);
-  const std::array<double, 4> k = radial_coefficients(camera_);
+  const Radial lens = radial();
   // Without tangential terms this is the answer; with them it is where Newton's method on both coordinates starts.
-  const std::optional<double> start = undistort_radius(k, radius, fold_back_);
+  const std::optional<double> start = lens.undistorted(radius, fold_back_);
   const bool is_radial = camera_.distortion[2] == 0 && camera_.distortion[3] == 0;
   if (!start && (is_radial || !std::isfinite(fold_back_))) return std::nullopt;
   const double first = start ? *start : fold_back_ * 0.98;
   Vec2 p = radius > 0 ? distorted * (first / radius) : Vec2{};
   if (!is_radial) {
-    const double p1 = camera_.distortion[2], p2 = camera_.distortion[3];
     double error = std::numeric_limits<double>::infinity();
     for (int i = 0; i < 50; ++i) {
       const Vec2 e = distort(p) - distorted;
       error = norm(e);
       if (error <= 1e-15 * std::max(1.0, radius)) break;
-      const double r2 = dot(p, p);
-      const double f = radial_factor(k, r2);
-      const double df = 2 * (k[0] + r2 * (2 * k[1] + r2 * 3 * k[2]));  // d f / d r2, times two
-      const double j00 = f + df * p.x * p.x + 2 * p1 * p.y + 6 * p2 * p.x;
-      const double j01 = df * p.x * p.y + 2 * p1 * p.x + 2 * p2 * p.y;
-      const double j11 = f + df * p.y * p.y + 6 * p1 * p.y + 2 * p2 * p.x;
-      const double determinant = j00 * j11 - j01 * j01;
+      const Slopes j = slopes(lens, p);
+      const double determinant = j.determinant();
       if (!(std::abs(determinant) > 1e-12)) return std::nullopt;
-      p = {p.x - (j11 * e.x - j01 * e.y) / determinant, p.y - (j00 * e.y - j01 * e.x) / determinant};
+      p = {p.x - (j.yy * e.x - j.xy * e.y) / determinant, p.y - (j.xx * e.y - j.xy * e.x) / determinant};
     }
     if (!(error <= 1e-9 * std::max(1.0, radius)) || !(norm(p) < fold_back_)) return std::nullopt;
   }
@@ -251,7 +311,7 @@ std::optional<Vec3> CameraProjector::unproject_pinhole(Vec2 distorted) const {
 
 std::optional<Vec3> CameraProjector::unproject_sensor(Pixel pixel) const {
   const Vec2 distorted = {(pixel.u - camera_.cx) / camera_.fx, (pixel.v - camera_.cy) / camera_.fy};
-  return camera_.kind == CameraKind::Fisheye ? unproject_fisheye(distorted) : unproject_pinhole(distorted);
+  return camera_.is_fisheye() ? unproject_fisheye(distorted) : unproject_pinhole(distorted);
 }
 
 std::optional<Ray> CameraProjector::unproject(Pixel pixel) const {

@@ -15,7 +15,13 @@ enum class CameraKind {
   Pinhole,
   /// OpenCV's fisheye (Kannala-Brandt) with k1, k2, k3, k4.
   Fisheye,
+  /// Pinhole with OpenCV's rational distortion k1, k2, p1, p2, k3, k4, k5, k6: the radial factor is
+  /// (1 + k1 r^2 + k2 r^4 + k3 r^6) / (1 + k4 r^2 + k5 r^4 + k6 r^6).
+  Rational,
 };
+
+/// "pinhole", "fisheye", "rational".
+const char* name(CameraKind kind);
 
 /// What of a picture shows the own vehicle: polygons in pixels (x is u, y is v), whose last corner joins the first.
 using EgoMask = std::vector<std::vector<Vec2>>;
@@ -26,8 +32,10 @@ struct Camera {
   /// Image size in pixels that the intrinsics belong to.
   int width = 0, height = 0;
   double fx = 0, fy = 0, cx = 0, cy = 0;
-  /// k1, k2, p1, p2, k3 (pinhole) or k1, k2, k3, k4, unused (fisheye).
+  /// k1, k2, p1, p2, k3 (pinhole, rational) or k1, k2, k3, k4, unused (fisheye).
   std::array<double, 5> distortion = {};
+  /// k4, k5, k6; rational only.
+  std::array<double, 3> denominator = {};
   /// The whole field of view in radians; fisheye only.
   double fov = 0;
   Pose sensor2ego;
@@ -35,11 +43,12 @@ struct Camera {
   EgoMask ego_mask = {};
 
   bool operator==(const Camera&) const = default;
+  bool is_fisheye() const { return kind == CameraKind::Fisheye; }
 };
 
 /// Throws std::invalid_argument naming the first field that is not finite or out of its range: sizes and focal lengths
-/// must be positive, a fisheye's fov in (0, 2 pi], sensor2ego rigid, polygons of the mask of three finite corners or
-/// more.
+/// must be positive, a fisheye's fov in (0, 2 pi], the denominator 0 of what is not rational, sensor2ego rigid,
+/// polygons of the mask of three finite corners or more.
 void validate(const Camera& camera);
 
 struct Pixel {
@@ -55,16 +64,17 @@ struct Ray {
   Vec3 direction;
 };
 
-/// The first positive zero of the derivative of r (1 + c0 r^2 + c1 r^4 + c2 r^6 + c3 r^8), in float64; infinity where
-/// there is none. Past it the model folds back and makes ghosts.
-double fold_back_radius(const std::array<double, 4>& coefficients);
+/// The first positive zero of the derivative of r (1 + c0 r^2 + c1 r^4 + c2 r^6 + c3 r^8), divided by
+/// 1 + d0 r^2 + d1 r^4 + d2 r^6 or before the first zero of that, in float64; infinity where there is none. Past it the
+/// model folds back and makes ghosts.
+double fold_back_radius(const std::array<double, 4>& coefficients, const std::array<double, 3>& denominator = {});
 
 /// sensor2ego of a camera at `position` that looks along the ego's x axis, turned by `yaw` to the left, `pitch`
 /// downward and `roll` clockwise as seen from behind it; radians.
 Pose camera_mount(Vec3 position, double yaw, double pitch, double roll);
 
 /// A camera without distortion whose image spans `fov` radians horizontally, its axis in the middle of the image.
-/// Throws std::invalid_argument for a pinhole's fov outside (0, pi) or a fisheye's outside (0, 2 pi].
+/// Throws std::invalid_argument for a fisheye's fov outside (0, 2 pi] or another's outside (0, pi).
 Camera camera_with_fov(CameraKind kind, int width, int height, double fov);
 
 /// The camera after its image is resized to width x height: u' = (u + 0.5) * width'/width - 0.5.
@@ -82,7 +92,8 @@ class CameraProjector {
 
   /// Where a point of the ego frame appears, or nothing where the camera does not see it. It is visible when its depth
   /// is over 0.1 m (fisheye: its angle off the axis is at most half the field of view), -0.5 <= u < width - 0.5, -0.5
-  /// <= v < height - 0.5, not in the ego mask, and its radius (fisheye: angle) is below the model's fold-back.
+  /// <= v < height - 0.5, not in the ego mask, and its radius (fisheye: angle) is below the model's fold-back (of
+  /// a rational lens also below where its tangential terms, which outgrow the others in the end, turn it over).
   std::optional<Pixel> project(const Vec3& point_in_ego) const {
     return project_sensor(ego2sensor_.apply(point_in_ego));
   }
@@ -99,7 +110,16 @@ class CameraProjector {
   double fold_back() const { return fold_back_; }
 
  private:
+  struct Radial;
+  /// Derivatives of the distorted x by x, of x by y (and y by x), and of y by y.
+  struct Slopes {
+    double xx, xy, yy;
+    double determinant() const { return xx * yy - xy * xy; }
+  };
+  Radial radial() const;
   Vec2 distort(Vec2 normalised) const;
+  Slopes slopes(const Radial& lens, Vec2 normalised) const;
+  double tangential_fold_back() const;
   std::optional<Vec3> unproject_pinhole(Vec2 distorted) const;
   std::optional<Vec3> unproject_fisheye(Vec2 distorted) const;
 

@@ -1,5 +1,6 @@
-// Lens models of other tools, forward and back by their published formulas. They are refitted to the two that a Camera
-// has (lens_fit.h). The sensor frame is OpenCV's (x right, y down, z forward), the centre of the first pixel is (0, 0).
+// Lens models of other tools, forward and back by their published formulas. They are refitted to a
+// pinhole or fisheye Camera (lens_fit.h); a rational one is a Camera itself. The sensor frame is OpenCV's (x right, y
+// down, z forward), the centre of the first pixel is (0, 0).
 #pragma once
 #include <optional>
 #include <string>

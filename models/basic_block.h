@@ -18,10 +18,10 @@ class ResidualShortcut : public Module {
 };
 
 /// relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)). The shortcut is `downsample` where the stride or the
-/// channels change, x itself otherwise.
+/// channels change, x itself otherwise. `only_convolved`: NormFusion's, of what the block gives.
 class BasicBlock : public Module {
  public:
-  BasicBlock(int64_t in_channels, int64_t channels, int stride = 1);
+  BasicBlock(int64_t in_channels, int64_t channels, int stride = 1, bool only_convolved = false);
   /// [N,in,H,W] -> [N,channels,H/stride,W/stride], sizes rounded up.
   Tensor forward(const Tensor& x);
 
@@ -31,6 +31,7 @@ class BasicBlock : public Module {
   Conv2d conv2_;
   BatchNorm bn2_;
   std::unique_ptr<ResidualShortcut> downsample_;
+  bool only_convolved_;
 };
 
 }  // namespace bevgrad

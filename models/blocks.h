@@ -1,6 +1,7 @@
 // What the modules of the network are put together from: convolution + normalisation + activation, under whichever
 // names the public implementations give them, in one pass where nobody asks for what lies between.
 #pragma once
+#include <algorithm>
 #include <string>
 
 #include "nn/batch_norm.h"
@@ -30,8 +31,10 @@ class ConvNormRelu : public Module {
     register_module(names.conv, conv);
     register_module(names.norm, bn);
   }
-  Tensor forward(const Tensor& x) {
-    return module_call(*this, [&] { return conv_bn_relu(conv, bn, x); });
+  /// `only_convolved`: NormFusion's.
+  Tensor forward(const Tensor& x, bool only_convolved = false) {
+    return module_call(*this,
+                       [&] { return conv_bn_relu(conv, bn, x, {.relu = true, .only_convolved = only_convolved}); });
   }
 
   Conv conv;
@@ -45,6 +48,12 @@ class ConvNormRelu : public Module {
 };
 
 using ConvBnRelu = ConvNormRelu<Conv2d>;
+
+/// Cells that TensorFlow's SAME adds to a dimension in all, for ceil(size / stride) outputs; the smaller half comes
+/// before the first.
+inline int64_t same_padding(int64_t size, int64_t kernel, int64_t stride) {
+  return std::max<int64_t>(0, (size - 1) / stride * stride + kernel - size);
+}
 
 /// A 3x3 convolution that keeps the size.
 inline ConvSpec conv3x3(int stride = 1) {

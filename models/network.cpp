@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "autograd/autocast.h"
+#include "autograd/branches.h"
 #include "autograd/functions/shape.h"
 #include "models/camera/normalise.h"
 #include "models/fuser.h"
@@ -202,9 +203,13 @@ Tensor Network::lidar_features(const std::vector<Tensor>& points) {
 NetworkOutput Network::encode(const NetworkInput& input) {
   const ModuleScope scope(*this);
   check_input(input);
-  std::vector<Tensor> features;
+  std::vector<Tensor> features(backbones_.size());
+  Tensor lidar;
+  std::vector<std::function<void()>> branches;
   for (size_t i = 0; i < backbones_.size(); ++i)
-    features.push_back(camera_features(i, ops::to(input.images[i], device())));
+    branches.push_back([&, i] { features[i] = camera_features(i, ops::to(input.images[i], device())); });
+  if (lidar_bev_backbone_) branches.push_back([&] { lidar = lidar_features(input.points); });
+  run_branches(branches);
   NetworkOutput output;
   std::vector<Tensor> parts;
   if (view_transfer_) {
@@ -215,8 +220,8 @@ NetworkOutput Network::encode(const NetworkInput& input) {
     parts.push_back(std::move(view.bev));
   }
   features.clear();
-  if (lidar_bev_backbone_) {
-    parts.push_back(lidar_features(input.points));
+  if (lidar.defined()) {
+    parts.push_back(std::move(lidar));
     output.set(kBevLidar, parts.back(), "lidar_vfe, lidar_bev_backbone");
   }
   output.set(kBevFused, fuser_->forward(parts), "fuser");
@@ -238,10 +243,13 @@ void Network::decode(NetworkOutput& output, const History& history) {
   } else {
     output.set(kBevTemporal, fused, "fuser");
   }
-  for (const HeadStage& stage : heads_) {
-    for (const auto& [name, map] : stage.head->forward(output.at(stage.input)))
-      output.set(name, to(map, DType::Float32), stage.name);
-  }
+  std::vector<NamedTensors> maps(heads_.size());
+  std::vector<std::function<void()>> branches;
+  for (size_t i = 0; i < heads_.size(); ++i)
+    branches.push_back([&, i] { maps[i] = heads_[i].head->forward(output.at(heads_[i].input)); });
+  run_branches(branches);
+  for (size_t i = 0; i < heads_.size(); ++i)
+    for (const auto& [name, map] : maps[i]) output.set(name, to(map, DType::Float32), heads_[i].name);
 }
 
 NetworkOutput Network::forward(const NetworkInput& input, const History& history) {

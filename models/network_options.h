@@ -38,6 +38,7 @@ struct BevGrid {
 };
 
 struct LidarOptions {
+  bool dynamic = false;         ///< every point counts: no slots, no limits (the next two)
   int64_t max_points = 48;      ///< slots of a pillar; the first points in input order take them
   int64_t max_pillars = 20000;  ///< a frame, in order of appearance
   int64_t vfe_channels = 64;

@@ -1,6 +1,7 @@
 #include "models/tap.h"
 
 #include "autograd/autograd.h"
+#include "nn/byte_maps.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -13,7 +14,7 @@ TapRecorder::TapRecorder(Module& root, const std::vector<std::string>& paths) {
     tap.hook = module->on_forward([&tap](const Module&, const Tensor& value, size_t output) {
       if (tap.outputs.size() <= output) tap.outputs.resize(output + 1);
       // A copy: what follows may write in place.
-      tap.outputs[output].push_back(ops::clone(detach(value)));
+      tap.outputs[output].push_back(ops::clone(without_bytes(detach(value))));
       return value;
     });
   }

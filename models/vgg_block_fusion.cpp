@@ -7,6 +7,7 @@
 #include "autograd/functions/shape.h"
 #include "autograd/functions/softmax.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -18,7 +19,10 @@ VggBlockFusion::FusionConv::FusionConv(int64_t in_channels, int64_t channels)
 }
 
 Tensor VggBlockFusion::FusionConv::forward(const Tensor& x) {
-  return module_call(*this, [&] { return second.forward(first.forward(x)); });
+  return module_call(*this, [&] {
+    return recomputable(*this, {x},
+                        [this](const std::vector<Tensor>& in) { return second.forward(first.forward(in[0])); });
+  });
 }
 
 VggBlockFusion::VggBlockFusion(int64_t channels, const TemporalOptions& options, const BevGrid& grid,

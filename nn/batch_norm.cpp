@@ -3,7 +3,9 @@
 #include "autograd/checkpoint.h"
 #include "autograd/functions/pointwise.h"
 #include "autograd/functions/shape.h"
+#include "nn/byte_maps.h"
 #include "nn/conv_observer.h"
+#include "nn/eight_bits.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -36,7 +38,7 @@ Tensor BatchNorm::forward(const Tensor& x, const NormFusion& fusion) {
     if (batch && !is_recomputing()) {
       ++*num_batches_tracked.data<int64_t>();
     }
-    Tensor residual = fusion.residual;
+    Tensor residual = without_bytes(fusion.residual);
     if (residual.defined() && residual.dtype() != x.dtype()) residual = to(residual, x.dtype());
     return batch_norm(x, weight, bias, running_mean, running_var,
                       {.training = batch,
@@ -89,13 +91,15 @@ Tensor observed_conv_bn_relu(const Conv& conv, BatchNorm& bn, const Tensor& x, c
 
 Tensor conv_bn_relu(const Conv2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {
   check(!conv.spec().relu, "conv_bn_relu: the convolution must not have an activation of its own");
+  if (EightBits* eight_bits = conv.eight_bits()) return eight_bits->forward(conv, &bn, x, fusion);
   if (ConvObserver::is_watching()) return observed_conv_bn_relu(conv, bn, x, fusion);
   const bool recorded = will_record({x, conv.weight, conv.bias, bn.weight, bn.bias, fusion.residual});
   if (bn.uses_batch_statistics() || recorded || conv.has_hooks() || bn.has_hooks())
     return bn.forward(conv.forward(x), fusion);
   const ModuleScope scope(conv);
   const FoldedNorm& norm = bn.folded(conv.bias);
-  return conv2d_affine(x, conv.weight, {norm.scale, norm.shift, fusion.residual, fusion.relu}, conv.spec().options());
+  return conv2d_affine(without_bytes(x), conv.weight,
+                       {norm.scale, norm.shift, without_bytes(fusion.residual), fusion.relu}, conv.spec().options());
 }
 
 Tensor conv_bn_relu(const ConvTranspose2d& conv, BatchNorm& bn, const Tensor& x, const NormFusion& fusion) {

@@ -17,6 +17,9 @@ struct NormFusion {
   bool relu = false;
   /// BatchNormOptions::last_row_count, for inputs [M,C].
   int64_t last_row_count = 1;
+  /// Of conv_bn_relu: nothing but convolutions read the result, and conv_bn_relu as a residual. Where the convolution
+  /// computes in 8 bits (nn/eight_bits.h) it stays in them.
+  bool only_convolved = false;
 };
 
 /// Parameters `weight` and `bias`, buffers `running_mean`, `running_var` (float32) and `num_batches_tracked` (int64),

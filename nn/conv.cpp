@@ -1,7 +1,9 @@
 #include "nn/conv.h"
 
 #include "autograd/functions/pointwise.h"
+#include "nn/byte_maps.h"
 #include "nn/conv_observer.h"
+#include "nn/eight_bits.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
@@ -24,6 +26,7 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const ConvSpec& spec)
 }
 
 Tensor Conv2d::forward(const Tensor& x) const {
+  if (eight_bits_) return eight_bits_->forward(*this, nullptr, x, {.relu = spec_.relu});
   ConvObserver::see(*this, ConvObserver::Place::Input, x);
   const Tensor y = forward_unobserved(x);
   ConvObserver::see(*this, ConvObserver::Place::Output, y);
@@ -34,7 +37,7 @@ Tensor Conv2d::forward_unobserved(const Tensor& x) const {
   const bool apart = spec_.relu && has_hooks();
   Conv2dOptions options = spec_.options();
   options.relu = spec_.relu && !apart;
-  const Tensor y = module_call(*this, [&] { return conv2d(x, weight, bias, options); });
+  const Tensor y = module_call(*this, [&] { return conv2d(without_bytes(x), weight, bias, options); });
   return apart ? relu(y) : y;
 }
 
@@ -47,7 +50,7 @@ ConvTranspose2d::ConvTranspose2d(int64_t in_channels, int64_t out_channels, cons
 }
 
 Tensor ConvTranspose2d::forward(const Tensor& x) const {
-  return module_call(*this, [&] { return conv_transpose2d(x, weight, bias, spec_.options()); });
+  return module_call(*this, [&] { return conv_transpose2d(without_bytes(x), weight, bias, spec_.options()); });
 }
 
 }  // namespace bevgrad

@@ -1,5 +1,7 @@
 // Convolution layers, with PyTorch's parameter names.
 #pragma once
+#include <memory>
+
 #include "autograd/functions/conv.h"
 #include "autograd/functions/conv_transpose.h"
 #include "nn/init.h"
@@ -32,6 +34,8 @@ struct ConvTransposeSpec {
   ConvTranspose2dOptions options() const { return {stride, padding, output_padding, groups, dilation}; }
 };
 
+class EightBits;
+
 /// `weight` [out,in/groups,kh,kw], `bias` [out]. Parameters start as zeros: init::reset_parameters draws them.
 class Conv2d : public Module {
  public:
@@ -42,9 +46,13 @@ class Conv2d : public Module {
   const ConvSpec& spec() const { return spec_; }
   /// forward(), of which a ConvObserver does not know: whoever calls it shows it the step that this is a part of.
   Tensor forward_unobserved(const Tensor& x) const;
+  /// From now on it computes in 8 bits: nn/eight_bits.h. Null: in its input's precision.
+  void set_eight_bits(std::shared_ptr<EightBits> eight_bits) { eight_bits_ = std::move(eight_bits); }
+  EightBits* eight_bits() const { return eight_bits_.get(); }
 
  private:
   ConvSpec spec_;
+  std::shared_ptr<EightBits> eight_bits_;
 
  public:
   const Tensor weight;

@@ -37,6 +37,11 @@ std::vector<Figure> bench_ops(const configs::Document& document, const BenchOpti
 std::vector<Figure> bench_operations(const BenchOptions& options, const std::string& only = "");
 /// Forward and backward of every outermost module in one training step.
 std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options);
+/// Each primitive of a training step, by module, with its share of what arithmetic or memory allow at best: those that
+/// make 90 % of the time, the longest first. A Winograd convolution, of which the products of the definition are
+/// counted, may have more than all. An operation without kernels counts the bytes of its result alone.
+std::vector<Figure> bench_roofline(const configs::Document& document, const BenchOptions& options,
+                                   const MachineLimits& limits);
 /// Whole training steps of the config on synthetic inputs: forward, loss, backward, optimizer.
 std::vector<Figure> bench_training(const configs::Document& document, const BenchOptions& options,
                                    const MachineLimits& limits);
@@ -48,6 +53,10 @@ std::vector<Figure> bench_launches(const configs::Document& document, const Benc
 /// device, also what the host's work for the counted launches leaves of it.
 std::vector<Figure> bench_model(const configs::Document& document, const BenchOptions& options, const std::string& gpu);
 std::vector<std::string> modelled_gpus();
+/// What ranks say to one another in a step, counted; and by a formula what 8, 64 and 512 of them wait for, beside the
+/// least time of a step (bench_model).
+std::vector<Figure> bench_scaling(const configs::Document& document, const BenchOptions& options,
+                                  const std::string& gpu);
 /// The whole network without gradients.
 std::vector<Figure> bench_inference(const configs::Document& document, const BenchOptions& options,
                                     const MachineLimits& limits);

@@ -10,8 +10,10 @@
 #include "internal/stopwatch.h"
 #include "internal/synthetic.h"
 #include "internal/synthetic_training.h"
+#include "nn/range_watch.h"
 #include "profiling/benches.h"
 #include "tensor/allocator.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/parts.h"
@@ -70,33 +72,32 @@ std::vector<Figure> bench_training(const configs::Document& document, const Benc
     };
     if (best.empty() || total(seconds) < total(best)) best = seconds;
   }
-  const size_t peak = memory_stats(options.device).peak;
+  const MemoryStats stats = memory_stats(options.device);
   profile::start(options.device);
   training.step([] {});
   const std::vector<profile::Event> events = profile::stop();
   const double total = std::accumulate(best.begin(), best.end(), 0.0);
   std::vector<Figure> figures = {
       {"samples a second", static_cast<double>(training.batch()) / total, "1/s", 0, ""},
-      {"step", total * 1e3, "ms", 0, fmt::format("batch {}, {} threads", training.batch(), limits.threads)}};
+      {"step", total * 1e3, "ms", 0, fmt::format("batch {}, {} threads", training.batch(), limits.threads)},
+      {"parameters", static_cast<double>(training.network().parameter_count()) * 1e-6, "million", 0, ""}};
   const std::vector<const char*> names = training.parts();
   for (size_t i = 0; i < names.size(); ++i)
     figures.push_back({names[i], best[i] * 1e3, "ms", best[i] / total, "of the step"});
   const bool amp = document.proto.train().use_head_amp();
   for (Figure& figure : profile_figures(events, limit_of(limits, amp), amp ? "the bfloat16 peak" : "the float32 peak"))
     figures.push_back(std::move(figure));
-  for (Figure& figure : training.memory(peak)) figures.push_back(std::move(figure));
+  for (Figure& figure : training.memory(stats)) figures.push_back(std::move(figure));
   write_trace(options, events, training.network());
   return figures;
 }
 
-std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options) {
-  SyntheticTraining training(document, options);
-  training.step([] {});
-  profile::start(options.device);
-  training.step([] {});
-  const std::vector<profile::Event> events = profile::stop();
+namespace {
+
+/// Milliseconds of forward and backward of every outermost module.
+std::vector<Figure> stage_figures(const std::vector<profile::Event>& events, Network& network) {
   std::map<const void*, std::string> names;
-  training.network().visit([&](const std::string& path, Module& module) { names[&module] = path; });
+  network.visit([&](const std::string& path, Module& module) { names[&module] = path; });
   std::map<std::string, std::pair<double, double>> seconds;  // outermost module -> forward, backward
   double total = 0;
   for (const profile::Event& event : events) {
@@ -109,10 +110,34 @@ std::vector<Figure> bench_modules(const configs::Document& document, const Bench
   }
   std::vector<Figure> figures;
   for (const auto& [name, parts] : seconds) {
-    figures.push_back({name + " forward", parts.first * 1e3, "ms", parts.first / total, "of the step"});
+    figures.push_back({name + " forward", parts.first * 1e3, "ms", parts.first / total, "of the whole"});
     if (parts.second > 0)
-      figures.push_back({name + " backward", parts.second * 1e3, "ms", parts.second / total, "of the step"});
+      figures.push_back({name + " backward", parts.second * 1e3, "ms", parts.second / total, "of the whole"});
   }
+  return figures;
+}
+
+/// Where int8.on: with the config's ranges, or with those of this input.
+void prepare_eight_bits(Network& network, const configs::Document& document, const NetworkInput& input) {
+  const config::Int8& int8 = document.proto.int8();
+  if (!int8.on()) return;
+  RangeWatch watch;
+  if (int8.convs().empty()) {
+    const ConvObserver observer(network, watch.see(network));
+    network.forward(input);
+  }
+  set_eight_bits(network, int8.convs().empty() ? watch.ranges() : activation_ranges(int8));
+}
+
+}  // namespace
+
+std::vector<Figure> bench_modules(const configs::Document& document, const BenchOptions& options) {
+  SyntheticTraining training(document, options);
+  training.step([] {});
+  profile::start(options.device);
+  training.step([] {});
+  const std::vector<profile::Event> events = profile::stop();
+  std::vector<Figure> figures = stage_figures(events, training.network());
   write_trace(options, events, training.network());
   return figures;
 }
@@ -129,6 +154,11 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
   batch.on_device = std::make_shared<BatchCopies>(batch, options.device);
   const NetworkInput input = network_input(batch);
   const NoGradGuard no_grad;
+  prepare_eight_bits(network, document, input);
+  Stopwatch first;
+  network.forward(input);
+  synchronize(options.device);
+  const double first_seconds = first.lap();
   const double seconds = fastest_run(options.repeats, [&] {
     network.forward(input);
     synchronize(options.device);
@@ -139,8 +169,14 @@ std::vector<Figure> bench_inference(const configs::Document& document, const Ben
   const bool amp = proto.train().use_backbone_amp();
   std::vector<Figure> figures = {
       {"samples a second", static_cast<double>(count) / seconds, "1/s", 0, ""},
-      {"forward", seconds * 1e3, "ms", 0, fmt::format("batch {}, {} threads", count, limits.threads)}};
-  for (Figure& figure : profile_figures(events, limit_of(limits, amp), amp ? "the bfloat16 peak" : "the float32 peak"))
+      {"forward", seconds * 1e3, "ms", 0, fmt::format("batch {}, {} threads", count, limits.threads)},
+      {"first forward", first_seconds * 1e3, "ms", 0, ""}};
+  for (Figure& figure : stage_figures(events, network)) figures.push_back(std::move(figure));
+  const bool int8 = proto.int8().on();
+  for (Figure& figure : profile_figures(events, int8 ? 0 : limit_of(limits, amp),
+                                        int8  ? "8 and 32 bits together"
+                                        : amp ? "the bfloat16 peak"
+                                              : "the float32 peak"))
     figures.push_back(std::move(figure));
   figures.push_back({"memory, peak resident", peak_resident_bytes() / 1e6, "MB", 0, ""});
   write_trace(options, events, network);

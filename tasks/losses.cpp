@@ -1,5 +1,6 @@
 #include "tasks/losses.h"
 
+#include "autograd/branches.h"
 #include "autograd/functions.h"
 #include "internal/weighted_total.h"
 #include "tensor/read_scalars.h"
@@ -18,14 +19,17 @@ Tensor plus(const Tensor& sum, const Tensor& term, double weight) {
 QueuedLosses queue_losses(const NetworkOutput& output, const Batch& batch, std::span<const ActiveTask> tasks) {
   QueuedLosses queued;
   const DeferredLabelChecks labels;
-  std::vector<std::pair<double, std::vector<LossTerm>>> of_tasks;
+  std::vector<std::pair<double, std::vector<LossTerm>>> of_tasks(tasks.size());
+  std::vector<std::function<void()>> branches;
+  for (size_t i = 0; i < tasks.size(); ++i)
+    branches.push_back([&, i] { of_tasks[i] = {tasks[i].task->weight(), tasks[i].task->losses(output, batch)}; });
+  run_branches(branches);
   std::vector<Tensor> learned;
   std::vector<double> weights;
-  for (const ActiveTask& active : tasks) {
-    const double weight = active.task->weight();
-    of_tasks.emplace_back(weight, active.task->losses(output, batch));
-    for (const LossTerm& term : of_tasks.back().second) {
-      queued.names.push_back(active.name + "/" + term.name);
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const double weight = of_tasks[i].first;
+    for (const LossTerm& term : of_tasks[i].second) {
+      queued.names.push_back(tasks[i].name + "/" + term.name);
       queued.numbers.push_back(detach(term.value));
       if (term.weight == 0) continue;
       learned.push_back(term.value);

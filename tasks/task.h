@@ -85,7 +85,8 @@ struct TaskKind {
   void (*add_to_drawing)(DrawingOptions& options, const config::Config& proto) = nullptr;
 };
 
-/// The tasks that this project has: static_map, dynamic_boxes, vector_map, depth, occupancy.
+/// The tasks that this project has: static_map, dynamic_boxes, vector_map, depth, occupancy, attributes. What a task
+/// adds to the objects of another comes after it.
 std::vector<TaskKind> standard_tasks();
 
 }  // namespace bevgrad

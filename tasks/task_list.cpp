@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "configs/judge.h"
+#include "tasks/attributes/attributes.h"
 #include "tasks/depth/depth.h"
 #include "tasks/dynamic_boxes/dynamic_boxes.h"
 #include "tasks/occupancy/occupancy.h"
@@ -14,7 +15,8 @@
 namespace bevgrad {
 
 std::vector<TaskKind> standard_tasks() {
-  return {static_map_task(), dynamic_boxes_task(), vector_map_task(), depth_task(), occupancy_task()};
+  return {static_map_task(), dynamic_boxes_task(), vector_map_task(),
+          depth_task(),      occupancy_task(),     attributes_task()};
 }
 
 TaskList::TaskList(const std::vector<TaskKind>& kinds, const configs::Document& document) : kinds_(kinds) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "internal/free_ranges.h"
+#include "tensor/cache_slack.h"
 
 #ifdef BEVGRAD_CUDA
 #include "cuda/memory.h"
@@ -23,9 +24,6 @@ constexpr size_t kAlignment = 64;
 // Blocks of at least this size are parts of large ranges and are returned to them; smaller ones come from bins.
 constexpr size_t kLarge = size_t{4} << 20;
 constexpr size_t kLargeStep = size_t{64} << 10;
-// Bytes in use plus bytes cached stay below the peak use plus this slack: a loop finds its blocks again, and resident
-// memory does not grow past the peak.
-constexpr size_t kSlack = size_t{256} << 20;
 // An epoch ends when this many times the peak use has been allocated, which is several iterations of any loop. Blocks
 // and large ranges that were unused for a whole epoch are returned to the operating system: otherwise sizes that depend
 // on the data (points, detections) would each leave a block behind for ever.
@@ -136,7 +134,7 @@ class HostCache {
   }
   // Makes room for `incoming` bytes from the system.
   void trim(size_t incoming) {
-    while (stats_.cached > 0 && stats_.in_use + stats_.cached + incoming > stats_.peak + kSlack) release_largest();
+    while (stats_.cached > 0 && stats_.in_use + stats_.cached + incoming > stats_.peak + kCacheSlack) release_largest();
   }
   void count(size_t bytes) {
     handed_out_ += bytes;

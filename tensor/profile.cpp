@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "internal/profiled_kernels.h"
+#include "tensor/thread_scopes.h"
 
 namespace bevgrad::profile {
 namespace {
@@ -16,12 +17,12 @@ using Clock = std::chrono::steady_clock;
 struct Recording {
   Device device;
   Clock::time_point begin = Clock::now();
-  double mark = 0;                   // end of the last forward operation
-  size_t unclaimed = 0;              // events from here on have no phase yet
-  std::vector<const void*> modules;  // that are running, innermost last
+  double mark = 0;       // end of the last forward operation
+  size_t unclaimed = 0;  // events from here on have no phase yet
   std::vector<Event> events;
 
-  const void* module() const { return modules.empty() ? nullptr : modules.back(); }
+  /// The innermost that is running.
+  const void* module() const { return thread_scopes().profiled_module; }
 
   double now() const {
     synchronize(device);  // what was queued there is over then
@@ -113,6 +114,7 @@ void start(Device device) {
   synchronize(device);
   recording = std::make_unique<Recording>();
   recording->device = device;
+  thread_scopes().profiled_module = nullptr;
 }
 
 std::vector<Event> stop() {
@@ -143,14 +145,18 @@ int64_t operation_done(const char* name, const Tensor& output) {
 void module_entered(const void* module) {
   if (!recording) return;
   close_gap();
-  recording->modules.push_back(module);
+  thread_scopes().profiled_module = module;
 }
 
-void module_left(const void* module) {
+void module_left(const void* module, const void* around) {
   // A module that was running when the recording began was never entered.
   if (!recording || recording->module() != module) return;
   close_gap();
-  recording->modules.pop_back();
+  thread_scopes().profiled_module = around;
+}
+
+void work_changes() {
+  if (recording) close_gap();
 }
 
 void phase_done(const char* phase) {
@@ -160,6 +166,23 @@ void phase_done(const char* phase) {
   for (size_t i = r.unclaimed; i < r.events.size(); ++i)
     if (r.events[i].kind != Kind::Backward && r.events[i].module == nullptr) r.events[i].phase = phase;
   r.unclaimed = r.events.size();
+}
+
+KernelScope::KernelScope(const char* name, size_t bytes, double flops) {
+  if (!recording) return;
+  event_ = static_cast<int64_t>(recording->events.size());
+  recording->events.push_back({.kind = Kind::Kernel,
+                               .name = name,
+                               .module = recording->module(),
+                               .start = recording->now(),
+                               .bytes = bytes,
+                               .flops = flops});
+}
+
+KernelScope::~KernelScope() {
+  if (event_ < 0 || !recording) return;
+  Event& event = recording->events[static_cast<size_t>(event_)];
+  event.seconds = recording->now() - event.start;
 }
 
 BackwardScope::BackwardScope(const char* name, int64_t operation, const Tensor& dy) {

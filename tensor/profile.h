@@ -40,8 +40,11 @@ bool is_active();
 int64_t operation_done(const char* name, const Tensor& output);
 /// A module's forward begins and ends. What runs between belongs to it, unless it runs in a module within it; so work
 /// without a name of its own is booked on the module that does it, or on its caller.
+/// `around`: the module that it was called in, or null.
 void module_entered(const void* module);
-void module_left(const void* module);
+void module_left(const void* module, const void* around);
+/// This thread goes on with other work, in the midst of a module: what ran since the last operation belongs to that.
+void work_changes();
 /// What ran outside of every module since the last call belongs to `phase` ("loss", "optimizer").
 void phase_done(const char* phase);
 
@@ -53,6 +56,18 @@ class BackwardScope {
   ~BackwardScope();
   BackwardScope(const BackwardScope&) = delete;
   BackwardScope& operator=(const BackwardScope&) = delete;
+
+ private:
+  int64_t event_ = -1;
+};
+
+/// A heavy kernel that is no entry of a backend, from construction to destruction. `bytes` and `flops` as an Event's.
+class KernelScope {
+ public:
+  KernelScope(const char* name, size_t bytes, double flops);
+  ~KernelScope();
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
 
  private:
   int64_t event_ = -1;

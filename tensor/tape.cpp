@@ -3,12 +3,22 @@
 #include <algorithm>
 
 #include "tensor/leaf_list.h"
+#include "tensor/thread_scopes.h"
 
-namespace bevgrad::tape {
+namespace bevgrad {
+
 namespace {
 
-constinit thread_local State here;
-constinit thread_local LeafList* list = nullptr;
+constinit thread_local ThreadScopes scopes;
+
+}  // namespace
+
+ThreadScopes& thread_scopes() {
+  return scopes;
+}
+
+namespace tape {
+namespace {
 
 bool is_recorded(const Tensor& tensor) {
   const auto& slot = tensor.autograd_slot();
@@ -42,26 +52,26 @@ std::string_view recorded_name(std::string_view op) {
 }  // namespace
 
 State& state() {
-  return here;
+  return scopes.tape;
 }
 
 void check_defined(std::string_view op, std::initializer_list<Argument> arguments) {
   for (const Argument& argument : arguments) check(argument.tensor.defined(), "{}: {} is undefined", op, argument.name);
-  if (list && here.recording) {
+  if (scopes.leaves && scopes.tape.recording) {
     for (const Argument& argument : arguments)
-      if (is_recorded(argument.tensor) && !argument.tensor.autograd_slot()->op) list->add(argument.tensor);
+      if (is_recorded(argument.tensor) && !argument.tensor.autograd_slot()->op) scopes.leaves->add(argument.tensor);
   }
 }
 
 LeafList* leaf_list() {
-  return list;
+  return scopes.leaves;
 }
 
-LeafList::LeafList() : previous_(list) {
-  list = this;
+LeafList::LeafList() : previous_(scopes.leaves) {
+  scopes.leaves = this;
 }
 LeafList::~LeafList() {
-  list = previous_;
+  scopes.leaves = previous_;
 }
 
 void LeafList::add(const Tensor& leaf) {
@@ -72,32 +82,33 @@ void LeafList::add(const Tensor& leaf) {
 
 PlainOp::PlainOp(std::string_view op, std::initializer_list<Argument> arguments) {
   check_defined(op, arguments);
-  if (here.recording && here.depth == 0) {
+  if (scopes.tape.recording && scopes.tape.depth == 0) {
     for (const Argument& argument : arguments)
       if (is_recorded(argument.tensor)) refuse(op, argument);
   }
-  ++here.depth;
+  ++scopes.tape.depth;
 }
 PlainOp::~PlainOp() {
-  --here.depth;
+  --scopes.tape.depth;
 }
 
-EngineScope::EngineScope(const char* op) : previous_(here.op) {
-  here.op = op;
-  ++here.depth;
+EngineScope::EngineScope(const char* op) : previous_(scopes.tape.op) {
+  scopes.tape.op = op;
+  ++scopes.tape.depth;
 }
 EngineScope::~EngineScope() {
-  here.op = previous_;
-  --here.depth;
+  scopes.tape.op = previous_;
+  --scopes.tape.depth;
 }
 
-UserScope::UserScope() : previous_(here) {
-  here.depth = 0;
-  here.op = nullptr;
+UserScope::UserScope() : previous_(scopes.tape) {
+  scopes.tape.depth = 0;
+  scopes.tape.op = nullptr;
 }
 UserScope::~UserScope() {
-  here.depth = previous_.depth;
-  here.op = previous_.op;
+  scopes.tape.depth = previous_.depth;
+  scopes.tape.op = previous_.op;
 }
 
-}  // namespace bevgrad::tape
+}  // namespace tape
+}  // namespace bevgrad

@@ -93,6 +93,7 @@ int run_command_line(int argc, char** argv, const Parts& parts) {
   add_data(app, parts);
   add_predict(app, parts);
   add_export(app, parts);
+  add_calibrate(app, parts);
   add_eval(app, parts);
   add_convert(app, parts);
   add_inspect(app);

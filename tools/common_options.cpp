@@ -11,6 +11,7 @@
 #include "distributed/environment.h"
 #include "distributed/rank_device.h"
 #include "tensor/determinism.h"
+#include "tensor/device_code.h"
 
 namespace bevgrad {
 
@@ -68,7 +69,8 @@ Device ConfigFlags::compute_device() const {
 }
 
 int ConfigFlags::prepare_device() const {
-  compute_device();
+  if (const std::string problem = device_code_problem(compute_device()); !problem.empty())
+    throw UsageError("--device cuda: " + problem);
   const GetVariable get = [](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
     return value ? std::optional<std::string>(value) : std::nullopt;

@@ -21,8 +21,12 @@ void add_compare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand(
       "compare", "compare everything in two checkpoints; exit status 0 where they are equal, 1 where they differ");
-  command->add_option("A", flags->a, "any checkpoint")->required()->check(CLI::ExistingPath);
-  command->add_option("B", flags->b, "any checkpoint")->required()->check(CLI::ExistingPath);
+  command->add_option("A", flags->a, "any checkpoint; - for the standard input")
+      ->required()
+      ->check(existing_path_or_stdin());
+  command->add_option("B", flags->b, "any checkpoint; - for the standard input")
+      ->required()
+      ->check(existing_path_or_stdin());
   command->add_option("--rtol", flags->options.rtol, "relative tolerance (0: bit for bit)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--atol", flags->options.atol, "absolute tolerance")->check(CLI::NonNegativeNumber);
@@ -44,6 +48,7 @@ void add_compare(CLI::App& app) {
   command->add_option("--top", flags->top, "lines of each kind of difference (default 20)");
   command->add_flag("--json", flags->json, "everything as JSON");
   command->callback([flags] {
+    if (flags->a == "-" && flags->b == "-") throw UsageError("-: one of the two, the standard input is there once");
     const CompareReport report =
         compare_checkpoints(open_checkpoint(flags->a), open_checkpoint(flags->b), flags->options);
     print(flags->json ? report.json(flags->a, flags->b) : report.text(flags->a, flags->b, flags->top));

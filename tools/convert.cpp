@@ -19,6 +19,7 @@
 #include "formats/sharded/folder.h"
 #include "models/network.h"
 #include "output.h"
+#include "streamed_file.h"
 #include "subcommands.h"
 #include "tasks/task_list.h"
 #include "train/options/from_config.h"
@@ -139,20 +140,47 @@ ConvertProgress progress_of(const std::string& out) {
 }
 
 /// What would be written: names before and after, in the order of the file.
-void print_plan(const ConvertReport& report) {
+std::string plan_text(const ConvertReport& report) {
+  std::string out;
   for (size_t i = 0; i < report.parameters.size(); ++i) {
     const NamedTensor& tensor = report.parameters[i];
     const bool renamed = report.from[i] != tensor.name;
-    print(fmt::format("  {}{}: {}\n", renamed ? printable(report.from[i], kPrintedWidth) + " -> " : std::string(),
-                      printable(tensor.name, kPrintedWidth), describe(tensor.tensor)));
+    out += fmt::format("  {}{}: {}\n", renamed ? printable(report.from[i], kPrintedWidth) + " -> " : std::string(),
+                       printable(tensor.name, kPrintedWidth), describe(tensor.tensor));
   }
+  return out;
 }
 
-void print_notes(const std::vector<std::string>& notes) {
-  for (const std::string& note : notes) print("note: " + printable(note, kPrintedWidth) + "\n");
+std::string notes_text(const std::vector<std::string>& notes) {
+  std::string out;
+  for (const std::string& note : notes) out += "note: " + printable(note, kPrintedWidth) + "\n";
+  return out;
+}
+
+std::string convert_to(const std::string& out, const ConvertFlags& flags, const ConvertOptions& options,
+                       const std::string& target_name) {
+  const CheckpointFile file = open_checkpoint(flags.in);
+  if (!flags.against.empty()) report_against(flags, file, options);
+  const StopSignals signals;
+  const ConvertReport report = convert_checkpoint(file, out, options, progress_of(target_name));
+  std::string target = printable(target_name, kPrintedWidth);
+  if (report.files.size() > 1) target += fmt::format(" in {} shards", report.files.size() - 1);
+  return (flags.dry_run ? plan_text(report) : std::string()) + notes_text(report.notes) +
+         fmt::format("{} ({}) -> {}: {} tensors, {:.1f} MB{}\n", printable(flags.in, kPrintedWidth), name(file.format),
+                     target, report.tensors, static_cast<double>(report.bytes) / 1e6,
+                     flags.dry_run ? "; nothing was written" : "");
+}
+
+void convert_to_output(const ConvertFlags& flags, const ConvertOptions& options) {
+  if (flags.format.empty()) throw UsageError("-: expected --format with what is to be written");
+  if (!flags.against.empty() || options.max_shard > 0) throw UsageError("-: takes one file, and no report beside it");
+  const StreamedFile file(extension_of(flags.format));
+  fmt::print(stderr, "{}", convert_to(file.path(), flags, options, "standard output"));
+  if (!flags.dry_run) file.send();
 }
 
 void convert_one(const ConvertFlags& flags, const ConvertOptions& options) {
+  if (flags.out == "-") return convert_to_output(flags, options);
   std::error_code error;
   if (std::filesystem::equivalent(flags.in, flags.out, error)) {
     throw UsageError(flags.out + ": the file that is read cannot be the one that is written");
@@ -161,17 +189,7 @@ void convert_one(const ConvertFlags& flags, const ConvertOptions& options) {
   if (!flags.force && !flags.dry_run && std::filesystem::exists(flags.out, error)) {
     throw UsageError(flags.out + ": it is there already (--force overwrites it)");
   }
-  const CheckpointFile file = open_checkpoint(flags.in);
-  if (!flags.against.empty()) report_against(flags, file, options);
-  const StopSignals signals;
-  const ConvertReport report = convert_checkpoint(file, flags.out, options, progress_of(flags.out));
-  if (flags.dry_run) print_plan(report);
-  print_notes(report.notes);
-  std::string target = printable(flags.out, kPrintedWidth);
-  if (report.files.size() > 1) target += fmt::format(" in {} shards", report.files.size() - 1);
-  print(fmt::format("{} ({}) -> {}: {} tensors, {:.1f} MB{}\n", printable(flags.in, kPrintedWidth), name(file.format),
-                    target, report.tensors, static_cast<double>(report.bytes) / 1e6,
-                    flags.dry_run ? "; nothing was written" : ""));
+  print(convert_to(flags.out, flags, options, flags.out));
 }
 
 void convert_many(const ConvertFlags& flags, const ConvertOptions& options) {
@@ -188,7 +206,7 @@ void convert_many(const ConvertFlags& flags, const ConvertOptions& options) {
     } else {
       fmt::print(stderr, "bevgrad: {}\n", printable(result.error, kPrintedWidth));
     }
-    print_notes(result.notes);
+    print(notes_text(result.notes));
   };
   const StopSignals signals;
   const auto results = convert_folder(
@@ -212,7 +230,7 @@ bool is_one(const ConvertFlags& flags) {
   const auto format = folder_format(flags.in);
   if (!format) return latest_in(flags.in).has_value();
   // Beside its index a folder may hold other checkpoints: one file is made where one is named.
-  return *format != FileFormat::Shards || std::filesystem::path(flags.out).has_extension();
+  return *format != FileFormat::Shards || flags.out == "-" || std::filesystem::path(flags.out).has_extension();
 }
 
 }  // namespace
@@ -230,7 +248,10 @@ void add_convert(CLI::App& app, const Parts& parts) {
                    "them")
       ->required()
       ->check(existing_path_or_stdin());
-  command->add_option("OUT", flags->out, "the file that is written, or a folder where IN is one")->required();
+  command
+      ->add_option("OUT", flags->out,
+                   "the file that is written, - for the standard output, or a folder where IN is one")
+      ->required();
   std::string maps;
   for (const ReadyMadeMap& map : ready_made_maps()) maps += (maps.empty() ? "" : ", ") + std::string(map.name);
   command
@@ -258,7 +279,8 @@ void add_convert(CLI::App& app, const Parts& parts) {
                       "cut what is written into shards of at most this size (2GB) with an index");
   command->add_flag("--force", flags->force, "overwrite what is there already");
   command->add_flag("--dry-run", flags->dry_run, "say what would be written, and write nothing");
-  command->add_option("--format", flags->format, "for a folder: h5, ckpt, pt, pth, bin or safetensors");
+  command->add_option("--format", flags->format,
+                      "for a folder or the standard output: h5, ckpt, pt, pth, bin or safetensors");
   command->add_option(
       "--against", flags->against,
       "a config: report per module which of its parameters the file has, lacks or has in another shape");

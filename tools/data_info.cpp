@@ -62,6 +62,7 @@ Json summary_json(const DatasetSummary& summary) {
           {"with_instances", summary.with_instances},
           {"with_visibility", summary.with_visibility},
           {"with_voxels", summary.with_voxels},
+          {"attributes", summary.attributes},
           {"seen", {{"camera", summary.seen[0]}, {"lidar", summary.seen[1]}, {"window", summary.seen[2]}}},
           {"classes", std::move(classes)}};
 }
@@ -95,6 +96,7 @@ void print_summary(const DatasetSummary& summary) {
     fmt::print("label cells seen by a camera {:.0f} %, by the LiDAR {:.0f} %, within the window {:.0f} %\n",
                100 * summary.seen[0], 100 * summary.seen[1], 100 * summary.seen[2]);
   if (summary.with_voxels > 0) fmt::print("voxels labelled in {}\n", share(summary.with_voxels));
+  for (const auto& [value, count] : summary.attributes) fmt::print("attribute {:<34} {:>8}\n", printable(value), count);
   for (const ClassKind kind : kClassKinds)
     for (const auto& [class_name, count] : summary.classes.of(kind))
       fmt::print("{:<9}{:<22} in {:>7} frames {:>8} {}\n", name(kind), printable(class_name), count.frames, count.items,

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -33,6 +35,22 @@ std::string distance(double metres, double within) {
                                : fmt::format("no two frames within {:.0f} m", within);
 }
 
+/// What the places that the lists name say of their comparison; empty where all is of one.
+std::string about_places(const std::vector<std::string>& lists, const NamedPlaces& a, const NamedPlaces& b) {
+  std::string text;
+  const NamedPlaces* both[2] = {&a, &b};
+  for (size_t i = 0; i < 2; ++i)
+    if (both[i]->unnamed > 0 && !(a.names.empty() && b.names.empty()))
+      text +=
+          fmt::format("{}: {} frames name no place, and were taken to be in all of them\n", lists[i], both[i]->unnamed);
+  std::vector<std::string> shared;
+  std::ranges::set_intersection(a.names, b.names, std::back_inserter(shared));
+  if (a.names.size() + b.names.size() > 2 || (shared.empty() && !a.names.empty() && !b.names.empty()))
+    text += fmt::format("places: {} of {}, {} of {}, {} of both\n", a.names.size(), lists[0], b.names.size(), lists[1],
+                        shared.size());
+  return text;
+}
+
 void print_overlap(DataSplitFlags flags) {
   std::vector<DrivenFrame> frames[2];
   for (int i = 0; i < 2; ++i) {
@@ -41,16 +59,17 @@ void print_overlap(DataSplitFlags flags) {
   }
   const Overlap forward = overlap(frames[0], frames[1], flags.within);
   const Overlap back = overlap(frames[1], frames[0], flags.within);
+  const NamedPlaces places[2] = {places_of(frames[0]), places_of(frames[1])};
   if (flags.json) {
-    const auto as_json = [&](const std::string& list, const Overlap& result) {
-      return Json{{"list", list},
+    const auto as_json = [&](size_t i, const Overlap& result) {
+      return Json{{"list", flags.overlap[i]},
+                  {"places", places[i].names},
+                  {"without_place", places[i].unnamed},
                   {"metres", result.metres},
                   {"driven", result.driven},
                   {"nearest", std::isfinite(result.nearest) ? Json(result.nearest) : Json()}};
     };
-    fmt::print("{}\n", Json{{"within", flags.within},
-                            {"overlap", {as_json(flags.overlap[0], forward), as_json(flags.overlap[1], back)}}}
-                           .dump(2));
+    fmt::print("{}\n", Json{{"within", flags.within}, {"overlap", {as_json(0, forward), as_json(1, back)}}}.dump(2));
     return;
   }
   for (int i = 0; i < 2; ++i) {
@@ -59,6 +78,7 @@ void print_overlap(DataSplitFlags flags) {
                result.metres, result.driven, flags.within, flags.overlap[static_cast<size_t>(1 - i)],
                distance(result.nearest, flags.within));
   }
+  fmt::print("{}", about_places(flags.overlap, places[0], places[1]));
 }
 
 void split(const DataSplitFlags& flags) {

@@ -62,7 +62,7 @@ void add_eval(CLI::App& app, const Parts& parts) {
       ->check(CLI::ExistingFile);
   command
       ->add_option("--labels", flags->labels,
-                   "lane, road, visibility, instances, boxes, box_points, sequence, timestamp, ego_pose")
+                   "lane, road, visibility, instances, boxes, box_points, box_tracks, sequence, timestamp, ego_pose")
       ->required()
       ->check(CLI::ExistingFile);
   command->add_option("--out", flags->out, "folder for metrics.json, metrics.txt and one CSV a table");

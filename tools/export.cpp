@@ -41,7 +41,9 @@ void add_export(CLI::App& app, const Parts& parts) {
       ->add_option("--precision", flags->precision,
                    "float32, float16, bfloat16 (weights alone), int8 or int8-signed (calibrated on data.train)")
       ->check(CLI::IsMember(kPrecisions));
-  command->add_option("--calibration-frames", flags->options.calibration_frames, "of data.train, for int8")
+  command
+      ->add_option("--calibration-frames", flags->options.calibration_frames,
+                   "of data.train, for int8 where the config has no ranges (`bevgrad calibrate`)")
       ->check(CLI::Range(1, 100000));
   CLI::Option* frames = command->add_option("--frames", flags->options.frames, "an input file of `bevgrad predict`")
                             ->check(CLI::ExistingFile);

@@ -69,9 +69,9 @@ CheckpointFile joined(const MergeFlags& flags) {
 CheckpointFile with_lora(const MergeFlags& flags) {
   if (flags.in.size() != 1) throw UsageError("--lora: expects one checkpoint, that which the adapter was made for");
   auto files = open_all({flags.in[0], flags.lora}, flags.out);
-  const auto stated = lora_scale(flags.lora);
-  if (!stated) print("note: no adapter_config.json beside the adapter: its scale is taken for 1\n");
-  return add_lora(std::move(files[0]), files[1], flags.scale * stated.value_or(1));
+  const auto settings = lora_settings(flags.lora);
+  if (!settings) print("note: no adapter_config.json beside the adapter: its scale is taken for 1\n");
+  return add_lora(std::move(files[0]), files[1], settings, flags.scale);
 }
 
 CheckpointFile extracted(const MergeFlags& flags) {

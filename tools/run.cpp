@@ -21,6 +21,7 @@
 #include "run_variants.h"
 #include "subcommands.h"
 #include "tensor/allocator.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/trainer.h"
@@ -78,6 +79,7 @@ void run_validation(const configs::Document& document, const RunFlags& flags, co
   load_network(network, ckpt, log);
   const Device device = flags.config.compute_device();
   network.move_to(device);
+  set_eight_bits(network, document, log);
   validator.run(network);
   log.info(fmt::format("peak memory: {:.2f} GB resident, {:.2f} GB in tensors", peak_resident_bytes() / 1e9,
                        static_cast<double>(memory_stats(device).peak) / 1e9));

@@ -10,6 +10,7 @@
 #include "nn/skip_draws.h"
 #include "tensor/ops.h"
 #include "train/checkpoint/trained_config.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 
@@ -61,6 +62,7 @@ TrainedNetwork::TrainedNetwork(const configs::Document& document, const TrainedN
   network_->set_training(false);
   network_->set_backbone_amp(options.amp);
   if (!options.amp) network_->set_head_amp(false);
+  set_eight_bits(*network_, document, log);
   if (document.proto.tasks().enable_static_temporal()) {
     history_ = configs::history_options(document.proto);
     if (!options.amp) history_->storage = DType::Float32;

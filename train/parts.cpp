@@ -6,7 +6,8 @@
 
 #include "base/near_names.h"
 #include "export/stages.h"
-#include "models/camera/lift_splat.h"
+#include "internal/backbones.h"
+#include "internal/view_transforms.h"
 #include "optim/adafactor.h"
 #include "optim/adam.h"
 #include "optim/adamw.h"
@@ -17,7 +18,6 @@
 #include "optim/rmsprop.h"
 #include "optim/schedules.h"
 #include "optim/sgd.h"
-#include "tasks/depth/bins.h"
 #include "tasks/task_list.h"
 
 namespace bevgrad {
@@ -64,29 +64,6 @@ const ViewTransformKind& view_transform_kind(const configs::Document& document, 
 
 const TemporalFusionKind& temporal_fusion_kind(const configs::Document& document, const Parts& parts) {
   return chosen(parts.temporal_fusions, document.proto.temporal().fusion(), "temporal.fusion", document);
-}
-
-std::unique_ptr<ViewTransform> make_lift_splat(const NetworkOptions& options, const config::Network& network,
-                                               Generator& generator) {
-  return std::make_unique<LiftSplat>(
-      options.neck_channels, options.bev_channels, options.grid,
-      LiftSplatOptions{.channels = network.lift_splat().channels(), .bins = depth_bins(network)}, generator);
-}
-
-void judge_lift_splat(const configs::Judge& judge, const config::Config& proto) {
-  const config::LiftSplat& lift = proto.network().lift_splat();
-  const std::string at = "network.lift_splat.";
-  judge.count(at + "channels", lift.channels(), 1, 4096);
-  judge.positive(at + "depth_min", lift.depth_min());
-  judge.positive(at + "depth_step", lift.depth_step());
-  judge.require(lift.depth_max() > lift.depth_min(), at + "depth_max", "{} m are not above depth_min, {} m",
-                lift.depth_max(), lift.depth_min());
-  const double bins = (lift.depth_max() - lift.depth_min()) / lift.depth_step();
-  judge.require(bins > 0.5 && std::abs(bins - std::round(bins)) < 1e-6 * bins, at + "depth_step",
-                "{} m do not divide the depths {} to {} into whole bins", lift.depth_step(), lift.depth_min(),
-                lift.depth_max());
-  judge.require(bins < 1024.5, at + "depth_step", "{} m give {:.0f} bins, expected at most 1024", lift.depth_step(),
-                bins);
 }
 
 void judge_generalized_lss_fpn(const configs::Judge& judge, const config::Config& proto) {
@@ -193,14 +170,7 @@ LrSchedule make_wsd(const config::Train& train) {
 Parts standard_parts() {
   return {
       .tasks = standard_tasks(),
-      .backbones = {{"ResNet",
-                     [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
-                        Generator& generator) { return make_resnet(options, group, generator); },
-                     nullptr, export_resnet},
-                    {"BottleneckResNet",
-                     [](const NetworkOptions& options, const CameraGroupNetwork& group, const config::Network&,
-                        Generator& generator) { return make_bottleneck_resnet(options, group, generator); },
-                     nullptr, export_resnet}},
+      .backbones = standard_backbones(),
       .necks = {{"FPN",
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
                     Generator& generator) { return make_fpn(options, in_channels, generator); },
@@ -209,12 +179,7 @@ Parts standard_parts() {
                  [](const NetworkOptions& options, const std::vector<int64_t>& in_channels, const config::Network&,
                     Generator& generator) { return make_generalized_lss_fpn(options, in_channels, generator); },
                  judge_generalized_lss_fpn, export_generalized_lss_fpn}},
-      .view_transforms = {{"ViewTransfer",
-                           [](const NetworkOptions& options, const config::Network&, Generator& generator) {
-                             return make_view_transfer(options, generator);
-                           },
-                           nullptr, export_view_transfer},
-                          {"LiftSplat", make_lift_splat, judge_lift_splat}},
+      .view_transforms = standard_view_transforms(),
       .temporal_fusions = {{"VGGBlock",
                             [](const NetworkOptions& options, const config::Temporal&, Generator& generator) {
                               return make_vgg_block_fusion(options, generator);
@@ -276,8 +241,14 @@ OnnxParts onnx_parts(const configs::Document& document, const Parts& parts) {
     return kind.to_onnx;
   };
   const bool temporal = document.proto.tasks().enable_static_temporal();
+  if (document.proto.tasks().enable_lidar() && document.proto.network().lidar().dynamic())
+    judge.refuse("network.lidar.dynamic", "dynamic pillars have no form in ONNX");
+  const OnnxViewForm& view = *form(view_transform_kind(document, parts), "network.view_transform");
   return {form(backbone_kind(document, parts), "network.backbone"), form(neck_kind(document, parts), "network.neck"),
-          form(view_transform_kind(document, parts), "network.view_transform"),
+          view.nodes,
+          [inputs = view.inputs, network = document.proto.network()](const auto& options, const auto& rigs) {
+            return inputs(options, network, rigs);
+          },
           temporal ? form(temporal_fusion_kind(document, parts), "temporal.fusion") : nullptr};
 }
 

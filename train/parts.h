@@ -48,10 +48,15 @@ using BackboneKind = NetworkPartKind<std::unique_ptr<Backbone>(const NetworkOpti
 using NeckKind = NetworkPartKind<std::unique_ptr<Neck>(const NetworkOptions&, const std::vector<int64_t>& in_channels,
                                                        const config::Network&, Generator&),
                                  OnnxNeck>;
+/// A view transform in ONNX, and what its inputs are for given calibrations.
+struct OnnxViewForm {
+  OnnxViewTransform* nodes;
+  NamedTensors (*inputs)(const NetworkOptions&, const config::Network&, const std::vector<std::vector<Camera>>& rigs);
+};
 /// `network.view_transform`
 using ViewTransformKind =
     NetworkPartKind<std::unique_ptr<ViewTransform>(const NetworkOptions&, const config::Network&, Generator&),
-                    OnnxViewTransform>;
+                    const OnnxViewForm>;
 /// `temporal.fusion`
 using TemporalFusionKind =
     NetworkPartKind<std::unique_ptr<TemporalFusion>(const NetworkOptions&, const config::Temporal&, Generator&),
@@ -71,9 +76,10 @@ struct Parts {
   std::vector<LrScheduleKind> lr_schedules;
 };
 
-/// What this project has: the tasks static, dynamic, vectors, depth and occupancy; ResNet and BottleneckResNet; FPN and
-/// GeneralizedLSSFPN; ViewTransfer and LiftSplat; VGGBlock and ConvGRU; the optimizers and schedules of optim/. A row
-/// that a program adds under a name that is there takes the other's place.
+/// What this project has: the tasks static, dynamic, vectors, depth, occupancy and attributes; ResNet,
+/// BottleneckResNet, RegNet, EfficientNetLite and ConvNeXt; FPN and GeneralizedLSSFPN; ViewTransfer, LiftSplat,
+/// DeformableAttention and GKT; VGGBlock and ConvGRU; the optimizers and schedules of optim/. A row that a program adds
+/// under a name that is there takes the other's place.
 Parts standard_parts();
 
 /// Throws UsageError in one line for a name that is in no table, listing the known and the near ones, and for options

@@ -66,7 +66,8 @@ void PredictInputs::read_camera_sizes() {
           cameras_);
   size_ = sizes[0];
   check_sizes("intrinsics", {size_, cameras_, 3, 3});
-  check_sizes("distortion", {size_, cameras_, 5});
+  const bool has_eight = reader_.contains("distortion") && reader_.sizes("distortion") == Shape{size_, cameras_, 8};
+  check_sizes("distortion", {size_, cameras_, has_eight ? 8 : 5});
   check_sizes("sensor2ego", {size_, cameras_, 4, 4});
 }
 
@@ -135,7 +136,11 @@ Camera PredictInputs::camera(const config::CameraGroup& group, const config::Cam
   camera.cy = k[5];
   require(k[1] == 0 && k[3] == 0 && k[6] == 0 && k[7] == 0 && k[8] == 1,
           "{}: intrinsics of camera {} have a skew or a last row other than 0 0 1", reader_.path(), settings.name());
-  std::copy_n(distortion.data() + index * 5, 5, camera.distortion.begin());
+  const auto terms = static_cast<int64_t>(distortion.size()) / cameras_;
+  require(terms == 8 || camera.kind != CameraKind::Rational,
+          "{}: distortion is [N,cams,5], expected [N,cams,8]: camera {} is rational", reader_.path(), settings.name());
+  std::copy_n(distortion.data() + index * terms, 5, camera.distortion.begin());
+  if (terms == 8) std::copy_n(distortion.data() + index * terms + 5, 3, camera.denominator.begin());
   camera.sensor2ego = pose_of(sensor2ego.data() + index * 16);
   try {
     validate(camera);

@@ -23,9 +23,9 @@ struct PredictOptions {
 };
 
 /// Inputs: `images` [N,cams,3,H,W], uint8 or normalised floats (or, where sizes differ, images/<camera> [N,3,H,W]),
-/// `intrinsics` [N,cams,3,3], `distortion` [N,cams,5], `sensor2ego` [N,cams,4,4], `points/<i>` [P_i,4], and for
-/// temporal fusion `ego_pose` [N,4,4], `timestamp` [N], `sequence` [N]. Samples are streamed in order, cameras are in
-/// the config's order; their models and fields of view are the config's.
+/// `intrinsics` [N,cams,3,3], `distortion` [N,cams,5] (8 of rational ones), `sensor2ego` [N,cams,4,4], `points/<i>`
+/// [P_i,4], and for temporal fusion `ego_pose` [N,4,4], `timestamp` [N], `sequence` [N]. Samples are streamed in order,
+/// cameras are in the config's order; their models and fields of view are the config's.
 ///
 /// Outputs, float32, rows = samples: every map of NetworkOutput by its name and what the tasks decode from them
 /// (`instances`, `instance_scores`, `boxes`); taps are joined along their first dimension. Throws in one line that

@@ -23,6 +23,7 @@
 #include "tensor/profile.h"
 #include "tensor/read_scalars.h"
 #include "train/class_balance.h"
+#include "train/eight_bits.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 
@@ -80,7 +81,12 @@ Trainer::Trainer(const configs::Document& document, const TrainerOptions& option
         std::make_unique<Network>(configs::network_options(document_), generator_, network_parts(document_, parts));
   }
   network_->move_to(options_.device);
+  set_eight_bits(*network_, document_, log_);
   begin_training();
+  budget_ =
+      std::make_unique<MemoryBudget>(*network_, proto.train().memory_budget_gb(),
+                                     document_.place("train.memory_budget_gb") + ": field \"train.memory_budget_gb\"",
+                                     [this](const std::string& line) { log_.info(line); });
   freezing_ = std::make_unique<FreezeSchedule>(*network_, freeze_entries(proto.train()), network_->switched_off());
   if (proto.tasks().enable_static_temporal())
     history_ = std::make_unique<HistoryPlayer>(configs::history_options(proto), proto.train().batch_size());
@@ -166,6 +172,7 @@ void Trainer::enter_phase() {
 
 void Trainer::apply_freezing() {
   if (!freezing_->apply(global_step_)) return;
+  budget_->forget();
   std::vector<std::pair<std::string, double>> scales;
   for (const config::GroupLrScale& scale : document_.proto.train().group_lr_scale())
     scales.emplace_back(scale.prefix(), scale.scale());
@@ -189,6 +196,7 @@ void Trainer::train_batch(size_t source, Prepared prepared, AccumulatedSums* sum
                           std::optional<QueuedBatch>& last) {
   if (last) take_losses(*last, read_scalars(last->losses.numbers), report);
   last = {};  // the maps of one batch alone are kept
+  const RecomputeGuard recompute(budget_->begin_passes());
   if (train_recorded(source, prepared, last)) return;
   const BatchSync giving = sums ? sums->giving() : BatchSync();
   const BatchSyncGuard sync(sums ? &giving : parallel_.sync());
@@ -290,6 +298,7 @@ StepReport Trainer::step() {
     train_batch(source, has_two_passes ? std::move(ahead[i]) : prepare(source),
                 has_two_passes ? &sums[source] : nullptr, report, i + 1 == batches, last);
   }
+  budget_->end_passes();
   if (train.grad_clip_value() > 0) {
     std::vector<Tensor> values;
     for (const OptimizedParameter& parameter : optimizer_->parameters()) values.push_back(parameter.value);

@@ -29,6 +29,7 @@
 #include "train/logging/disk_watch.h"
 #include "train/logging/run_log.h"
 #include "train/loss_guard.h"
+#include "train/memory_budget.h"
 #include "train/metric_watch.h"
 #include "train/parts.h"
 #include "train/run_records.h"
@@ -190,6 +191,7 @@ class Trainer {
   std::vector<std::unique_ptr<FeatureSource>> features_;
   std::vector<std::unique_ptr<CachedBatches>> cached_;
   std::unique_ptr<HistoryPlayer> history_;
+  std::unique_ptr<MemoryBudget> budget_;
   StepGraph step_graph_;
   bool told_obstacle_ = false;
   int64_t global_step_ = 0;

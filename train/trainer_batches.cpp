@@ -57,7 +57,7 @@ std::string Trainer::recording_obstacle(size_t source) {
 }
 
 bool Trainer::train_recorded(size_t source, Prepared& prepared, std::optional<QueuedBatch>& last) {
-  if (!prepared.bev_fused.defined() || !StepGraph::is_wanted(*network_)) return false;
+  if (!prepared.bev_fused.defined() || !StepGraph::is_wanted(*network_) || budget_->is_measuring()) return false;
   std::string obstacle = recording_obstacle(source);
   std::optional<StepGraph::Result> result;
   if (obstacle.empty()) {

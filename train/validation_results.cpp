@@ -6,10 +6,17 @@
 
 #include "autograd/autograd.h"
 #include "drawing/report/html_report.h"
+#include "internal/background_worker.h"
 #include "train/frame_views.h"
 #include "train/options/from_config.h"
 
 namespace bevgrad {
+namespace {
+
+/// The most frames that wait to be drawn: their batches are held in memory.
+constexpr size_t kMostUndrawn = 4;
+
+}  // namespace
 
 ValidationResults::ValidationResults(const config::Config& proto, const TaskList& tasks, const std::string& folder,
                                      int64_t total, bool goes_on)
@@ -18,6 +25,7 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
       folder_(folder),
       total_(total),
       goes_on_(goes_on),
+      tracker_(evaluation_options(proto, tasks.kinds()).tracks),
       evaluation_(evaluation_options(proto, tasks.kinds()), tasks) {
   const config::Eval& eval = proto.eval();
   if (!eval.eval_with_visualize()) return;
@@ -28,7 +36,10 @@ ValidationResults::ValidationResults(const config::Config& proto, const TaskList
   options.max_pictures = eval.max_pictures() == 0 ? std::numeric_limits<int64_t>::max() : eval.max_pictures();
   options.side_by_side = static_cast<size_t>(eval.batch_size());
   attempt([&] { recorder_.emplace(folder, drawing_options(proto, tasks.kinds()), options); });
+  if (recorder_) drawing_ = std::make_unique<BackgroundWorker>(kMostUndrawn);
 }
+
+ValidationResults::~ValidationResults() = default;
 
 void ValidationResults::attempt(const std::function<void()>& write) {
   if (!goes_on_) {
@@ -46,13 +57,22 @@ void ValidationResults::attempt(const std::function<void()>& write) {
   recorder_.reset();
 }
 
-void ValidationResults::add(const JudgedBatch& judged) {
+void ValidationResults::add(const std::shared_ptr<const JudgedBatch>& judged) {
   const NoGradGuard no_grad;
-  for (int64_t n = 0; n < judged.batch.size(); ++n) {
-    EvaluationFrame frame = evaluation_frame(judged.batch, n, judged.output, tasks_);
-    evaluation_.add({frame, judged.output, judged.batch, n});
-    if (recorder_) attempt([&] { record(judged, n, std::move(frame)); });
+  for (int64_t n = 0; n < judged->batch.size(); ++n) {
+    EvaluationFrame frame = evaluation_frame(judged->batch, n, judged->output, tasks_);
+    tracker_.follow(frame);
+    evaluation_.add({frame, judged->output, judged->batch, n});
+    if (!drawing_) continue;
+    drawing_->push([this, judged, n, frame = std::make_shared<EvaluationFrame>(std::move(frame))] {
+      const NoGradGuard no_grad;
+      if (recorder_) attempt([&] { record(*judged, n, std::move(*frame)); });
+    });
   }
+}
+
+std::pair<double, double> ValidationResults::picture_seconds() const {
+  return drawing_ ? std::pair(drawing_->busy_seconds(), drawing_->waited_seconds()) : std::pair(0.0, 0.0);
 }
 
 void ValidationResults::record(const JudgedBatch& judged, int64_t n, EvaluationFrame frame) {
@@ -72,6 +92,7 @@ bool ValidationResults::wants_picture() {
 }
 
 void ValidationResults::finish(ProcessGroup& group, const std::vector<PerturbedFigures>& perturbed) {
+  if (drawing_) drawing_->finish();
   if (recorder_) attempt([&] { recorder_->finish(); });
   if (group.size() > 1) {
     TaskEvaluation all(evaluation_options(proto_, tasks_.kinds()), tasks_);

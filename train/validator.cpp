@@ -137,8 +137,8 @@ Validator::Impl::Played Validator::Impl::play(Network& network, const config::Co
     batch->on_device = nullptr;
     // Only pictures show the history.
     History shown_history = proto.eval().eval_with_visualize() ? on_cpu(history) : History();
-    worker.push([&results, judged = std::make_shared<JudgedBatch>(std::move(*batch), on_cpu(output),
-                                                                  std::move(shown_history))] { results.add(*judged); });
+    worker.push([&results, judged = std::make_shared<const JudgedBatch>(
+                               std::move(*batch), on_cpu(output), std::move(shown_history))] { results.add(judged); });
     played.signal = StopSignals::caught();
     const double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
     const double pause = std::chrono::duration<double>(Clock::now() - shown).count();
@@ -186,7 +186,7 @@ std::map<std::string, double> Validator::run(Network& network) {
   DiskWatch* disk = impl_->options.disk;
   ValidationResults results(proto, impl_->tasks, impl_->options.output_dir,
                             (impl_->total() + group.size() - 1) / group.size(), disk != nullptr);
-  // Metrics and pictures are made beside the network's next batches, in the order of the batches.
+  // Metrics, and beside them pictures, are made beside the network's next batches, in the order of the batches.
   BackgroundWorker worker(kMostWaiting);
   const Impl::Played played = impl_->play(network, proto, results, worker, nullptr);
   std::vector<PerturbedFigures> perturbed;
@@ -213,8 +213,10 @@ std::map<std::string, double> Validator::run(Network& network) {
                        results.pictures() > 0
                            ? fmt::format(", {} pictures in {}/pictures", results.pictures(), impl_->options.output_dir)
                            : ""));
-  log.info(fmt::format("network {:.1f} s; metrics and pictures {:.1f} s beside it, of which {:.1f} s were waited for",
-                       played.forward_seconds, worker.busy_seconds(), worker.waited_seconds()));
+  const auto [drawn, waited_for_pictures] = results.picture_seconds();
+  log.info(fmt::format(
+      "network {:.1f} s; beside it metrics {:.1f} s and pictures {:.1f} s, of which {:.1f} s were waited for",
+      played.forward_seconds, worker.busy_seconds() - waited_for_pictures, drawn, worker.waited_seconds()));
   if (signal != 0 && all_done < impl_->total())
     throw Interrupted(signal, fmt::format("stopped by {} after {} of {} samples; {} holds what was counted so far",
                                           stop_cause(signal), all_done, impl_->total(), impl_->options.output_dir));

@@ -7,6 +7,8 @@
 #include "autograd/constant.h"
 #include "functions/internal/conv_support.h"
 #include "functions/internal/float16.h"
+#include "internal/late_sums.h"
+#include "internal/remake.h"
 #include "tensor/launch.h"
 #include "tensor/norm_functors.h"
 
@@ -171,7 +173,7 @@ void merge_over_processes(Statistics& s, const Tensor& variance, const Tensor& a
            SumsOfRows<P>{s.mean.data<double>(), variance.data<double>(), around.data<P>(), sums.data<double>(),
                          channels, s.count});
   });
-  batch_sync()->sum_tensor(sums);
+  batch_sync()->sum_tensors({&sums, 1});
   dispatch_parameters(around, [&]<class P>() {
     launch(around.device(), channels,
            StatisticsOfSums<P>{sums.data<double>(), around.data<P>(), s.mean.data<double>(), variance.data<double>(),
@@ -219,18 +221,24 @@ Grads batch_norm_backward(const Tensor& dy, const ReluMask& relu, const Tensor& 
   if (needs[1]) grads[1] = ops::to(ops::mul(sum_dz_x, s.inv_std), gamma.dtype());
   // A copy: the processes' sums are written over it.
   if (needs[2]) grads[2] = gamma.dtype() == DType::Float64 ? ops::clone(sum_dz) : ops::to(sum_dz, gamma.dtype());
-  if (s.global_count.defined()) batch_sync()->sum_tensor(sums);
-  if (!needs[0]) return grads;
-  grads[0] = rows_like(dy);
-  const Tensor input = batch || mask.scale.defined() ? x : Tensor();
-  run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), grads[0], dz, mask, input,
-             coefficients(s, gamma, sum_dz, sum_dz_x, 1));
-  if (batch && last_row_count != 1 && dy.size(0) > 0) {
+  if (needs[0]) grads[0] = rows_like(dy);
+  const auto finish = [=, dx = grads[0]] {
+    if (!dx.defined()) return;
+    const auto kernel = backend(dx.device()).channel_affine_backward;
+    const Tensor input = batch || mask.scale.defined() ? x : Tensor();
+    run_kernel(kernel, "batch_norm backward", dx.device(), dx, dz, mask, input,
+               coefficients(s, gamma, sum_dz, sum_dz_x, 1));
+    if (!batch || last_row_count == 1 || dx.size(0) == 0) return;
     // The last row stands for several: their gradients' sum.
-    auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dy.size(0) - 1, 1) : Tensor(); };
-    run_kernel(device.channel_affine_backward, "batch_norm backward", dy.device(), last(grads[0]), last(dz),
+    auto last = [&](const Tensor& t) { return t.defined() ? ops::narrow(t, 0, dx.size(0) - 1, 1) : Tensor(); };
+    run_kernel(kernel, "batch_norm backward", dx.device(), last(dx), last(dz),
                ReluMask{last(mask.y), mask.scale, mask.shift}, last(input),
                coefficients(s, gamma, sum_dz, sum_dz_x, static_cast<double>(last_row_count)));
+  };
+  if (s.global_count.defined()) {
+    tape::sum_late(sums, finish);
+  } else {
+    finish();
   }
   return grads;
 }
@@ -239,10 +247,15 @@ void check_rows(double rows, const Tensor& x) {
   check(rows != 1, "batch_norm: input {} has one value per channel, training needs more", to_string(x.sizes()));
 }
 
+// How many values a channel has here.
+double batch_rows(const Tensor& x, const BatchNormOptions& options) {
+  return x.numel() == 0 ? 0 : static_cast<double>(x.numel() / x.size(1) - 1 + options.last_row_count);
+}
+
 Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                             const BatchNormOptions& options) {
   const int64_t channels = x.size(1);
-  const double rows = x.numel() == 0 ? 0 : static_cast<double>(x.numel() / channels - 1 + options.last_row_count);
+  const double rows = batch_rows(x, options);
   const TensorOptions wide{DType::Float64, {}, x.device()};
   Statistics s{zeros({channels}, wide), {}, rows};
   const Tensor variance = zeros({channels}, wide);
@@ -260,17 +273,43 @@ Statistics batch_statistics(const Tensor& x, const Tensor& running_mean, const T
   // If this rank has more than one row, so has the global batch: no device synchronisation is needed to know it.
   const double least = s.global_count.defined() && rows <= 1 ? s.global_count.item() : rows;
   check_rows(least, x);
-  if (!is_recomputing()) {
-    dispatch_parameters(running_mean, [&]<class P>() {
-      launch(x.device(), channels,
-             UpdateRunning<P>{running_mean.data<P>(), running_var.data<P>(), s.mean.data<double>(),
-                              variance.data<double>(), s.all_rows(), s.count, options.momentum});
-    });
-    running_mean.note_write();
-    running_var.note_write();
-  }
+  dispatch_parameters(running_mean, [&]<class P>() {
+    launch(x.device(), channels,
+           UpdateRunning<P>{running_mean.data<P>(), running_var.data<P>(), s.mean.data<double>(),
+                            variance.data<double>(), s.all_rows(), s.count, options.momentum});
+  });
+  running_mean.note_write();
+  running_var.note_write();
   s.inv_std = inverse_deviation(variance, options.eps);
   return s;
+}
+
+// By what a batch is normalised: mean, inv_std, scale, shift and global_count, where there is one.
+std::vector<Tensor> normalised_by(const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& running_mean,
+                                  const Tensor& running_var, const BatchNormOptions& options, bool on_batch) {
+  const Tensor scale = empty_like(gamma), shift = empty_like(gamma);
+  Statistics s;
+  if (on_batch && backend(x.device()).norm_forward && !is_distributed() && options.last_row_count == 1) {
+    s = {empty_per_channel(x.size(1), x.device()), empty_per_channel(x.size(1), x.device())};
+    check_rows(batch_rows(x, options), x);
+    running_mean.note_write();
+    running_var.note_write();
+    run_kernel(backend(x.device()).norm_forward, "batch_norm", x.device(), NormState{s.mean, s.inv_std, scale, shift},
+               x, NormParameters{gamma, beta, running_mean, running_var, options.momentum, options.eps});
+    return {s.mean, s.inv_std, scale, shift, {}};
+  }
+  if (on_batch) {
+    s = batch_statistics(x, running_mean, running_var, options);
+  } else {
+    s = {empty_per_channel(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
+    ops::copy_(s.mean, running_mean);
+  }
+  dispatch_parameters(gamma, [&]<class P>() {
+    launch(x.device(), gamma.numel(),
+           Affine<P>{gamma.data<P>(), beta.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(), scale.data<P>(),
+                     shift.data<P>()});
+  });
+  return {s.mean, s.inv_std, scale, shift, s.global_count};
 }
 
 }  // namespace
@@ -308,38 +347,20 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
       options.residual.defined() ? ops::contiguous(options.residual, MemoryFormat::ChannelsLast) : Tensor();
   const Tensor factors = ops::contiguous(detach(gamma)), offsets = ops::contiguous(detach(beta));
   const bool on_batch = options.training && (x.numel() > 0 || is_distributed());
-  const Tensor scale = empty_like(factors), shift = empty_like(factors);
-  Statistics s;
-  const bool fused = on_batch && backend(x.device()).norm_forward && !is_distributed() && options.last_row_count == 1;
-  if (fused) {
-    s = {empty_per_channel(x.size(1), x.device()), empty_per_channel(x.size(1), x.device()),
-         static_cast<double>(x.numel() / x.size(1))};
-    check_rows(s.count, x);
-    NormParameters norm{factors, offsets, {}, {}, options.momentum, options.eps};
-    if (!is_recomputing()) {
-      norm.running_mean = running_mean;
-      norm.running_var = running_var;
-      running_mean.note_write();
-      running_var.note_write();
-    }
-    run_kernel(backend(x.device()).norm_forward, "batch_norm", x.device(), NormState{s.mean, s.inv_std, scale, shift},
-               input, norm);
-  } else if (on_batch) {
-    s = batch_statistics(input, running_mean, running_var, options);
-  } else {
-    s = {empty_per_channel(x.size(1), x.device()), inverse_deviation(running_var, options.eps)};
-    ops::copy_(s.mean, running_mean);
-  }
-  if (!fused) {
-    dispatch_parameters(factors, [&]<class P>() {
-      launch(x.device(), factors.numel(),
-             Affine<P>{factors.data<P>(), offsets.data<P>(), s.mean.data<double>(), s.inv_std.data<double>(),
-                       scale.data<P>(), shift.data<P>()});
-    });
-  }
-  Tensor y = rows_like(x);
-  run_kernel(backend(x.device()).channel_affine, "batch_norm", x.device(), y, input, scale, shift, residual,
-             options.relu);
+  // A checkpointed stretch takes the statistics once: they move the running ones, and other processes take part.
+  const auto normalisation = [&] {
+    return normalised_by(input, factors, offsets, running_mean, running_var, options, on_batch);
+  };
+  const std::vector<Tensor> found = on_batch ? computed_once(normalisation) : normalisation();
+  const Tensor &scale = found[2], &shift = found[3];
+  Statistics s{found[0], found[1], on_batch ? batch_rows(x, options) : 0, found[4]};
+  const auto normalised = [relu = options.relu, scale, shift](const Tensor& input, const Tensor& residual) {
+    Tensor y = rows_like(input);
+    run_kernel(backend(input.device()).channel_affine, "batch_norm", input.device(), y, input, scale, shift, residual,
+               relu);
+    return y;
+  };
+  Tensor y = normalised(input, residual);
   if (!will_record({x, gamma, beta, options.residual}))
     return record("batch_norm", y, {x, gamma, beta, options.residual}, nullptr);
 
@@ -353,7 +374,10 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, cons
     const ReluMask relu{y_.get(), mask.scale, mask.shift};
     return batch_norm_backward(dy, relu, input_.get(), ops::contiguous(gamma_.get()), s, last_row_count, needs);
   };
-  return record("batch_norm", y, {x, gamma, beta, options.residual}, std::move(rule));
+  y = record("batch_norm", y, {x, gamma, beta, options.residual}, std::move(rule));
+  if (input_needed && !residual.defined())
+    tape::set_remake(y, [normalised, input_ = Saved(input)] { return normalised(input_.get(), {}); });
+  return y;
 }
 
 }  // namespace bevgrad

@@ -3,6 +3,7 @@
 #include "functions/internal/conv_support.h"
 #include "functions/internal/conv_twice.h"
 #include "functions/internal/float16.h"
+#include "internal/remake.h"
 #include "tensor/compare.h"
 
 namespace bevgrad {
@@ -63,7 +64,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
       input, weight, {.shift = bias.defined() ? ops::contiguous(bias) : Tensor(), .relu = options.relu}, kernel, sizes);
   if (!recorded) return record("conv2d", y, {x, weight, bias}, nullptr);
 
-  auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight),
+  auto rule = [input_ = requires_grad(weight) ? tape::KeptInput(input) : tape::KeptInput(), weight_ = Saved(weight),
                y_ = options.relu ? Saved(y) : Saved(), x_sizes = x.sizes(), x_dtype = x.dtype(),
                kernel](const Tensor& dy, const NeedsGrad& needs) {
     const Tensor& w = weight_.get();
@@ -75,14 +76,15 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     const Backend& device = backend(dy.device());
     const Tensor dz = conv_support::masked(dy, y_.get());
     Grads grads(3);
+    // The weight's first: an input that was computed again for it need not lie beside its own gradient.
+    if (needs[1]) {
+      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
+      run_kernel(device.conv2d_backward_weight, "conv2d backward", dy.device(), grads[1], input_.get(), dz, kernel);
+    }
     if (needs[0]) {
       grads[0] = empty(x_sizes, {x_dtype, MemoryFormat::ChannelsLast, dy.device()});
       run_kernel(device.conv2d_backward_input, "conv2d backward", dy.device(), grads[0], dz, ops::contiguous(w),
                  kernel);
-    }
-    if (needs[1]) {
-      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
-      run_kernel(device.conv2d_backward_weight, "conv2d backward", dy.device(), grads[1], input_.get(), dz, kernel);
     }
     if (needs[2]) grads[2] = conv_support::sum_channels(dz);
     return grads;

@@ -3,6 +3,7 @@
 #include "functions/internal/conv_support.h"
 #include "functions/internal/conv_twice.h"
 #include "functions/internal/float16.h"
+#include "internal/remake.h"
 
 namespace bevgrad {
 namespace {
@@ -56,8 +57,8 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
   }
   if (!recorded) return record("conv_transpose2d", y, {x, weight, bias}, nullptr);
 
-  auto rule = [input_ = requires_grad(weight) ? Saved(input) : Saved(), weight_ = Saved(weight), x_sizes = x.sizes(),
-               x_dtype = x.dtype(), kernel](const Tensor& dy, const NeedsGrad& needs) {
+  auto rule = [input_ = requires_grad(weight) ? tape::KeptInput(input) : tape::KeptInput(), weight_ = Saved(weight),
+               x_sizes = x.sizes(), x_dtype = x.dtype(), kernel](const Tensor& dy, const NeedsGrad& needs) {
     const Tensor& w = weight_.get();
     if (rule::is_recorded()) {
       rule::check_not_narrowed("conv_transpose2d", dy, x_dtype);
@@ -66,16 +67,17 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
     const Backend& device = backend(dy.device());
     const Tensor dz = ops::contiguous(dy, MemoryFormat::ChannelsLast);
     Grads grads(3);
+    // The weight's first: an input that was computed again for it need not lie beside its own gradient.
+    if (needs[1]) {
+      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
+      run_kernel(device.conv2d_backward_weight, "conv_transpose2d backward", dy.device(), grads[1], dz, input_.get(),
+                 kernel);
+    }
     if (needs[0]) {
       const Tensor dx = empty(x_sizes, {dz.dtype(), MemoryFormat::ChannelsLast, dy.device()});
       run_kernel(device.conv2d_forward, "conv_transpose2d backward", dy.device(), dx, dz, ops::contiguous(w),
                  ConvEpilogue{}, kernel);
       grads[0] = ops::to(dx, x_dtype);
-    }
-    if (needs[1]) {
-      grads[1] = empty(w.sizes(), {w.dtype(), {}, dy.device()});
-      run_kernel(device.conv2d_backward_weight, "conv_transpose2d backward", dy.device(), grads[1], dz, input_.get(),
-                 kernel);
     }
     if (needs[2]) grads[2] = conv_support::sum_channels(dz);
     return grads;

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "functions/internal/doubling.h"
+#include "internal/remake.h"
 #include "tensor/channel_blocks.h"
 #include "tensor/launch.h"
 #include "tensor/simd.h"
@@ -224,6 +225,25 @@ Tensor resize_backward(const char* op, const Tensor& dy, const Shape& x_sizes) {
   return dx;
 }
 
+// What `resize` gives of channels-last inputs.
+template <class Rule>
+Tensor resized(const char* op, const Tensor& x, int64_t height, int64_t width, const Tensor& add) {
+  const Tensor y = empty({x.size(0), x.size(1), height, width}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
+  dispatch_floating(op, x.dtype(), [&]<class T>() {
+    if constexpr (std::is_same_v<Rule, Bilinear>)
+      if (!add.defined() && is_doubling(x.sizes(), y.sizes(), x.device()) && doubling::forward<T>(y, x)) return;
+    with_channel_block(x.device(), [&]<int64_t kBlock>() {
+      const Runs runs(y, kBlock);
+      const bool streamed = x.device().is_cpu() && simd::streams(y.data<T>(), x.size(0) * height * width, x.size(1));
+      const Forward<T, Rule> kernel{
+          y.data<T>(), x.data<T>(), add.defined() ? add.data<T>() : nullptr, {x.size(2), height}, {x.size(3), width},
+          runs,        streamed};
+      launch(x.device(), runs.count(x.size(0)), kernel, 50 * runs.length);
+    });
+  });
+  return y;
+}
+
 template <class Rule>
 Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, const Tensor& addend = {}) {
   const OpScope scope(op, {{"x", x}});
@@ -232,23 +252,6 @@ Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, co
         width);
   const Tensor input = ops::contiguous(x, MemoryFormat::ChannelsLast);
   const Tensor add = addend.defined() ? ops::contiguous(addend, MemoryFormat::ChannelsLast) : Tensor();
-  const Tensor y = empty({x.size(0), x.size(1), height, width}, {x.dtype(), MemoryFormat::ChannelsLast, x.device()});
-  dispatch_floating(op, x.dtype(), [&]<class T>() {
-    if constexpr (std::is_same_v<Rule, Bilinear>)
-      if (!add.defined() && is_doubling(x.sizes(), y.sizes(), x.device()) && doubling::forward<T>(y, input)) return;
-    with_channel_block(x.device(), [&]<int64_t kBlock>() {
-      const Runs runs(y, kBlock);
-      const bool streamed = x.device().is_cpu() && simd::streams(y.data<T>(), x.size(0) * height * width, x.size(1));
-      const Forward<T, Rule> kernel{y.data<T>(),
-                                    input.data<T>(),
-                                    add.defined() ? add.data<T>() : nullptr,
-                                    {x.size(2), height},
-                                    {x.size(3), width},
-                                    runs,
-                                    streamed};
-      launch(x.device(), runs.count(x.size(0)), kernel, 50 * runs.length);
-    });
-  });
   std::vector<Tensor> inputs{x};
   if (addend.defined()) inputs.push_back(addend);
   auto rule = [op, x_sizes = x.sizes(), count = inputs.size()](const Tensor& dy, const NeedsGrad& needs) {
@@ -257,7 +260,12 @@ Tensor resize(const char* op, const Tensor& x, int64_t height, int64_t width, co
     if (count == 2) grads[1] = dy;
     return grads;
   };
-  return record(op, y, inputs, std::move(rule));
+  const Tensor y = record(op, resized<Rule>(op, input, height, width, add), inputs, std::move(rule));
+  if (!addend.defined() && y.numel() > x.numel())
+    tape::set_remake(y, [op, input_ = tape::KeptInput(input), height, width] {
+      return resized<Rule>(op, input_.get(), height, width, {});
+    });
+  return y;
 }
 
 }  // namespace

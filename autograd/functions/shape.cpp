@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "functions/internal/rule_ops.h"
+#include "internal/remake.h"
 
 namespace bevgrad {
 
@@ -64,17 +65,23 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   // Where each input lies in the result; the length is -1 for one that is nothing there (of sizes [0]).
   std::vector<int64_t> lengths;
   for (const Tensor& x : tensors) lengths.push_back(x.dim() == y.dim() ? x.size(dim) : -1);
-  return record("cat", std::move(y), tensors, twice([dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
-                  Grads grads(lengths.size());
-                  int64_t start = 0;
-                  for (size_t i = 0; i < lengths.size(); ++i) {
-                    if (needs[i])
-                      grads[i] = lengths[i] < 0 ? zeros({0}, {dy.dtype(), {}, dy.device()})
-                                                : rule::narrow(dy, dim, start, lengths[i]);
-                    start += std::max<int64_t>(lengths[i], 0);
-                  }
-                  return grads;
-                }));
+  y = record("cat", std::move(y), tensors, twice([dim, lengths](const Tensor& dy, const NeedsGrad& needs) {
+               Grads grads(lengths.size());
+               int64_t start = 0;
+               for (size_t i = 0; i < lengths.size(); ++i) {
+                 if (needs[i])
+                   grads[i] = lengths[i] < 0 ? zeros({0}, {dy.dtype(), {}, dy.device()})
+                                             : rule::narrow(dy, dim, start, lengths[i]);
+                 start += std::max<int64_t>(lengths[i], 0);
+               }
+               return grads;
+             }));
+  tape::set_remake(y, [dim, parts = std::vector<tape::KeptInput>(tensors.begin(), tensors.end())] {
+    std::vector<Tensor> again;
+    for (const tape::KeptInput& part : parts) again.push_back(part.get());
+    return ops::cat(again, dim);
+  });
+  return y;
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {

@@ -12,12 +12,14 @@
 namespace bevgrad::tape {
 
 struct Node;
+struct Remake;
 
 // The contents of a tensor's autograd slot.
 struct Meta : Slot {
-  Tensor gradient;             // leaves only
-  std::shared_ptr<Node> node;  // what made it; null for a leaf
-  GradientHook hook;           // leaves only
+  Tensor gradient;                 // leaves only
+  std::shared_ptr<Node> node;      // what made it; null for a leaf
+  GradientHook hook;               // leaves only
+  std::shared_ptr<Remake> remake;  // how a result is had again instead of being kept (internal/remake.h)
 };
 
 // Sizes without memory of their own where the rank is usual: every recorded input has some.
@@ -68,6 +70,9 @@ struct Node {
     MemoryFormat format;  // of the input
   };
   std::unique_ptr<View> view;
+  // Instead of a rule: computes the result again, recorded, from inputs in whose slots these are put (null: of one that
+  // wants no gradient). The pass goes on in that tape, which ends where this node's edges lead.
+  std::function<Tensor(const std::vector<std::shared_ptr<Slot>>& inputs)> again;
   std::unique_ptr<std::string> module;  // where it was recorded, while anomalies are looked for
 
   // A long chain of operations must not be destroyed by recursion.

@@ -58,8 +58,9 @@ CASES = {
         {"PyTorch": ([["step1"]], [2, 4])}, {"float32": 3, "bfloat16": 3}),
     "inference": Case(
         "inference", "step2",
-        {"float32": ["inference", "--batch", "1", *FLOAT32], "bfloat16": ["inference", "--batch", "1", *BFLOAT16]},
-        {"PyTorch, ONNX Runtime": ([["inference"]], [1, 2, 4])}, {"float32": 2.5, "bfloat16": 2.5}),
+        {"float32": ["inference", "--batch", "1", *FLOAT32], "bfloat16": ["inference", "--batch", "1", *BFLOAT16],
+         "int8": ["inference", "--batch", "1", *FLOAT32, "--set", "int8.on=true"]},
+        {"PyTorch, ONNX Runtime": ([["inference"]], [1, 2, 4])}, {"float32": 2.5, "bfloat16": 2.5, "int8": 2.5}),
 }
 
 

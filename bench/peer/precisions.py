@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """A trained network as `bevgrad export` writes it, in ONNX Runtime: what each precision costs in the metrics of
-`bevgrad eval`, and how long a frame takes there (batch 1, the whole network), beside `bevgrad bench inference`.
+`bevgrad eval`, and how long a frame takes there (batch 1, the whole network); beside them the network in bevgrad itself,
+in float32, bfloat16 and 8 bits: `bevgrad run --state val` and `bevgrad bench inference`.
 
     bench/peer/precisions.py --config C --ckpt F [--set FIELD=VALUE]... [--bevgrad build/bevgrad] [--frames 40] [PRECISION]...
 
-The frames are the first ones of data.val. The history of each frame is float32's (models take it from their caller).
+The frames are the first ones of data.val. The history of each frame is float32's for the exported models, which take it
+from their caller, and of the same precision in bevgrad.
 Needs onnxruntime, h5py and numpy.
 """
 import argparse
@@ -24,6 +26,9 @@ PRECISIONS = ["float32", "float16", "bfloat16", "int8", "int8-signed"]
 # Of eval's headline.
 FIGURES = ["lane_any_f1_seen", "lane_any_f1_hidden", "lane_any_iou_seen", "lane_any_iou_hidden", "lane_f1", "miou"]
 TIMED_FRAMES = 20
+OURS = {"bevgrad float32": ["train.use_backbone_amp=false", "train.use_head_amp=false"],
+        "bevgrad bfloat16": ["train.use_backbone_amp=true", "train.use_head_amp=true"],
+        "bevgrad int8": ["train.use_backbone_amp=false", "train.use_head_amp=false"]}
 
 
 def frame_of(file, index, inputs):
@@ -91,16 +96,28 @@ def main():
                f"precisions.run_model({path(precision + '.onnx')!r}, {feeds!r}, {args.threads}, **{more!r})"
         return json.loads(call([sys.executable, "-c", code]))
 
-    def in_bevgrad(amp):
-        report = json.loads(call([args.bevgrad, "bench", "inference", *common, "--set", f"train.use_backbone_amp={amp}",
-                                  "--batch", 1, "--repeats", TIMED_FRAMES, "--threads", args.threads, "--json", "-"]))
+    def arguments(name):
+        config = ["--config", path("int8.prototxt")] if name.endswith("int8") else common
+        return [*config, *(word for field in OURS[name] for word in ("--set", field)), "--threads", args.threads]
+
+    def in_bevgrad(name):
+        report = json.loads(call([args.bevgrad, "bench", "inference", *arguments(name), "--batch", 1, "--repeats",
+                                  TIMED_FRAMES, "--json", "-"]))
         figures = {figure["name"]: figure["value"] for figure in report["figures"]}
-        return {"least": figures["forward"], "memory": figures["memory, peak resident"] * 1e6 / 2**20}
+        return {"first": figures["first forward"], "least": figures["forward"],
+                "memory": figures["memory, peak resident"] * 1e6 / 2**20}
 
     feeds, labels = path("feeds.h5"), path("labels.h5")
     headlines = {}
+    call([args.bevgrad, "calibrate", *common, "--ckpt", args.ckpt, "--frames", args.calibration_frames, "--threads",
+          args.threads, "--out", path("int8.prototxt")])
+    for name in OURS:
+        call([args.bevgrad, "run", "--state", "val", *arguments(name), "--ckpt", args.ckpt, "--work-dir", path(name),
+              "--set", f"eval.max_samples={args.frames}", "--set", "eval.eval_with_visualize=false"])
+        with open(os.path.join(path(name), "metrics.json")) as file:
+            headlines[name] = json.load(file)["headline"]
     for precision in args.precisions:
-        frames = ["--feeds", feeds, "--val-frames", args.frames, "--labels", labels] if not headlines else []
+        frames = [] if os.path.exists(feeds) else ["--feeds", feeds, "--val-frames", args.frames, "--labels", labels]
         call([args.bevgrad, "export", *common, "--ckpt", args.ckpt, "--out", path(precision + ".onnx"), "--precision",
               precision, "--calibration-frames", args.calibration_frames, "--threads", args.threads, *frames])
         in_onnx_runtime(precision, out=path(precision + ".h5"))
@@ -113,14 +130,13 @@ def main():
     rounds = []
     for _ in range(args.rounds):
         done = {name: in_onnx_runtime(name, frames=min(TIMED_FRAMES, args.frames)) for name in args.precisions}
-        rounds.append({**done, "bevgrad": in_bevgrad("false"), "bevgrad bf16": in_bevgrad("true")})
-    print(f"{'':14}{'MB':>8}{'load ms':>9}{'first ms':>10}{'least ms':>11}{'peak MB':>9}")
+        rounds.append({**done, **{name: in_bevgrad(name) for name in OURS}})
+    print(f"{'':18}{'MB':>8}{'load ms':>9}{'first ms':>10}{'least ms':>11}{'peak MB':>9}")
     for name in rounds[0]:
         least = {key: min(done[name][key] for done in rounds) for key in rounds[0][name]}
-        size = ""
-        if name in headlines:
-            size = f"{os.path.getsize(path(name + '.onnx')) / 2**20:8.2f}{least['load']:9.1f}{least['first']:10.1f}"
-        print(f"{name:14}{size:27}{least['least']:11.1f}{least['memory']:9.0f}")
+        model = path(name + ".onnx")
+        size = f"{os.path.getsize(model) / 2**20:8.2f}{least['load']:9.1f}" if os.path.exists(model) else ""
+        print(f"{name:18}{size:17}{least['first']:10.1f}{least['least']:11.1f}{least['memory']:9.0f}")
     print("\n| precision | " + " | ".join(f"`{name}`" for name in FIGURES) + " |\n|---|" + "---|" * len(FIGURES))
     for precision, headline in headlines.items():
         values = [headline.get(name) for name in FIGURES]

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "data/augmentation/lost_sight.h"
+#include "data/unseeing_camera.h"
 #include "tensor/ops.h"
 
 namespace bevgrad {
@@ -86,7 +88,7 @@ EgoChange Augmentation::draw_ego_change(const Sample& sample, int64_t entry, int
   return change;
 }
 
-void Augmentation::change_camera(CameraImage& camera, const EgoChange& ego, Generator generator) const {
+Camera Augmentation::change_camera(CameraImage& camera, const EgoChange& ego, Generator generator) const {
   CameraChange lie;
   lie.zoom = between(generator, options_.zoom_min, options_.zoom_max);
   lie.shift_u = up_to(generator, options_.picture_shift);
@@ -110,19 +112,29 @@ void Augmentation::change_camera(CameraImage& camera, const EgoChange& ego, Gene
   // Blur below a fifth of a pixel shows nothing.
   if (look.blur < 0.2) look.blur = 0;
   bevgrad::change_camera(camera, lie, ego);
+  if (look.dropped) camera.camera = unseeing_camera(camera.camera);
+  const Camera real = camera.camera;
   camera.camera.sensor2ego = camera.camera.sensor2ego * Pose::from_angles(offset, turn[0], turn[1], turn[2]);
   if (camera.image.defined()) change_picture(camera, look, generator);
+  return real;
 }
 
 EgoChange Augmentation::apply(Sample& sample, int64_t entry, int64_t epoch) const {
   const EgoChange ego = draw_ego_change(sample, entry, epoch);
   change_ego(sample, ego, labels_);
-  for (size_t i = 0; i < sample.cameras.size(); ++i)
-    change_camera(sample.cameras[i], ego,
-                  generator_for(seed_, kCamera, static_cast<uint64_t>(entry), epoch, static_cast<uint32_t>(i)));
+  std::vector<CameraBeforeAndAfter> cameras;
+  for (size_t i = 0; i < sample.cameras.size(); ++i) {
+    CameraImage before{sample.cameras[i].name, sample.cameras[i].camera, {}};
+    bevgrad::change_camera(before, {}, ego);
+    cameras.push_back({before.camera, change_camera(sample.cameras[i], ego,
+                                                    generator_for(seed_, kCamera, static_cast<uint64_t>(entry), epoch,
+                                                                  static_cast<uint32_t>(i)))});
+  }
   Generator frame = generator_for(seed_, kFrame, static_cast<uint64_t>(entry), epoch);
   sample.timestamp += up_to(frame, options_.timestamp_jitter);
-  if (frame.next_uniform() < options_.drop_lidar && sample.points.defined()) sample.points = zeros({0, 4});
+  const bool lidar_failed = frame.next_uniform() < options_.drop_lidar && sample.points.defined();
+  lose_sight(cameras, lidar_failed, sample.points, labels_, sample.labels);
+  if (lidar_failed) sample.points = zeros({0, 4});
   return ego;
 }
 

@@ -24,7 +24,7 @@ struct AugmentationOptions {
   double blur = 0;           ///< at most, pixels
   double noise = 0;          ///< at most, grey levels
   int jpeg_quality_min = 0;  ///< compressed once more at this to 95; 0: never
-  double drop_camera = 0;    ///< probability
+  double drop_camera = 0;    ///< probability that a camera sees nothing
   // What is known of the rig and of the time.
   double camera_turn = 0;       ///< extrinsics are wrong by up to so many radians about each axis
   double camera_offset = 0;     ///< and by up to so many metres along each
@@ -56,7 +56,8 @@ class Augmentation {
 
  private:
   EgoChange draw_ego_change(const Sample& sample, int64_t entry, int64_t epoch) const;
-  void change_camera(CameraImage& camera, const EgoChange& ego, Generator generator) const;
+  /// Returns how it really lies now; what is stored may be believed wrongly.
+  Camera change_camera(CameraImage& camera, const EgoChange& ego, Generator generator) const;
 
   AugmentationOptions options_;
   LabelSchema labels_;

@@ -56,11 +56,11 @@ Vec2 before_map(const PixelMap& map, Vec2 pixel) {
 void mirror_intrinsics(Camera& camera) {
   camera.cx = camera.width - 1 - camera.cx;
   // The tangential terms pull towards a direction of the image; p2 is its part along u.
-  if (camera.kind == CameraKind::Pinhole) camera.distortion[3] = -camera.distortion[3];
+  if (!camera.is_fisheye()) camera.distortion[3] = -camera.distortion[3];
 }
 
 void turn_distortion(Camera& camera, double c, double s) {
-  if (camera.kind != CameraKind::Pinhole) return;
+  if (camera.is_fisheye()) return;
   const double p1 = camera.distortion[2], p2 = camera.distortion[3];
   camera.distortion[3] = c * p2 - s * p1;
   camera.distortion[2] = s * p2 + c * p1;

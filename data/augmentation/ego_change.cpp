@@ -1,6 +1,8 @@
 #include "data/augmentation/ego_change.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "data/label_schema.h"
 #include "data/sample.h"
@@ -23,18 +25,19 @@ Pose turn_and_shift(const EgoChange& change) {
   return Pose::from_yaw(change.shift.x, change.shift.y, 0, change.yaw);
 }
 
-/// Left and Right exchanged.
+/// Left and right exchanged, with their first letter large or small.
 std::string mirrored_name(const std::string& name) {
+  static constexpr std::pair<std::string_view, std::string_view> kExchanged[] = {
+      {"Left", "Right"}, {"Right", "Left"}, {"left", "right"}, {"right", "left"}};
   std::string result;
   for (size_t i = 0; i < name.size();) {
-    if (name.compare(i, 4, "Left") == 0) {
-      result += "Right";
-      i += 4;
-    } else if (name.compare(i, 5, "Right") == 0) {
-      result += "Left";
-      i += 5;
-    } else {
+    const auto found = std::ranges::find_if(
+        kExchanged, [&](const auto& pair) { return name.compare(i, pair.first.size(), pair.first) == 0; });
+    if (found == std::end(kExchanged)) {
       result += name[i++];
+    } else {
+      result += found->second;
+      i += found->first.size();
     }
   }
   return result;
@@ -51,6 +54,18 @@ std::vector<int> class_numbers(const std::vector<std::string>& names, bool mirro
       if (names[k] == other) numbers[i] = static_cast<int>(k);
   }
   return numbers;
+}
+
+/// Per kind and value its number in the changed world.
+std::vector<std::vector<int>> attribute_numbers(const std::vector<AttributeKind>& kinds, bool mirror) {
+  std::vector<std::vector<int>> numbers;
+  for (const AttributeKind& kind : kinds) numbers.push_back(class_numbers(kind.values, mirror));
+  return numbers;
+}
+
+void change_attributes(std::vector<int>& attributes, const std::vector<std::vector<int>>& numbers) {
+  for (size_t k = 0; k < attributes.size(); ++k)
+    if (attributes[k] >= 0) attributes[k] = numbers[k][static_cast<size_t>(attributes[k])];
 }
 
 /// Layer c goes to layer numbers[c]; every cell takes the value of the cell that its centre comes from, or `outside`.
@@ -185,6 +200,7 @@ void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labe
   sample.ego_pose = change.apply_to_pose(sample.ego_pose);
   sample.true_pose = change.apply_to_pose(sample.true_pose);
   change_points(sample.points, change);
+  if (sample.lidar) sample.lidar = change.apply(*sample.lidar);
   Labels& known = sample.labels;
   const std::vector<int> lane = class_numbers(labels.lane_classes, change.mirror),
                          road = class_numbers(labels.road_classes, change.mirror),
@@ -200,6 +216,10 @@ void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labe
   change_shapes(known.road_shapes, change, road);
   for (Instance& one : known.instances) change_instance(one, change, instance);
   for (Box3d& box : known.boxes) change_box(box, change, dynamic);
+  const auto of_boxes = attribute_numbers(labels.box_attributes, change.mirror),
+             of_lanes = attribute_numbers(labels.lane_attributes, change.mirror);
+  for (Box3d& box : known.boxes) change_attributes(box.attributes, of_boxes);
+  for (LabelShape& shape : known.lane_shapes) change_attributes(shape.attributes, of_lanes);
 }
 
 }  // namespace bevgrad

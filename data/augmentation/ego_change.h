@@ -31,8 +31,8 @@ struct EgoChange {
 };
 
 /// Changes points, labels (voxels too), visibility and poses, but not the cameras (camera_change.h). Cells that come
-/// from beyond the raster are ignored, and seen by nobody. In a mirrored world a class whose name has Left and Right
-/// exchanged in it is the class of that name, where there is one.
+/// from beyond the raster are ignored, and seen by nobody. In a mirrored world a class, or a value of an
+/// attribute, is the one in whose name left and right are exchanged, where there is one.
 void change_ego(Sample& sample, const EgoChange& change, const LabelSchema& labels);
 
 }  // namespace bevgrad

@@ -68,6 +68,13 @@ std::string kind_of(const std::string& message) {
   return kind;
 }
 
+bool has_attributes(const Labels& labels) {
+  const auto any = [](const auto& items) {
+    return std::any_of(items.begin(), items.end(), [](const auto& item) { return !item.attributes.empty(); });
+  };
+  return any(labels.boxes) || any(labels.lane_shapes);
+}
+
 class DatasetChecker {
  public:
   DatasetChecker(const Dataset& dataset, const CheckOptions& options)
@@ -95,6 +102,7 @@ class DatasetChecker {
       const Sample sample = decode_record(stored, reading_, origin);
       classes_.look_at(stored.labels(), sample.labels);
       with_voxels_ += sample.labels.voxels.defined();
+      with_attributes_ += has_attributes(sample.labels);
       clouds_.look_at(sample.points, where, findings_);
       boxes_.look_at(sample.labels, sample.points, where);
       motion_.look_at(sample, step.starts || lost_one_, where, findings_);
@@ -247,17 +255,28 @@ class DatasetChecker {
     if (options_.static_task) check_task("static", {ClassKind::Lane, ClassKind::Road, ClassKind::Instance});
     if (options_.dynamic_task) check_task("dynamic", {ClassKind::Dynamic});
     if (options_.occupancy_task) check_voxels();
+    if (options_.attribute_task) check_attributes();
+  }
+
+  /// A task whose labels are no classes: `found` of the records that were looked at have some.
+  template <class HasLabels>
+  void check_labelled(const char* task, int64_t found, HasLabels has_labels, const char* lacking) {
+    if (found > 0 || records_ == 0) return;
+    if (options_.most_records > 0 &&
+        any_record([&](const records::Labels&, const Labels& labels) { return has_labels(labels); }))
+      return;
+    findings_.add(options_.training ? Severity::Error : Severity::Warning, fmt::format("task {}", task), "",
+                  fmt::format("the {} task has no label in any record: none has {}", task, lacking), options_.training);
   }
 
   void check_voxels() {
-    if (with_voxels_ > 0 || records_ == 0) return;
-    if (options_.most_records > 0 &&
-        any_record([](const records::Labels&, const Labels& labels) { return labels.voxels.defined(); }))
-      return;
-    findings_.add(options_.training ? Severity::Error : Severity::Warning, "task occupancy", "",
-                  "the occupancy task has no label in any record: none has voxels of a class of "
-                  "tasks.occupancy.classes",
-                  options_.training);
+    check_labelled(
+        "occupancy", with_voxels_, [](const Labels& labels) { return labels.voxels.defined(); },
+        "voxels of a class of tasks.occupancy.classes");
+  }
+
+  void check_attributes() {
+    check_labelled("attribute", with_attributes_, has_attributes, "a value of tasks.attributes");
   }
 
   void check_history(CheckReport& report) {
@@ -298,7 +317,7 @@ class DatasetChecker {
   std::vector<KnownCamera> cameras_;
   std::map<std::string, Lack> lacking_;
   bool lost_one_ = false;
-  int64_t records_ = 0, with_voxels_ = 0;
+  int64_t records_ = 0, with_voxels_ = 0, with_attributes_ = 0;
 };
 
 }  // namespace

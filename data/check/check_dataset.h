@@ -12,7 +12,7 @@
 namespace bevgrad {
 
 struct CheckOptions {
-  bool static_task = true, dynamic_task = true, occupancy_task = false;
+  bool static_task = true, dynamic_task = true, occupancy_task = false, attribute_task = false;
   /// A task without a label, or a history that is never found, stops a training.
   bool training = false;
   HistoryRule history = {};  ///< no intervals: no temporal fusion

@@ -125,6 +125,7 @@ void MapLabeller::label(const Pose& ego2map, const LabelSchema& schema, Labels* 
     shape.class_id = number_of(placed.label_class, is_lane ? schema.lane_classes : schema.road_classes);
     shape.closed = placed.feature->closed;
     shape.width = placed.feature->width;
+    if (is_lane) set_attribute(schema.lane_attributes, "color", placed.feature->color, &shape.attributes);
     if (shape.class_id < 0) continue;
     double nearest = 1e300, height = 0;
     for (const Vec3& p : placed.feature->points) {

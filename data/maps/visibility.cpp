@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.h"
+#include "data/maps/ground_sight.h"
 
 namespace bevgrad {
 
 namespace {
 
-constexpr double kLow = 0.3, kHigh = 2.5;  // metres above the ground: what stands in the way
-constexpr double kClear = 0.5;             // metres that a return must lie before a cell to hide it
-constexpr int kBins = 720;                 // of azimuth
+constexpr double kMarksBelow = 2.5;  // metres above the ground: what marks it
 
 bool is_in(const Box3d& box, const float* p) {
   const Vec2 offset{p[0] - box.x, p[1] - box.y}, ahead = direction(box.yaw);
@@ -20,55 +18,15 @@ bool is_in(const Box3d& box, const float* p) {
          std::abs(p[2] - box.z) <= box.h / 2;
 }
 
-/// What the LiDAR's returns hide of the ground from a place: by azimuth, the steepest line of sight over all returns up
-/// to a distance.
-class Horizon {
- public:
-  Horizon(const Vec3& eye, const Tensor& points) : eye_(eye), bins_(kBins) {
-    if (!points.defined()) return;
-    const float* p = points.data<const float>();
-    for (int64_t i = 0; i < points.size(0); ++i, p += 4) {
-      if (p[2] < kLow || p[2] > kHigh) continue;
-      const double range = std::hypot(p[0] - eye.x, p[1] - eye.y);
-      if (range > 0.5) bins_[bin_of(p[0] - eye.x, p[1] - eye.y)].push_back({range, (p[2] - eye.z) / range});
-    }
-    for (auto& bin : bins_) {
-      std::sort(bin.begin(), bin.end(), [](const Sight& a, const Sight& b) { return a.range < b.range; });
-      for (size_t i = 1; i < bin.size(); ++i) bin[i].slope = std::max(bin[i].slope, bin[i - 1].slope);
-    }
-  }
-
-  bool hides(double x, double y) const {
-    const double range = std::hypot(x - eye_.x, y - eye_.y);
-    const auto& bin = bins_[bin_of(x - eye_.x, y - eye_.y)];
-    const auto behind = std::lower_bound(bin.begin(), bin.end(), range - kClear,
-                                         [](const Sight& sight, double wanted) { return sight.range < wanted; });
-    return behind != bin.begin() && std::prev(behind)->slope > -eye_.z / range;
-  }
-
- private:
-  struct Sight {
-    double range, slope;
-  };
-  static size_t bin_of(double x, double y) {
-    const double turn = std::atan2(y, x) / (2 * std::numbers::pi) + 0.5;
-    return static_cast<size_t>(std::clamp(turn * kBins, 0.0, kBins - 1.0));
-  }
-
-  Vec3 eye_;
-  std::vector<std::vector<Sight>> bins_;
-};
-
 void mark_seen_by_camera(const Camera& camera, const Tensor& points, const LabelGrid& grid, uint8_t* layer) {
-  const CameraProjector projector(camera);
-  const Horizon horizon(camera.sensor2ego.translation(), points);
+  const GroundSight sight(camera, points);
   const int64_t rows = grid.rows(), columns = grid.columns();
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < columns; ++c) {
       uint8_t& cell = layer[r * columns + c];
       const double x = grid.x_min + (static_cast<double>(c) + 0.5) * grid.cell,
                    y = grid.y_min + (static_cast<double>(r) + 0.5) * grid.cell;
-      if (cell == 0 && projector.project({x, y, 0}) && !horizon.hides(x, y)) cell = 1;
+      if (cell == 0 && sight.sees({x, y})) cell = 1;
     }
 }
 
@@ -78,7 +36,7 @@ void mark_seen_by_lidar(const Tensor& points, std::span<const Box3d> boxes, cons
   for (int64_t i = 0; i < points.size(0); ++i, p += 4) {
     const double column = std::floor((p[0] - grid.x_min) / grid.cell),
                  row = std::floor((p[1] - grid.y_min) / grid.cell);
-    if (p[2] > kHigh ||
+    if (p[2] > kMarksBelow ||
         !(column >= -1 && row >= -1 && column <= static_cast<double>(columns) && row <= static_cast<double>(rows)))
       continue;
     if (std::any_of(boxes.begin(), boxes.end(), [&](const Box3d& box) { return is_in(box, p); })) continue;

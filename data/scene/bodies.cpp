@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace bevgrad::scene {
 
@@ -11,18 +12,30 @@ constexpr Rgb kGlass = {36, 44, 52}, kTyre = {22, 22, 24}, kSkin = {196, 150, 12
 
 }  // namespace
 
+RotatedBox door_of(const Actor& actor, const ActorState& state) {
+  constexpr double kLength = 1.05, kThickness = 0.06, kHinge = 0.16, kAngle = 0.785;
+  const Vec2 along = direction(state.yaw), across = left_of(along) * state.door;
+  const Vec2 hinge = state.position + along * (actor.length * kHinge) + across * (actor.width / 2);
+  const Vec2 open = along * -std::cos(kAngle) + across * std::sin(kAngle);
+  const Vec2 middle = hinge + open * (kLength / 2);
+  return {middle.x, middle.y, kLength, kThickness, std::atan2(open.y, open.x)};
+}
+
 void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>& solids) {
   if (!state.present) return;
   const double l = actor.length, w = actor.width, h = actor.height;
   const Vec2 along = direction(state.yaw);
   const auto add = [&](double shift, double length, double width, double z0, double z1, Material material, Rgb colour) {
     const Vec2 p = state.position + along * shift;
-    solids.push_back({{p.x, p.y, length, width, state.yaw}, z0, z1, material, colour, actor.seed, false});
+    solids.push_back({{p.x, p.y, length, width, state.yaw}, z0, z1, material, colour, actor.seed, false, state.lamps});
   };
   switch (actor.type) {
     case ActorType::Car:
       add(0, l, w, 0, h * 0.6, Material::Paintwork, actor.colour);
       add(-l * 0.06, l * 0.56, w * 0.88, h * 0.6, h, Material::Cabin, actor.colour);
+      if (state.door != 0)
+        solids.push_back(
+            {door_of(actor, state), 0.22, h * 0.9, Material::Door, actor.colour, actor.seed, false, state.lamps});
       break;
     case ActorType::Truck:
       add(l * 0.37, l * 0.26, w, 0, h * 0.85, Material::Coach, actor.colour);
@@ -70,8 +83,32 @@ float stripe(float position, float period) {
   return position / period - std::floor(position / period);
 }
 
+constexpr Rgb kHeadlamp = {250, 248, 230}, kAmber = {255, 158, 20}, kTailLamp = {104, 12, 10},
+              kBrakeLamp = {255, 64, 52};
+
+/// What a spot between two heights of a body with lamps shows of them: at both ends turn lights outside, head or tail
+/// lamps beside them, and turn lights on the sides in front.
+std::optional<Appearance> lamp_at(const Solid& s, const Spot& spot, float low, float high) {
+  if (spot.z < low || spot.z > high || spot.axis == 2) return std::nullopt;
+  const float half = static_cast<float>(s.footprint.w) / 2, wide = static_cast<float>(s.footprint.h) / 2;
+  const bool left = spot.axis == 0 ? spot.y > 0 : spot.positive;
+  const bool signals = (s.lamps & (left ? kLeftLamps : kRightLamps)) != 0;
+  const Appearance amber = {kAmber, 0.8f, true, true};
+  if (spot.axis == 1) {
+    if (signals && half - spot.x > 0.15f && half - spot.x < 0.6f) return amber;
+    return std::nullopt;
+  }
+  const float outwards = std::abs(spot.y) / wide;
+  if (outwards < 0.5f) return std::nullopt;
+  if (signals && outwards > 0.72f) return amber;
+  if (spot.positive) return Appearance{kHeadlamp, 0.8f, true};
+  return (s.lamps & kBrakeLamps) != 0 ? Appearance{kBrakeLamp, 0.8f, true, true} : Appearance{kTailLamp, 0.8f, true};
+}
+
 /// Paintwork with wheels, lamps and a dark sill.
 Appearance car_body(const Solid& s, const Spot& spot) {
+  if ((s.lamps & kLampsShown) != 0)
+    if (const auto lamp = lamp_at(s, spot, 0.52f, 0.8f)) return *lamp;
   const float half = static_cast<float>(s.footprint.w) / 2, wide = static_cast<float>(s.footprint.h) / 2;
   if (spot.axis == 1) {
     for (float axle : {half * 0.6f, -half * 0.6f}) {
@@ -89,6 +126,8 @@ Appearance car_body(const Solid& s, const Spot& spot) {
 }
 
 Appearance coach(const Solid& s, const Spot& spot) {
+  if ((s.lamps & kLampsShown) != 0)
+    if (const auto lamp = lamp_at(s, spot, 0.6f, 0.95f)) return *lamp;
   const float half = static_cast<float>(s.footprint.w) / 2, top = static_cast<float>(s.z1);
   if (spot.axis != 2 && spot.z > top * 0.45f && spot.z < top * 0.8f) {
     if (spot.axis == 0 || stripe(spot.x + half, 1.3f) > 0.1f) return {kGlass, 0.1f};
@@ -149,6 +188,10 @@ Appearance appearance(const Solid& s, const Spot& spot, bool night) {
       return car_body(s, spot);
     case Material::Cabin: {
       if (spot.axis == 2) return {s.colour, 0.35f};
+      // The third brake light, below the roof.
+      if ((s.lamps & kBrakeLamps) != 0 && spot.axis == 0 && !spot.positive && std::abs(spot.y) < 0.4f &&
+          static_cast<float>(s.z1) - spot.z < 0.14f)
+        return {kBrakeLamp, 0.8f, true, true};
       const float edge = static_cast<float>(spot.axis == 0 ? s.footprint.h : s.footprint.w) / 2;
       const float u = std::abs(spot.axis == 0 ? spot.y : spot.x);
       const bool frame = u > edge - 0.08f || (spot.axis == 1 && u < 0.05f) || spot.z > static_cast<float>(s.z1) - 0.06f;
@@ -157,6 +200,8 @@ Appearance appearance(const Solid& s, const Spot& spot, bool night) {
     case Material::Coach:
       return coach(s, spot);
     case Material::Cargo: {
+      if ((s.lamps & kLampsShown) != 0 && spot.axis == 0 && !spot.positive)
+        if (const auto lamp = lamp_at(s, spot, 0.6f, 0.95f)) return *lamp;
       const bool rib = spot.axis != 2 && stripe(spot.axis == 0 ? spot.y : spot.x, 0.6f) < 0.1f;
       if (spot.z < 0.7f) return {kTyre, 0.1f};
       return {Rgb{184, 186, 188} * (rib ? 0.75f : 1.0f), 0.4f};
@@ -177,6 +222,8 @@ Appearance appearance(const Solid& s, const Spot& spot, bool night) {
     }
     case Material::Striped:
       return {stripe(spot.axis == 0 ? spot.y : spot.x, 0.5f) < 0.5f ? s.colour : Rgb{226, 226, 224}, 0.6f};
+    case Material::Door:
+      return {spot.z > static_cast<float>(s.z1) * 0.62f ? kGlass : s.colour, 0.35f};
     case Material::Ego:
       return {s.colour, 0.3f};
   }

@@ -7,6 +7,9 @@
 
 namespace bevgrad::scene {
 
+/// The footprint of an actor's open front door (world frame): it turns about its front edge, by 45 degrees.
+RotatedBox door_of(const Actor& actor, const ActorState& state);
+
 /// Appends the boxes of an actor (world frame).
 void append_body(const Actor& actor, const ActorState& state, std::vector<Solid>& solids);
 
@@ -24,7 +27,8 @@ struct Spot {
 struct Appearance {
   Rgb colour;
   float reflectivity = 0.3f;
-  bool glows = false;  ///< a lamp: not darkened at night
+  bool glows = false;   ///< a lamp: not darkened at night
+  bool shines = false;  ///< a lamp that is switched on: bright in any light
 };
 
 Appearance appearance(const Solid& solid, const Spot& spot, bool night);

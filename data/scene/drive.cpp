@@ -6,12 +6,11 @@
 
 #include "geometry/polyline.h"
 #include "geometry/rotated_box.h"
+#include "scene/internal/signals.h"
 
 namespace bevgrad::scene {
 
 namespace {
-
-constexpr double kTimeStep = 0.02;  // seconds
 
 /// A path whose points can be found without walking along it each time.
 class Track {
@@ -72,13 +71,15 @@ size_t step_of(double t) {
   return static_cast<size_t>(std::max(0.0, std::round(t / kTimeStep)));
 }
 
-/// Arc length of an actor at every step of the ego's profile.
-std::vector<double> follow(const Motion& motion, const SpeedProfile& ego) {
+/// Arc length of an actor at every step of the ego's profile. `pace`: its own speed at every step; empty: always the
+/// same.
+std::vector<double> follow(const Motion& motion, const SpeedProfile& ego, const std::vector<double>& pace) {
   std::vector<double> result;
   double s = motion.start;
-  for (double v : ego.v) {
+  for (size_t i = 0; i < ego.v.size(); ++i) {
     result.push_back(s);
-    s += std::max(0.0, motion.follows_ego ? v + motion.speed : motion.speed) * kTimeStep;
+    const double own = pace.empty() ? motion.speed : pace[i];
+    s += std::max(0.0, motion.follows_ego ? ego.v[i] + motion.speed : own) * kTimeStep;
   }
   return result;
 }
@@ -177,14 +178,20 @@ Drive simulate(const Layout& layout, const DriveOptions& options, Random random)
       continue;
     }
     const Track track(actor.motion.path);
-    const std::vector<double> arc = follow(actor.motion, profile);
+    const std::vector<double> arc =
+        follow(actor.motion, profile,
+               options.signals ? stop_and_go(actor.motion, profile.v.size(), random.fork(4)) : std::vector<double>());
     for (DriveFrame& frame : drive.frames) {
       const size_t step = step_of(frame.timestamp);
       const double s = arc[step];
       ActorState state;
       state.present = s > actor.length / 2 && s < track.length() - actor.length / 2;
       if (state.present) {
-        const double speed = (arc[std::min(step + 1, arc.size() - 1)] - arc[step]) / kTimeStep;
+        const auto speed_at = [&](size_t at) { return (arc[std::min(at + 1, arc.size() - 1)] - arc[at]) / kTimeStep; };
+        const double speed = speed_at(step);
+        const size_t before = step - std::min<size_t>(step, 10);
+        if (before < step)
+          state.slowing = (speed_at(before) - speed) / (static_cast<double>(step - before) * kTimeStep);
         state.position = track.at(s).position;
         state.yaw = track.heading(s);
         state.velocity = direction(state.yaw) * speed;
@@ -193,6 +200,7 @@ Drive simulate(const Layout& layout, const DriveOptions& options, Random random)
     }
   }
   remove_collisions(drive);
+  if (options.signals) add_signals(random.fork(5), drive);
   return drive;
 }
 

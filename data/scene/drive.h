@@ -14,12 +14,17 @@ struct DriveOptions {
   double drop_rate = 0.02;         ///< probability that a frame is missing
   double pose_noise = 0.005;       ///< odometry: standard deviation of each step's length, as a share of it
   double yaw_noise = 0.05;         ///< odometry: degrees a step of a metre
+  /// Traffic slows down, stops and goes on, and vehicles show what they do (signals.h).
+  bool signals = false;
 };
 
 struct ActorState {
   bool present = false;
   Vec2 position, velocity;
   double yaw = 0;
+  double slowing = 0;  ///< m/s^2
+  uint8_t lamps = 0;   ///< of enum Lamps
+  int door = 0;        ///< open: 1 on the left, -1 on the right
 };
 
 struct DriveFrame {

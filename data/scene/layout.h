@@ -113,8 +113,12 @@ enum class Material {
   Head,
   Cycle,
   Striped,
+  Door,
   Ego
 };
+
+/// Bits of what a body's lamps show. Without kLampsShown they say nothing, and all of them look alike.
+enum Lamps : uint8_t { kLampsShown = 1, kBrakeLamps = 2, kLeftLamps = 4, kRightLamps = 8 };
 
 /// An upright box: everything that hides the ground is made of these.
 struct Solid {
@@ -125,6 +129,7 @@ struct Solid {
   uint32_t seed = 0;
   /// Stands for good and is itself a road element, so that seeing it is seeing its cell.
   bool is_static = true;
+  uint8_t lamps = 0;  ///< of enum Lamps
 };
 
 /// How an actor moves along its path. Standing ones have an empty path.

@@ -7,6 +7,7 @@
 
 #include "data/image_codec.h"
 #include "scene/internal/camera_view.h"
+#include "scene/internal/lens.h"
 #include "scene/internal/scene_labels.h"
 #include "scene/internal/visibility.h"
 #include "scene/internal/voxel_labels.h"
@@ -33,7 +34,25 @@ LayoutOptions layout_options(const SceneOptions& options) {
   return result;
 }
 
-Lighting make_lighting(const Layout& layout, Random random) {
+DriveOptions drive_options(const SceneOptions& options) {
+  DriveOptions result = options.drive;
+  result.signals = result.signals || !options.labels.box_attributes.empty();
+  return result;
+}
+
+Weather make_weather(const SceneOptions& options, const Layout& layout, Random random) {
+  const bool rain = random.chance(options.rain), dirt = random.chance(options.dirt),
+             glare = random.chance(options.glare);
+  return {.rain = rain && !layout.indoor, .dirt = dirt, .glare = glare && !rain && !layout.indoor && !layout.night};
+}
+
+Layout make_place(const SceneOptions& options, uint64_t seed) {
+  Layout layout = make_layout(layout_options(options), seed);
+  if (make_weather(options, layout, Random(seed).fork(101)).rain) layout.wetness = std::max(layout.wetness, 0.8);
+  return layout;
+}
+
+Lighting make_lighting(const Layout& layout, const Weather& weather, Random random) {
   Lighting light;
   light.night = layout.night;
   light.indoor = layout.indoor;
@@ -46,6 +65,17 @@ Lighting make_lighting(const Layout& layout, Random random) {
   light.sun_strength = cloudy ? 0.2f : static_cast<float>(random.uniform(0.55, 0.85));
   light.ambient = cloudy ? 0.85f : static_cast<float>(random.uniform(0.5, 0.65));
   light.sky = cloudy ? Rgb{196, 200, 206} : Rgb{160, 190, 226};
+  if (weather.glare) {  // before the vehicle or behind it, whichever way it drives first
+    const Vec2 ahead = layout.ego_path.size() < 2 ? Vec2{1, 0} : layout.ego_path[1] - layout.ego_path[0];
+    const double low = random.uniform(5, 14) * kDegree;
+    const double way =
+        std::atan2(ahead.y, ahead.x) + random.uniform(-0.5, 0.5) + (random.chance(0.5) ? std::numbers::pi : 0);
+    light.sun = {static_cast<float>(std::cos(way) * std::cos(low)), static_cast<float>(std::sin(way) * std::cos(low)),
+                 static_cast<float>(std::sin(low))};
+    light.sun_strength = 0.7f;
+    light.ambient = 0.5f;
+    light.sky = {206, 200, 190};
+  }
   if (layout.night) {
     light.sun_strength = 0;
     light.ambient = static_cast<float>(random.uniform(0.24, 0.36));
@@ -100,6 +130,9 @@ void validate(const SceneOptions& o) {
   check_range("night", o.night, 0, 1);
   check_range("parking", o.parking, 0, 1);
   check_range("occluders", o.occluders, 0, 1);
+  check_range("rain", o.rain, 0, 1);
+  check_range("dirt", o.dirt, 0, 1);
+  check_range("glare", o.glare, 0, 1);
   check_range("image_noise", o.image_noise, 0, 60);
   check_range("mount_angle", o.mount_angle, 0, 10);
   check_range("mount_shift", o.mount_shift, 0, 0.1);
@@ -118,9 +151,11 @@ struct SceneDrive::State {
   int64_t sequence = 0;
   Random random;
   Layout layout;
+  Weather weather;
   Drive drive;
   std::vector<Camera> cameras;
   std::vector<CameraView> views;
+  std::vector<Lens> lenses;  // where the weather or dirt spoils pictures
   std::vector<CameraCoverage> coverage;
   LidarView lidar;
   GroundRaster ground;
@@ -135,17 +170,20 @@ struct SceneDrive::State {
       : options(o),
         sequence(sequence_id),
         random(Random(seed).fork(100)),
-        layout(make_layout(layout_options(o), seed)),
-        drive(simulate(layout, o.drive, random.fork(1))),
+        layout(make_place(o, seed)),
+        weather(make_weather(o, layout, Random(seed).fork(101))),
+        drive(simulate(layout, drive_options(o), random.fork(1))),
         cameras(mount_cameras(o, random.fork(2))),
         lidar(o.lidar),
         ground(layout, visited(), 72, o.ground_cell, seed),
-        light(make_lighting(layout, random.fork(3))),
+        light(make_lighting(layout, weather, random.fork(3))),
         labels(world_labels(layout, o.labels, o.bridge_gaps)),
         window(o.window, o.window_tolerance, o.labels.grid) {
     for (const Camera& camera : cameras) {
       views.emplace_back(camera);
       coverage.emplace_back(camera, o.labels.grid);
+      if (weather.rain || weather.dirt || weather.glare)
+        lenses.emplace_back(camera, weather, random.fork(200 + lenses.size()));
     }
     if (!o.labels.voxel_classes.empty()) voxels.emplace(layout, o.labels, cameras);
   }
@@ -215,6 +253,7 @@ std::optional<Sample> SceneDrive::next() {
     CameraImage picture = {s.options.cameras[i].name, s.cameras[i],
                            empty_image(s.cameras[i].height, s.cameras[i].width)};
     s.views[i].render(world, view, noise, dice.fork(i), static_cast<uint8_t*>(picture.image.raw_data()));
+    if (!s.lenses.empty()) s.lenses[i].spoil(world, s.next, static_cast<uint8_t*>(picture.image.raw_data()));
     s.coverage[i].mark_visible(view, by_camera);
     if (s.voxels) s.voxels->mark_seen(i, view, voxels_seen);
     sample.cameras.push_back(std::move(picture));
@@ -230,6 +269,7 @@ std::optional<Sample> SceneDrive::next() {
   }
   sample.points = empty({static_cast<int64_t>(scan.points.size() / 4), 4});
   std::copy(scan.points.begin(), scan.points.end(), sample.points.data<float>());
+  if (s.options.has_lidar) sample.lidar = s.options.lidar.position;
 
   sample.labels = labels_at(s.labels, s.drive, frame, scan.hits, s.options.labels);
   if (s.voxels) sample.labels.voxels = s.voxels->labels(world, s.drive, frame);

@@ -24,13 +24,16 @@ struct SceneCamera {
 
 struct SceneOptions {
   std::vector<SceneCamera> cameras;  ///< in the order that samples list them
-  LabelSchema labels;
+  LabelSchema labels;                ///< with box_attributes, vehicles show them (DriveOptions::signals)
   bool has_lidar = true;
   scene::LidarOptions lidar;
   scene::DriveOptions drive;
-  double night = 0.25;        ///< share of drives at night
-  double parking = 0.5;       ///< share of parking areas; the rest are streets
-  double occluders = 0.6;     ///< how full of vehicles, 0..1
+  double night = 0.25;     ///< share of drives at night
+  double parking = 0.5;    ///< share of parking areas; the rest are streets
+  double occluders = 0.6;  ///< how full of vehicles, 0..1
+  /// Shares of drives in rain (not indoors: streaks in the air, drops on the lenses, wet ground), with dirt on the
+  /// lenses, and, of those by day and outdoors in dry weather, against a low sun.
+  double rain = 0, dirt = 0, glare = 0;
   double image_noise = 3;     ///< standard deviation in grey levels by day; half as much again at night
   double mount_angle = 0.3;   ///< degrees by which each vehicle's cameras are turned off their nominal mounting
   double mount_shift = 0.01;  ///< metres by which they are shifted

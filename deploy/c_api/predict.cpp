@@ -101,6 +101,8 @@ Camera calibration_of(const config::CameraGroup& group, const config::Camera& se
   camera.fy = picture.fy;
   camera.cx = picture.cx;
   camera.cy = picture.cy;
+  check(camera.kind != CameraKind::Rational, "camera {}: a rational lens has 8 coefficients, a picture carries 5",
+        settings.name());
   std::copy_n(picture.distortion, 5, camera.distortion.begin());
   camera.sensor2ego = pose_of(picture.sensor2ego);
   try {

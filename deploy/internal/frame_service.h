@@ -2,11 +2,13 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "data/label_schema.h"
 #include "deploy/latencies.h"
+#include "evaluation/box_tracks.h"
 #include "evaluation/evaluator.h"
 #include "train/frame_stream.h"
 
@@ -17,6 +19,7 @@ struct ServedStream {
   ServedStream(TrainedNetwork& trained, int64_t number) : stream(trained), number(number) {}
 
   FrameStream stream;
+  std::optional<BoxTracker> tracker;  ///< from its first frame on
   int64_t number;
   int64_t frames = 0;
 };

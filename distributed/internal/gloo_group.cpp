@@ -90,6 +90,10 @@ void check_dense(const char* call, const Tensor& tensor) {
         describe(tensor));
 }
 
+char* bytes_of(const Tensor& tensor) {
+  return static_cast<char*>(tensor.raw_data());
+}
+
 /// Gloo counts elements by the size of a C++ type.
 template <class Options>
 void set_output(Options& options, void* data, size_t bytes, size_t item) {
@@ -136,6 +140,31 @@ class GlooGroup final : public ProcessGroup {
           describe(tensor));
     const Reduce reduce = reduce_function(tensor.dtype(), op == ReduceOp::Max);
     return enqueue("all_reduce", tensor, [=, this](uint32_t tag) { run_all_reduce(tensor, op, reduce, tag); });
+  }
+
+  WorkHandle all_reduce_together(const std::vector<Tensor>& tensors, ReduceOp op) override {
+    if (tensors.size() == 1) return all_reduce(tensors[0], op);
+    int64_t numel = 0;
+    for (const Tensor& tensor : tensors) {
+      check_dense("all_reduce", tensor);
+      check(tensor.dtype() == tensors[0].dtype(), "all_reduce: {} and {} in one message", describe(tensors[0]),
+            describe(tensor));
+      numel += tensor.numel();
+    }
+    const Tensor packed = empty({numel}, {tensors.empty() ? DType::Float32 : tensors[0].dtype()});
+    check(op != ReduceOp::Average || is_floating_point(packed.dtype()), "all_reduce: no average of {}",
+          describe(packed));
+    const Reduce reduce = reduce_function(packed.dtype(), op == ReduceOp::Max);
+    return enqueue("all_reduce", packed, [=, this](uint32_t tag) {
+      char* place = static_cast<char*>(packed.raw_data());
+      for (const Tensor& tensor : tensors) place = std::copy_n(bytes_of(tensor), tensor.nbytes(), place);
+      run_all_reduce(packed, op, reduce, tag);
+      place = static_cast<char*>(packed.raw_data());
+      for (const Tensor& tensor : tensors) {
+        std::copy_n(place, tensor.nbytes(), bytes_of(tensor));
+        place += tensor.nbytes();
+      }
+    });
   }
 
   WorkHandle broadcast(const Tensor& tensor, int root) override {

@@ -50,31 +50,40 @@ class Editor {
     check(depth <= kMaximumDepth && ++visited_ <= kMaximumEditedEntries, "{}: '{}' is nested too deeply", path_,
           printable(place, 100));
     if (!seen_.insert(id).second) return;
-    if (std::vector<NodeId>* entries = entries_of(id)) edit(*entries, place, depth);
+    if (std::vector<NodeId>* entries = entries_of(id)) edit(id, *entries, place, depth);
     const Node& node = document_.node(id);
     if (node.kind != ValueKind::List && node.kind != ValueKind::Tuple) return;
-    for (size_t i = 0; i < node.items.size(); ++i) walk(node.items[i], below(place, std::to_string(i)), depth + 1);
+    for (size_t i = 0; i < node.items.size(); ++i) enter(node.items[i], place, std::to_string(i), depth);
   }
 
-  void edit(std::vector<NodeId>& entries, const std::string& place, int depth) {
+  void enter(NodeId id, const std::string& place, const std::string& key, int depth) {
+    keys_.push_back(key);
+    walk(id, below(place, key), depth + 1);
+    keys_.pop_back();
+  }
+
+  void edit(NodeId id, std::vector<NodeId>& entries, const std::string& place, int depth) {
     std::vector<NodeId> kept;
-    std::unordered_set<std::string> keys;
+    std::vector<std::string> kept_keys;  // as they were: places are those before the change
+    std::unordered_set<std::string> taken;
     for (size_t i = 0; i + 1 < entries.size(); i += 2) {
-      const std::string own = below(place, key_text(document_, entries[i]));
+      const std::string key = key_text(document_, entries[i]);
+      const std::string own = below(place, key);
       if (is_dropped(own)) {
         report_.dropped.push_back(own);
+        report_.entries.push_back({id, keys_, key});
         continue;
       }
-      const NodeId key = renamed(entries[i], own, place);
-      check(keys.insert(key_text(document_, key)).second, "{}: '{}' is there already", path_,
-            printable(below(place, key_text(document_, key)), 200));
-      kept.push_back(key);
+      const NodeId fresh = renamed(entries[i], own, place);
+      const std::string text = key_text(document_, fresh);
+      check(taken.insert(text).second, "{}: '{}' is there already", path_, printable(below(place, text), 200));
+      if (fresh != entries[i]) report_.entries.push_back({id, keys_, key, text});
+      kept.push_back(fresh);
       kept.push_back(entries[i + 1]);
+      kept_keys.push_back(key);
     }
     entries = kept;
-    for (size_t i = 0; i + 1 < kept.size(); i += 2) {
-      walk(kept[i + 1], below(place, key_text(document_, kept[i])), depth + 1);
-    }
+    for (size_t i = 0; i < kept_keys.size(); ++i) enter(kept[2 * i + 1], place, kept_keys[i], depth);
   }
 
   bool is_dropped(const std::string& place) {
@@ -108,6 +117,7 @@ class Editor {
   EditReport report_;
   std::vector<bool> drop_used_;
   std::vector<bool> rename_used_;
+  std::vector<std::string> keys_;  // on the way to the value that is walked through
   std::unordered_set<NodeId> seen_;
   size_t visited_ = 0;
 };

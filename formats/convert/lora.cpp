@@ -1,5 +1,7 @@
 #include "formats/convert/lora.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +28,8 @@ constexpr uint64_t kMaximumConfig = 16 << 20;
 constexpr const char* kPrefix = "base_model.model.";
 constexpr std::string_view kA = ".lora_A.weight";
 constexpr std::string_view kB = ".lora_B.weight";
+constexpr std::string_view kEmbeddingA = ".lora_embedding_A";
+constexpr std::string_view kEmbeddingB = ".lora_embedding_B";
 
 std::vector<double> values_of(const StoredTensor& tensor) {
   std::vector<double> out;
@@ -42,35 +46,56 @@ bool is_weight(StoredDType dtype) {
          dtype == StoredDType::BFloat16;
 }
 
-/// The two factors of each adapted module.
+/// The two factors of an adapted module.
 struct Factors {
   std::optional<StoredTensor> a;
   std::optional<StoredTensor> b;
+  bool embedding = false;  // whose weight is [in, out]
 };
 
-/// By the module's name, without PEFT's prefix and with "lora_A.default.weight" as "lora_A.weight".
-std::map<std::string, Factors> factors_in(const CheckpointFile& adapter) {
-  std::map<std::string, Factors> out;
-  for (NamedTensor& tensor : named_tensors(adapter)) {
+struct Adapter {
+  std::map<std::string, Factors> factors;     // by the module's name
+  std::map<std::string, StoredTensor> whole;  // parameters that are kept as they are, by name
+};
+
+/// Names without PEFT's prefix, and without that of an adapter ("lora_A.default.weight").
+Adapter read_adapter(const CheckpointFile& file) {
+  Adapter out;
+  const auto cut = [](std::string& name, std::string_view part) {
+    if (const size_t at = name.rfind(part); at != std::string::npos) name.replace(at, part.size(), ".");
+  };
+  for (NamedTensor& tensor : named_tensors(file)) {
     std::string name = tensor.name;
     if (name.starts_with(kPrefix)) name.erase(0, std::string_view(kPrefix).size());
-    if (const size_t at = name.rfind(".default.weight"); at != std::string::npos) name.erase(at, 8);
-    const bool is_a = name.ends_with(kA);
-    check(is_a || name.ends_with(kB), "{}: '{}' is no factor of a low-rank adapter (lora_A.weight, lora_B.weight)",
-          adapter.path, printable(tensor.name));
-    Factors& factors = out[name.substr(0, name.size() - kA.size())];
-    (is_a ? factors.a : factors.b) = std::move(tensor.tensor);
+    check(name.find("lora_magnitude_vector") == std::string::npos,
+          "{}: '{}': adapters with magnitudes (DoRA) are not added", file.path, printable(tensor.name));
+    cut(name, ".default.");
+    if (name.ends_with(".default")) name.resize(name.size() - std::string_view(".default").size());
+    cut(name, ".modules_to_save.");
+    bool is_factor = false;
+    for (const std::string_view ending : {kA, kB, kEmbeddingA, kEmbeddingB}) {
+      if (!name.ends_with(ending)) continue;
+      Factors& factors = out.factors[name.substr(0, name.size() - ending.size())];
+      factors.embedding = ending == kEmbeddingA || ending == kEmbeddingB;
+      (ending == kA || ending == kEmbeddingA ? factors.a : factors.b) = tensor.tensor;
+      is_factor = true;
+    }
+    check(is_factor || name.find("lora_") == std::string::npos, "{}: '{}' is no factor that is known (lora_A, lora_B)",
+          file.path, printable(tensor.name));
+    if (!is_factor) out.whole.emplace(name, std::move(tensor.tensor));
   }
+  check(!out.factors.empty(), "{}: it has no factor of a low-rank adapter (lora_A.weight, lora_B.weight)", file.path);
   return out;
 }
 
-/// weight + scale B A, in the weight's dtype.
-StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const StoredTensor& b, double scale) {
+/// weight + scale B A, or that with (B A)^T, in the weight's dtype.
+StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const StoredTensor& b, double scale,
+                     bool transposed) {
   StoredTensor out = weight;
   out.offset = 0;
   out.strides = dense_strides(weight.sizes, MemoryFormat::Contiguous);
   out.storage = computed_storage(weight.storage->name(), weight.nbytes(), weight.storage,
-                                 [weight, a, b, scale](std::span<std::byte> to) {
+                                 [weight, a, b, scale, transposed](std::span<std::byte> to) {
                                    ValueReader(weight).read(to);
                                    const std::vector<double> right = values_of(a);
                                    const std::vector<double> left = values_of(b);
@@ -82,8 +107,14 @@ StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const St
                                    for (size_t i = 0; i < rows; ++i) {
                                      std::fill(line.begin(), line.end(), 0.0);
                                      for (size_t k = 0; k < rank; ++k) {
-                                       const double factor = scale * left[i * rank + k];
-                                       for (size_t j = 0; j < columns; ++j) line[j] += factor * right[k * columns + j];
+                                       if (transposed) {
+                                         const double factor = scale * right[k * rows + i];
+                                         for (size_t j = 0; j < columns; ++j) line[j] += factor * left[j * rank + k];
+                                       } else {
+                                         const double factor = scale * left[i * rank + k];
+                                         for (size_t j = 0; j < columns; ++j)
+                                           line[j] += factor * right[k * columns + j];
+                                       }
                                      }
                                      for (size_t j = 0; j < columns; ++j) {
                                        std::byte* at = &to[(i * columns + j) * step];
@@ -94,9 +125,50 @@ StoredTensor adapted(const StoredTensor& weight, const StoredTensor& a, const St
   return out;
 }
 
+/// Texts with numbers, of a member that is an object. PEFT takes the texts for regular expressions; those that are
+/// names, with or without escaped dots, are known here.
+std::vector<std::pair<std::string, double>> numbers_by_name(const nlohmann::ordered_json& json, const char* member,
+                                                            const std::string& path) {
+  std::vector<std::pair<std::string, double>> out;
+  const auto found = json.find(member);
+  if (found == json.end() || !found->is_object()) return out;
+  for (const auto& [key, value] : found->items()) {
+    std::string name;
+    for (size_t i = 0; i < key.size(); ++i) {
+      if (key[i] == '\\' && i + 1 < key.size() && key[i + 1] == '.') continue;
+      name.push_back(key[i]);
+    }
+    const bool plain = std::all_of(name.begin(), name.end(), [&](const char& c) {
+      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' ||
+             (c == '^' && &c == name.data());
+    });
+    check(plain && value.is_number(), "{}: {}: '{}' is no name with a number (regular expressions are not known here)",
+          path, member, printable(key, 80));
+    out.emplace_back(name, value.get<double>());
+  }
+  return out;
+}
+
+/// The number of the first text that means the module.
+double number_for(const std::vector<std::pair<std::string, double>>& numbers, const std::string& module,
+                  double otherwise) {
+  for (const auto& [name, number] : numbers) {
+    const bool whole = name.starts_with('^');
+    if (module == name.substr(whole ? 1 : 0) || (!whole && module.ends_with("." + name))) return number;
+  }
+  return otherwise;
+}
+
 }  // namespace
 
-std::optional<double> lora_scale(const std::string& adapter_path) {
+double LoraSettings::scale(const std::string& module, int64_t factors_rank) const {
+  const double stated = number_for(ranks, module, rank);
+  check(stated == static_cast<double>(factors_rank), "'{}': factors of rank {}, adapter_config.json says {}",
+        printable(module), factors_rank, stated);
+  return number_for(alphas, module, alpha) / (by_root ? std::sqrt(stated) : stated);
+}
+
+std::optional<LoraSettings> lora_settings(const std::string& adapter_path) {
   std::error_code error;
   const fs::path folder =
       fs::is_directory(adapter_path, error) ? fs::path(adapter_path) : fs::path(adapter_path).parent_path();
@@ -106,40 +178,61 @@ std::optional<double> lora_scale(const std::string& adapter_path) {
   check(source->size() <= kMaximumConfig, "{}: {} bytes", path, source->size());
   std::string text(source->size(), '\0');
   source->read(0, std::as_writable_bytes(std::span(text)));
-  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
   check(json.is_object(), "{}: no JSON object", path);
   const auto number = [&](const char* key) {
     const auto found = json.find(key);
     return found != json.end() && found->is_number() ? found->get<double>() : 0.0;
   };
-  const double rank = number("r");
-  check(rank > 0 && json.contains("lora_alpha"), "{}: no lora_alpha and r", path);
-  const auto stabilised = json.find("use_rslora");
-  const bool by_root = stabilised != json.end() && stabilised->is_boolean() && stabilised->get<bool>();
-  return number("lora_alpha") / (by_root ? std::sqrt(rank) : rank);
+  const auto is_set = [&](const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_boolean() && found->get<bool>();
+  };
+  LoraSettings out{.alpha = number("lora_alpha"), .rank = number("r")};
+  check(out.rank > 0 && json.contains("lora_alpha"), "{}: no lora_alpha and r", path);
+  check(!is_set("use_dora"), "{}: adapters with magnitudes (DoRA) are not added", path);
+  out.by_root = is_set("use_rslora");
+  out.transposed = is_set("fan_in_fan_out");
+  out.alphas = numbers_by_name(json, "alpha_pattern", path);
+  out.ranks = numbers_by_name(json, "rank_pattern", path);
+  return out;
 }
 
-CheckpointFile add_lora(CheckpointFile base, const CheckpointFile& adapter, double scale) {
+CheckpointFile add_lora(CheckpointFile base, const CheckpointFile& adapter, const std::optional<LoraSettings>& settings,
+                        double amount) {
   Document& document = *base.document;
   const auto state_dict = find_state_dict(document);
   check(state_dict.has_value(), "{}: no dictionary of parameters", base.path);
   std::unordered_map<std::string, NodeId> weights;
   for (const auto& [name, id] : parameter_nodes(document, *state_dict)) weights.emplace(name, id);
-  for (const auto& [module, factors] : factors_in(adapter)) {
+  const auto weight_of = [&](const std::string& name) -> StoredTensor& {
+    const auto found = weights.find(name);
+    check(found != weights.end(), "{}: '{}', which {} adapts, is not in it", base.path, printable(name), adapter.path);
+    return *document.node(found->second).tensor;
+  };
+  const Adapter read = read_adapter(adapter);
+  for (const auto& [module, factors] : read.factors) {
     check(factors.a && factors.b, "{}: '{}' has one factor of two", adapter.path, printable(module));
-    const auto found = weights.find(module + ".weight");
-    check(found != weights.end(), "{}: '{}.weight', which {} adapts, is not in it", base.path, printable(module),
-          adapter.path);
-    StoredTensor& weight = *document.node(found->second).tensor;
+    StoredTensor& weight = weight_of(module + ".weight");
     const StoredTensor& a = *factors.a;
     const StoredTensor& b = *factors.b;
-    const bool fits = is_weight(weight.dtype) && is_weight(a.dtype) && is_weight(b.dtype) && weight.sizes.size() >= 2 &&
-                      a.sizes.size() >= 2 && b.sizes.size() >= 2 && a.sizes[0] == b.sizes[1] &&
-                      b.numel() == b.sizes[0] * b.sizes[1] && b.sizes[0] == weight.sizes[0] &&
+    const bool whole = is_weight(weight.dtype) && is_weight(a.dtype) && is_weight(b.dtype) &&
+                       weight.sizes.size() >= 2 && a.sizes.size() >= 2 && b.sizes.size() >= 2 &&
+                       a.sizes[0] == b.sizes[1] && b.numel() == b.sizes[0] * b.sizes[1];
+    const bool fits = whole && b.sizes[0] == weight.sizes[0] &&
                       std::equal(a.sizes.begin() + 1, a.sizes.end(), weight.sizes.begin() + 1, weight.sizes.end());
-    check(fits, "{}: '{}': factors {} and {} do not fit the weight {} of {}", adapter.path, printable(module),
-          describe(a), describe(b), describe(weight), base.path);
-    weight = adapted(weight, a, b, scale);
+    const bool fits_transposed = whole && weight.sizes.size() == 2 && a.sizes.size() == 2 &&
+                                 a.sizes[1] == weight.sizes[0] && b.sizes[0] == weight.sizes[1];
+    const bool transposed = factors.embedding || (settings && settings->transposed && fits_transposed);
+    check(transposed ? fits_transposed : fits, "{}: '{}': factors {} and {} do not fit the weight {} of {}",
+          adapter.path, printable(module), describe(a), describe(b), describe(weight), base.path);
+    weight = adapted(weight, a, b, amount * (settings ? settings->scale(module, a.sizes[0]) : 1), transposed);
+  }
+  for (const auto& [name, tensor] : read.whole) {
+    StoredTensor& weight = weight_of(name);
+    check(weight.sizes == tensor.sizes, "{}: '{}' is {}, in {} it is {}", adapter.path, printable(name),
+          describe(tensor), base.path, describe(weight));
+    weight = tensor;
   }
   return base;
 }

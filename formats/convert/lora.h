@@ -3,19 +3,35 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "formats/state_dict.h"
 
 namespace bevgrad {
 
-/// alpha / rank, or alpha / sqrt(rank) where `use_rslora`, as the adapter_config.json beside an adapter says; nothing
-/// where there is none.
-std::optional<double> lora_scale(const std::string& adapter_path);
+/// What the adapter_config.json beside an adapter says of its scales.
+struct LoraSettings {
+  double alpha = 1;
+  double rank = 1;
+  bool by_root = false;     // use_rslora: alpha / sqrt(rank) instead of alpha / rank
+  bool transposed = false;  // fan_in_fan_out: weights are [in, out], as those of GPT-2's Conv1D
+  /// Of modules whose name is, or ends with a dot and, such a text (alone where it begins with ^).
+  std::vector<std::pair<std::string, double>> alphas = {};
+  std::vector<std::pair<std::string, double>> ranks = {};
 
-/// Adds an adapter to its base: each weight becomes another one that is worked out as it is read. `scale` is what the
-/// adapter was made with, times how much of it is wanted. Returns the base. Throws Error naming file and tensor where
-/// an adapter's names or shapes do not fit.
-CheckpointFile add_lora(CheckpointFile base, const CheckpointFile& adapter, double scale);
+  /// Of the factors of a module, whose rank must be `factors_rank`. Throws Error where it is another one.
+  double scale(const std::string& module, int64_t factors_rank) const;
+};
+/// Nothing where there is no such file. Throws Error for what is no low-rank adapter or has magnitudes (DoRA).
+std::optional<LoraSettings> lora_settings(const std::string& adapter_path);
+
+/// Adds an adapter to its base: each weight becomes another one that is worked out as it is read; whole parameters that
+/// the adapter has (`modules_to_save`, biases) take the place of the base's. `amount` is how much of the adapter is
+/// wanted; without settings its scale is 1. Returns the base. Throws Error naming file and tensor where an adapter's
+/// names or shapes do not fit.
+CheckpointFile add_lora(CheckpointFile base, const CheckpointFile& adapter, const std::optional<LoraSettings>& settings,
+                        double amount);
 
 /// Names of the adapter's weights that were extracted, and how much of the change they hold.
 struct ExtractedLora {

@@ -85,6 +85,37 @@ std::string timm_efficientnet() {
   return out;
 }
 
+/// The PyTorch port of EfficientNet with TensorFlow's names counts blocks through all stages, and norms from 0.
+std::string tensorflow_efficientnet_lite0() {
+  constexpr int kBlocksOfStages[] = {1, 2, 2, 3, 3, 4, 1};
+  const std::pair<const char*, const char*> first[] = {
+      {"_depthwise_conv", "conv_dw"}, {"_bn1", "bn1"}, {"_project_conv", "conv_pw"}, {"_bn2", "bn2"}};
+  const std::pair<const char*, const char*> others[] = {{"_expand_conv", "conv_pw"},    {"_bn0", "bn1"},
+                                                        {"_depthwise_conv", "conv_dw"}, {"_bn1", "bn2"},
+                                                        {"_project_conv", "conv_pwl"},  {"_bn2", "bn3"}};
+  std::string out = R"(^(?:_conv_head|_bn1|_fc)\. ->
+^_conv_stem\.(.*)$ -> stage1_backbone{0,1,2,3}.conv_stem.$1
+^_bn0\.(.*)$ -> stage1_backbone{0,1,2,3}.bn1.$1
+)";
+  int block = 0;
+  const auto add = [&](int stage, int within, const auto& parts) {
+    for (const auto& [from, to] : parts)
+      out += fmt::format("^_blocks\\.{}\\.{}\\.(.*)$ -> stage1_backbone{{0,1,2,3}}.blocks.{}.{}.{}.$1\n", block, from,
+                         stage, within, to);
+    ++block;
+  };
+  for (int stage = 0; stage < 7; ++stage) {
+    for (int within = 0; within < kBlocksOfStages[stage]; ++within) {
+      if (stage == 0) {
+        add(stage, within, first);
+      } else {
+        add(stage, within, others);
+      }
+    }
+  }
+  return out;
+}
+
 /// Detectors of one modality spell `voxel_encoder`, those of several `pts_voxel_encoder`.
 constexpr const char* kMmdet3d = R"(^(?:pts_)?voxel_encoder\.(.*)$ -> lidar_vfe.$1
 ^(?:pts_)?backbone\.(blocks\..*)$ -> lidar_bev_backbone.$1
@@ -144,6 +175,10 @@ const std::vector<ReadyMadeMap>& ready_made_maps() {
       {"torchvision-regnet", "torchvision's RegNets", backbone_of("fc", "stem|trunk_output")},
       {"torchvision-convnext", "torchvision's ConvNeXts", backbone_of("classifier", "features")},
       {"torchvision-efficientnet", "torchvision's EfficientNets", backbone_of("classifier", "features")},
+      {"timm-efficientnet-lite", "timm's EfficientNet-Lites into every image backbone",
+       backbone_of("conv_head|bn2|classifier", "conv_stem|bn1|blocks")},
+      {"efficientnet-lite0", "EfficientNet-Lite0 as PyTorch's port of TensorFlow's code names it (_conv_stem, _blocks)",
+       tensorflow_efficientnet_lite0()},
       {"timm-regnet", "timm's RegNets under torchvision's names", timm_regnet()},
       {"timm-convnext", "timm's ConvNeXts under torchvision's names", timm_convnext()},
       {"timm-efficientnet", "timm's EfficientNets under torchvision's names", timm_efficientnet()},

@@ -2,7 +2,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 
 #include "base/atomic_file.h"
 #include "base/direct_file.h"
@@ -68,12 +67,15 @@ struct Hdf5Writer::Impl {
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     file = Hdf5Id(H5Fcreate(target.temporary().c_str(), H5F_ACC_EXCL, creation, access), H5Fclose);
     check(file.valid(), "{}: cannot write (no such folder, or no right to)", path);
+    int* opened = nullptr;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, reinterpret_cast<void**>(&opened)) >= 0) descriptor = *opened;
     plans.emplace();
     direct.emplace(target.temporary());
   }
   ~Impl() {
     const auto lock = lock_hdf5();
     growing.clear();
+    groups.clear();
     plans.reset();
     // What is given up frees its space first, so that the library can close it on a full disk too.
     if (file.valid() && ::truncate(target.temporary().c_str(), 0) != 0) file.release();
@@ -85,30 +87,31 @@ struct Hdf5Writer::Impl {
     fail("{}: /{}: {}", target.path(), printable(object), fmt::format(format, std::forward<Args>(args)...));
   }
 
-  /// Makes the groups of a path that are not there yet.
-  void make_groups(std::string_view path) {
-    if (groups.contains(path)) return;
-    std::string partial;
-    size_t begin = 0;
-    while (begin < path.size()) {
-      const size_t end = std::min(path.find('/', begin), path.size());
-      partial += (partial.empty() ? "" : "/") + std::string(path.substr(begin, end - begin));
-      begin = end + 1;
-      if (groups.contains(partial) || H5Lexists(file, partial.c_str(), H5P_DEFAULT) > 0) continue;
-      const Hdf5Id group(H5Gcreate2(file, partial.c_str(), plans->link, plans->group, H5P_DEFAULT), H5Gclose);
-      if (!group.valid()) wrong(partial, "the group cannot be made (disk full, or a dataset of that name)");
-      groups.insert(partial);
-    }
+  /// A group, which is made with those above it where it is not there yet. They stay open: a path from the root would
+  /// be walked along for every dataset.
+  hid_t group(std::string_view path) {
+    if (path.empty()) return file;
+    if (const auto known = groups.find(path); known != groups.end()) return known->second;
+    const auto [above, name] = split(path);
+    Hdf5Id made(H5Gcreate2(group(above), name.c_str(), plans->link, plans->group, H5P_DEFAULT), H5Gclose);
+    if (!made.valid()) wrong(path, "the group cannot be made (disk full, or a dataset of that name)");
+    return groups.emplace(path, std::move(made)).first->second;
+  }
+
+  /// The group of a path, and the name in it.
+  static std::pair<std::string_view, std::string> split(std::string_view path) {
+    const size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos) return {{}, std::string(path)};
+    return {path.substr(0, slash), std::string(path.substr(slash + 1))};
   }
 
   Hdf5Id make_dataset(std::string_view name, hid_t type, const std::vector<hsize_t>& counts) {
-    const size_t slash = name.rfind('/');
-    if (slash != std::string_view::npos) make_groups(name.substr(0, slash));
+    const auto [above, own] = split(name);
     if (counts.size() > H5S_MAX_RANK) wrong(name, "{} dimensions, HDF5 has at most {}", counts.size(), H5S_MAX_RANK);
     const Hdf5Id space(counts.empty() ? H5Screate(H5S_SCALAR)
                                       : H5Screate_simple(static_cast<int>(counts.size()), counts.data(), nullptr),
                        H5Sclose);
-    Hdf5Id dataset(H5Dcreate2(file, std::string(name).c_str(), type, space, plans->link, plans->dataset, H5P_DEFAULT),
+    Hdf5Id dataset(H5Dcreate2(group(above), own.c_str(), type, space, plans->link, plans->dataset, H5P_DEFAULT),
                    H5Dclose);
     if (!dataset.valid()) wrong(name, "cannot be made (disk full, or there already)");
     return dataset;
@@ -132,10 +135,7 @@ struct Hdf5Writer::Impl {
     if (!written) wrong(name, "cannot write (disk full?)");
     to.checksum.update(bytes);
     to.written += count;
-    int* descriptor = nullptr;
-    if (H5Fget_vfd_handle(file, H5P_DEFAULT, reinterpret_cast<void**>(&descriptor)) >= 0) {
-      writeback.wrote(*descriptor, bytes.size());
-    }
+    if (descriptor >= 0) writeback.wrote(descriptor, bytes.size());
   }
 
   bool write_by_library(const Growing& to, std::span<const std::byte> bytes, uint64_t count) {
@@ -161,7 +161,7 @@ struct Hdf5Writer::Impl {
   }
 
   Hdf5Id open_object(std::string_view object) {
-    if (!object.empty() && H5Lexists(file, std::string(object).c_str(), H5P_DEFAULT) <= 0) make_groups(object);
+    if (!object.empty() && H5Lexists(file, std::string(object).c_str(), H5P_DEFAULT) <= 0) group(object);
     Hdf5Id id(H5Oopen(file, object.empty() ? "/" : std::string(object).c_str(), H5P_DEFAULT), H5Oclose);
     if (!id.valid()) wrong(object, "is not there");
     return id;
@@ -188,9 +188,10 @@ struct Hdf5Writer::Impl {
 
   AtomicPath target;
   Hdf5Id file;
+  int descriptor = -1;  // the library's
   std::optional<DirectFile> direct;
   std::optional<Plans> plans;
-  std::set<std::string, std::less<>> groups;  // that were made
+  std::map<std::string, Hdf5Id, std::less<>> groups;  // that were made
   EarlyWriteback writeback;
   std::map<std::string, Growing, std::less<>> growing;
 };
@@ -202,7 +203,7 @@ Hdf5Writer& Hdf5Writer::operator=(Hdf5Writer&&) noexcept = default;
 
 void Hdf5Writer::make_group(std::string_view group) {
   const auto lock = lock_hdf5();
-  impl_->make_groups(group);
+  impl_->group(group);
 }
 
 void Hdf5Writer::write(std::string_view dataset, const Tensor& values) {
@@ -231,10 +232,9 @@ void Hdf5Writer::write_text(std::string_view dataset, std::string_view text) {
 
 void Hdf5Writer::link(std::string_view existing, std::string_view dataset) {
   const auto lock = lock_hdf5();
-  const size_t slash = dataset.rfind('/');
-  if (slash != std::string_view::npos) impl_->make_groups(dataset.substr(0, slash));
-  if (H5Lcreate_hard(impl_->file, std::string(existing).c_str(), impl_->file, std::string(dataset).c_str(),
-                     impl_->plans->link, H5P_DEFAULT) < 0) {
+  const auto [above, own] = Impl::split(dataset);
+  if (H5Lcreate_hard(impl_->file, std::string(existing).c_str(), impl_->group(above), own.c_str(), impl_->plans->link,
+                     H5P_DEFAULT) < 0) {
     impl_->wrong(dataset, "cannot be linked to /{}", printable(existing));
   }
 }
@@ -284,6 +284,7 @@ void Hdf5Writer::commit() {
     impl_->finish(growing, name);
   }
   impl_->growing.clear();
+  impl_->groups.clear();
   check(H5Fflush(impl_->file, H5F_SCOPE_LOCAL) >= 0, "{}: cannot write (disk full?)", impl_->target.path());
   check(H5Fclose(impl_->file.release()) >= 0, "{}: cannot write (disk full?)", impl_->target.path());
   impl_->target.commit();

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "safetensors/internal/json.h"
+#include "sharded/internal/safetensors_parts.h"
 
 namespace bevgrad {
 
@@ -158,6 +159,10 @@ std::shared_ptr<Document> read_safetensors(std::shared_ptr<const ByteSource> sou
     reached = range.end;
   }
   check(reached == data_bytes, "{}: bytes {} to {} belong to no tensor", file, reached, data_bytes);
+  if (document->find(document->metadata, kShardingInfo)) {
+    document->left_out.push_back(
+        "other ranks' parts of these tensors (it is one file of a distributed checkpoint: give its folder)");
+  }
   return document;
 }
 

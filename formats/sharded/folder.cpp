@@ -47,6 +47,10 @@ std::optional<std::string> index_file_in(const std::string& folder) {
   return (fs::path(folder) / found[0]).string();
 }
 
+std::vector<std::string> safetensors_parts_in(const std::string& folder) {
+  return files_like(folder, "shard-*-model-*-of-*.safetensors");
+}
+
 std::optional<std::string> tensorflow_index_in(const std::string& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return std::nullopt;
@@ -62,6 +66,7 @@ std::optional<FileFormat> folder_format(const std::string& folder) {
   if (fs::is_regular_file(fs::path(folder) / ".metadata", error)) return FileFormat::Distributed;
   if (!files_like(folder, "*zero_pp_rank_*_optim_states.pt").empty()) return FileFormat::DeepSpeed;
   if (index_file_in(folder)) return FileFormat::Shards;
+  if (!safetensors_parts_in(folder).empty()) return FileFormat::Distributed;
   if (tensorflow_index_in(folder)) return FileFormat::Tensorflow;
   return std::nullopt;
 }

@@ -3,18 +3,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "formats/bytes.h"
 #include "formats/state_dict.h"
 
 namespace bevgrad {
 
-/// What lies in a folder, or nothing where it is no checkpoint as a whole: `.metadata` (a distributed checkpoint of
-/// PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one `*.index.json` (Hugging Face's shards), one
+/// What lies in a folder, or nothing where it is no checkpoint as a whole: `.metadata` or safetensors of
+/// several ranks (a distributed checkpoint of PyTorch), files of optimizer states as DeepSpeed's ZeRO names them, one
+/// `*.index.json` (Hugging Face's shards), one
 /// `*.index` with its values (TensorFlow).
 std::optional<FileFormat> folder_format(const std::string& folder);
 /// The only `*.index.json` in a folder, or nothing.
 std::optional<std::string> index_file_in(const std::string& folder);
+
+/// The parts that the ranks of a distributed checkpoint have saved as safetensors: names in the folder.
+std::vector<std::string> safetensors_parts_in(const std::string& folder);
 
 /// The only TensorFlow index in a folder that has its values too, or nothing.
 std::optional<std::string> tensorflow_index_in(const std::string& folder);

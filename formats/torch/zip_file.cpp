@@ -30,6 +30,8 @@ std::string folder_of_pickle(const ZipReader& zip, const std::string& file) {
   }
   check(!script, "{}: a TorchScript archive (it holds code), not a checkpoint; save model.state_dict() with torch.save",
         file);
+  check(zip.find("model.weights.h5") == nullptr,
+        "{}: a Keras archive; its weights are the model.weights.h5 in it (unzip it first)", file);
   check(found, "{}: a zip archive without data.pkl: not a PyTorch checkpoint", file);
   return folder;
 }

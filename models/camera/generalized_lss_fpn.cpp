@@ -3,6 +3,7 @@
 #include "autograd/functions/interpolate.h"
 #include "autograd/functions/shape.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -25,8 +26,11 @@ Tensor GeneralizedLssFpn::forward(const std::vector<Tensor>& inputs) {
           lateral_convs_.size() + 1);
     Tensor y = inputs.back();
     for (size_t i = lateral_convs_.size(); i-- > 0;) {
-      const Tensor above = interpolate_bilinear(y, inputs[i].size(2), inputs[i].size(3));
-      y = fpn_convs_[i].forward(lateral_convs_[i].forward(cat({inputs[i], above}, 1)));
+      const auto level = [this, i](const std::vector<Tensor>& in) {
+        const Tensor above = interpolate_bilinear(in[1], in[0].size(2), in[0].size(3));
+        return fpn_convs_[i].forward(lateral_convs_[i].forward(cat({in[0], above}, 1), true));
+      };
+      y = recomputable(fpn_convs_[i], {inputs[i], y}, level, {&lateral_convs_[i], &fpn_convs_[i]});
     }
     return y;
   });

@@ -29,6 +29,7 @@ class ResNet : public Backbone {
  private:
   class Layer : public Sequential<> {};
 
+  bool is_tapped(int layer) const;
   int64_t layer_channels(int layer) const;
 
   ResNetOptions options_;

@@ -16,6 +16,7 @@ uint64_t hash_of(const std::vector<Camera>& cameras) {
     mix(hash, static_cast<uint64_t>(c.width) << 32 | static_cast<uint32_t>(c.height));
     for (double v : {c.fx, c.fy, c.cx, c.cy, c.fov}) mix(hash, std::bit_cast<uint64_t>(v));
     for (double v : c.distortion) mix(hash, std::bit_cast<uint64_t>(v));
+    for (double v : c.denominator) mix(hash, std::bit_cast<uint64_t>(v));
     for (double v : c.sensor2ego.m) mix(hash, std::bit_cast<uint64_t>(v));
   }
   return hash;

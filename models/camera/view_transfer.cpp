@@ -2,6 +2,7 @@
 
 #include "bev/bev_sampling.h"
 #include "nn/init.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -21,7 +22,12 @@ Tensor ViewTransfer::sample(const std::vector<Tensor>& features, const std::vect
 
 ViewTransformOutput ViewTransfer::forward(const std::vector<Tensor>& features,
                                           const std::vector<std::vector<Camera>>& cameras) {
-  return module_call(*this, [&] { return conv_bn_relu(conv_, bn_, sample(features, cameras)); });
+  return module_call(*this, [&] {
+    return recomputable(*this, features,
+                        [this, tables = projections_.find_all(features, cameras)](const std::vector<Tensor>& in) {
+                          return conv_bn_relu(conv_, bn_, bev_sample(in, tables));
+                        });
+  });
 }
 
 }  // namespace bevgrad

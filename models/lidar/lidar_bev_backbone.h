@@ -22,12 +22,14 @@ class LidarBevBackbone : public Module {
   // A torch.nn.Sequential of convolution, norm and ReLU in turn: children 0, 1, 3, 4, 6, 7, ...
   class Block : public Module {
    public:
-    Block(int64_t in_channels, int64_t channels, int64_t layers);
-    Tensor forward(Tensor x);
+    /// `only_convolved`: NormFusion's, of what it gives.
+    Block(int64_t in_channels, int64_t channels, int64_t layers, bool only_convolved);
+    Tensor forward(const Tensor& x);
 
    private:
     std::vector<std::unique_ptr<Conv2d>> convs_;
     std::vector<std::unique_ptr<BatchNorm>> norms_;
+    bool only_convolved_;
   };
 
   // The three deblocks differ in kind, but lie in one list.

@@ -12,7 +12,8 @@ namespace bevgrad {
 
 /// relu(norm(linear(features of a point))), maximum over a pillar's slots. As in mmdetection3d a pillar's empty slots
 /// hold a zero input: they count in the norm's statistics and take part in the maximum. Here they are one row that
-/// stands for all of them. Parameters: `pfn_layers.0.linear.weight` [out,10], `pfn_layers.0.norm`.
+/// stands for all of them. Dynamic pillars (Zhou et al., "End-to-end multi-view fusion", 2019) have no slots: the
+/// points alone count. Parameters: `pfn_layers.0.linear.weight` [out,10], `pfn_layers.0.norm`.
 class PillarFeatureNet : public Module {
  public:
   PillarFeatureNet(const LidarOptions& options, Generator& generator);
@@ -26,6 +27,7 @@ class PillarFeatureNet : public Module {
     BatchNorm norm;
   };
 
+  bool dynamic_;
   int64_t slots_;
   ModuleList<PfnLayer> pfn_layers_;
 };

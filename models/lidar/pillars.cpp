@@ -50,7 +50,7 @@ SamplePillars assign(const Tensor& points, const CellOf& cell_of, const LidarOpt
     if (cell < 0) continue;
     int32_t& pillar = pillar_at[static_cast<size_t>(cell)];
     if (pillar < 0) {
-      if (static_cast<int64_t>(result.cells.size()) == options.max_pillars) {
+      if (!options.dynamic && static_cast<int64_t>(result.cells.size()) == options.max_pillars) {
         ++result.dropped;
         continue;
       }
@@ -59,7 +59,7 @@ SamplePillars assign(const Tensor& points, const CellOf& cell_of, const LidarOpt
       result.counts.push_back(0);
     }
     int32_t& taken = result.counts[static_cast<size_t>(pillar)];
-    if (taken == options.max_points) {
+    if (!options.dynamic && taken == options.max_points) {
       ++result.dropped;
       continue;
     }

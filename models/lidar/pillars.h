@@ -24,7 +24,8 @@ struct Pillars {
 
 /// Sorts the points of each sample (float32 [P,4]: x, y, z, intensity) into vertical pillars of grid.pillar() metres,
 /// as mmdetection3d's hard voxelisation: at most max_pillars a sample and max_points a pillar, first come first served.
-/// Points outside the range, and points that are not finite, are left out.
+/// With options.dynamic all points of all pillars. Points outside the range, and points that are not finite, are left
+/// out.
 Pillars make_pillars(const std::vector<Tensor>& points, const BevGrid& grid, const LidarOptions& options);
 
 }  // namespace bevgrad

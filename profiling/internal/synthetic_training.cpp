@@ -1,5 +1,7 @@
 #include "internal/synthetic_training.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "autograd/autograd.h"
@@ -8,9 +10,11 @@
 #include "optim/freezing.h"
 #include "tasks/losses.h"
 #include "tensor/allocator.h"
+#include "tensor/kept_weights.h"
 #include "tensor/ops.h"
 #include "tensor/profile.h"
 #include "tensor/read_scalars.h"
+#include "train/logging/run_log.h"
 #include "train/network_state.h"
 #include "train/options/from_config.h"
 #include "train/work_dir.h"
@@ -18,12 +22,16 @@
 namespace bevgrad {
 
 SyntheticTraining::SyntheticTraining(const configs::Document& document, const BenchOptions& options)
-    : proto_(document.proto),
+    : program_bytes_(resident_bytes()),
+      proto_(document.proto),
       generator_(proto_.seed()),
       tasks_(options.parts.tasks, document),
       network_(configs::network_options(document), generator_, network_parts(document, options.parts)),
       optimizer_(make_optimizer(document, options.parts)),
-      cached_(options.cached && proto_.tasks().enable_static_temporal()) {
+      cached_(options.cached && proto_.tasks().enable_static_temporal()),
+      budget_(network_, proto_.train().memory_budget_gb(),
+              document.place("train.memory_budget_gb") + ": field \"train.memory_budget_gb\"",
+              [](const std::string& line) { fmt::print("{}\n", line); }) {
   network_.move_to(options.device);
   network_.set_training(true);
   std::vector<std::pair<std::string, int64_t>> frozen;
@@ -55,7 +63,8 @@ std::vector<const char*> SyntheticTraining::parts() {
 }
 
 void SyntheticTraining::step(const std::function<void()>& lap) {
-  if (is_recorded()) {
+  const RecomputeGuard recompute(budget_.begin_passes());
+  if (is_recorded() && !budget_.is_measuring()) {
     if (const auto recorded =
             graph_.run(network_, feature_, history_, batch_, tasks_.active(), optimizer_->parameters()))
       return finish(recorded->losses, lap);
@@ -73,6 +82,7 @@ void SyntheticTraining::step(const std::function<void()>& lap) {
   output = {};
   lap();
   backward(losses.total);
+  budget_.end_passes();
   finish(losses, lap);
 }
 
@@ -91,23 +101,34 @@ void SyntheticTraining::finish(const QueuedLosses& losses, const std::function<v
   lap();
 }
 
-std::vector<Figure> SyntheticTraining::memory(size_t peak) const {
+std::vector<Figure> SyntheticTraining::memory(const MemoryStats& stats) const {
   size_t parameters = 0;
   for (const auto& [name, tensor] : network_.state_dict()) parameters += tensor.nbytes();
   size_t inputs = batch_.lane.nbytes() + batch_.road.nbytes() + (cached_ ? feature_.nbytes() : 0);
   for (const Tensor& image : batch_.images) inputs += image.nbytes();
+  for (const Tensor& points : batch_.points) inputs += points.nbytes();
   for (const Tensor& feature : history_.prev_feat_list) inputs += feature.defined() ? feature.nbytes() : 0;
-  const size_t fixed = parameters + gradient_bytes_ + optimizer_->state_bytes() + inputs;
-  const auto figure = [](const char* name, size_t bytes, const char* remark) {
-    return Figure{name, static_cast<double>(bytes) / 1e6, "MB", 0, remark};
+  const size_t copies = kept_weight_bytes(device());
+  const size_t fixed = parameters + gradient_bytes_ + optimizer_->state_bytes() + inputs + copies;
+  const size_t held = stats.in_use + stats.cached, reuse = held > stats.peak ? held - stats.peak : 0;
+  const auto figure = [](const char* name, double bytes, const char* remark, double share = 0) {
+    return Figure{name, bytes / 1e6, "MB", share, remark};
   };
-  return {figure("memory, parameters and buffers", parameters, ""),
-          figure("memory, gradients", gradient_bytes_, ""),
-          figure("memory, optimizer", optimizer_->state_bytes(), ""),
-          figure("memory, one batch with its history", inputs, "the loader makes as much again ahead"),
-          figure("memory, activations", peak > fixed ? peak - fixed : 0, "peak of all tensors less the rest"),
-          figure("memory, peak of all tensors", peak, ""),
-          figure("memory, peak resident", static_cast<size_t>(peak_resident_bytes()), "")};
+  std::vector<Figure> figures = {
+      figure("memory, parameters and buffers", parameters, ""),
+      figure("memory, gradients", gradient_bytes_, ""),
+      figure("memory, optimizer", optimizer_->state_bytes(), ""),
+      figure("memory, one batch with its history", inputs, "the loader makes as much again ahead"),
+      figure("memory, weights in a kernel's layout", copies, ""),
+      figure("memory, activations", stats.peak > fixed ? stats.peak - fixed : 0, "peak of all tensors less the rest"),
+      figure("memory, peak of all tensors", stats.peak, "")};
+  if (!device().is_cpu()) return figures;
+  const double sum = program_bytes_ + static_cast<double>(stats.peak + reuse), resident = peak_resident_bytes();
+  figures.push_back(figure("memory, free blocks kept for reuse", reuse, ""));
+  figures.push_back(figure("memory, program and libraries", program_bytes_, "before the network was made"));
+  figures.push_back(figure("memory, tensors, free blocks and program", sum, "of the peak resident", sum / resident));
+  figures.push_back(figure("memory, peak resident", resident, "as the system reports it"));
+  return figures;
 }
 
 }  // namespace bevgrad

@@ -8,7 +8,9 @@
 #include "optim/optimizer.h"
 #include "profiling/benches.h"
 #include "tasks/task_list.h"
+#include "tensor/allocator.h"
 #include "tensor/random.h"
+#include "train/memory_budget.h"
 #include "train/step_graph.h"
 
 namespace bevgrad {
@@ -25,19 +27,21 @@ class SyntheticTraining {
   Network& network() { return network_; }
   Device device() const { return network_.device(); }
   int64_t batch() const { return batch_.size(); }
-  /// What takes part in a peak of `peak` bytes of tensors.
-  std::vector<Figure> memory(size_t peak) const;
+  /// What takes part in a peak of tensors.
+  std::vector<Figure> memory(const MemoryStats& stats) const;
 
  private:
   bool is_recorded();
   void finish(const QueuedLosses& losses, const std::function<void()>& lap);
 
+  double program_bytes_;
   config::Config proto_;
   Generator generator_;
   TaskList tasks_;
   Network network_;
   std::unique_ptr<Optimizer> optimizer_;
   bool cached_;
+  MemoryBudget budget_;
   Batch batch_;
   Tensor feature_;
   History history_;

@@ -11,7 +11,7 @@ import numpy as np
 
 from .checks import require
 
-_MODELS = {1: "pinhole", 2: "fisheye"}
+_MODELS = {1: "pinhole", 2: "fisheye", 3: "rational"}
 _LABELS = {"lane": ("lane_classes", "lane_shapes"), "road": ("road_classes", "road_shapes"),
            "instances": ("instance_classes", "instances"), "boxes": ("dynamic_classes", "boxes")}
 
@@ -49,6 +49,8 @@ def _box(box):
         out["velocity"] = [box.vx, box.vy]
     if box.HasField("num_lidar_points"):
         out["num_lidar_points"] = box.num_lidar_points
+    if box.HasField("track"):
+        out["track"] = box.track
     return out
 
 
@@ -57,7 +59,7 @@ _ITEMS = {"lane": _shape, "road": _shape, "instances": _instance, "boxes": _box}
 
 class FolderWriter:
     """Makes `folder`, which must not exist or be empty, whole or not at all, as DatasetWriter does. Frames of one number
-    (Frame's sequence) are a sequence; its cameras, lists and classes are the same in all of its frames but those without
+    (Frame's sequence) are a sequence; its place, cameras, lists and classes are the same in all of its frames but those without
     labels. `map`: a file of data/neutral/map.schema.json, whose features become labels of every frame."""
 
     def __init__(self, folder, map=None):
@@ -78,7 +80,9 @@ class FolderWriter:
         record = frame.record
         sequence = self._sequences.setdefault(record.sequence, {
             "format": "bevgrad-sequence-1", "lists": sorted(set(lists) - {"all"}), "cameras": {}, "classes": {}, "frames": [],
-            **({} if self._map is None else {"map": "maps/place.json"})})
+            **({} if self._map is None else {"map": "maps/place.json"}), **({"place": record.place} if record.place else {})})
+        require(record.place == sequence.get("place", ""),
+                f"'{key}': place is '{record.place}', the sequence's others are in '{sequence.get('place', '')}'")
         require(sorted(set(lists) - {"all"}) == sequence["lists"],
                 f"'{key}': lists are {list(lists)}, the sequence's others are in {sequence['lists']}")
         stem = f"{record.sequence:06}/{len(sequence['frames']):06}"
@@ -90,6 +94,9 @@ class FolderWriter:
             entry["points"] = f"points/{stem}.npy"
             values = np.frombuffer(record.points.float32, "<f4").reshape(-1, 4)
             np.save(self._file(entry["points"]), values)
+            sensor = {"sensor": list(record.points.sensor)} if record.points.sensor else {}
+            require(sequence.setdefault("points", sensor) == sensor,
+                    f"'{key}': the LiDAR is elsewhere than in the sequence's other frames")
         self._labels(record.labels, sequence, entry, key)
         sequence["frames"].append(entry)
 
@@ -106,6 +113,8 @@ class FolderWriter:
             made["group"] = camera.group
         if camera.model == 2:
             made["fov"] = camera.fov
+        if camera.model == 3:
+            made["parameters"] = (made.pop("distortion") + [0.0] * 8)[:8]
         if camera.ego_mask:
             made["ego_mask"] = [np.asarray(polygon.uv).reshape(-1, 2).tolist() for polygon in camera.ego_mask]
         known = sequence["cameras"].setdefault(camera.name, made)

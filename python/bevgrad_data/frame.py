@@ -9,6 +9,7 @@ from .checks import angle, jpeg_size, number, require, rigid
 from .messages import Camera, Sample
 
 FAR = 1e5
+_MODELS = {"pinhole": (1, 5), "fisheye": (2, 4), "rational": (3, 8)}  # the record's number, and coefficients at most
 
 
 @dataclass
@@ -33,7 +34,8 @@ class Instance:
 
 @dataclass
 class Box:
-    """A 3-D box; z is its middle. Velocity and number of LiDAR points: None where they are not known."""
+    """A 3-D box; z is its middle. Velocity, number of LiDAR points and track (the object's number in the sequence): None
+    where they are not known."""
     label: str
     x: float
     y: float
@@ -44,6 +46,7 @@ class Box:
     yaw: float
     velocity: Optional[Tuple[float, float]] = None
     num_lidar_points: Optional[int] = None
+    track: Optional[int] = None
 
 
 def _names(classes, labels, field):
@@ -55,13 +58,16 @@ def _names(classes, labels, field):
 
 
 class Frame:
-    def __init__(self, sequence, timestamp, ego_pose, true_pose=None):
+    def __init__(self, sequence, timestamp, ego_pose, true_pose=None, place=""):
         """sequence: a number of the drive. timestamp: seconds. ego_pose: 4x4, ego to world; true_pose: the same without
-        the odometry's noise, where it is known."""
+        the odometry's noise, where it is known. place: the city or site whose map the poses lead to; frames of two places
+        are never near one another, frames without one may be in any."""
         self.record = Sample()
         require(0 <= int(sequence) < 2**40, f"sequence is {sequence}, expected 0 to 2^40 - 1")
         self.record.sequence = int(sequence)
         self.record.timestamp = number(timestamp, -1e11, 1e11, "timestamp (seconds)")
+        require(place.isprintable() and len(place.encode()) <= 200, "place: expected at most 200 printable characters")
+        self.record.place = place
         self.record.ego_pose.extend(rigid(ego_pose, "ego_pose"))
         if true_pose is not None:
             self.record.true_pose.extend(rigid(true_pose, "true_pose"))
@@ -70,14 +76,15 @@ class Frame:
                    group="", ego_mask=()):
         """intrinsics: (fx, fy, cx, cy) or a 3x3 matrix, of the picture's own size. The picture: the bytes of a JPEG, or
         rgb, uint8 [height, width, 3]. model: "pinhole" with k1, k2, p1, p2, k3, or "fisheye" (OpenCV's) with k1..k4 and
-        fov, the whole field of view in radians. sensor2ego: 4x4; sensor frame x right, y down, z forward. ego_mask: what of
+        fov, the whole field of view in radians, or "rational" with OpenCV's k1, k2, p1, p2, k3, k4, k5, k6. sensor2ego: 4x4; sensor frame x right, y down, z forward. ego_mask: what of
         the picture shows the own vehicle, polygons of pixels [[(u, v), ...], ...]."""
         at = f"camera '{name}': "
         require(name.isprintable() and 0 < len(name.encode()) <= 200 and name not in [c.name for c in self.record.cameras],
                 f"{at}a name of its own, of 1 to 200 printable characters, is expected")
-        require(model in ("pinhole", "fisheye"), f"{at}model is '{model}', expected pinhole or fisheye")
+        require(model in _MODELS, f"{at}model is '{model}', expected {', '.join(_MODELS)}")
+        number_of_model, most = _MODELS[model]
         require((jpeg is None) != (rgb is None), f"{at}expected jpeg or rgb")
-        camera = Camera(name=name, group=group, model=1 if model == "pinhole" else 2)
+        camera = Camera(name=name, group=group, model=number_of_model)
         if jpeg is not None:
             camera.width, camera.height = jpeg_size(jpeg, at + "jpeg")
             camera.jpeg = bytes(jpeg)
@@ -96,8 +103,7 @@ class Frame:
         require(-0.5 < cx < camera.width - 0.5 and -0.5 < cy < camera.height - 0.5,
                 f"{at}the principal point ({cx}, {cy}) lies outside the picture of {camera.width}x{camera.height} pixels")
         distortion = [number(c, -1e9, 1e9, at + "distortion") for c in distortion]
-        require(len(distortion) <= (5 if model == "pinhole" else 4),
-                f"{at}{len(distortion)} distortion coefficients, expected at most {5 if model == 'pinhole' else 4}")
+        require(len(distortion) <= most, f"{at}{len(distortion)} distortion coefficients, expected at most {most}")
         camera.distortion.extend(distortion)
         if model == "fisheye":
             camera.fov = number(fov, 1e-3, 2 * np.pi + 1e-9, at + "fov")
@@ -109,14 +115,18 @@ class Frame:
             camera.ego_mask.add().uv.extend(number(c, -1e5, 1e5, f"{at}ego_mask[{i}]") for c in corners.reshape(-1))
         self.record.cameras.append(camera)
 
-    def set_points(self, points):
-        """LiDAR points [P, 4] in the ego frame: x, y, z, intensity from 0 to 1. Points that are not finite are left out."""
+    def set_points(self, points, sensor=None):
+        """LiDAR points [P, 4] in the ego frame: x, y, z, intensity from 0 to 1. sensor: x, y, z of the LiDAR in that frame. Points that are not finite are left out."""
         points = np.asarray(points, dtype=np.float32)
         require(points.ndim == 2 and points.shape[1] == 4, f"points have the shape {points.shape}, expected [P, 4]")
         points = np.ascontiguousarray(points[np.isfinite(points).all(axis=1) & (np.abs(points[:, :3]) < 1e6).all(axis=1)])
         require(points.size == 0 or (points[:, 3].min() >= 0 and points[:, 3].max() <= 1),
                 "points: intensities lie outside 0 to 1 (divide those of 8 bits by 255)")
         data = points.astype("<f4").tobytes()
+        self.record.points.ClearField("sensor")
+        if sensor is not None:
+            require(len(sensor) == 3, f"sensor has {len(sensor)} numbers, expected x, y, z")
+            self.record.points.sensor.extend(number(v, -1e3, 1e3, "sensor") for v in sensor)
         self.record.points.count = len(points)
         self.record.points.crc32 = zlib.crc32(data)
         self.record.points.float32 = data
@@ -166,3 +176,5 @@ class Frame:
                 new.vx, new.vy = (number(v, -1e3, 1e3, at + "velocity") for v in box.velocity)
             if box.num_lidar_points is not None:
                 new.num_lidar_points = int(number(box.num_lidar_points, 0, 2**31 - 1, at + "num_lidar_points"))
+            if box.track is not None:
+                new.track = int(number(box.track, 0, 1e15, at + "track"))

@@ -41,7 +41,7 @@ def test_a_record_holds_what_was_given(tmp_path):
         one.label_lanes(["SolidLine", "DashedLine"], [Shape("DashedLine", [(0, 1), (2, 1.5)], width=0.15)])
         one.label_road(["Curb"], [])
         one.label_instances(["Column"], [Instance("Column", 1, 2, 0.5, 0.5, 0.1)])
-        one.label_boxes(["car", "bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 7), Box("car", 1, 2, 1, 4, 2, 1, 0)])
+        one.label_boxes(["car", "bus"], [Box("bus", 1, 2, 1.5, 11, 2.5, 3, 0.2, (1, 0), 7, 5), Box("car", 1, 2, 1, 4, 2, 1, 0)])
         dataset.add("b", one, lists=["train", "all"])
         dataset.add("a", frame(1.0))
     assert (tmp_path / "out/lmdb.txt").read_text() == "lmdb/frames\n"
@@ -58,9 +58,37 @@ def test_a_record_holds_what_was_given(tmp_path):
     assert list(labels.lane_classes) == ["SolidLine", "DashedLine"] and list(labels.road_classes) == ["Curb"]
     assert getattr(labels.lane_shapes[0], "class") == 1 and list(labels.lane_shapes[0].xy) == [0, 1, 2, 1.5]
     assert labels.boxes[0].num_lidar_points == 7 and not labels.boxes[1].HasField("vx")
+    assert labels.boxes[0].track == 5 and not labels.boxes[1].HasField("track")
+
+
+def test_lens_place_sensor_and_track_are_written(tmp_path):
+    lens = [0.33, -2.3, 0.001, -0.0004, 1.3, 0.21, -2.1, 1.26]
+    one = frame(1.5, place="Karlsruhe")
+    one.add_camera("kinect", MOUNT, (50, 50, 31.5, 23.5), rgb=np.zeros((48, 64, 3), np.uint8), model="rational", distortion=lens)
+    one.set_points([[1, 2, 3, 0.5]], sensor=(1, 0, 2))
+    one.label_boxes(["car"], [Box("car", 1, 2, 1, 4, 2, 1, 0, track=3), Box("car", 9, 2, 1, 4, 2, 1, 0)])
+    with DatasetWriter(tmp_path / "out") as dataset:
+        dataset.add("a", one)
+    sample = records(tmp_path / "out")["a"]
+    assert sample.place == "Karlsruhe" and list(sample.points.sensor) == [1, 0, 2]
+    assert sample.labels.boxes[0].track == 3 and not sample.labels.boxes[1].HasField("track")
+    assert sample.cameras[1].model == 3 and list(sample.cameras[1].distortion) == lens
+    with FolderWriter(tmp_path / "folder") as folder:
+        folder.add("a", one)
+        with pytest.raises(ValueError, match="place is '', the sequence's others are in 'Karlsruhe'"):
+            folder.add("b", frame(2))
+    written = json.loads((tmp_path / "folder/000003.json").read_text())
+    assert written["place"] == "Karlsruhe" and written["points"] == {"sensor": [1, 0, 2]}
+    assert [box.get("track") for box in written["frames"][0]["labels"]["boxes"]] == [3, None]
+    assert written["cameras"]["kinect"]["parameters"] == lens and "distortion" not in written["cameras"]["kinect"]
 
 
 REFUSED = {
+    "sensor has 2 numbers": lambda: frame().set_points([[1, 2, 3, 0.5]], sensor=(1, 0)),
+    "boxes[0].track": lambda: frame().label_boxes(["car"], [Box("car", 0, 0, 0, 1, 1, 1, 0, track=-1)]),
+    "place: expected": lambda: Frame(0, 1.5, np.eye(4), place="x" * 201),
+    "at most 8": lambda: frame().add_camera("b", MOUNT, (1, 1, 0, 0), rgb=np.zeros((4, 4, 3), np.uint8), model="rational",
+                                            distortion=[0] * 9),
     "timestamp": lambda: Frame(0, 1.5e12, np.eye(4)),
     "ego_pose has the shape": lambda: Frame(0, 0, np.eye(3)),
     "ego_pose is not a rotation": lambda: Frame(0, 0, np.diag([1, 1, -1, 1])),

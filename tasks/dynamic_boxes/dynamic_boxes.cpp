@@ -2,31 +2,21 @@
 
 #include "autograd/functions.h"
 #include "evaluation/box_overview.h"
+#include "internal/loss_terms.h"
 #include "nn/losses.h"
 #include "tasks/dynamic_boxes/onnx.h"
 #include "tasks/dynamic_boxes/options.h"
+#include "tasks/label_range.h"
 
 namespace bevgrad {
 namespace {
-
-/// Where true boxes lie.
-LabelGrid range_of(const config::Grid& grid) {
-  const auto& range = grid.pc_range();
-  return {.x_min = range[0],
-          .y_min = range[1],
-          .z_min = range[2],
-          .x_max = range[3],
-          .y_max = range[4],
-          .z_max = range[5],
-          .cell = grid.bev_cell() / 4};
-}
 
 class DynamicBoxes final : public Task {
  public:
   explicit DynamicBoxes(const config::Config& proto)
       : head_(dynamic_head_options(proto)),
         coding_(box_decode_options(proto)),
-        range_(range_of(proto.grid())),
+        range_(label_range(proto.grid())),
         loss_(proto.loss()) {}
 
   std::unique_ptr<Head> make_head(int64_t channels, Generator& generator) const override {
@@ -46,13 +36,15 @@ class DynamicBoxes final : public Task {
                              .rows = heatmap.size(2),
                              .columns = heatmap.size(3)};
     const CentreTargets targets = box_targets(batch, grid, heatmap.size(1), range_, heatmap.device());
-    std::vector<LossTerm> terms = {{"heatmap", loss_.dynamic_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)}};
+    LossTerms terms;
+    terms.add("heatmap", loss_.dynamic_heatmap(), [&] { return gaussian_focal_loss(heatmap, targets.heatmap); });
     for (const DynamicMap& map : kDynamicMaps) {
-      const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
-      terms.push_back(
-          {map.name, loss_.dynamic_box() * map.weight, indexed_l1_loss(maps.at(map.name), targets.cells, wanted)});
+      terms.add(map.name, loss_.dynamic_box() * map.weight, [&, map] {
+        const Tensor wanted = ops::contiguous(ops::narrow(targets.values, 1, map.first, map.channels));
+        return indexed_l1_loss(maps.at(map.name), targets.cells, wanted);
+      });
     }
-    return terms;
+    return std::move(terms).compute();
   }
 
   NamedTensors decode(const NetworkOutput& output) const override {

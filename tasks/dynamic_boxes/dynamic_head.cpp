@@ -1,5 +1,6 @@
 #include "tasks/dynamic_boxes/dynamic_head.h"
 
+#include "autograd/branches.h"
 #include "nn/init.h"
 #include "tasks/dynamic_boxes/boxes.h"
 
@@ -23,7 +24,7 @@ DynamicHead::Branch::Branch(int64_t channels, int64_t outputs)
 }
 
 Tensor DynamicHead::Branch::forward(const Tensor& x) {
-  return module_call(*this, [&] { return out.forward(hidden.forward(x)); });
+  return module_call(*this, [&] { return out.forward(hidden.forward(x, true)); });
 }
 
 DynamicHead::TaskHead::TaskHead(const DynamicHeadOptions& options) {
@@ -51,8 +52,13 @@ NamedTensors DynamicHead::forward(const Tensor& x) {
   return module_call(*this, [&] {
     const Tensor shared = shared_conv_.forward(x);
     NamedTensors maps;
-    for (auto& [name, branch] : task_heads_[0].branches)
-      maps.emplace_back(kDynamicMapPrefix + name, branch->forward(shared));
+    std::vector<std::function<void()>> branches;
+    for (auto& [name, branch] : task_heads_[0].branches) {
+      maps.emplace_back(kDynamicMapPrefix + name, Tensor());
+      branches.push_back(
+          [&shared, branch = branch.get(), at = maps.size() - 1, &maps] { maps[at].second = branch->forward(shared); });
+    }
+    run_branches(branches);
     return maps;
   });
 }

@@ -26,6 +26,8 @@ void judge_dynamic_boxes(const configs::Judge& judge, const config::Config& prot
   judge.count("network.dynamic_head.max_boxes", head.max_boxes(), 1, 10000);
   judge.probability("network.dynamic_head.score_threshold", head.score_threshold());
   judge.probability("network.dynamic_head.nms_iou", head.nms_iou());
+  judge.positive("eval.track_distance", proto.eval().track_distance());
+  judge.count("eval.track_max_age", proto.eval().track_max_age(), 0, 1000);
   judge.not_negative("loss.dynamic_weight", proto.loss().dynamic_weight());
   judge.not_negative("loss.dynamic_heatmap", proto.loss().dynamic_heatmap());
   judge.not_negative("loss.dynamic_box", proto.loss().dynamic_box());
@@ -33,6 +35,8 @@ void judge_dynamic_boxes(const configs::Judge& judge, const config::Config& prot
 
 void add_dynamic_boxes(EvaluationOptions& options, const config::Config& proto) {
   options.dynamic_ap = proto.eval().eval_dynamic();
+  options.tracking = proto.eval().eval_tracking();
+  options.tracks = {.distance = proto.eval().track_distance(), .max_age = proto.eval().track_max_age()};
 }
 
 }  // namespace bevgrad

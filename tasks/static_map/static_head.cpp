@@ -1,8 +1,10 @@
 #include "tasks/static_map/static_head.h"
 
+#include "autograd/branches.h"
 #include "autograd/functions/interpolate.h"
 #include "nn/init.h"
 #include "nn/module_call.h"
+#include "nn/recomputable.h"
 
 namespace bevgrad {
 
@@ -17,9 +19,11 @@ StaticHead::Instance::Instance(int64_t channels, int64_t classes)
   register_module("box", box);
 }
 
-Tensor StaticHead::Up::forward(const Tensor& x) {
+Tensor StaticHead::Up::forward(const Tensor& x, bool only_convolved) {
   const ModuleScope scope(*this);
-  return ConvBnRelu::forward(interpolate_bilinear(x, 2 * x.size(2), 2 * x.size(3)));
+  return recomputable(*this, {x}, [this, only_convolved](const std::vector<Tensor>& in) {
+    return ConvBnRelu::forward(interpolate_bilinear(in[0], 2 * in[0].size(2), 2 * in[0].size(3)), only_convolved);
+  });
 }
 
 StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Generator& generator)
@@ -28,7 +32,7 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
       lane_(options.up2_channels, options.lane_classes),
       road_(options.up2_channels, options.road_classes),
       instance_(options.up1_channels, options.instance_classes) {
-  trunk_.emplace(in_channels, in_channels);
+  trunk_.emplace(in_channels, in_channels, 1, true);
   trunk_.emplace(in_channels, in_channels);
   register_module("trunk", trunk_);
   register_module("up1", up1_);
@@ -46,17 +50,21 @@ StaticHead::StaticHead(int64_t in_channels, const StaticHeadOptions& options, Ge
 
 NamedTensors StaticHead::Instance::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor hidden = conv_bn_relu(conv, bn, x);
+    const Tensor hidden = conv_bn_relu(conv, bn, x, {.relu = true, .only_convolved = true});
     return NamedTensors{{kInstanceHeatmap, heatmap.forward(hidden)}, {kInstanceBox, box.forward(hidden)}};
   });
 }
 
 NamedTensors StaticHead::forward(const Tensor& x) {
   return module_call(*this, [&] {
-    const Tensor half = up1_.forward(trunk_.forward(x));
-    const Tensor full = up2_.forward(half);
-    NamedTensors maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
-    for (auto& map : instance_.forward(half)) maps.push_back(std::move(map));
+    const Tensor half = up1_.forward(trunk_.forward(x), false);
+    NamedTensors maps, instances;
+    run_branches({[&] {
+                    const Tensor full = up2_.forward(half, true);
+                    maps = {{kLaneLogits, lane_.forward(full)}, {kRoadLogits, road_.forward(full)}};
+                  },
+                  [&] { instances = instance_.forward(half); }});
+    for (auto& map : instances) maps.push_back(std::move(map));
     return maps;
   });
 }

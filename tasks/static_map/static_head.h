@@ -35,7 +35,7 @@ class StaticHead : public Head {
  private:
   struct Up : ConvBnRelu {
     using ConvBnRelu::ConvNormRelu;
-    Tensor forward(const Tensor& x);
+    Tensor forward(const Tensor& x, bool only_convolved);
   };
   struct Instance : Module {
     explicit Instance(int64_t channels, int64_t classes);

@@ -2,6 +2,7 @@
 
 #include "autograd/functions.h"
 #include "base/error.h"
+#include "internal/loss_terms.h"
 #include "nn/losses.h"
 #include "tasks/static_map/any_mark.h"
 #include "tasks/static_map/mark_types.h"
@@ -29,7 +30,7 @@ class StaticMap final : public Task {
   double weight() const override { return loss_.static_weight(); }
 
   std::vector<LossTerm> losses(const NetworkOutput& output, const Batch& batch) const override {
-    std::vector<LossTerm> terms;
+    LossTerms terms;
     const bool is_ahead = batch.on_device != nullptr;
     const Tensor& lane = output.at(kLaneLogits);
     const Tensor lane_labels = is_ahead ? batch.on_device->lane() : batch.lane;
@@ -39,9 +40,11 @@ class StaticMap final : public Task {
       add_segmentation(terms, "lane_any", max(lane, 1, true), any_mark_labels(lane_labels), loss_.lane_any_focal(),
                        loss_.lane_any_dice(), {});
     if (loss_.lane_type() > 0) {
-      const auto& weights = loss_.lane_class_weights();
-      const MarkTypes types = mark_types(batch.lane, {weights.begin(), weights.end()});
-      terms.push_back({"lane_type", loss_.lane_type(), indexed_cross_entropy(lane, types.cells, types.targets)});
+      terms.add("lane_type", loss_.lane_type(), [&] {
+        const auto& weights = loss_.lane_class_weights();
+        const MarkTypes types = mark_types(batch.lane, {weights.begin(), weights.end()});
+        return indexed_cross_entropy(lane, types.cells, types.targets);
+      });
     }
     add_segmentation(terms, "road", output.at(kRoadLogits), is_ahead ? batch.on_device->road() : batch.road,
                      loss_.road_focal(), loss_.road_dice(), loss_.road_class_weights());
@@ -51,11 +54,13 @@ class StaticMap final : public Task {
     const bool is_made = batch.targets.contains(kTargets[0]);
     const CentreTargets targets = is_made ? CentreTargets{made(0), {}, {}}
                                           : targets_of(batch, heatmap.size(2), heatmap.size(3), heatmap.device());
-    terms.push_back({"instance_heatmap", loss_.instance_heatmap(), gaussian_focal_loss(heatmap, targets.heatmap)});
-    terms.push_back({"instance_box", loss_.instance_box(),
-                     is_made ? indexed_l1_loss(box, {made(1), made(2), made(3)})
-                             : indexed_l1_loss(box, targets.cells, targets.values)});
-    return terms;
+    terms.add("instance_heatmap", loss_.instance_heatmap(),
+              [&] { return gaussian_focal_loss(heatmap, targets.heatmap); });
+    terms.add("instance_box", loss_.instance_box(), [&] {
+      return is_made ? indexed_l1_loss(box, {made(1), made(2), made(3)})
+                     : indexed_l1_loss(box, targets.cells, targets.values);
+    });
+    return std::move(terms).compute();
   }
 
   void add_targets(Batch& batch, Device device) const override {
@@ -112,18 +117,17 @@ class StaticMap final : public Task {
     return instance_targets(batch, grid, static_cast<int64_t>(coding_.symmetric.size()), coding_.symmetric, device);
   }
 
-  void add_segmentation(std::vector<LossTerm>& terms, const std::string& name, const Tensor& logits,
-                        const Tensor& labels, double focal, double dice,
-                        const google::protobuf::RepeatedField<double>& class_weights) const {
+  void add_segmentation(LossTerms& terms, const std::string& name, const Tensor& logits, const Tensor& labels,
+                        double focal, double dice, const google::protobuf::RepeatedField<double>& class_weights) const {
     check(labels.defined(), "loss: the batch has no {} labels", name);
     const std::vector<double> weights(class_weights.begin(), class_weights.end());
     // In the logits' layout, once for both losses.
     const Tensor targets = ops::contiguous(ops::to(labels, logits.device()), MemoryFormat::ChannelsLast);
-    terms.push_back(
-        {name + "_focal", focal,
-         sigmoid_focal_loss(logits, targets,
-                            {.alpha = loss_.focal_alpha(), .gamma = loss_.focal_gamma(), .class_weights = weights})});
-    terms.push_back({name + "_dice", dice, soft_dice_loss(logits, targets, {.class_weights = weights})});
+    terms.add(name + "_focal", focal, [=, this] {
+      return sigmoid_focal_loss(logits, targets,
+                                {.alpha = loss_.focal_alpha(), .gamma = loss_.focal_gamma(), .class_weights = weights});
+    });
+    terms.add(name + "_dice", dice, [=] { return soft_dice_loss(logits, targets, {.class_weights = weights}); });
   }
 
   StaticHeadOptions head_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "evaluation/average_precision.h"
 #include "geometry/polyline.h"
 #include "tasks/vector_map/targets.h"
 #include "tasks/vector_map/vector_head.h"
@@ -11,29 +12,65 @@
 
 namespace bevgrad {
 
+namespace {
+
+/// What the last layer says of a sample.
+class LastLayer {
+ public:
+  LastLayer(const NetworkOutput& output, int64_t n) {
+    const auto last = [&](const char* name) {
+      const Tensor& map = output.at(name);
+      return ops::select(ops::select(map, 0, n), 0, map.size(1) - 1);
+    };
+    const Tensor logits = last(kVectorLogits), places = last(kVectorPoints);
+    classes_ = static_cast<size_t>(logits.size(1));
+    width_ = static_cast<size_t>(places.size(1));
+    scores_ = ops::sigmoid(logits).to_vector();
+    places_ = places.to_vector();
+  }
+
+  size_t vectors() const { return scores_.size() / classes_; }
+  /// Of vector v: scores()[v * classes() + c].
+  const std::vector<double>& scores() const { return scores_; }
+  size_t classes() const { return classes_; }
+
+  /// Appends a vector unless its score or one of its points is not finite.
+  void add_to(std::vector<LaneVector>& found, size_t vector, size_t class_id, const LabelGrid& grid, int points) const {
+    std::vector<Vec2> line;
+    for (size_t p = vector * width_; p < (vector + 1) * width_; ++p)
+      line.push_back(to_metres({places_[2 * p], places_[2 * p + 1]}, grid));
+    const double score = scores_[vector * classes_ + class_id];
+    const auto finite = [](Vec2 p) { return std::isfinite(p.x) && std::isfinite(p.y); };
+    if (!std::isfinite(score) || !std::ranges::all_of(line, finite)) return;
+    found.push_back({static_cast<int64_t>(class_id), score, resample(line, points)});
+  }
+
+ private:
+  std::vector<double> scores_, places_;
+  size_t classes_, width_;
+};
+
+}  // namespace
+
 std::vector<LaneVector> found_vectors(const NetworkOutput& output, int64_t n, const LabelGrid& grid, int points,
                                       double threshold) {
-  const auto last = [&](const char* name) {
-    const Tensor& map = output.at(name);
-    return ops::select(ops::select(map, 0, n), 0, map.size(1) - 1);
-  };
-  const Tensor logits = last(kVectorLogits), places = last(kVectorPoints);
-  const std::vector<double> scores = ops::sigmoid(logits).to_vector(), values = places.to_vector();
-  const auto classes = static_cast<size_t>(logits.size(1)), width = static_cast<size_t>(places.size(1));
+  const LastLayer layer(output, n);
   std::vector<LaneVector> found;
-  for (size_t v = 0; v < static_cast<size_t>(logits.size(0)); ++v) {
-    const auto first = scores.begin() + static_cast<std::ptrdiff_t>(v * classes);
-    const auto best = std::max_element(first, first + static_cast<std::ptrdiff_t>(classes));
-    if (!(*best >= threshold)) continue;
-    LaneVector vector{best - first, *best, {}};
-    for (size_t p = v * width; p < (v + 1) * width; ++p)
-      vector.points.push_back(to_metres({values[2 * p], values[2 * p + 1]}, grid));
-    const auto finite = [](Vec2 p) { return std::isfinite(p.x) && std::isfinite(p.y); };
-    if (!std::ranges::all_of(vector.points, finite)) continue;
-    vector.points = resample(vector.points, points);
-    found.push_back(std::move(vector));
+  for (size_t v = 0; v < layer.vectors(); ++v) {
+    const auto first = layer.scores().begin() + static_cast<std::ptrdiff_t>(v * layer.classes());
+    const auto best = std::max_element(first, first + static_cast<std::ptrdiff_t>(layer.classes()));
+    if (*best >= threshold) layer.add_to(found, v, static_cast<size_t>(best - first), grid, points);
   }
   std::ranges::stable_sort(found, std::greater(), &LaneVector::score);
+  return found;
+}
+
+std::vector<LaneVector> judged_vectors(const NetworkOutput& output, int64_t n, const LabelGrid& grid, int points) {
+  const LastLayer layer(output, n);
+  std::vector<size_t> pairs = by_descending_score(layer.scores());
+  pairs.resize(layer.vectors());
+  std::vector<LaneVector> found;
+  for (const size_t pair : pairs) layer.add_to(found, pair / layer.classes(), pair % layer.classes(), grid, points);
   return found;
 }
 

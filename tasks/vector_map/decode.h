@@ -14,8 +14,12 @@ namespace bevgrad {
 std::vector<LaneVector> found_vectors(const NetworkOutput& output, int64_t n, const LabelGrid& grid, int points,
                                       double threshold);
 
-/// The same of all samples for `predict`, rows best first: "vectors" [N,max,points,2], "vector_scores" [N,max] and
-/// "vector_classes" [N,max]; unused rows are NaN with class -1.
+/// What is judged, as MapTR's decoder: the pairs of a vector and a class with the highest scores, as many as there are
+/// vectors, best first.
+std::vector<LaneVector> judged_vectors(const NetworkOutput& output, int64_t n, const LabelGrid& grid, int points);
+
+/// The found vectors of all samples for `predict`, rows best first: "vectors" [N,max,points,2], "vector_scores" [N,max]
+/// and "vector_classes" [N,max]; unused rows are NaN with class -1.
 NamedTensors vector_tables(const NetworkOutput& output, const LabelGrid& grid, int points, double threshold);
 
 }  // namespace bevgrad

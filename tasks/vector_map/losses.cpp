@@ -114,9 +114,9 @@ std::vector<LossTerm> vector_losses(const NetworkOutput& output, const Batch& ba
 
   const Tensor focal = sigmoid_focal_loss(permute(logits, {0, 3, 1, 2}), matched.labels, kFocal);
   const Tensor all = reshape(points, {points.size(0) * layers * vectors, width, 2});
-  Tensor l1_sum, direction_sum;
+  Tensor l1_sum, direction_sum, edge_sum;
   if (pairs == 0) {
-    l1_sum = direction_sum = mul(sum(all), 0);
+    l1_sum = direction_sum = edge_sum = mul(sum(all), 0);
   } else {
     const Device device = points.device();
     const Tensor rows = ops::to(from_values(matched.rows, {pairs}, {DType::Int64}), device);
@@ -124,14 +124,16 @@ std::vector<LossTerm> vector_losses(const NetworkOutput& output, const Batch& ba
     const Tensor metres = ops::to(from_values({grid.x_max - grid.x_min, grid.y_max - grid.y_min}, {2}), device);
     const Tensor chosen = index_select(all, 0, rows);
     l1_sum = sum(abs(sub(chosen, wanted)));
-    const Tensor a = edges(mul(chosen, metres)), b = edges(mul(wanted, metres));
+    edge_sum = sum(abs(sub(edges(chosen), edges(wanted))));
+    const Tensor a = mul(edges(chosen), metres), b = mul(edges(wanted), metres);
     const auto length = [](const Tensor& x) { return sqrt(add(sum(mul(x, x), {2}), 1e-12)); };
     const Tensor cosine = div(sum(mul(a, b), {2}), mul(length(a), length(b)));
     direction_sum = sum(add(neg(cosine), 1));
   }
   return {{"focal", weights.focal, mul(focal, static_cast<double>(layers))},
           {"points", weights.point_l1, mul(l1_sum, share)},
-          {"direction", weights.direction, mul(direction_sum, share)}};
+          {"direction", weights.direction, mul(direction_sum, share)},
+          {"edge", weights.edge, mul(edge_sum, share)}};
 }
 
 }  // namespace bevgrad

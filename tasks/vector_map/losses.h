@@ -8,7 +8,7 @@ namespace bevgrad {
 
 /// Weights of the losses; the first two are also those of the costs.
 struct VectorLossWeights {
-  double focal = 2, point_l1 = 5, direction = 0.005;
+  double focal = 2, point_l1 = 5, direction = 0.005, edge = 0;
 };
 
 /// A target and the query that is to become it, with its points in the order that is nearest to the query's.
@@ -25,8 +25,8 @@ std::vector<VectorMatch> match_vectors(const Tensor& logits, const Tensor& point
                                        const std::vector<VectorTarget>& targets, const VectorLossWeights& weights);
 
 /// "focal" of the classes (those that a sample does not label are ignored), "points" (L1 of places from 0 to 1, summed
-/// over a vector's points) and "direction" (1 - cosine of the edges in metres, summed), divided by the number of
-/// matched vectors, summed over the layers.
+/// over a vector's points), "direction" (1 - cosine of the edges in metres, summed) and "edge" (L1 of the edges, in the
+/// points' units, summed), divided by the number of matched vectors, summed over the layers.
 std::vector<LossTerm> vector_losses(const NetworkOutput& output, const Batch& batch, const VectorClasses& classes,
                                     const LabelGrid& grid, const VectorLossWeights& weights);
 

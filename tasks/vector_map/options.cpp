@@ -30,17 +30,6 @@ VectorClasses vector_classes(const config::Config& proto) {
   return classes;
 }
 
-LabelGrid vector_grid(const config::Grid& grid) {
-  const auto& range = grid.pc_range();
-  return {.x_min = range[0],
-          .y_min = range[1],
-          .z_min = range[2],
-          .x_max = range[3],
-          .y_max = range[4],
-          .z_max = range[5],
-          .cell = grid.bev_cell() / 4};
-}
-
 void judge_vector_map(const configs::Judge& judge, const config::Config& proto) {
   const config::VectorMapTask& task = proto.tasks().vector_map();
   const std::string at = "tasks.vector_map.";
@@ -57,6 +46,7 @@ void judge_vector_map(const configs::Judge& judge, const config::Config& proto) 
   judge.not_negative(at + "focal", task.focal());
   judge.not_negative(at + "point_l1", task.point_l1());
   judge.not_negative(at + "direction", task.direction());
+  judge.not_negative(at + "edge", task.edge());
   judge.probability(at + "score_threshold", task.score_threshold());
   const config::Network& network = proto.network();
   const auto& known = network.static_head().road_classes();

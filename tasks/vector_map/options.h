@@ -31,8 +31,6 @@ struct VectorClasses {
 
 VectorHeadOptions vector_head_options(const config::Config& proto);
 VectorClasses vector_classes(const config::Config& proto);
-/// Points lie in it: pc_range, at the label raster's cell.
-LabelGrid vector_grid(const config::Grid& grid);
 
 /// Of TaskKind.
 void judge_vector_map(const configs::Judge& judge, const config::Config& proto);

@@ -21,6 +21,10 @@ struct Plane {
     };
     return cells[at(place.y, rows) * columns + at(place.x, columns)] == kIgnoreLabel;
   }
+  /// Most of them.
+  bool ignores(const std::vector<Vec2>& places) const {
+    return 2 * std::ranges::count_if(places, [&](Vec2 p) { return ignores(p); }) > std::ssize(places);
+  }
 };
 
 Plane plane_of(const Batch& batch, int64_t n, int64_t class_id, const VectorClasses& classes) {
@@ -47,13 +51,15 @@ std::vector<LabelShape> shapes_of(const Batch& batch, int64_t n, const VectorCla
   return shapes;
 }
 
+Vec2 to_place(Vec2 metres, const LabelGrid& grid) {
+  return {(metres.x - grid.x_min) / (grid.x_max - grid.x_min), (metres.y - grid.y_min) / (grid.y_max - grid.y_min)};
+}
+
 std::vector<Vec2> spaced(const LabelShape& shape, int64_t points) {
   if (!shape.closed) return resample(shape.points, static_cast<int>(points));
   std::vector<Vec2> ring = shape.points;
   ring.push_back(ring.front());
-  ring = resample(ring, static_cast<int>(points + 1));
-  ring.pop_back();
-  return ring;
+  return resample(ring, static_cast<int>(points));
 }
 
 }  // namespace
@@ -65,11 +71,8 @@ std::vector<VectorTarget> vector_targets(const Batch& batch, int64_t n, const Ve
   std::vector<VectorTarget> targets;
   for (const LabelShape& shape : inside) {
     VectorTarget target{shape.class_id, shape.closed, spaced(shape, points)};
-    for (Vec2& p : target.points)
-      p = {(p.x - grid.x_min) / (grid.x_max - grid.x_min), (p.y - grid.y_min) / (grid.y_max - grid.y_min)};
-    const Plane plane = plane_of(batch, n, target.class_id, classes);
-    const int64_t ignored = std::ranges::count_if(target.points, [&](Vec2 p) { return plane.ignores(p); });
-    if (2 * ignored <= points) targets.push_back(std::move(target));
+    for (Vec2& p : target.points) p = to_place(p, grid);
+    if (!plane_of(batch, n, target.class_id, classes).ignores(target.points)) targets.push_back(std::move(target));
   }
   return targets;
 }
@@ -87,14 +90,24 @@ std::vector<bool> labelled_classes(const Batch& batch, int64_t n, const VectorCl
 std::vector<std::vector<Vec2>> equivalent_orders(const VectorTarget& target) {
   std::vector<std::vector<Vec2>> orders;
   std::vector<Vec2> points = target.points;
+  if (target.closed) points.pop_back();
   for (int direction = 0; direction < 2; ++direction) {
     for (size_t start = 0; start < (target.closed ? points.size() : 1); ++start) {
       orders.push_back(points);
-      if (target.closed) std::ranges::rotate(points, points.begin() + 1);
+      if (!target.closed) continue;
+      orders.back().push_back(points.front());
+      std::ranges::rotate(points, points.begin() + 1);
     }
     std::ranges::reverse(points);
   }
   return orders;
+}
+
+bool is_ignored(const Batch& batch, int64_t n, int64_t class_id, const std::vector<Vec2>& points,
+                const VectorClasses& classes, const LabelGrid& grid) {
+  std::vector<Vec2> places;
+  for (const Vec2 p : points) places.push_back(to_place(p, grid));
+  return plane_of(batch, n, class_id, classes).ignores(places);
 }
 
 Vec2 to_metres(Vec2 place, const LabelGrid& grid) {

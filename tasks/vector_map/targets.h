@@ -9,7 +9,7 @@ namespace bevgrad {
 
 struct VectorTarget {
   int64_t class_id = 0;      ///< of VectorClasses
-  bool closed = false;       ///< the last point joins the first, which is not repeated
+  bool closed = false;       ///< the last point is the first, so that a query says by its points that it is closed
   std::vector<Vec2> points;  ///< from 0 to 1 over the grid
 };
 
@@ -21,8 +21,12 @@ std::vector<VectorTarget> vector_targets(const Batch& batch, int64_t n, const Ve
 /// Which classes sample `n` labels.
 std::vector<bool> labelled_classes(const Batch& batch, int64_t n, const VectorClasses& classes);
 
-/// The same points that a closed or an open vector may be read in: forwards and backwards, from each point if closed.
+/// The same points in every order that a vector may be read in: forwards and backwards, from each point if closed.
 std::vector<std::vector<Vec2>> equivalent_orders(const VectorTarget& target);
+
+/// Whether more than half of the points, in metres, lie in cells of the class that do not count.
+bool is_ignored(const Batch& batch, int64_t n, int64_t class_id, const std::vector<Vec2>& points,
+                const VectorClasses& classes, const LabelGrid& grid);
 
 Vec2 to_metres(Vec2 place, const LabelGrid& grid);
 

@@ -1,5 +1,6 @@
 #include "tasks/vector_map/vector_ap.h"
 
+#include <array>
 #include <sstream>
 
 #include "evaluation/matching_ap.h"
@@ -20,18 +21,20 @@ std::vector<LaneVector> true_vectors(const JudgedFrame& judged, const VectorApOp
        vector_targets(judged.batch, judged.sample, options.classes, options.grid, kTruePoints)) {
     LaneVector& vector = vectors.emplace_back(LaneVector{target.class_id, 1, {}});
     for (const Vec2 p : target.points) vector.points.push_back(to_metres(p, options.grid));
-    if (target.closed) vector.points.push_back(vector.points.front());
   }
   return vectors;
 }
 
-Ratio ap(const ApCounts& counts) {
-  return average_precision(counts.detections, counts.truths[kAllCells]);
+using ApOf = Ratio(std::span<const RankedDetection>, int64_t truths);
+
+Ratio ap(const ApCounts& counts, ApOf* of = average_precision) {
+  return of(counts.detections, counts.truths[kAllCells]);
 }
 
 void write(std::ostream& out, const ApCounts& counts) {
   out << counts.truths[kAllCells] << ' ' << counts.detections.size();
-  for (const RankedDetection& d : counts.detections) out << ' ' << fmt::format("{:a}", d.score) << ' ' << d.right;
+  for (const RankedDetection& d : counts.detections)
+    out << ' ' << fmt::format("{:a}", d.score) << ' ' << d.right << ' ' << d.stays;
   out << '\n';
 }
 
@@ -41,9 +44,9 @@ void read_into(std::istream& in, ApCounts& counts) {
   counts.truths[kAllCells] += truths;
   for (int64_t i = 0; i < detections; ++i) {
     std::string score;
-    bool right = false;
-    in >> score >> right;
-    counts.detections.push_back({std::strtof(score.c_str(), nullptr), right, kAllCells});
+    bool right = false, stays = false;
+    in >> score >> right >> stays;
+    counts.detections.push_back({std::strtof(score.c_str(), nullptr), right, kAllCells, stays});
   }
 }
 
@@ -52,18 +55,27 @@ void read_into(std::istream& in, ApCounts& counts) {
 VectorAp::VectorAp(VectorApOptions options)
     : options_(std::move(options)),
       found_(static_cast<size_t>(options_.classes.count()), std::vector<ApCounts>(kDistances.size())),
-      traced_(static_cast<size_t>(options_.classes.lanes), std::vector<ApCounts>(kDistances.size())) {}
+      traced_(static_cast<size_t>(options_.classes.lanes), std::vector<ApCounts>(kDistances.size())),
+      found_by_(kDistances.size()),
+      traced_by_(kDistances.size()) {}
 
 void VectorAp::add(const JudgedFrame& judged) {
   const std::vector<LaneVector> truth = true_vectors(judged, options_);
   const auto anywhere = [](Vec2) { return kAllCells; };
-  const auto add_to = [&](const std::vector<LaneVector>& vectors, Counts& counts) {
-    count_lanes(vectors, truth, kDistances, anywhere, counts);
+  const EvaluationFrame& frame = judged.frame;
+  const std::string drive = frame.val_set + "/" + frame.series();
+  const auto add_to = [&](std::vector<LaneVector> vectors, Counts& counts, LaneFinders& finders) {
+    std::erase_if(vectors, [&](const LaneVector& vector) {
+      return is_ignored(judged.batch, judged.sample, vector.class_id, vector.points, options_.classes, options_.grid);
+    });
+    finders.next(drive, vectors, truth, frame.timestamp, frame.ego_pose);
+    count_lanes(vectors, truth, kDistances, anywhere, counts, &finders);
   };
-  add_to(found_vectors(judged.output, judged.sample, options_.grid, options_.points, 0), found_);
-  if (judged.frame.lane.empty()) return;
+  add_to(judged_vectors(judged.output, judged.sample, options_.grid, options_.points), found_, found_by_);
+  if (frame.lane.empty()) return;
   has_traced_ = true;
-  add_to(lane_vectors(judged.frame.lane, options_.grid, {options_.traced_threshold, options_.points, 1.0}), traced_);
+  add_to(lane_vectors(frame.lane, options_.grid, {options_.traced_threshold, options_.points, 1.0}), traced_,
+         traced_by_);
 }
 
 std::string VectorAp::state() const {
@@ -88,29 +100,44 @@ void VectorAp::merge(const std::string& state) {
 std::vector<Table> VectorAp::tables() const {
   Table table{"vector_ap",
               "Chamfer AP of vectors",
-              {{"class", true}, {"metres", true}, {"truths", false}, {"queries", false}, {"traced", false}},
+              {{"class", true},
+               {"metres", true},
+               {"truths", false},
+               {"queries", false},
+               {"traced", false},
+               {"queries_consistent", false},
+               {"traced_consistent", false}},
               {}};
   for (size_t k = 0; k < kDistances.size(); ++k) {
-    std::vector<Ratio> found, traced;
+    std::array<std::vector<Ratio>, 4> columns;
     int64_t truths = 0;
     const std::string metres = fmt::format("{:.1f}", kDistances[k]);
     for (size_t c = 0; c < found_.size(); ++c) {
       const bool is_traced = has_traced_ && c < traced_.size();
-      found.push_back(ap(found_[c][k]));
-      traced.push_back(is_traced ? ap(traced_[c][k]) : Ratio());
+      std::vector<Cell> row = {options_.classes.names[c], metres, found_[c][k].truths[kAllCells]};
+      for (size_t i = 0; i < columns.size(); ++i) {
+        ApOf* of = i < 2 ? average_precision : consistent_average_precision;
+        const bool of_queries = i % 2 == 0;
+        columns[i].push_back(of_queries ? ap(found_[c][k], of) : is_traced ? ap(traced_[c][k], of) : Ratio());
+        row.push_back(cell_of(columns[i].back()));
+      }
       truths += found_[c][k].truths[kAllCells];
-      table.add_row({options_.classes.names[c], metres, found_[c][k].truths[kAllCells], cell_of(found.back()),
-                     cell_of(traced.back())});
+      table.add_row(row);
     }
-    table.add_row({std::string("mean"), metres, truths, cell_of(mean_of(found)), cell_of(mean_of(traced))});
+    std::vector<Cell> row = {std::string("mean"), metres, truths};
+    for (const std::vector<Ratio>& column : columns) row.push_back(cell_of(mean_of(column)));
+    table.add_row(row);
   }
   return {table};
 }
 
 std::map<std::string, double> VectorAp::headline() const {
-  std::vector<Ratio> all, lanes, traced;
+  std::vector<Ratio> all, consistent, lanes, traced;
   for (size_t c = 0; c < found_.size(); ++c) {
-    for (const ApCounts& counts : found_[c]) all.push_back(ap(counts));
+    for (const ApCounts& counts : found_[c]) {
+      all.push_back(ap(counts));
+      consistent.push_back(ap(counts, consistent_average_precision));
+    }
     if (c >= traced_.size()) continue;
     lanes.push_back(ap(found_[c][kOneMetre]));
     if (has_traced_) traced.push_back(ap(traced_[c][kOneMetre]));
@@ -120,6 +147,7 @@ std::map<std::string, double> VectorAp::headline() const {
     if (const Ratio mean = mean_of(values)) figures[name] = *mean;
   };
   add("vector_map", all);
+  add("vector_c_map", consistent);
   add("vector_ap_1m", lanes);
   add("traced_ap_1m", traced);
   return figures;

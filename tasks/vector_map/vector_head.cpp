@@ -1,21 +1,17 @@
 #include "tasks/vector_map/vector_head.h"
 
-#include <cmath>
-#include <numbers>
-
 #include "autograd/autocast.h"
 #include "autograd/functions.h"
 #include "autograd/functions/deformable.h"
+#include "nn/deformable_offsets.h"
 #include "nn/init.h"
 #include "nn/module_call.h"
 
 namespace bevgrad {
 namespace {
 
-constexpr double kLeast = 1e-5;
-
 Tensor inverse_sigmoid(const Tensor& x) {
-  const Tensor p = clamp(x, kLeast, 1 - kLeast);
+  const Tensor p = clamp(x, kLeastPlace, 1 - kLeastPlace);
   return log(div(p, add(neg(p), 1)));
 }
 
@@ -42,16 +38,7 @@ void MapAttention::draw_offsets(Generator& generator) {
   init::constant(sampling_offsets_.weight, 0);
   init::constant(attention_weights_.weight, 0);
   init::constant(attention_weights_.bias, 0);
-  const Tensor bias = detach(sampling_offsets_.bias);
-  float* offset = bias.data<float>();
-  for (int64_t head = 0; head < heads_; ++head) {
-    const double angle = 2 * std::numbers::pi * static_cast<double>(head) / static_cast<double>(heads_);
-    const double longest = std::max(std::abs(std::cos(angle)), std::abs(std::sin(angle)));
-    for (int64_t point = 0; point < points_; ++point) {
-      *offset++ = static_cast<float>(std::cos(angle) / longest * static_cast<double>(point + 1));
-      *offset++ = static_cast<float>(std::sin(angle) / longest * static_cast<double>(point + 1));
-    }
-  }
+  init::deformable_offsets(sampling_offsets_.bias, heads_, 1, points_);
 }
 
 Tensor MapAttention::forward(const Tensor& query, const Tensor& reference, const Tensor& map, Pair size) {

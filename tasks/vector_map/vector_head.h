@@ -19,6 +19,9 @@ inline constexpr const char* kVectorLogits = "vector_logits";  ///< [N,layers,ve
 /// [N,layers,vectors,points,2]: x and y from 0 to 1 over pc_range.
 inline constexpr const char* kVectorPoints = "vector_points";
 
+/// How near to the edges a point may begin a move: a place p is moved in log(p / (1 - p)).
+inline constexpr double kLeastPlace = 1e-5;
+
 /// Deformable attention to one map: `value_proj`, `sampling_offsets`, `attention_weights`, `output_proj`, with the
 /// names and first values of Deformable DETR (Zhu et al., 2021).
 class MapAttention : public Module {

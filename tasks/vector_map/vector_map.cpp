@@ -2,8 +2,10 @@
 
 #include "drawing/bev_view.h"
 #include "drawing/palette.h"
+#include "tasks/label_range.h"
 #include "tasks/vector_map/decode.h"
 #include "tasks/vector_map/losses.h"
+#include "tasks/vector_map/onnx.h"
 #include "tasks/vector_map/targets.h"
 #include "tasks/vector_map/vector_ap.h"
 #include "tasks/vector_map/vector_head.h"
@@ -16,10 +18,10 @@ class VectorMap final : public Task {
   explicit VectorMap(const config::Config& proto)
       : head_(vector_head_options(proto)),
         classes_(vector_classes(proto)),
-        grid_(vector_grid(proto.grid())),
+        grid_(label_range(proto.grid())),
         weight_(proto.tasks().vector_map().weight()),
         weights_{proto.tasks().vector_map().focal(), proto.tasks().vector_map().point_l1(),
-                 proto.tasks().vector_map().direction()},
+                 proto.tasks().vector_map().direction(), proto.tasks().vector_map().edge()},
         points_(proto.drawing().querylane_points_num()),
         traced_threshold_(static_cast<float>(proto.drawing().querylane_threshold())),
         score_threshold_(proto.tasks().vector_map().score_threshold()) {}
@@ -34,6 +36,9 @@ class VectorMap final : public Task {
     return vector_losses(output, batch, classes_, grid_, weights_);
   }
 
+  OnnxMaps export_head(OnnxLayers& layers, const OnnxMap& feature) const override {
+    return export_vector_head(layers, feature, head_, {grid_, points_, score_threshold_});
+  }
   NamedTensors decode(const NetworkOutput& output) const override {
     return vector_tables(output, grid_, points_, score_threshold_);
   }

@@ -20,6 +20,10 @@ dnnl::memory::data_type data_type(DType dtype) {
       return dnnl::memory::data_type::f32;
     case DType::BFloat16:
       return dnnl::memory::data_type::bf16;
+    case DType::UInt8:
+      return dnnl::memory::data_type::u8;
+    case DType::Int8:
+      return dnnl::memory::data_type::s8;
     default:
       fail("onednn: {} is not supported", name(dtype));
   }

@@ -15,7 +15,8 @@
 namespace bevgrad::cuda {
 namespace {
 
-constexpr size_t kMaxPlans = 1024;
+// Step 1 has some 450 a batch size, and each is made anew, in seconds where it is compiled, when it has gone.
+constexpr size_t kMaxPlans = 8192;
 
 using Cached = std::shared_ptr<const ConvPlan>;
 

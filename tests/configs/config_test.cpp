@@ -183,6 +183,18 @@ TEST_F(ConfigFiles, SetTakesAValueAsItIsWritten) {
   EXPECT_EQ(document.place("temporal.intervals"), "--set temporal.intervals=[0.5]");
 }
 
+TEST_F(ConfigFiles, AMessageThatIsSetReplacesTheListsThatItWrites) {
+  const Document base = load({.config = "mini_step1"});
+  const Document document =
+      load({.config = "mini_step1",
+            .sets = {"temporal={ intervals: [1, 2] max_capacity: 50 }", "temporal={ intervals: [3] }",
+                     "eval={ perturb { yaw: [1] } }", "eval.perturb={ yaw: [2, 90] }"}});
+  EXPECT_THAT(document.proto.temporal().intervals(), ::testing::ElementsAre(3));
+  EXPECT_EQ(document.proto.temporal().max_capacity(), 50);
+  EXPECT_THAT(document.proto.eval().perturb().yaw(), ::testing::ElementsAre(2, 90));
+  EXPECT_EQ(document.proto.eval().ranges_size(), base.proto.eval().ranges_size());
+}
+
 TEST_F(ConfigFiles, AListThatIsReplacedForgetsWhereItsOldValuesStood) {
   const std::string base =
       write("base.prototxt", "base: \"mini_step1\"\ntemporal {\n  intervals: 1\n  intervals: 2\n  intervals: 3\n}\n");
@@ -251,9 +263,8 @@ TEST_P(ImpossibleValues, AreRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ImpossibleValues,
     ::testing::Values(
-        Impossible{"tasks.attribute_task=true", "does not exist"}, Impossible{"grid.bev_cell=0", "positive"},
-        Impossible{"grid.bev_cell=0.7", "whole cells"}, Impossible{"grid.bev_cell=nan", "finite"},
-        Impossible{"grid.pc_range=[0,1]", "expected 6"},
+        Impossible{"grid.bev_cell=0", "positive"}, Impossible{"grid.bev_cell=0.7", "whole cells"},
+        Impossible{"grid.bev_cell=nan", "finite"}, Impossible{"grid.pc_range=[0,1]", "expected 6"},
         Impossible{"grid.pc_range=[5,-22.4,-3,-5,22.4,5]", "not above"},
         Impossible{"sensors.groups[0].cameras=[]", "has no camera"},
         Impossible{"sensors.groups[0].height=100", "stride"}, Impossible{"sensors.groups[1].name=front", "twice"},
@@ -265,6 +276,8 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[0].cameras[0].fov=180", "below 180"},
         Impossible{"sensors.groups[0].cameras[0].name=left", "twice"},
         Impossible{"sensors.groups[2].cameras[0].distortion=[1,2,3,4,5]", "at most 4"},
+        Impossible{"sensors.groups[0].cameras[0]={name: \"front\" model: rational distortion: [1,2,3,4,5,6,7,8,9]}",
+                   "at most 8"},
         Impossible{"sensors.groups[0].cameras[0].ego_mask[0].corners=[0,0,1,1]", "three corners or more"},
         Impossible{"sensors.groups[0].cameras[0].ego_mask[0].corners=[0,0,1,1,1e9,2]", "no place in a picture"},
         Impossible{"sensors.std=[1,0,1]", "positive"}, Impossible{"sensors.mean=[1,2]", "expected 1 or 3"},
@@ -290,7 +303,7 @@ INSTANTIATE_TEST_SUITE_P(
         Impossible{"sensors.groups[2].cameras[0].fov=360", "below 360"},
         Impossible{"train.early_stop_patience=2", "needs train.checkpoint_metric"},
         Impossible{"train.checkpoint_metric=miou", "needs train.val_interval"},
-        Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
+        Impossible{"train.memory_budget_gb=-1", "0 or more"}, Impossible{"train.skip_loss_factor=0.5", "0 or above 1"},
         Impossible{"train.skip_loss_factor=1", "0 or above 1"},
         Impossible{"feature_cache.shuffle=true", "needs feature_cache.enabled"},
         Impossible{"generator.timestamp_jitter=0.3", "half a frame"},

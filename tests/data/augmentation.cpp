@@ -34,6 +34,7 @@ CameraImage camera_on_ground(const std::string& name, CameraKind kind, Vec3 at, 
   camera.cx += 5;
   camera.distortion = kind == CameraKind::Fisheye ? std::array{-0.02, 0.002, 0.0, 0.0, 0.0}
                                                   : std::array{-0.06, 0.01, 0.01, -0.02, 0.002};
+  if (kind == CameraKind::Rational) camera.denominator = {0.03, -0.01, 0.005};
   camera.sensor2ego = camera_mount(at, yaw * kDegree, pitch * kDegree, roll * kDegree);
   CameraImage image{name, camera, empty_image(camera.height, camera.width)};
   const CameraProjector projector(camera);
@@ -56,7 +57,7 @@ Sample ground_sample() {
   Sample sample = small_sample("s", 3, 1.0);
   sample.cameras = {camera_on_ground("front", CameraKind::Pinhole, {1.5, 0.2, 1.6}, 3, 25, 2),
                     camera_on_ground("left", CameraKind::Fisheye, {0.5, 0.9, 1.4}, 85, 35, -4),
-                    camera_on_ground("right", CameraKind::Pinhole, {0.5, -0.9, 1.5}, -95, 30, 5)};
+                    camera_on_ground("right", CameraKind::Rational, {0.5, -0.9, 1.5}, -95, 30, 5)};
   return sample;
 }
 

@@ -358,11 +358,11 @@ std::vector<DrivenFrame> together(std::initializer_list<std::vector<DrivenFrame>
 
 double nearest(const std::vector<DrivenFrame>& frames, const PlaceSplit& split) {
   double nearest = 1e9;
-  const auto place = [&](const std::string& key) {
-    return std::find_if(frames.begin(), frames.end(), [&](const DrivenFrame& f) { return f.key == key; })->place;
+  const auto at = [&](const std::string& key) {
+    return std::find_if(frames.begin(), frames.end(), [&](const DrivenFrame& f) { return f.key == key; })->at;
   };
   for (const std::string& a : split.train)
-    for (const std::string& b : split.val) nearest = std::min(nearest, norm(place(a) - place(b)));
+    for (const std::string& b : split.val) nearest = std::min(nearest, norm(at(a) - at(b)));
   return nearest;
 }
 

@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -183,6 +184,36 @@ TEST(LmdbStore, ATruncatedOrForeignFileIsRefused) {
   error_of([&] { LmdbStore(folder / "lmdb"); });
   std::ofstream(folder / "text") << std::string(20000, 'x');
   EXPECT_THAT(error_of([&] { LmdbStore(folder / "text"); }), HasSubstr("text: cannot open the LMDB"));
+}
+
+int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST(LmdbStore, ReadingAllOfItTakesBoundedMemory) {
+  TemporaryFolder folder;
+  constexpr int kRecords = 300;
+  const std::string value(1 << 20, 'v');
+  {
+    LmdbWriter writer(folder / "lmdb");
+    for (int i = 0; i < kRecords; ++i) writer.put(std::to_string(1000 + i), value);
+    writer.finish();
+  }
+  const LmdbStore store(folder / "lmdb");
+  const int64_t before = resident_bytes();
+  int64_t most = 0, sum = 0;
+  for (int round = 0; round < 2; ++round)
+    for (int i = 0; i < kRecords; ++i) {
+      store.read(std::to_string(1000 + i), [&](std::span<const uint8_t> bytes) {
+        for (size_t at = 0; at < bytes.size(); at += 512) sum += bytes[at] == 'v';
+      });
+      most = std::max(most, resident_bytes() - before);
+    }
+  EXPECT_EQ(sum, int64_t{2} * kRecords * (1 << 20) / 512);
+  EXPECT_LT(most, int64_t{100} << 20);
 }
 
 TEST(LmdbStore, AFileWillDoInsteadOfItsFolder) {

@@ -49,6 +49,11 @@ TEST(ImportAv2, FramesLieOnTheGround) {
   const Box3d& car = sample.labels.boxes[0];
   EXPECT_EQ(dataset.options().labels.dynamic_classes[static_cast<size_t>(car.class_id)], "car");
   EXPECT_NEAR(car.z, 0.8, 1e-6);
+  EXPECT_EQ(sample.place, "XXX");
+  ASSERT_TRUE(sample.lidar.has_value());
+  EXPECT_NEAR(sample.lidar->z, 2.2, 1e-6) << "1.8 m above the axle";
+  EXPECT_GE(car.track, 0);
+  EXPECT_EQ(car.track, dataset.load(2).labels.boxes.at(0).track);
   EXPECT_EQ(count_inside(car, sample.points), 60);
   EXPECT_NEAR(car.vx, 10, 1e-4) << "it keeps its distance";
   EXPECT_NEAR(sample.points.data<float>()[4 * 60 + 2], 0, 1e-3);

@@ -1,9 +1,11 @@
 #include "data/import_folder.h"
 
+#include <fstream>
 #include <functional>
 
 #include "data/dataset.h"
 #include "data/recorded_options.h"
+#include "grey_png.h"
 #include "internal/neutral/json_schema.h"
 #include "neutral_folder.h"
 
@@ -35,6 +37,8 @@ std::vector<double> xy_of(const LabelShape& shape) {
 TEST(ImportFolder, AFrameHasItsSensorsAndLabelsInTheEgoFrame) {
   NeutralFolder made;
   made.sequence["frames"].erase(1);
+  made.sequence["place"] = "town";
+  made.sequence["frames"][0]["labels"]["boxes"][0]["track"] = 5;
   made.write();
   const ImportFolderReport report = import_folder(made.out(), {.folder = made.in()});
   EXPECT_EQ(report.frames, 1);
@@ -63,6 +67,10 @@ TEST(ImportFolder, AFrameHasItsSensorsAndLabelsInTheEgoFrame) {
   EXPECT_NEAR(bus.yaw, 0, 1e-5);
   EXPECT_NEAR(bus.vx, 4, 1e-5);
   EXPECT_EQ(bus.num_lidar_points, -1);
+  EXPECT_EQ(bus.track, 5);
+  EXPECT_EQ(sample.place, "town");
+  ASSERT_TRUE(sample.lidar.has_value());
+  EXPECT_EQ(*sample.lidar, (Vec3{1, 0, 2}));
 }
 
 TEST(ImportFolder, ShapesAndTheMapLieOnTheGroundAroundTheVehicle) {
@@ -130,6 +138,55 @@ TEST(ImportFolder, ALensOfAnotherModelBecomesAFisheye) {
   const auto pixel = CameraProjector(read).project_sensor({0.5, 0, 1});
   ASSERT_TRUE(pixel.has_value());
   EXPECT_NEAR(pixel->u, 31.5 + 50 * std::tan(std::atan(0.5) / 2), 0.01);
+}
+
+TEST(ImportFolder, ARationalLensStaysWhatItIs) {
+  NeutralFolder made;
+  made.sequence["frames"].erase(1);
+  Json& camera = made.sequence["cameras"]["front"];
+  camera["model"] = "rational";
+  camera.erase("distortion");
+  camera["parameters"] = {4.7, 3.2, 0.001, 0.0001, 0.17, 5.1, 4.8, 0.9};
+  made.write();
+  EXPECT_TRUE(import_folder(made.out(), {.folder = made.in()}).remarks.empty());
+  const Camera read = open(made).load(0).cameras[0].camera;
+  EXPECT_EQ(read.kind, CameraKind::Rational);
+  EXPECT_EQ(read.distortion, (std::array{4.7, 3.2, 0.001, 0.0001, 0.17}));
+  EXPECT_EQ(read.denominator, (std::array{5.1, 4.8, 0.9}));
+  camera["parameters"].erase(0);
+  made.write();
+  EXPECT_THAT(error_of([&] { import_folder(made.out() + "2", {.folder = made.in()}); }),
+              HasSubstr("cameras.front.parameters has 7 numbers, expected 8: k1, k2, p1, p2, k3, k4, k5, k6"));
+}
+
+TEST(ImportFolder, APaintedMaskCoversItsPixels) {
+  NeutralFolder made;
+  made.sequence["frames"].erase(1);
+  made.sequence["cameras"]["front"]["ego_mask_image"] = "mask.png";
+  made.write();
+  // The picture's lower part with a window in it, and a mirror at the side.
+  std::vector<uint8_t> pixels(48 * 64);
+  const auto is_masked = [](int v, int u) {
+    const bool bonnet = v >= 36 && !(v >= 40 && v < 44 && u >= 20 && u < 30);
+    return bonnet || (u < 5 && v >= 10 && v < 20);
+  };
+  for (int v = 0; v < 48; ++v)
+    for (int u = 0; u < 64; ++u) pixels[static_cast<size_t>(v * 64 + u)] = is_masked(v, u) ? 255 : 0;
+  const auto paint = [&](uint32_t width, uint32_t height) {
+    std::ofstream(made.in() + "/mask.png", std::ios::binary) << testing::grey_png(width, height, pixels);
+  };
+  paint(64, 48);
+  import_folder(made.out(), {.folder = made.in()});
+  const CameraImage camera = open(made).load(0).cameras[0];
+  ASSERT_EQ(camera.camera.ego_mask.size(), 2u);
+  for (int v = 0; v < 48; ++v)
+    for (int u = 0; u < 64; ++u)
+      ASSERT_EQ(bevgrad::is_masked(camera.camera.ego_mask, {static_cast<double>(u), static_cast<double>(v)}),
+                is_masked(v, u))
+          << v << " " << u;
+  paint(48, 64);
+  EXPECT_THAT(error_of([&] { import_folder(made.out() + "2", {.folder = made.in()}); }),
+              HasSubstr("mask.png: the mask is 48x64 pixels, expected the camera's 64x48"));
 }
 
 TEST(ImportFolder, RastersAreTakenAsTheyAre) {

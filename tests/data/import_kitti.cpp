@@ -112,6 +112,10 @@ TEST(ImportKitti, ADriveHasPosesTimesAndMovingBoxes) {
   EXPECT_NEAR(car.yaw, 0.1, 1e-5);
   EXPECT_EQ(car.num_lidar_points, 1);
   EXPECT_FALSE(car.has_velocity) << "the frame before was a second ago";
+  EXPECT_EQ(car.track, 0);
+  EXPECT_EQ(sample.place, "2011_09_26_drive_0001_sync");
+  ASSERT_TRUE(sample.lidar.has_value());
+  EXPECT_NEAR(sample.lidar->z, 1.73, 1e-6);
 }
 
 // The published drives have lines without a time for scans that were lost, 2011_09_26_drive_0009 for example.

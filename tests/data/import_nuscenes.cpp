@@ -79,6 +79,11 @@ TEST(ImportNuscenes, BoxesAndPointsComeInTheEgoFrame) {
   EXPECT_EQ(class_of(2), "non_motor") << "nothing is known of the motorcycle";
   EXPECT_EQ(class_of(3), "pillar");
   EXPECT_FALSE(sample.labels.boxes[2].has_velocity);
+  DatasetOptions described = options_of({"CAM_FRONT"}, 24, 32);
+  described.labels.box_attributes = {{"rider", {"none", "present"}}};
+  sample = open(folder / "out", described).load(0);
+  EXPECT_THAT(sample.labels.boxes[1].attributes, ::testing::ElementsAre(1));
+  EXPECT_TRUE(sample.labels.boxes[2].attributes.empty());
 
   ASSERT_EQ(sample.points.size(0), 3) << "the return that is not a number is left out";
   auto points = sample.points.to_vector();

@@ -50,7 +50,8 @@ struct NuscenesSet {
         {{"token", "m"}, {"log_tokens", {"log"}}, {"category", "semantic_prior"}, {"filename", "maps/m.png"}}};
     tables["category"] = {{{"token", "cat"}, {"name", "vehicle.car"}}, {{"token", "cyc"}, {"name", "vehicle.bicycle"}}};
     tables["attribute"] = {{{"token", "with"}, {"name", "cycle.with_rider"}},
-                           {{"token", "without"}, {"name", "cycle.without_rider"}}};
+                           {{"token", "without"}, {"name", "cycle.without_rider"}},
+                           {{"token", "parked"}, {"name", "vehicle.parked"}}};
     for (int s = 0; s < 2; ++s) add_scene(s, left);
     const std::string jpeg = encode_jpeg(testing::gradient_image(48, 64), 95);
     const std::vector<float> point = {9, 0, -1.5f, 51, 3};
@@ -100,7 +101,7 @@ struct NuscenesSet {
           {{"token", "e" + name}, {"timestamp", time}, {"rotation", heading}, {"translation", {100, 50 + 0.2 * i, 0}}});
       if (is_key) {
         tables["sample"].push_back({{"token", sample}, {"timestamp", time}, {"scene_token", scene}});
-        annotate(scene, sample, "car", i / 5, 60 + 0.2 * i, Json::array());
+        annotate(scene, sample, "car", i / 5, 60 + 0.2 * i, {"parked"});
         annotate(scene, sample, "cycle", i / 5, 70, {"without"});
       }
       shot(name, sample, "lidar", time, is_key, "pcd");
@@ -196,7 +197,21 @@ TEST(NuscenesTables, AKeyFrameHasItsPictureBoxesAndMap) {
   EXPECT_EQ(car.w, 2);
   EXPECT_NEAR(car.vx, 2, 1e-4) << "by where it is in the next key frame";
   EXPECT_EQ(car.num_lidar_points, 1);
+  EXPECT_EQ(first.place, "town");
+  ASSERT_TRUE(first.lidar.has_value());
+  EXPECT_EQ(*first.lidar, (Vec3{1, 0, 2}));
+  EXPECT_GE(car.track, 0);
+  EXPECT_GE(cycle.track, 0);
+  EXPECT_NE(car.track, cycle.track);
   EXPECT_EQ(class_of(cycle), "riderless_non_motor");
+  const std::vector<AttributeKind>& kinds = dataset.options().labels.box_attributes;
+  EXPECT_EQ(value_of(car.attributes, 0), find_attribute(kinds, "motion", "parked").value);
+  EXPECT_EQ(value_of(cycle.attributes, 4), find_attribute(kinds, "rider", "none").value);
+  EXPECT_EQ(value_of(cycle.attributes, 0), -1);
+  const Sample later = dataset.load(1);
+  ASSERT_EQ(later.labels.boxes.size(), 2u);
+  EXPECT_EQ(later.labels.boxes[0].track, car.track);
+  EXPECT_NE(cycle.track, car.track);
 
   const LabelSchema& schema = dataset.options().labels;
   std::map<std::string, std::vector<double>> lanes;

@@ -65,6 +65,8 @@ inline Sample small_sample(const std::string& key, int64_t sequence, double time
                     {"left", small_camera(CameraKind::Fisheye, 16, 16), gradient_image(16, 16, phase)},
                     {"right", small_camera(CameraKind::Fisheye, 16, 16), gradient_image(16, 16, phase)}};
   sample.points = from_values({1, 2, 0.5, 0.25, -3.1415, 100.25, 1.5, 1, 0, 0, 0, 0}, {3, 4});
+  sample.lidar = Vec3{1, 0.5, 2};
+  sample.place = "town";
   Labels& labels = sample.labels;
   auto layers = [&](int64_t count) {
     return zeros({count, options.labels.grid.rows(), options.labels.grid.columns()}, {.dtype = DType::UInt8});
@@ -92,7 +94,8 @@ inline Sample small_sample(const std::string& key, int64_t sequence, double time
                    .vx = 1,
                    .vy = -2,
                    .class_id = 7,
-                   .num_lidar_points = 12},
+                   .num_lidar_points = 12,
+                   .track = 4},
                   {.x = 3, .y = 1, .z = 0.75, .l = 4, .w = 2, .h = 1.5, .has_velocity = false}};
   return sample;
 }

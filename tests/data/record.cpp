@@ -52,6 +52,11 @@ TEST(Record, KeepsEverything) {
   EXPECT_EQ(back.labels.boxes[0].num_lidar_points, 12);
   EXPECT_FALSE(back.labels.boxes[1].has_velocity);
   EXPECT_EQ(back.labels.boxes[1].num_lidar_points, -1);
+  EXPECT_EQ(back.labels.boxes[0].track, 4);
+  EXPECT_EQ(back.labels.boxes[1].track, -1);
+  EXPECT_EQ(back.place, "town");
+  ASSERT_TRUE(back.lidar.has_value());
+  EXPECT_EQ(*back.lidar, (Vec3{1, 0.5, 2}));
 }
 
 TEST(Record, APictureThatIsMissingIsSeenByNothing) {
@@ -218,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(
                "none of the cameras that the config expects", "xfront, xleft, xright"},
         Damage{"two_cameras", [](auto& s) { s.mutable_cameras(1)->set_name("right"); }, "two cameras 'right'", "cameras"},
         Damage{"model", [](auto& s) { s.mutable_cameras(0)->set_model(records::Camera::MODEL_UNSPECIFIED); },
-               "camera 'front': model", "expected PINHOLE"},
+               "camera 'front': model", "expected PINHOLE (1), FISHEYE (2) or RATIONAL (3)"},
         Damage{"size", [](auto& s) { s.mutable_cameras(0)->set_width(4000000000u); }, "width x height", "16384"},
         Damage{"focal", [](auto& s) { s.mutable_cameras(0)->set_fx(-1); }, "camera 'front': calibration", "fx"},
         Damage{"nan_cx", [](auto& s) { s.mutable_cameras(0)->set_cx(kNan); }, "camera 'front': calibration", "cx"},

@@ -33,6 +33,7 @@ TEST(FeedsFile, LabelsOfValFramesAreReadByTheEvaluation) {
   EXPECT_EQ(truth.sizes("instances"), (Shape{5, 500, 6}));
   EXPECT_EQ(truth.sizes("box_points"), (Shape{5, 500}));
   EXPECT_EQ(truth.read("box_points").to_vector().back(), -1);
+  EXPECT_EQ(truth.sizes("box_tracks"), (Shape{5, 500}));
 
   // Who predicts the labels is right.
   const std::string predictions = TinyData::get().path("val_predictions.h5");

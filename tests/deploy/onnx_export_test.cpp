@@ -10,8 +10,12 @@
 #define ONNX_ML 1
 #include <onnx/onnx_pb.h>
 
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <map>
 
+#include "base/files.h"
 #include "deploy/random_checkpoint.h"
 #include "export/layers.h"
 #include "export/stages.h"
@@ -19,6 +23,7 @@
 #include "nn/init.h"
 #include "support/error_of.h"
 #include "support/paths.h"
+#include "tensor/ops.h"
 #include "train/predict_file.h"
 
 namespace bevgrad {
@@ -147,19 +152,55 @@ TEST(OnnxExport, AHeadWhoseTaskHasNoExportIsNamed) {
 }
 
 TEST(OnnxExport, APartWithoutAFormIsNamedByItsField) {
-  const configs::Document document = TinyData::get().document("mini_step1", {"network.view_transform=LiftSplat"});
+  for (const std::string name : {"DeformableAttention", "GKT"}) {
+    const configs::Document document = TinyData::get().document("mini_step1", {"network.view_transform=" + name});
+    EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
+                HasSubstr("field \"network.view_transform\": \"" + name + "\" has no form in ONNX"));
+  }
+}
+
+TEST(OnnxExport, DynamicPillarsAreRefused) {
+  const configs::Document document = TinyData::get().document("mini_step1", {"network.lidar.dynamic=true"});
   EXPECT_THAT(testing::error_of([&] { run(document, {.ckpt = "nowhere.ckpt", .out = "never.onnx"}); }),
-              HasSubstr("field \"network.view_transform\": \"LiftSplat\" has no form in ONNX"));
+              HasSubstr("field \"network.lidar.dynamic\": dynamic pillars have no form in ONNX"));
+}
+
+/// Settings that make a backbone small, and strides of 4 to 32 fit tiny images.
+std::vector<std::string> small_backbone(const std::string& name) {
+  std::vector<std::string> sets = {"network.backbone=" + name,
+                                   "network.stem_max_pool=true",
+                                   "network.regnet.depths=[1, 2, 1, 1]",
+                                   "network.regnet.widths=[8, 8, 16, 16]",
+                                   "network.efficientnet_lite={ width: 0.2 depth: 0.5 }",
+                                   "network.convnext.depths=[1, 1, 2, 1]",
+                                   "network.convnext.widths=[8, 8, 12, 16]"};
+  for (int group = 0; group < 3; ++group) sets.push_back(fmt::format("sensors.groups[{}].taps=[1,2,3]", group));
+  return sets;
 }
 
 TEST(OnnxExport, PartsThatAreChosenByNameHaveForms) {
-  for (const char* set :
-       {"network.backbone=BottleneckResNet", "network.neck=GeneralizedLSSFPN", "temporal.fusion=ConvGRU"}) {
-    const configs::Document document = TinyData::get().document("mini_step2_static", {set});
+  std::vector<std::vector<std::string>> choices = {{"network.backbone=BottleneckResNet"},
+                                                   {"network.neck=GeneralizedLSSFPN"},
+                                                   {"temporal.fusion=ConvGRU"},
+                                                   {"network.view_transform=LiftSplat"},
+                                                   {"tasks.vector_map.on=true"}};
+  for (const char* name : {"RegNet", "EfficientNetLite", "ConvNeXt"}) choices.push_back(small_backbone(name));
+  for (const std::vector<std::string>& sets : choices) {
+    const std::string& set = sets[0];
+    const configs::Document document = TinyData::get().document("mini_step2_static", sets);
     const std::string out = TinyData::get().path("part.onnx");
     run(document, {.ckpt = random_checkpoint(document, "part.h5"), .out = out});
     EXPECT_THAT(names(model_at(out).graph().output()), Contains("lane_logits")) << set;
   }
+}
+
+TEST(OnnxExport, HeadsOfTasksThatAreOnAreOutputs) {
+  const configs::Document document =
+      TinyData::get().document("mini_step1", {"tasks.attribute_task=true", "tasks.occupancy_task=true"});
+  const std::string out = TinyData::get().path("heads.onnx");
+  run(document, {.ckpt = random_checkpoint(document, "heads.h5"), .out = out});
+  EXPECT_THAT(names(model_at(out).graph().output()),
+              ::testing::IsSupersetOf({"box_attribute_logits", "lane_attribute_logits", "occupancy_logits"}));
 }
 
 TEST(OnnxExport, APartOfAnotherProgramIsWhatItsRowSays) {
@@ -171,7 +212,7 @@ TEST(OnnxExport, APartOfAnotherProgramIsWhatItsRowSays) {
   const OnnxExportOptions options{.ckpt = ckpt, .out = TinyData::get().path("my_neck.onnx")};
   RunLog log;
   EXPECT_THAT(testing::error_of([&] { export_onnx(document, options, log, parts); }),
-              HasSubstr("\"Mine\" has no form in ONNX"));
+              HasSubstr("field \"network.neck\": \"Mine\" has no form in ONNX"));
   // A form that leaves out what the neck has is noticed.
   parts.necks.push_back({"Mine", make, nullptr,
                          [](OnnxLayers&, const std::string&, const std::vector<OnnxMap>& maps) { return maps[0]; }});
@@ -233,12 +274,16 @@ std::string check_onnx(const configs::Document& document, const std::string& con
 constexpr const char* kNoPython =
     "SKIPPED: python3 has no onnxruntime, onnx, h5py and numpy (scripts/check_onnx.sh installs them)";
 
+constexpr const char* kSmallVectors =
+    "tasks.vector_map={on: true max_vectors: 7 points: 5 channels: 16 heads: 4 layers: 2 feedforward: 24}";
+
 TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
   if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
   struct Case {
     const char *config, *set, *precision;
   };
   for (const auto& [config, set, precision] : {Case{"mini_step1", "temporal.warp=nearest", "float32"},
+                                               {"mini_step1", "tasks.attribute_task=true", "float32"},
                                                {"mini_step2_static", "temporal.warp=nearest", "float32"},
                                                {"mini_step2_static", "temporal.warp=bilinear", "float32"},
                                                {"mini_step2_static", "network.backbone=BottleneckResNet", "float32"},
@@ -250,20 +295,87 @@ TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGives) {
                                                {"mini_step2_static", "temporal.overlap=true", "float16"},
                                                {"mini_step2_static", "temporal.overlap=true", "bfloat16"},
                                                {"mini_step2_static", "temporal.overlap=true", "int8"},
+                                               {"mini_step1", "network.view_transform=LiftSplat", "float32"},
+                                               {"mini_step2_static", "network.view_transform=LiftSplat", "float16"},
+                                               {"mini_step1", kSmallVectors, "float32"},
+                                               {"mini_step2_static", kSmallVectors, "float16"},
+                                               {"mini_step2_static", kSmallVectors, "int8"},
                                                {"mini_step2_static", "temporal.overlap=true", "int8-signed"}}) {
     const configs::Document document = TinyData::get().document(config, {set});
     EXPECT_EQ(check_onnx(document, config, random_checkpoint(document, "parity.h5"),
-                         fmt::format("--set {} --precision {}", set, precision)),
+                         fmt::format("--set '{}' --precision {}", set, precision)),
               "")
         << config << " " << set << " " << precision;
   }
 }
 
+TEST(OnnxExport, ConstantsThatProtobufDoesNotHoldLieInAFileBesideTheModel) {
+  Generator generator(1);
+  const Tensor weight = generator.normal({300, 7}), bias = generator.normal({7});
+  const std::string path = TinyData::get().path("large.onnx");
+  const auto save = [&](int64_t inline_bytes) {
+    OnnxGraph graph("large");
+    const std::string x = graph.input("x", DType::Float32, {std::string("N"), int64_t{300}});
+    const std::string product = graph.node("MatMul", {x, graph.constant(weight)});
+    const std::string y = graph.node("Add", {product, graph.constant(bias)});
+    graph.output(graph.node("Reshape", {y, graph.constant(std::vector<int64_t>{-1, 7})}), "y",
+                 {std::string("N"), int64_t{7}});
+    graph.save(path, inline_bytes);
+  };
+  save(300 * 7 * 4 + 7 * 4 + 16);
+  EXPECT_FALSE(std::filesystem::exists(path + ".data"));
+  save(8000);
+  const onnx::ModelProto model = model_at(path);
+  const std::string data = read_file(path + ".data");
+  int moved = 0;
+  for (const onnx::TensorProto& constant : model.graph().initializer()) {
+    if (constant.data_location() != onnx::TensorProto::EXTERNAL) continue;
+    std::map<std::string, std::string> entries;
+    for (const auto& entry : constant.external_data()) entries[entry.key()] = entry.value();
+    EXPECT_EQ(entries.at("location"), "large.onnx.data");
+    const std::string bytes = data.substr(std::stoul(entries.at("offset")), std::stoul(entries.at("length")));
+    ASSERT_EQ(bytes.size(), weight.nbytes());
+    EXPECT_EQ(std::memcmp(bytes.data(), weight.const_raw_data(), bytes.size()), 0);
+    ++moved;
+  }
+  EXPECT_EQ(moved, 1);
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  const double expected = ops::sum(weight, {0}).to_vector()[3] + bias.to_vector()[3];
+  const std::string check = fmt::format(
+      "import numpy, onnx, onnxruntime; onnx.checker.check_model('{0}'); "
+      "y = onnxruntime.InferenceSession('{0}', providers=['CPUExecutionProvider'])"
+      ".run(None, {{'x': numpy.ones((2, 300), numpy.float32)}})[0]; assert abs(y[1, 3] - {1}) < 1e-3, y",
+      path, expected);
+  EXPECT_EQ(std::system(fmt::format("{} -c \"{}\"", onnx_python(), check).c_str()), 0);
+}
+
+TEST(OnnxExport, TheReferenceEvaluatorGivesWhatPredictGives) {
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  const configs::Document document = TinyData::get().document("mini_step2_static", {});
+  EXPECT_EQ(check_onnx(document, "mini_step2_static", random_checkpoint(document, "reference.h5"), "--reference"), "");
+}
+
+TEST(OnnxExport, OnnxRuntimeGivesWhatPredictGivesWithEveryBackbone) {
+  if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
+  for (const char* name : {"RegNet", "EfficientNetLite", "ConvNeXt"}) {
+    const std::vector<std::string> sets = small_backbone(name);
+    const configs::Document document = TinyData::get().document("mini_step1", sets);
+    const std::string ckpt = random_checkpoint(document, "backbone.h5");
+    for (const char* precision : {"float32", "float16", "int8"}) {
+      std::string flags = fmt::format("--precision {}", precision);
+      for (const std::string& set : sets) flags += " --set '" + set + "'";
+      EXPECT_EQ(check_onnx(document, "mini_step1", ckpt, flags), "") << name << " " << precision;
+    }
+  }
+}
+
 TEST(OnnxExport, CandidatesAreWhatPredictDecodesBeforeItsSuppression) {
   if (onnx_python().empty()) GTEST_SKIP() << kNoPython;
-  const std::vector<std::string> sets = {"network.static_head.nms_iou=1", "network.static_head.score_threshold=0.05",
-                                         "network.dynamic_head.nms_iou=1", "network.dynamic_head.score_threshold=0.05",
-                                         "network.dynamic_head.max_boxes=500"};
+  const std::vector<std::string> sets = {
+      "network.static_head.nms_iou=1",        "network.static_head.score_threshold=0.05",
+      "network.dynamic_head.nms_iou=1",       "network.dynamic_head.score_threshold=0.05",
+      "network.dynamic_head.max_boxes=500",   kSmallVectors,
+      "tasks.vector_map.score_threshold=0.01"};
   const configs::Document document = TinyData::get().document("mini_step1", sets);
   // Initial weights: with random ones scores are so near 1 that their order hangs on the last bit.
   Generator generator(5);
@@ -273,7 +385,7 @@ TEST(OnnxExport, CandidatesAreWhatPredictDecodesBeforeItsSuppression) {
   for (const auto& [name, value] : network.state_dict()) writer.write("state_dict/" + name, value);
   writer.commit();
   std::string flags = "--candidates";
-  for (const std::string& set : sets) flags += " --set " + set;
+  for (const std::string& set : sets) flags += fmt::format(" --set '{}'", set);
   EXPECT_EQ(check_onnx(document, "mini_step1", ckpt, flags), "");
 }
 

@@ -11,12 +11,12 @@
 #include <functional>
 
 #include "autograd/autograd.h"
+#include "deploy/calibration.h"
 #include "deploy/onnx_export.h"
 #include "deploy/random_checkpoint.h"
 #include "export/layers.h"
-#include "internal/calibration.h"
-#include "internal/magnitudes.h"
 #include "nn/conv_observer.h"
+#include "nn/magnitudes.h"
 #include "support/error_of.h"
 #include "train/predict_file.h"
 #include "train/predict_inputs.h"

@@ -331,7 +331,8 @@ TEST(Streams, ASocketServesSeveralStreamsAndSurvivesBadOnes) {
   int status = -1;
   std::thread server([&] {
     const std::string redirections = fmt::format(" > {0}/out 2> {0}/err & echo $! > {0}/pid; wait $!", folder.path());
-    status = std::system(("exec 2>/dev/null; timeout 120 " + command("unix:" + path) + redirections).c_str());
+    status =
+        std::system(("exec 2>/dev/null; timeout --foreground 120 " + command("unix:" + path) + redirections).c_str());
   });
   const std::vector<json> expected = expected_answers(3);
   {

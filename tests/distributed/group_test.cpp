@@ -61,6 +61,51 @@ TEST_P(Sizes, AllReduce) {
   for (const auto& result : results) EXPECT_EQ(result, results.front());  // the same bits on every rank
 }
 
+TEST(Communicators, ASettingThatMakesThemBlockIsPutAside) {
+  if (cuda_device_count() < 2) GTEST_SKIP() << "SKIPPED: fewer than two CUDA devices";
+  // Read once a process.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto reduce = [] {
+    setenv("NCCL_COMM_BLOCKING", "1", 1);
+    const std::vector<std::string> errors = run_ranks({2, DeviceKind::CUDA}, [](ProcessGroup& group, Device device) {
+      group.all_reduce(ones({3}, {.device = device}), ReduceOp::Sum)->wait();
+    });
+    std::exit(errors == std::vector<std::string>(2) ? 0 : 1);
+  };
+  EXPECT_EXIT(reduce(), testing::ExitedWithCode(0), "");
+}
+
+TEST_P(Sizes, SeveralTensorsGoInOneMessage) {
+  expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
+    const int64_t counts[] = {7, 0, 1000, 1};
+    std::vector<Tensor> together, apart;
+    for (const int64_t count : counts) {
+      together.push_back(values_of(group.rank(), count, device));
+      apart.push_back(ops::clone(together.back()));
+    }
+    const int64_t before = group.traffic().calls;
+    group.all_reduce_together(together, ReduceOp::Sum)->wait();
+    group.barrier();
+    const int64_t calls = group.traffic().calls - before;
+    EXPECT_EQ(calls, group.size() == 1 ? 0 : 2) << "with the barrier";
+    for (const Tensor& tensor : apart) group.all_reduce(tensor, ReduceOp::Sum)->wait();
+    for (size_t i = 0; i < apart.size(); ++i) {
+      const std::vector<double> one = together[i].to_vector(), other = apart[i].to_vector();
+      // In a ring the order of the additions depends on where in a message a number stands.
+      for (size_t j = 0; j < one.size(); ++j) {
+        if (group.size() <= 2) {
+          EXPECT_EQ(one[j], other[j]);
+        } else {
+          EXPECT_NEAR(one[j], other[j], 1e-5);
+        }
+      }
+    }
+    if (group.size() == 1) return;
+    const Tensor whole = zeros({2}, {DType::Int64, {}, device});
+    EXPECT_THROW(group.all_reduce_together({together[0], whole}, ReduceOp::Sum), Error);
+  }));
+}
+
 TEST_P(Sizes, TheOthers) {
   expect_no_errors(run_ranks(GetParam(), [](ProcessGroup& group, Device device) {
     const int rank = group.rank(), size = group.size();

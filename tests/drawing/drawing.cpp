@@ -127,6 +127,47 @@ TEST(SamplePicture, LeavesPanelsOutThatHaveNothingToShow) {
   EXPECT_EQ(two - width(), four - three) << "no LiDAR";
 }
 
+TEST(SamplePicture, FreespaceLiesBeneathWhatIsOnIt) {
+  SamplePicture picture;
+  const LabelGrid& grid = picture.labels.grid;
+  picture.labels.road_classes = {"Wall", "freespace", "stopline", "crosswalk"};
+  EvaluationFrame& frame = picture.frame;
+  frame.lane_label = LabelRaster(9, grid.rows(), grid.columns());
+  frame.lane = ProbabilityRaster(9, grid.rows(), grid.columns());
+  frame.road_label = LabelRaster(4, grid.rows(), grid.columns());
+  frame.road = ProbabilityRaster(4, grid.rows(), grid.columns());
+  for (int64_t r = 90; r < 130; ++r)
+    for (int64_t c = 140; c < 340; ++c) {
+      frame.road_label.at(1, r, c) = 1;
+      frame.road.at(1, r, c) = 0.55f;
+      if (c >= 300) frame.road_label.at(3, r, c) = 1, frame.road.at(3, r, c) = c < 315 ? 0.95f : 0.85f;
+      if (c >= 150 && c < 170) frame.lane_label.at(0, r, c) = 1;
+      if (c >= 200 && c < 220) frame.road.at(2, r, c) = 0.65f;
+    }
+  const auto color_in = [&](auto draw, int64_t column) {
+    Canvas canvas(300, 500, kPaper);
+    BevView view(canvas, BevView::area_at(40, 40, grid, 5), grid);
+    draw(view);
+    const Vec2 p = view.at({grid.x_min + (static_cast<double>(column) + 0.5) * grid.cell, -0.1});
+    return pixel(canvas, p.x, p.y);
+  };
+  const auto label = [&](BevView& view) { draw_label(view, picture); };
+  const auto prediction = [&](BevView& view) { draw_prediction(view, picture, {}); };
+  const auto difference = [&](BevView& view) { draw_difference(view, picture, {}); };
+  EXPECT_EQ(color_in(label, 280), bytes(road_color(1)));
+  EXPECT_EQ(color_in(label, 305), bytes(road_color(3)));
+  EXPECT_EQ(color_in(label, 160), bytes(lane_color(0)));
+  EXPECT_EQ(color_in(prediction, 280), bytes(road_color(1))) << "0.55 is over its threshold";
+  EXPECT_EQ(color_in(prediction, 305), bytes(road_color(3)));
+  EXPECT_EQ(color_in(prediction, 322), bytes(road_color(1))) << "a crosswalk is drawn from 0.9 on";
+  EXPECT_EQ(color_in(prediction, 210), bytes(road_color(2))) << "a stop line from 0.6 on";
+  EXPECT_EQ(color_in(difference, 280), bytes(kRight));
+  EXPECT_EQ(color_in(difference, 305), bytes(kRight));
+  EXPECT_EQ(color_in(difference, 322), bytes(kMissed));
+  EXPECT_EQ(color_in(difference, 160), bytes(kMissed)) << "the mark is missed though the road is found";
+  EXPECT_EQ(color_in(difference, 210), bytes(kFalseAlarm));
+}
+
 TEST(SamplePicture, PointsInCamerasAreASwitch) {
   SamplePicture picture = example_picture();
   picture.frame = {};

@@ -60,6 +60,10 @@ TEST(Edit, DropsAndRenamesAndLeavesTheRest) {
   EXPECT_EQ(hex_of(after[0].tensor), hex_of(before[0].tensor));
   CheckpointFile taken = in_memory({{"a", ones({1})}, {"b", ones({1})}});
   EXPECT_THAT(message_of([&] { edit_checkpoint(taken, {.rename = {{"a", "b"}}}); }), HasSubstr("'b' is there already"));
+  // Places are those before the change, also below what is renamed.
+  CheckpointFile outer = open_checkpoint(golden("zip_lightning.ckpt"));
+  edit_checkpoint(outer, {.rename = {{"state_dict", "model"}, {"state_dict." + first, "state_dict.new"}}});
+  EXPECT_TRUE(outer.root().at("model").contains("new"));
   CheckpointFile nested = open_checkpoint(golden("zip_lightning.ckpt"));
   EXPECT_THROW(edit_checkpoint(nested, {.rename = {{"state_dict." + first, "elsewhere"}}}), UsageError);
 }
@@ -104,7 +108,7 @@ TEST(Lora, AddsWhatItExtracts) {
   EXPECT_EQ(factors[0].tensor.sizes, (Shape{2, 4}));
   EXPECT_EQ(factors[2].tensor.sizes, (Shape{2, 1, 3, 3}));
   EXPECT_EQ(factors[3].tensor.sizes, (Shape{4, 2, 1, 1}));
-  const auto added = named_tensors(add_lora(in_memory(model(0)), lora.adapter, 1));
+  const auto added = named_tensors(add_lora(in_memory(model(0)), lora.adapter, {}, 1));
   const auto want = named_tensors(in_memory(model(0.5)));
   for (size_t t = 0; t < 2; ++t) {
     const auto a = numbers(added[t].tensor);
@@ -112,22 +116,60 @@ TEST(Lora, AddsWhatItExtracts) {
     for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5) << added[t].name;
   }
   EXPECT_THAT(message_of([&] {
-                add_lora(in_memory({{"x.weight", ones({2, 2})}}), lora.adapter, 1);
+                add_lora(in_memory({{"x.weight", ones({2, 2})}}), lora.adapter, {}, 1);
               }),
               HasSubstr("is not in it"));
-  EXPECT_THAT(message_of([&] { add_lora(in_memory(model(0)), in_memory(model(0)), 1); }), HasSubstr("no factor"));
+  EXPECT_THAT(message_of([&] { add_lora(in_memory(model(0)), in_memory(model(0)), {}, 1); }), HasSubstr("no factor"));
 }
 
-TEST(Lora, ScaleOfItsConfig) {
+std::optional<LoraSettings> settings_of(const std::string& json) {
   const std::string folder = scratch("adapter");
   std::filesystem::create_directories(folder);
-  EXPECT_FALSE(lora_scale(folder));
-  std::ofstream(folder + "/adapter_config.json") << R"({"r": 4, "lora_alpha": 8, "use_rslora": false, "x": null})";
-  EXPECT_EQ(lora_scale(folder), 2.0);
-  std::ofstream(folder + "/adapter_config.json") << R"({"r": 4, "lora_alpha": 8, "use_rslora": true})";
-  EXPECT_EQ(lora_scale(folder + "/adapter_model.safetensors"), 4.0);
-  std::ofstream(folder + "/adapter_config.json") << "{\"r\": 0}";
-  EXPECT_THAT(message_of([&] { lora_scale(folder); }), HasSubstr("no lora_alpha"));
+  std::ofstream(folder + "/adapter_config.json") << json;
+  return lora_settings(folder + "/adapter_model.safetensors");
+}
+
+TEST(Lora, ScalesOfItsConfig) {
+  EXPECT_FALSE(lora_settings(scratch("none")));
+  EXPECT_EQ(settings_of(R"({"r": 4, "lora_alpha": 8, "use_rslora": false, "x": null})")->scale("m", 4), 2.0);
+  EXPECT_EQ(settings_of(R"({"r": 4, "lora_alpha": 8, "use_rslora": true})")->scale("m", 4), 4.0);
+  EXPECT_THAT(message_of([&] { settings_of("{\"r\": 0}"); }), HasSubstr("no lora_alpha"));
+  EXPECT_THAT(message_of([&] { settings_of(R"({"r": 4, "lora_alpha": 8, "use_dora": true})"); }), HasSubstr("DoRA"));
+  const auto settings = settings_of(R"({"r": 4, "lora_alpha": 8, "alpha_pattern": {"^q": 1, "layers\\.0.k": 16},
+                                        "rank_pattern": {"k": 2, "0.k": 3}})");
+  EXPECT_EQ(settings->scale("v", 4), 2.0);
+  EXPECT_EQ(settings->scale("q", 4), 0.25);
+  EXPECT_EQ(settings->scale("a.q", 4), 2.0) << "^ means the whole name";
+  EXPECT_EQ(settings->scale("model.layers.0.k", 2), 8.0) << "the first that matches";
+  EXPECT_EQ(settings->scale("model.layers.10.k", 2), 4.0);
+  EXPECT_THAT(message_of([&] { settings->scale("v", 2); }), HasSubstr("factors of rank 2, adapter_config.json says 4"));
+  EXPECT_THAT(message_of([&] { settings_of(R"({"r": 4, "lora_alpha": 8, "alpha_pattern": {"l.*k": 1}})"); }),
+              HasSubstr("regular expressions are not known"));
+}
+
+TEST(Lora, TransposedWeightsEmbeddingsAndWholeParameters) {
+  const StateDict base{{"c.weight", zeros({2, 2})}, {"e.weight", zeros({3, 2})}, {"head.bias", zeros({2})}};
+  // B A = [[3, 4], [6, 8]].
+  const StateDict adapter{{"base_model.model.c.lora_A.default.weight", from_values({3, 4}, {1, 2})},
+                          {"base_model.model.c.lora_B.default.weight", from_values({1, 2}, {2, 1})},
+                          {"base_model.model.e.lora_embedding_A", from_values({1, 2, 3}, {1, 3})},
+                          {"base_model.model.e.lora_embedding_B", from_values({10, 20}, {2, 1})},
+                          {"base_model.model.head.modules_to_save.default.bias", from_values({5, 6}, {2})}};
+  const auto values = [&](bool transposed, double amount) {
+    const LoraSettings settings{.alpha = 2, .rank = 1, .transposed = transposed};
+    std::vector<std::vector<double>> out;
+    for (const NamedTensor& tensor : named_tensors(add_lora(in_memory(base), in_memory(adapter), settings, amount))) {
+      out.push_back(numbers(tensor.tensor));
+    }
+    return out;
+  };
+  EXPECT_THAT(values(false, 0.5),
+              ElementsAre(ElementsAre(3, 4, 6, 8), ElementsAre(10, 20, 20, 40, 30, 60), ElementsAre(5, 6)));
+  EXPECT_THAT(values(true, 0.5)[0], ElementsAre(3, 6, 4, 8));
+  EXPECT_THAT(message_of([&] {
+                add_lora(in_memory(base), in_memory({{"c.lora_magnitude_vector", ones({2})}}), {}, 1);
+              }),
+              HasSubstr("DoRA"));
 }
 
 TEST(SideBySide, WhatIsAlikeOtherAndAlone) {

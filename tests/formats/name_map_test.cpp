@@ -40,6 +40,19 @@ std::vector<std::string> names_after(const char* map, const std::vector<std::str
 }
 
 TEST(NameMap, ReadyMadeMapsKnowBothSpellings) {
+  EXPECT_THAT(names_after("timm-efficientnet-lite", {"conv_stem.weight", "bn2.weight", "blocks.1.0.bn3.bias"}),
+              ElementsAre("stage1_backbone0.conv_stem.weight", "stage1_backbone1.conv_stem.weight",
+                          "stage1_backbone2.conv_stem.weight", "stage1_backbone3.conv_stem.weight",
+                          "stage1_backbone0.blocks.1.0.bn3.bias", "stage1_backbone1.blocks.1.0.bn3.bias",
+                          "stage1_backbone2.blocks.1.0.bn3.bias", "stage1_backbone3.blocks.1.0.bn3.bias"));
+  EXPECT_THAT(names_after("efficientnet-lite0", {"_bn1.weight", "_fc.bias"}), ElementsAre());
+  const auto renamed = [](const char* name) { return names_after("efficientnet-lite0", {name}).at(0); };
+  EXPECT_EQ(renamed("_bn0.weight"), "stage1_backbone0.bn1.weight");
+  EXPECT_EQ(renamed("_blocks.0._bn2.weight"), "stage1_backbone0.blocks.0.0.bn2.weight");
+  EXPECT_EQ(renamed("_blocks.0._project_conv.weight"), "stage1_backbone0.blocks.0.0.conv_pw.weight");
+  EXPECT_EQ(renamed("_blocks.1._bn0.weight"), "stage1_backbone0.blocks.1.0.bn1.weight");
+  EXPECT_EQ(renamed("_blocks.14._expand_conv.weight"), "stage1_backbone0.blocks.5.3.conv_pw.weight");
+  EXPECT_EQ(renamed("_blocks.15._project_conv.weight"), "stage1_backbone0.blocks.6.0.conv_pwl.weight");
   EXPECT_THAT(names_after("torchvision-resnet34", {"fc.weight", "layer1.0.conv1.weight"}),
               ElementsAre("stage1_backbone0.layer1.0.conv1.weight", "stage1_backbone1.layer1.0.conv1.weight",
                           "stage1_backbone2.layer1.0.conv1.weight", "stage1_backbone3.layer1.0.conv1.weight"));

@@ -11,6 +11,8 @@
 #include "formats/convert/compare.h"
 #include "formats/convert/convert.h"
 #include "formats/convert/folder.h"
+#include "formats/safetensors/file.h"
+#include "internal/zip/writer.h"
 #include "sharded/internal/joined_storage.h"
 #include "sharded/internal/write_shards.h"
 
@@ -307,6 +309,34 @@ TEST(Onnx, Initialisers) {
   EXPECT_THAT(message_of([&] { open_checkpoint(write_bytes("lie.onnx", lie)); }), HasSubstr("needs 396 bytes"));
 }
 
+TEST(Onnx, ValuesBesideTheModelAndWhatIsNoInitialiser) {
+  const std::vector<float> values = counted(6, 0);
+  write_bytes("weights.data", "12345678" + std::string(reinterpret_cast<const char*>(values.data()), 24));
+  const auto entry = [](const std::string& key, const std::string& value) {
+    return field(13, field(1, key) + field(2, value));
+  };
+  const auto tensor = [&](const std::string& name, const std::string& location, const std::string& length) {
+    return field(5, field(1, 6) + field(2, 1) + field(8, name) + entry("location", location) + entry("offset", "8") +
+                        entry("length", length) + field(14, 1));
+  };
+  const auto model = [&](const std::string& graph) {
+    return write_bytes("beside.onnx", field(1, 8) + field(2, std::string("maker")) + field(7, graph));
+  };
+  const std::string constant = field(1, 1) + field(2, 1) + field(4, std::string(4, 'x'));
+  const std::string inner = field(5, constant) + field(1, field(5, field(5, constant)));
+  const std::string path =
+      model(tensor("w", "weights.data", "24") + tensor("out", "../weights.data", "24") +
+            tensor("gone", "gone.data", "24") + field(15, field(1, field(8, std::string("sparse")))) +
+            field(1, field(5, field(5, constant)) + field(5, field(6, inner))));
+  EXPECT_EQ(floats_of(by_name(path)["w"]), values);
+  EXPECT_THAT(open_checkpoint(path).document->left_out,
+              ElementsAre(HasSubstr("'out' (its values lie in another file"), HasSubstr("'gone'"),
+                          HasSubstr("sparse initialiser 'sparse'"), HasSubstr("2 tensors in attributes of nodes"),
+                          HasSubstr("1 tensors of inner graphs")));
+  const std::string longer = model(tensor("w", "weights.data", "28"));
+  EXPECT_THAT(message_of([&] { open_checkpoint(longer); }), HasSubstr("its sizes need 24"));
+}
+
 TEST(ForeignFiles, AreNamedForWhatTheyAre) {
   const auto error = [](const std::string& name, const std::string& bytes) {
     return message_of([&] { open_checkpoint(write_bytes(name, bytes)); });
@@ -323,6 +353,12 @@ TEST(ForeignFiles, AreNamedForWhatTheyAre) {
   EXPECT_THAT(error("a.safetensors", safetensors.substr(0, safetensors.size() - 1)), HasSubstr("cut short"));
   const std::string zip = read_bytes(golden("zip_tensor.pt"));
   EXPECT_THAT(error("a.pt", zip.substr(0, zip.size() / 2)), HasSubstr("cut short"));
+  const std::string keras = scratch("model.keras");
+  ZipWriter archive(keras);
+  archive.add("config.json", "{}");
+  archive.add("model.weights.h5", "\x89HDF");
+  archive.finish();
+  EXPECT_THAT(message_of([&] { open_checkpoint(keras); }), HasSubstr("a Keras archive"));
 }
 
 TEST(JoinedStorages, ChunksMustCoverTheWholeOnce) {
@@ -337,6 +373,32 @@ TEST(JoinedStorages, ChunksMustCoverTheWholeOnce) {
   EXPECT_THAT(error({chunk({2, 2}, {3, 0})}), HasSubstr("does not fit"));
   EXPECT_THAT(error({chunk({2, 2}, {-1, 0})}), HasSubstr("does not fit"));
   EXPECT_THAT(error({chunk({2}, {0})}), HasSubstr("does not fit"));
+}
+
+TEST(Distributed, PartsInSafetensors) {
+  const std::string folder = scratch("hf_distributed");
+  std::filesystem::create_directories(folder);
+  const auto part = [&](int number, const std::vector<NamedTensor>& tensors, const std::string& info) {
+    const std::string path = fmt::format("{}/shard-0000{}-model-00001-of-00001.safetensors", folder, number);
+    write_safetensors(path, tensors, {{"DCP_SHARDING_INFO", info}, {"DCP_VERSION", "1.0"}, {"format", "pt"}});
+    return path;
+  };
+  const auto values = [](const std::vector<double>& numbers, const Shape& sizes) {
+    return stored_tensor(from_values(numbers, sizes));
+  };
+  part(1, {{"a", values({1, 2, 3, 4}, {2, 2})}, {"b", values({1, 2, 5, 6}, {2, 2})}},
+       R"({"a": {"saved_offsets": [0, 0]}, "b": {"saved_offsets": [0, 0]}})");
+  const std::string second = part(2, {{"a", values({5, 6}, {1, 2})}, {"b", values({3, 4, 7, 8}, {2, 2})}},
+                                  R"({"a": {"saved_offsets": [2, 0]}, "b": {"saved_offsets": [0, 2]}})");
+  const auto tensors = named_tensors(open_checkpoint(folder));
+  ASSERT_EQ(tensors.size(), 2u);
+  EXPECT_EQ(tensors[0].tensor.sizes, (Shape{3, 2}));
+  EXPECT_EQ(hex_of(tensors[0].tensor), hex_of(values({1, 2, 3, 4, 5, 6}, {3, 2})));
+  EXPECT_EQ(hex_of(tensors[1].tensor), hex_of(values({1, 2, 3, 4, 5, 6, 7, 8}, {2, 4})));
+  EXPECT_THAT(open_checkpoint(second).document->left_out, ::testing::ElementsAre(HasSubstr("other ranks' parts")));
+  std::filesystem::rename(second, folder + "/other.safetensors");
+  part(3, {{"a", values({7, 8}, {1, 2})}}, R"({"a": {"saved_offsets": [3, 0]}})");
+  EXPECT_THAT(message_of([&] { open_checkpoint(folder); }), HasSubstr("its chunks have"));
 }
 
 }  // namespace

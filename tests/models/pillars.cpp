@@ -38,6 +38,15 @@ TEST(Pillars, FirstPointsInInputOrderAndPillarsInOrderOfAppearance) {
   EXPECT_NEAR(f[33], 0.6, 1e-6);
 }
 
+TEST(Pillars, DynamicOnesKeepEveryPoint) {
+  const LidarOptions options{.dynamic = true, .max_points = 1, .max_pillars = 1};
+  const Pillars pillars =
+      make_pillars({points({1.05, 0.05, 0, 0.1, 2.05, 0.05, 0, 0.2, 1.15, 0.15, 1, 0.3})}, kGrid, options);
+  EXPECT_EQ(pillars.offsets.to_vector(), (std::vector<double>{0, 2, 3}));
+  EXPECT_EQ(pillars.cells.to_vector(), (std::vector<double>{16 * 48 + 21, 16 * 48 + 26}));
+  EXPECT_EQ(pillars.dropped, 0);
+}
+
 TEST(Pillars, LegacyReplacesTheCoordinatesByTheOffsets) {
   const Pillars pillars = make_pillars({points({1.05, 0.05, 0, 0.1})}, kGrid, {.legacy = true});
   const std::vector<double> expected = {-0.05, -0.05, -1, 0.1, 0, 0, 0, -0.05, -0.05, -1},

@@ -4,6 +4,7 @@
 #include "autograd/autocast.h"
 #include "autograd/functions.h"
 #include "autograd/functions/operators.h"
+#include "autograd/grad.h"
 #include "autograd/gradcheck.h"
 #include "nn/common_losses.h"
 #include "nn/conv.h"

@@ -2,16 +2,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "autograd/functions.h"
+#include "base/error.h"
 #include "nn/batch_norm.h"
 #include "nn/conv.h"
 #include "nn/module_call.h"
 #include "profiling/benches.h"
+#include "profiling/scale.h"
 #include "support/devices.h"
 #include "train/profile_report.h"
 #include "train/tiny_run.h"
@@ -68,6 +71,49 @@ TEST(Bench, RunsOnEveryDevice) {
   }
 }
 
+TEST(Bench, RooflineTellsThePrimitivesThatMakeMostOfAStep) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const BenchOptions options{.batch = 2, .repeats = 2, .trace = ""};
+  const std::vector<Figure> figures = bench_roofline(document, options, {.float32 = 1e12, .memory = 1e11});
+  const double step = value_of(figures, "step"), others = value_of(figures, "all others");
+  EXPECT_LE(others, 0.1 * step);
+  double sum = others;
+  bool has_convolution = false;
+  for (size_t i = 1; i + 1 < figures.size(); ++i) {
+    sum += figures[i].value;
+    EXPECT_LE(figures[i].value, figures[i > 1 ? i - 1 : 0].value) << figures[i].name;
+    has_convolution |= figures[i].name == "conv2d backward weight bev_static_head.up2.conv" && figures[i].share > 0;
+  }
+  EXPECT_NEAR(sum, step, 1e-6 * step);
+  EXPECT_TRUE(has_convolution);
+}
+
+TEST(Bench, AMemoryBudgetIsKeptOrNamed) {
+  const BenchOptions options{.batch = 2, .repeats = 1, .trace = ""};
+  EXPECT_THROW(bench_training(TinyData::get().document("mini_step1", {"train.memory_budget_gb=0.001"}), options, {}),
+               UsageError);
+  const std::vector<Figure> figures =
+      bench_training(TinyData::get().document("mini_step1", {"train.memory_budget_gb=100"}), options, {});
+  EXPECT_GT(value_of(figures, "memory, program and libraries"), 1);
+  EXPECT_GT(value_of(figures, "memory, tensors, free blocks and program"),
+            value_of(figures, "memory, peak of all tensors"));
+}
+
+TEST(Bench, ScaleOpensAndReadsWhatItMade) {
+  const std::string folder = TinyData::get().path("scale");
+  const std::vector<Figure> figures = bench_scale(TinyData::get().document("mini_step2_static"),
+                                                  {.records = 2500, .features = 200, .processes = 3, .folder = folder});
+  EXPECT_GT(value_of(figures, "opening a list of 2500 records"), 0);
+  EXPECT_GT(value_of(figures, "features a second, one process"), 0);
+  EXPECT_GT(value_of(figures, "features a second, 3 processes"), 0);
+  for (const Figure& figure : figures) {
+    if (figure.name == "finding what it lacks") {
+      EXPECT_EQ(figure.remark, "200 of 200 are there");
+    }
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+}
+
 TEST(Bench, TimesEveryOperationBothWays) {
   const std::vector<Figure> all = bench_operations({.repeats = 1, .trace = ""});
   EXPECT_GT(all.size(), 200u);
@@ -94,6 +140,10 @@ TEST(Bench, OtherPiecesRun) {
   const configs::Document document = TinyData::get().document("mini_step1");
   EXPECT_GT(value_of(bench_training(document, {.batch = 1, .repeats = 1, .trace = ""}, {}), "backward"), 0);
   EXPECT_GT(value_of(bench_inference(document, {.repeats = 1, .trace = ""}, {}), "forward"), 0);
+  const configs::Document int8 = TinyData::get().document("mini_step1", {"int8.on=true"});
+  const std::vector<Figure> inference = bench_inference(int8, {.repeats = 1, .trace = ""}, {});
+  for (const char* name : {"first forward", "fuser forward", "bev_static_head forward"})
+    EXPECT_GT(value_of(inference, name), 0) << name;
   EXPECT_GT(value_of(bench_loading(document, {.batch = 2, .repeats = 1, .trace = ""}), "samples a second"), 0);
   EXPECT_GT(value_of(bench_checkpoint(document, TinyData::get().path("")), "writing"), 0);
   EXPECT_GT(bench_ops(document, {.batch = 1, .repeats = 1, .trace = ""}, {}).size(), 20u);
@@ -103,6 +153,25 @@ TEST(Bench, OtherPiecesRun) {
   EXPECT_GT(value_of(modules, "bev_static_head backward"), 0);
   const auto json = nlohmann::json::parse(to_json("modules", modules));
   EXPECT_EQ(json["figures"].size(), modules.size());
+}
+
+TEST(Model, FollowsThePublishedRates) {
+  const configs::Document document = TinyData::get().document("mini_step2_static");
+  const BenchOptions options{.batch = 2, .repeats = 1, .trace = ""};
+  const std::vector<Figure> h200 = bench_model(document, options, "h200"),
+                            b200 = bench_model(document, options, "b200");
+  const double flops = 1e9 * value_of(bench_training(document, options, {}), "work of convolutions and products");
+  // Milliseconds at 494 and 1125 TFLOP/s (TF32), and at 4.8 and 8 TB/s.
+  EXPECT_NEAR(value_of(h200, "arithmetic alone"), 1e3 * flops / 494e12, 1e-6 * value_of(h200, "arithmetic alone"));
+  EXPECT_NEAR(value_of(b200, "arithmetic alone"), 1e3 * flops / 1125e12, 1e-6 * value_of(b200, "arithmetic alone"));
+  EXPECT_NEAR(value_of(h200, "memory alone") * 4.8, value_of(b200, "memory alone") * 8, 1e-9);
+  for (const auto& figures : {h200, b200}) {
+    const double least = value_of(figures, "least time of a step"), memory = value_of(figures, "memory alone"),
+                 arithmetic = value_of(figures, "arithmetic alone");
+    EXPECT_GE(least, std::max(memory, arithmetic));
+    EXPECT_LE(least, memory + arithmetic);
+  }
+  EXPECT_THROW(bench_model(document, options, "h2000"), Error);
 }
 
 struct Block : Module {
@@ -130,6 +199,9 @@ TEST(Profile, KernelsLieInOperationsAndOperationsInModules) {
     if (event.kind != profile::Kind::Kernel || event.flops == 0) continue;
     ++kernels;
     EXPECT_EQ(event.flops, 2.0 * 2 * 8 * 64 * 27) << event.name;
+    // y and x, the weight, and on the way in the bias: each once.
+    const size_t numbers = 2 * 8 * 64 + 2 * 3 * 64 + 8 * 27;
+    EXPECT_EQ(event.bytes, 4 * (numbers + (std::string(event.name) == "conv2d" ? 8 : 0))) << event.name;
   }
   EXPECT_EQ(kernels, 2);  // the input wants no gradient
   const std::string table = profile_table(events, block);

@@ -37,7 +37,7 @@ TEST(TaskListTest, SwitchesOfTheConfigAreTranslatedToRows) {
   ASSERT_EQ(two.active().size(), 1u);
   EXPECT_TRUE(two.active()[0].uses_history);
   // A row that is off is told to the network all the same, and builds nothing.
-  ASSERT_EQ(two.heads().size(), 4u);
+  ASSERT_EQ(two.heads().size(), 5u);
   EXPECT_TRUE(two.heads()[0].make);
   EXPECT_EQ(two.heads()[1].name, "bev_dynamic_head");
   EXPECT_FALSE(two.heads()[1].make);
@@ -45,6 +45,8 @@ TEST(TaskListTest, SwitchesOfTheConfigAreTranslatedToRows) {
   EXPECT_FALSE(two.heads()[2].make);
   EXPECT_EQ(two.heads()[3].name, "bev_occupancy_head");
   EXPECT_FALSE(two.heads()[3].make);
+  EXPECT_EQ(two.heads()[4].name, "bev_attribute_head");
+  EXPECT_FALSE(two.heads()[4].make);
 }
 
 TEST(TaskListTest, AConfigWithoutATaskIsRefused) {

@@ -114,9 +114,19 @@ TEST(VectorTargets, AreWhatOfTheShapesLiesInTheGrid) {
   }
   EXPECT_EQ(targets[1].class_id, 2);
   EXPECT_TRUE(targets[1].closed);
-  EXPECT_NEAR(to_metres(targets[1].points[4], kGrid).y, 1 + 1.6, 1e-9);  // 6.4 of 8 m around
+  // 8 m around in four steps; the last point is the first, in every order.
+  EXPECT_NEAR(to_metres(targets[1].points[3], kGrid).y, 3, 1e-9);
   EXPECT_EQ(equivalent_orders(targets[0]).size(), 2u);
-  EXPECT_EQ(equivalent_orders(targets[1]).size(), 10u);
+  const auto orders = equivalent_orders(targets[1]);
+  ASSERT_EQ(orders.size(), 8u);
+  for (size_t i = 0; i < orders.size(); ++i) {
+    ASSERT_EQ(orders[i].size(), 5u);
+    EXPECT_EQ(orders[i].front().x, orders[i].back().x) << i;
+    EXPECT_EQ(orders[i].front().y, orders[i].back().y) << i;
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_FALSE(std::ranges::equal(orders[i], orders[j], [](Vec2 a, Vec2 b) { return a.x == b.x && a.y == b.y; }))
+          << i << " " << j;
+  }
 }
 
 TEST(VectorTargets, WhatNobodySawAndWhatNobodyLabelledIsNotLearned) {
@@ -162,9 +172,9 @@ const VectorLossWeights kWeights = {.focal = 2, .point_l1 = 5, .direction = 1};
 TEST(VectorLosses, VanishForTheLabelsInAnyEquivalentOrder) {
   const Batch batch = batch_of({{0, false, 0, {{1, 1}, {7, 4}}}}, {{1, true, 0, {{2, 1}, {4, 1}, {4, 3}, {2, 3}}}});
   // Backwards; from another corner the other way round.
-  const NetworkOutput output = output_of({{-1, {{0, 0}, {1, 0}, {2, 0}, {3, 0}}},
-                                          {2, {{4, 3}, {4, 1}, {2, 1}, {2, 3}}},
-                                          {0, {{7, 4}, {5, 3}, {3, 2}, {1, 1}}}});
+  const NetworkOutput output = output_of({{-1, {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {4, 0}}},
+                                          {2, {{4, 3}, {4, 1}, {2, 1}, {2, 3}, {4, 3}}},
+                                          {0, {{7, 4}, {5.5, 3.25}, {4, 2.5}, {2.5, 1.75}, {1, 1}}}});
   for (const LossTerm& term : vector_losses(output, batch, kClasses, kGrid, kWeights))
     EXPECT_NEAR(term.value.item(), 0, 1e-5) << term.name;
 }
@@ -180,6 +190,8 @@ TEST(VectorLosses, AreWhatTheirDefinitionsSay) {
   EXPECT_NEAR(terms[2].value.item(), 0, 1e-6);
   const NetworkOutput turned = output_of({{0, {{2, 1}, {4, 1}, {6, 1}, {6, 3}}}});
   EXPECT_NEAR(vector_losses(turned, batch, kClasses, kGrid, kWeights)[2].value.item(), 1, 1e-5);
+  // That edge is (0, 2) m for (2, 0) m, in shares of 10 and 5 m.
+  EXPECT_NEAR(vector_losses(turned, batch, kClasses, kGrid, kWeights)[3].value.item(), 0.2 + 0.4, 1e-5);
   // Unsure of everything: alpha 0.25 for the one positive, 0.75 for the two other classes, (1/2)^2 log 2 each.
   const NetworkOutput unsure = output_of({{0, {{2, 1}, {4, 1}, {6, 1}, {8, 1}}}}, 0);
   EXPECT_NEAR(vector_losses(unsure, batch, kClasses, kGrid, kWeights)[0].value.item(), 1.75 * 0.25 * std::log(2), 1e-5);
@@ -226,6 +238,49 @@ TEST(VectorLosses, MatchingIsTheCheapestOfAll) {
   EXPECT_TRUE(match_vectors(full({5, 3}, NAN), points, targets, kWeights).empty());
 }
 
+// Matching, losses and gradients together: one layout that is learned by heart.
+TEST(VectorLosses, TeachAHeadTheVectorsOfAFeature) {
+  Batch batch = batch_of({{0, false, 0, {{1, 1}, {9, 1}}}, {1, false, 0, {{1, 4}, {5, 4}, {5, 2}}}},
+                         {{1, true, 0, {{6, 2}, {8, 2}, {8, 4}, {6, 4}}}});
+  Generator generator(7);
+  VectorHead head(3,
+                  {.max_vectors = 6,
+                   .points = 9,
+                   .channels = 16,
+                   .heads = 2,
+                   .layers = 2,
+                   .sampling_points = 2,
+                   .feedforward = 32,
+                   .classes = 3},
+                  generator);
+  const Tensor feature = generator.normal({1, 3, 5, 10});
+  const VectorApOptions options{kClasses, kGrid, 10, 0.3f};
+  NetworkOutput output;
+  for (int step = 0; step <= 200; ++step) {
+    head.set_training(step < 200);
+    for (const auto& [name, map] : head.forward(feature)) output.set(name, map);
+    if (step == 200) break;
+    Tensor total;
+    for (const LossTerm& term : vector_losses(output, batch, kClasses, kGrid, {.focal = 2, .point_l1 = 5})) {
+      const Tensor share = mul(term.value, term.weight);
+      total = total.defined() ? add(total, share) : share;
+    }
+    backward(total);
+    const NoGradGuard no_grad;
+    for (const auto& [name, parameter] : head.named_parameters()) {
+      const Tensor gradient = grad(parameter);
+      const Tensor sign = ops::div(gradient, ops::add(ops::abs(gradient), full_like(gradient, 1e-12)));
+      ops::add_(detach(parameter), sign, -3e-3 * (1 - step / 200.0));
+      set_grad(parameter, {});
+    }
+  }
+  VectorAp metric(options);
+  NetworkOutput last;
+  for (const NetworkMap& entry : output) last.set(entry.name, detach(entry.map));
+  metric.add({EvaluationFrame(), last, batch});
+  EXPECT_EQ(metric.headline().at("vector_map"), 1);
+}
+
 TEST(VectorTables, AreBestFirstInMetres) {
   NetworkOutput output = output_of({{-1, {{0, 0}, {1, 0}}}, {1, {{2, 1}, {8, 1}}}, {2, {{0, 5}, {10, 5}}}}, 3);
   output.at(kVectorLogits).data<float>()[2 * 3 + 2] = 5;
@@ -254,6 +309,51 @@ TEST(VectorAp, CountsQueriesAndTracesAgainstTheShapesAndMerges) {
   EXPECT_EQ(other.headline(), figures);
   other.merge(metric.state());
   EXPECT_EQ(std::get<int64_t>(other.tables().at(0).find({"mean", "1.0"}, "truths")), 4);
+}
+
+TEST(VectorAp, AVectorIsJudgedInTheClassesOfItsHighestScores) {
+  // Sure that there is a line, and between two types: both of it are judged, the labelled one is found.
+  NetworkOutput output = output_of({{0, {{1, 1}, {9, 1}}}, {-1, {{1, 4}, {9, 4}}}});
+  output.at(kVectorLogits).data<float>()[1] = 19;
+  const auto judged = judged_vectors(output, 0, kGrid, 10);
+  ASSERT_EQ(judged.size(), 2u);
+  EXPECT_EQ(judged[0].class_id, 0);
+  EXPECT_EQ(judged[1].class_id, 1);
+  EXPECT_EQ(judged[1].points.size(), 10u);
+  VectorAp metric({kClasses, kGrid, 10, 0.3f});
+  metric.add({EvaluationFrame(), output, batch_of({{1, false, 0, {{1, 1}, {9, 1}}}})});
+  EXPECT_EQ(metric.headline().at("vector_ap_1m"), 1);
+  // A vector that is not finite is none.
+  output.at(kVectorPoints).data<float>()[0] = NAN;
+  EXPECT_TRUE(judged_vectors(output, 0, kGrid, 10).empty());
+}
+
+TEST(VectorAp, WhatLiesWhereNothingCountsCountsOnNeitherSide) {
+  Batch batch = batch_of({{0, false, 0, {{1, 1}, {9, 1}}}});
+  std::fill_n(batch.lane.data<uint8_t>() + 6 * 20, 4 * 20, uint8_t{255});  // the first class, y from 3 m
+  const NetworkOutput output = output_of({{0, {{1, 4}, {9, 4}}}, {0, {{1, 1}, {9, 1}}}});
+  VectorAp metric({kClasses, kGrid, 10, 0.3f});
+  metric.add({EvaluationFrame(), output, batch});
+  EXPECT_EQ(metric.headline().at("vector_ap_1m"), 1);
+}
+
+TEST(VectorAp, IsConsistentWhereALineIsFoundByTheSameVectorFromFrameToFrame) {
+  const Batch batch = batch_of({{0, false, 0, {{1, 2}, {9, 2}}}});
+  const auto consistent = [&](double second) {
+    VectorAp metric({kClasses, kGrid, 10, 0.3f});
+    EvaluationFrame frame;
+    metric.add({frame, output_of({{0, {{1, 2.8}, {9, 2.8}}}}), batch});
+    frame.timestamp = 0.1;
+    metric.add({frame, output_of({{0, {{1, second}, {9, second}}}}), batch});
+    VectorAp other({kClasses, kGrid, 10, 0.3f});
+    other.merge(metric.state());
+    EXPECT_EQ(other.headline(), metric.headline());
+    EXPECT_EQ(other.headline().at("vector_ap_1m"), 1);
+    return std::get<double>(other.tables().at(0).find({"mean", "1.0"}, "queries_consistent"));
+  };
+  EXPECT_EQ(consistent(2.7), 1);
+  // From the one side of the line to the other: found again, by another vector.
+  EXPECT_EQ(consistent(1.2), 0.5);
 }
 
 TEST(VectorMapTask, IsOffByDefaultAndRefusesWhatCannotBe) {

@@ -133,6 +133,38 @@ TEST(CheckpointCommands, AgainstNamesItsOwnFlag) {
   EXPECT_THAT(outcome.text, HasSubstr("--against"));
 }
 
+TEST(CheckpointCommands, PipesOnBothSides) {
+  const std::string folder = fresh_folder();
+  const std::string file = golden("zip_views.pt");
+  for (const char* format : {"safetensors", "h5", "pt"}) {
+    const Outcome piped =
+        shell(fmt::format("cat {} | bevgrad convert - - --format {} > {}/out.{} && "
+                          "cat {}/out.{} | bevgrad compare --only-tensors {} -",
+                          file, format, folder, format, folder, format, file));
+    EXPECT_EQ(piped.status, 0) << piped.text;
+    EXPECT_THAT(piped.text, HasSubstr("-> standard output"));
+  }
+  EXPECT_THAT(shell("bevgrad convert " + file + " -").text, HasSubstr("expected --format"));
+  EXPECT_EQ(shell("bevgrad convert " + file + " - --format pt > /dev/full").status, 1);
+  EXPECT_EQ(shell("bevgrad compare - - < " + file).status, 2);
+}
+
+TEST(CheckpointCommands, EditInPlaceOrIntoAnotherFile) {
+  const std::string folder = fresh_folder();
+  ASSERT_EQ(shell(fmt::format("bevgrad convert {} {}/a.h5", golden("zip_lightning.ckpt"), folder)).status, 0);
+  EXPECT_EQ(shell(fmt::format("bevgrad edit {}/a.h5 --drop x", folder)).status, 2) << "neither OUT nor --in-place";
+  EXPECT_EQ(shell(fmt::format("bevgrad edit {}/a.h5 b.h5 --in-place --drop x", folder)).status, 2) << "both";
+  const Outcome done = shell(fmt::format("bevgrad edit {}/a.h5 --in-place --drop nothing", folder));
+  EXPECT_EQ(done.status, 1);
+  EXPECT_THAT(done.text, HasSubstr("nothing in it was to be changed"));
+  const Outcome asked = shell(fmt::format("bevgrad edit {}/a.h5 --in-place --drop 'state_dict.*' --dry-run", folder));
+  EXPECT_EQ(asked.status, 0) << asked.text;
+  EXPECT_THAT(asked.text, HasSubstr("nothing was written"));
+  EXPECT_EQ(shell(fmt::format("bevgrad edit {}/a.h5 --in-place --drop 'state_dict.*'", folder)).status, 0);
+  const Outcome again = shell(fmt::format("bevgrad edit {}/a.h5 --in-place --drop 'state_dict.*'", folder));
+  EXPECT_THAT(again.text, HasSubstr("--drop state_dict.*: no place matches"));
+}
+
 TEST(CheckpointCommands, EditMergeAndTheOtherViews) {
   const std::string folder = fresh_folder();
   const std::string file = golden("zip_lightning.ckpt");

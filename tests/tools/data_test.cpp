@@ -69,6 +69,27 @@ TEST(DataCommands, ALogIsImportedCountedCheckedDrawnAndSplit) {
   EXPECT_THAT(overlap.text, HasSubstr("no two frames within 0 m"));
 }
 
+TEST(DataCommands, VoxelsLabelsACopy) {
+  const TemporaryFolder folder;
+  const std::string data = folder / "data";
+  ASSERT_EQ(bevgrad("import-av2 " + testing::source_dir() + "/tests/golden/data/av2_like --out " + data).status, 0);
+  const std::string arguments = "data voxels --config mini_step1 --data " + data + " --out ";
+  const Outcome made = bevgrad(arguments + (folder / "voxels"));
+  ASSERT_EQ(made.status, 0) << made.text;
+  EXPECT_THAT(made.text, AllOf(HasSubstr("3 of 3 records have voxels"), HasSubstr("car "), HasSubstr("road "),
+                               HasSubstr("free ")));
+  ASSERT_EQ(bevgrad(arguments + (folder / "again")).status, 0);
+  EXPECT_EQ(read_file(folder / "voxels/lmdb/frames/data.mdb"), read_file(folder / "again/lmdb/frames/data.mdb"));
+  EXPECT_EQ(read_file(folder / "voxels/all.txt"), read_file(data + "/all.txt"));
+  const auto info = nlohmann::json::parse(bevgrad("data info --json --data " + (folder / "voxels")).text);
+  EXPECT_EQ(info["records"], 3);
+  EXPECT_EQ(bevgrad(arguments + (folder / "voxels")).status, 2) << "it is there";
+  const Outcome none =
+      bevgrad("data voxels --config mini_step1 --data " + (folder / "none") + " --out " + (folder / "x"));
+  EXPECT_EQ(none.status, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "x"));
+}
+
 TEST(DataCommands, WhatATrainingWouldRefuseIsStatus1) {
   std::string arguments = "data check --config mini_step2_static --data " + TinyData::get().root();
   for (const std::string& set : tiny_settings()) arguments += " --set '" + set + "'";

@@ -31,7 +31,10 @@ class FailuresOnAGpu : public ::testing::Test {
 TEST_F(FailuresOnAGpu, OneThatIsNotThereIsAMistakeInTheCall) {
   for (const auto& [devices, text] :
        {std::pair{"nodriver", "no NVIDIA driver"}, std::pair{"0", "no NVIDIA GPU"},
-        std::pair{"olddriver", "the NVIDIA driver is for CUDA 12.2, this build needs one for 13.0 or newer"}}) {
+        std::pair{"olddriver", "the NVIDIA driver is for CUDA 12.2, this build needs one for 13.0 or newer"},
+        std::pair{"oldgpu",
+                  "compute capability 6.0: cudaFuncGetAttributes: no kernel image is available for execution on "
+                  "the device (CUDA error 209): this build has no code for this GPU and driver"}}) {
     Running running(on_device(tiny_run(path("no_gpu"), steps(2, 1))), {{"BEVGRAD_EMULATED_DEVICES", devices}});
     EXPECT_EQ(running.finish(), 2) << running.output();
     EXPECT_THAT(last_line(running.output()), AllOf(HasSubstr("bevgrad: --device cuda: "), HasSubstr(text)));
@@ -44,6 +47,15 @@ TEST_F(FailuresOnAGpu, AFullOneSaysWhoHasWhat) {
   EXPECT_THAT(last_line(running.output()),
               AllOf(HasSubstr("out of memory on cuda:0: could not allocate "),
                     HasSubstr("in use by this process's tensors"), HasSubstr("train.batch_size")));
+}
+
+TEST_F(FailuresOnAGpu, NcclThatCannotStartSaysHowMuchSharedMemoryThereIs) {
+  Running running(launched(2, on_device(tiny_run(path("no_nccl"), steps(2, 2)))),
+                  {{"BEVGRAD_EMULATED_NCCL", "init=error"}, {"BEVGRAD_EMULATED_DEVICES", "2"}});
+  EXPECT_EQ(running.finish(), 1) << running.output();
+  EXPECT_THAT(running.output(), ::testing::ContainsRegex(
+                                    "connecting the devices: ncclCommInitRankConfig: ncclSystemError: .*; /dev/shm has "
+                                    "[0-9]+ MB free: .*--shm-size=1g"));
 }
 
 TEST_F(FailuresOnAGpu, OneThatFallsOffLeavesWholeCheckpoints) {

@@ -286,6 +286,13 @@ TEST(Convert, ACameraHasItsOwnNumbersOrThoseThatFollow) {
   }
   const std::vector<Vec2> mask = {{100, 400}, {700, 400}, {400, 499.5}};
   EXPECT_EQ(rig_camera(group, camera).ego_mask, EgoMask{mask});
+  config::Camera rational = camera;
+  rational.set_model(config::Camera::rational);
+  for (const double k : {0.0, 0.0, 0.4, 0.5, 0.6}) rational.add_distortion(k);
+  EXPECT_EQ(rig_camera(group, rational).kind, CameraKind::Rational);
+  EXPECT_EQ(rig_camera(group, rational).distortion[2], 0.3);
+  EXPECT_EQ(rig_camera(group, rational).denominator, (std::array{0.4, 0.5, 0.6}));
+
   config::Camera fisheye;
   fisheye.set_model(config::Camera::fisheye);
   fisheye.set_fov(180);

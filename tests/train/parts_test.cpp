@@ -8,9 +8,11 @@
 #include <cmath>
 
 #include "configs/load.h"
+#include "models/network.h"
 #include "optim/sgd.h"
 #include "support/error_of.h"
 #include "train/checkpoint/checkpoint.h"
+#include "train/options/from_config.h"
 
 namespace bevgrad {
 namespace {
@@ -83,6 +85,56 @@ TEST(Parts, ImpossibleOptionsAreRefused) {
   EXPECT_THAT(testing::error_of([&] { document({"train.sgd={ momentum: 0 nesterov: true }"}); }),
               HasSubstr("field \"train.sgd.nesterov\""));
   EXPECT_THAT(testing::error_of([&] { document({"train.cosine.min_share=2"}); }), HasSubstr("train.cosine.min_share"));
+}
+
+// What the config says reaches the backbone, and a module that it does not name is not built.
+TEST(Parts, BackbonesAreMadeAsTheConfigSays) {
+  const std::vector<std::string> of_all = {"network.stem_max_pool=true", "tasks.dynamic_task=false"};
+  const std::pair<std::vector<std::string>, const char*> rows[] = {
+      {{"network.backbone=RegNet", "network.regnet.depths=[1, 1, 2, 1]", "network.regnet.widths=[8, 16, 24, 32]",
+        "network.regnet.se_ratio=0"},
+       "stage1_backbone0.trunk_output.block3.block3-1.f.c.0"},
+      {{"network.backbone=EfficientNetLite", "network.efficientnet_lite={ width: 0.25 depth: 1.4 }"},
+       "stage1_backbone2.blocks.5.5.conv_pwl"},
+      {{"network.backbone=ConvNeXt", "network.convnext.depths=[1, 1, 2, 1]", "network.convnext.widths=[8, 8, 16, 16]"},
+       "stage1_backbone1.features.5.1.block.0"}};
+  for (auto [sets, module] : rows) {
+    sets.insert(sets.end(), of_all.begin(), of_all.end());
+    const configs::Document chosen = document(sets);
+    Generator generator(1);
+    Network network(configs::network_options(chosen), generator, network_parts(chosen, standard_parts()));
+    EXPECT_NE(network.find(module), nullptr) << module;
+    EXPECT_EQ(network.find("stage1_backbone0.layer1"), nullptr);
+  }
+}
+
+TEST(Parts, ABackboneRefusesWhatItCannotBe) {
+  const std::pair<std::vector<std::string>, const char*> bad[] = {
+      {{"network.backbone=RegNet"}, "field \"network.stem_max_pool\": the layers of RegNet have strides 4 to 32"},
+      {{"network.backbone=RegNet", "network.stem_max_pool=true", "network.regnet.widths=[8, 16, 24]"},
+       "field \"network.regnet.widths\": 3 values, expected 4"},
+      {{"network.backbone=RegNet", "network.stem_max_pool=true", "network.regnet.group_width=16"},
+       "field \"network.regnet.widths[1]\": 104 is no multiple of group_width, 16"},
+      {{"network.backbone=EfficientNetLite", "network.stem_max_pool=true", "network.efficientnet_lite.depth=0"},
+       "network.efficientnet_lite.depth"},
+      {{"network.backbone=ConvNeXt", "network.stem_max_pool=true", "network.convnext.depths=[1, 0, 1, 1]"},
+       "field \"network.convnext.depths[1]\""},
+      {{"network.backbone=RegNetY"}, "did you mean \"RegNet\""}};
+  for (const auto& [sets, text] : bad)
+    EXPECT_THAT(testing::error_of([&] { judge_parts(document(sets), standard_parts()); }), HasSubstr(text));
+}
+
+TEST(Parts, AViewTransformRefusesWhatItCannotBe) {
+  const std::pair<std::vector<std::string>, const char*> bad[] = {
+      {{"network.view_transform=DeformableAttention", "network.deformable_attention.heads=5"},
+       "field \"network.deformable_attention.heads\": 5 heads do not divide network.bev_channels, 32"},
+      {{"network.view_transform=DeformableAttention", "network.deformable_attention.points=0"},
+       "network.deformable_attention.points"},
+      {{"network.view_transform=GKT", "network.gkt.kernel_rows=4"},
+       "field \"network.gkt.kernel_rows\": 4 pixels have no middle, expected an odd number"},
+      {{"network.view_transform=GKT", "network.gkt.heads=0"}, "network.gkt.heads"}};
+  for (const auto& [sets, text] : bad)
+    EXPECT_THAT(testing::error_of([&] { judge_parts(document(sets), standard_parts()); }), HasSubstr(text));
 }
 
 TEST(Parts, AProgramAddsRows) {

@@ -73,7 +73,8 @@ std::string encoder_config(const config::Config& proto) {
   network.clear_static_head();
   network.clear_dynamic_head();
   return text_of(proto.grid()) + text_of(sensors) + text_of(network) +
-         fmt::format("lidar {} amp {}", proto.tasks().enable_lidar(), proto.train().use_backbone_amp());
+         fmt::format("lidar {} amp {}", proto.tasks().enable_lidar(), proto.train().use_backbone_amp()) +
+         (proto.int8().on() ? text_of(proto.int8()) : "");
 }
 
 /// Hashes of one LMDB's records by their keys.

@@ -31,7 +31,7 @@ std::optional<std::string> stored_config(const std::string& ckpt) {
 
 /// What two configs both have on.
 struct SharedTasks {
-  bool static_task, dynamic_task, occupancy_task, temporal;
+  bool static_task, dynamic_task, occupancy_task, attribute_task, temporal;
 };
 
 /// What of a config says how weights are to be read. Shapes tell the rest; and thresholds, limits and mountings of
@@ -63,6 +63,15 @@ config::Config meaning_of(const config::Config& full, const SharedTasks& shared)
     voxels.set_z_min(full.tasks().occupancy().z_min());
     *voxels.mutable_classes() = full.tasks().occupancy().classes();
   }
+  if (shared.attribute_task)
+    for (const auto& [from, to] :
+         {std::pair{&full.tasks().attributes().boxes(), kept.mutable_tasks()->mutable_attributes()->mutable_boxes()},
+          std::pair{&full.tasks().attributes().lanes(), kept.mutable_tasks()->mutable_attributes()->mutable_lanes()}})
+      for (const config::AttributeKind& kind : *from) {
+        config::AttributeKind& named = *to->Add();
+        named.set_name(kind.name());
+        *named.mutable_values() = kind.values();
+      }
   if (shared.temporal) {
     config::Temporal& history = *kept.mutable_temporal();
     history.set_mode(full.temporal().mode());
@@ -91,6 +100,7 @@ void check_trained_config(const std::string& ckpt, const configs::Document& docu
   const SharedTasks shared = {.static_task = then.static_task() && now.static_task(),
                               .dynamic_task = then.dynamic_task() && now.dynamic_task(),
                               .occupancy_task = then.occupancy_task() && now.occupancy_task(),
+                              .attribute_task = then.attribute_task() && now.attribute_task(),
                               .temporal = then.enable_static_temporal() && now.enable_static_temporal()};
   google::protobuf::util::MessageDifferencer differencer;
   differencer.set_message_field_comparison(google::protobuf::util::MessageDifferencer::EQUIVALENT);

@@ -37,7 +37,14 @@ BatchSync AccumulatedSums::noting() {
 
 void AccumulatedSums::add_up() {
   if (!ranks_) return;
-  for (std::vector<double>& sum : sums_) ranks_->sum(sum);
+  std::vector<double> all;
+  for (const std::vector<double>& sum : sums_) all.insert(all.end(), sum.begin(), sum.end());
+  ranks_->sum(all);
+  auto next = all.begin();
+  for (std::vector<double>& sum : sums_) {
+    std::copy_n(next, sum.size(), sum.begin());
+    next += static_cast<std::ptrdiff_t>(sum.size());
+  }
 }
 
 BatchSync AccumulatedSums::giving() {

@@ -32,7 +32,10 @@ std::string megabytes(double bytes) {
 DataParallel::DataParallel(ProcessGroup& group, const config::Distributed& options) : group_(group) {
   if (group.size() == 1) return;
   sync_ = {.sum = [&group](std::span<double> values) { bevgrad::sum(group, values); },
-           .sum_tensor = [&group](const Tensor& values) { group.all_reduce(values, ReduceOp::Sum)->wait(); },
+           .sum_tensors =
+               [&group](std::span<const Tensor> values) {
+                 group.all_reduce_together({values.begin(), values.end()}, ReduceOp::Sum)->wait();
+               },
            .processes = group.size(),
            .norms = options.sync_batch_norm(),
            .losses = options.sync_losses()};

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "tasks/attributes/options.h"
 #include "tasks/occupancy/options.h"
 #include "train/options/from_config.h"
 
@@ -32,7 +33,7 @@ std::vector<std::string> under_root(const config::Config& proto,
 /// Where the image's edge lies for a focal length of 1: tan of half the field of view, or the distorted angle.
 double unit_radius(const config::Camera& camera) {
   const double half = camera.fov() * kRadians / 2;
-  if (camera.model() == config::Camera::pinhole) return std::tan(half);
+  if (camera.model() != config::Camera::fisheye) return std::tan(half);
   double radius = 1, power = 1;
   for (const double k : camera.distortion()) {
     power *= half * half;
@@ -58,6 +59,10 @@ LabelSchema label_schema(const config::Config& proto) {
   schema.road_classes = names(head.road_classes());
   schema.instance_classes = names(head.instance_classes());
   schema.dynamic_classes = names(proto.network().dynamic_head().classes());
+  if (proto.tasks().attribute_task()) {
+    schema.box_attributes = box_attributes(proto).kinds;
+    schema.lane_attributes = lane_attributes(proto).kinds;
+  }
   if (proto.tasks().occupancy_task()) {
     schema.voxel_classes = names(proto.tasks().occupancy().classes());
     schema.voxels = voxel_grid(proto);
@@ -152,15 +157,18 @@ std::string lmdb_list(const config::Config& proto) {
 
 Camera rig_camera(const config::CameraGroup& group, const config::Camera& camera) {
   Camera result;
-  result.kind = camera.model() == config::Camera::fisheye ? CameraKind::Fisheye : CameraKind::Pinhole;
+  result.kind = camera.model() == config::Camera::fisheye    ? CameraKind::Fisheye
+                : camera.model() == config::Camera::rational ? CameraKind::Rational
+                                                             : CameraKind::Pinhole;
   result.width = camera.width() > 0 ? camera.width() : group.width();
   result.height = camera.height() > 0 ? camera.height() : group.height();
   result.fx = camera.fx() > 0 ? camera.fx() : result.width / 2.0 / unit_radius(camera);
   result.fy = camera.fy() > 0 ? camera.fy() : result.fx;
   result.cx = camera.cx() >= 0 ? camera.cx() : (result.width - 1) / 2.0;
   result.cy = camera.cy() >= 0 ? camera.cy() : (result.height - 1) / 2.0;
-  for (int i = 0; i < camera.distortion_size(); ++i) result.distortion[static_cast<size_t>(i)] = camera.distortion(i);
-  result.fov = result.kind == CameraKind::Fisheye ? camera.fov() * kRadians : 0;
+  for (size_t i = 0; i < static_cast<size_t>(camera.distortion_size()); ++i)
+    (i < 5 ? result.distortion[i] : result.denominator[i - 5]) = camera.distortion(static_cast<int>(i));
+  result.fov = result.is_fisheye() ? camera.fov() * kRadians : 0;
   result.sensor2ego = camera_mount({camera.x(), camera.y(), camera.z()}, camera.yaw() * kRadians,
                                    camera.pitch() * kRadians, camera.roll() * kRadians);
   for (const config::PixelPolygon& polygon : camera.ego_mask()) {
@@ -202,6 +210,9 @@ SceneOptions scene_options(const Document& document) {
   options.parking = generator.parking();
   options.occluders = generator.occluders();
   options.image_noise = generator.image_noise();
+  options.rain = generator.rain();
+  options.dirt = generator.dirt();
+  options.glare = generator.glare();
   options.window.assign(proto.temporal().intervals().begin(), proto.temporal().intervals().end());
   options.window_tolerance = proto.temporal().match_tol();
   return options;

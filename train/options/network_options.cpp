@@ -41,6 +41,7 @@ NetworkOptions network_options(const Document& document) {
   options.grid = bev_grid(proto.grid());
   options.view_heights.assign(network.view_heights().begin(), network.view_heights().end());
   const config::Lidar& lidar = network.lidar();
+  options.lidar.dynamic = lidar.dynamic();
   options.lidar.max_points = lidar.max_points();
   options.lidar.max_pillars = lidar.max_pillars();
   options.lidar.vfe_channels = lidar.vfe_channels();

@@ -33,7 +33,7 @@ Tensor weight_gradient(const Tensor& wide, const Tensor& narrow, const Shape& si
 
 }  // namespace
 
-Grads conv_twice::gradients(const Tensor& dz, const Saved& x, const Tensor& weight, const Shape& x_sizes,
+Grads conv_twice::gradients(const Tensor& dz, const tape::KeptInput& x, const Tensor& weight, const Shape& x_sizes,
                             const ConvOptions& options, const NeedsGrad& needs) {
   Grads grads(3);
   if (needs[0]) {
@@ -47,7 +47,7 @@ Grads conv_twice::gradients(const Tensor& dz, const Saved& x, const Tensor& weig
   return grads;
 }
 
-Grads conv_twice::transposed_gradients(const Tensor& dz, const Saved& x, const Tensor& weight,
+Grads conv_twice::transposed_gradients(const Tensor& dz, const tape::KeptInput& x, const Tensor& weight,
                                        const ConvOptions& options, const NeedsGrad& needs) {
   Grads grads(3);
   if (needs[0]) grads[0] = conv2d(dz, rule::input(1, weight), {}, forward_options(options));

@@ -56,7 +56,7 @@ std::string join(const std::string& folder, const char* file) {
   return (fs::path(folder) / file).string();
 }
 
-void read_cameras(Av2Log& log) {
+void read_sensors(Av2Log& log) {
   const std::string path = join(log.folder, "calibration/intrinsics.feather");
   const std::string mounts_path = join(log.folder, "calibration/egovehicle_SE3_sensor.feather");
   std::map<std::string, std::vector<int64_t>> pictures;
@@ -64,18 +64,23 @@ void read_cameras(Av2Log& log) {
   for (const auto& folder : fs::directory_iterator(fs::path(log.folder) / "sensors/cameras", ignored))
     if (std::vector<int64_t> times = times_in(folder.path(), ".jpg"); !times.empty())
       pictures[folder.path().filename().string()] = std::move(times);
-  if (pictures.empty()) return;
-  const ArrowTable intrinsics = ArrowTable::read(path), mounts = ArrowTable::read(mounts_path);
+  if (pictures.empty() && !fs::exists(mounts_path)) return;
+  const ArrowTable mounts = ArrowTable::read(mounts_path);
   const std::vector<Pose> poses = poses_of(mounts, mounts_path);
-  const std::vector<std::string>&names = intrinsics.texts("sensor_name"), &mounted = mounts.texts("sensor_name");
+  const std::vector<std::string>& sensors = mounts.texts("sensor_name");
+  if (const auto lidar = std::find(sensors.begin(), sensors.end(), "up_lidar"); lidar != sensors.end())
+    log.lidar = poses[static_cast<size_t>(lidar - sensors.begin())].translation();
+  if (pictures.empty()) return;
+  const ArrowTable intrinsics = ArrowTable::read(path);
+  const std::vector<std::string>& names = intrinsics.texts("sensor_name");
   const char* const fields[] = {"fx_px", "fy_px", "cx_px", "cy_px", "k1", "k2", "k3", "width_px", "height_px"};
   std::vector<std::vector<double>> values;
   for (const char* field : fields) values.push_back(intrinsics.floats(field));
   for (auto& [name, times] : pictures) {
     const auto at = std::find(names.begin(), names.end(), name),
-               mount = std::find(mounted.begin(), mounted.end(), name);
+               mount = std::find(sensors.begin(), sensors.end(), name);
     check(at != names.end(), "{}: has no camera '{}', which has pictures", path, printable(name));
-    check(mount != mounted.end(), "{}: has no sensor '{}', which has pictures", mounts_path, printable(name));
+    check(mount != sensors.end(), "{}: has no sensor '{}', which has pictures", mounts_path, printable(name));
     const auto row = static_cast<size_t>(at - names.begin());
     Av2Camera camera;
     Camera& c = camera.camera;
@@ -83,7 +88,7 @@ void read_cameras(Av2Log& log) {
     c.distortion = {values[4][row], values[5][row], 0, 0, values[6][row]};
     c.width = static_cast<int>(std::clamp(values[7][row], 0.0, 1e5));
     c.height = static_cast<int>(std::clamp(values[8][row], 0.0, 1e5));
-    c.sensor2ego = poses[static_cast<size_t>(mount - mounted.begin())];
+    c.sensor2ego = poses[static_cast<size_t>(mount - sensors.begin())];
     try {
       validate(c);
     } catch (const std::invalid_argument& error) {
@@ -123,8 +128,9 @@ void read_cuboids(Av2Log& log) {
   }
 }
 
-/// Over the sweeps before and after one, where they hold the same track within a second.
-void add_velocities(Av2Log& log) {
+/// Numbers the tracks, and takes velocities over the sweeps before and after one, where they hold the same track within
+/// a second.
+void follow_tracks(Av2Log& log) {
   struct Place {
     int64_t time;
     Vec3 at;
@@ -136,7 +142,10 @@ void add_velocities(Av2Log& log) {
     for (Av2Box& box : boxes)
       tracks[box.track].push_back({time, ego2city.apply({box.box.x, box.box.y, box.box.z}), &box});
   }
-  for (auto& [track, places] : tracks)
+  int64_t number = 0;
+  for (auto& [track, places] : tracks) {
+    for (const Place& place : places) place.box->box.track = number;
+    ++number;
     for (size_t i = 0; i < places.size(); ++i) {
       const Place &before = places[i > 0 ? i - 1 : i], &after = places[i + 1 < places.size() ? i + 1 : i];
       const double seconds = static_cast<double>(after.time - before.time) * 1e-9;
@@ -148,6 +157,14 @@ void add_velocities(Av2Log& log) {
       box.vx = ego.x;
       box.vy = ego.y;
     }
+  }
+}
+
+/// "PIT" of log_map_archive_<log>____PIT_city_<number>.json; nothing of names of another form.
+std::string city_in(const std::string& name) {
+  const size_t end = name.rfind("_city_"), begin = name.rfind('_', end == std::string::npos ? end : end - 1);
+  return end == std::string::npos || begin == std::string::npos || end == 0 ? ""
+                                                                            : name.substr(begin + 1, end - begin - 1);
 }
 
 void read_map(Av2Log& log) {
@@ -155,7 +172,10 @@ void read_map(Av2Log& log) {
   std::error_code ignored;
   for (const auto& file : fs::directory_iterator(fs::path(log.folder) / "map", ignored)) {
     const std::string name = file.path().filename().string(), path = file.path().string();
-    if (name.starts_with("log_map_archive_") && name.ends_with(".json")) map = path;
+    if (name.starts_with("log_map_archive_") && name.ends_with(".json")) {
+      map = path;
+      log.city = city_in(name);
+    }
     if (name.find("ground_height_surface") != std::string::npos && name.ends_with(".npy")) heights = path;
     if (name.ends_with("img_Sim2_city.json")) placement = path;
   }
@@ -193,9 +213,9 @@ Av2Log read_av2_log(const std::string& folder) {
   }
   log.sweeps = times_in(fs::path(folder) / "sensors/lidar", ".feather");
   check(!log.sweeps.empty(), "{}: sensors/lidar holds no sweep", folder);
-  read_cameras(log);
+  read_sensors(log);
   read_cuboids(log);
-  add_velocities(log);
+  follow_tracks(log);
   read_map(log);
   return log;
 }

@@ -42,10 +42,12 @@ struct Av2Log {
   std::string folder, name;
   std::vector<int64_t> sweeps;                   ///< nanoseconds, rising
   std::map<int64_t, Pose> poses;                 ///< ego -> city
+  std::optional<Vec3> lidar;                     ///< the upper one, in the ego frame
   std::map<std::string, Av2Camera> cameras;      ///< those that have pictures
   std::map<int64_t, std::vector<Av2Box>> boxes;  ///< by sweep
   bool has_boxes = false;
   std::optional<VectorMap> map;
+  std::string city;                         ///< as its map's file names it; empty where none does
   std::unique_ptr<Av2GroundHeight> ground;  ///< null where the log has none
 
   /// The pose at a time: the log's own, or between its neighbours. Throws for a time outside the log.

@@ -99,7 +99,7 @@ void check_mask(const Camera& camera, std::vector<CameraRemark>& remarks) {
 
 /// Share of the picture's pixels that no ray before the fold leads to.
 double unused_share(Camera camera) {
-  if (camera.kind == CameraKind::Fisheye) camera.fov = 2 * std::numbers::pi;
+  if (camera.is_fisheye()) camera.fov = 2 * std::numbers::pi;
   const CameraProjector projector(camera);
   return share_of_picture(camera, [&](Pixel pixel) { return !projector.unproject_sensor(pixel); });
 }
@@ -108,13 +108,13 @@ void check_fold(const Camera& camera, std::vector<CameraRemark>& remarks) {
   const double fold = CameraProjector(camera).fold_back();
   if (!std::isfinite(fold)) return;
   const double share = unused_share(camera);
-  if (camera.kind == CameraKind::Fisheye && fold < camera.fov / 2) {
+  if (camera.is_fisheye() && fold < camera.fov / 2) {
     remarks.push_back(
         {Severity::Warning, "folds back",
          fmt::format("the lens sees to {:.1f} of its {:.1f} degrees off the axis: its distortion folds back "
                      "there, {:.0f} % of the picture is unused",
                      fold * kDegrees, camera.fov / 2 * kDegrees, 100 * share)});
-  } else if (camera.kind == CameraKind::Pinhole && share > kUnusedShare) {
+  } else if (!camera.is_fisheye() && share > kUnusedShare) {
     remarks.push_back(
         {Severity::Warning, "folds back",
          fmt::format("the distortion folds back at {:.1f} degrees off the axis: {:.0f} % of the picture is "

@@ -30,9 +30,10 @@ class LabelReader {
     }
   }
 
-  void shapes(const char* name, const std::vector<std::string>& classes, std::vector<LabelShape>& out) const {
+  void shapes(const char* name, const std::vector<std::string>& classes, const std::vector<AttributeKind>& kinds,
+              std::vector<LabelShape>& out) const {
     each(name, classes, [&](const Json& item, int id, const std::string& where) {
-      LabelShape shape{id, item.value("closed", false), item.value("width", 0.0), {}};
+      LabelShape shape{id, item.value("closed", false), item.value("width", 0.0), {}, attributes(item, kinds, where)};
       for (const Json& p : item.at("points")) {
         const Vec3 local = point(p[0], p[1], p.size() == 3 ? std::optional<double>(p[2]) : std::nullopt);
         shape.points.push_back({local.x, local.y});
@@ -51,7 +52,8 @@ class LabelReader {
     });
   }
 
-  void boxes(const std::vector<std::string>& classes, std::vector<Box3d>& out) const {
+  void boxes(const std::vector<std::string>& classes, const std::vector<AttributeKind>& kinds,
+             std::vector<Box3d>& out) const {
     each("boxes", classes, [&](const Json& item, int id, const std::string& where) {
       const Vec3 at = near(point(item.at("x"), item.at("y"), item.at("z").get<double>()), where);
       Box3d box{.x = at.x, .y = at.y, .z = at.z};
@@ -68,6 +70,8 @@ class LabelReader {
         box.vy = velocity.y;
       }
       box.num_lidar_points = item.value("num_lidar_points", -1);
+      box.attributes = attributes(item, kinds, where);
+      box.track = item.value("track", int64_t{-1});
       out.push_back(box);
     });
   }
@@ -124,6 +128,20 @@ class LabelReader {
     }
   }
 
+  static std::vector<int> attributes(const Json& item, const std::vector<AttributeKind>& kinds,
+                                     const std::string& where) {
+    std::vector<int> said;
+    if (!item.contains("attributes")) return said;
+    for (const auto& [kind, value] : item.at("attributes").items()) {
+      const std::string& word = value.get_ref<const std::string&>();
+      check(find_attribute(kinds, kind, word).kind >= 0,
+            "{}.attributes.{} is '{}', which is no value of the sequence's attributes", where, printable(kind),
+            printable(word));
+      set_attribute(kinds, kind, word, &said);
+    }
+    return said;
+  }
+
   /// Without a height: on the ground where the vehicle is.
   Vec3 point(double x, double y, std::optional<double> z) const {
     return map2ego_ ? map2ego_->apply({x, y, z.value_or(ground_)}) : Vec3{x, y, z.value_or(0)};
@@ -153,10 +171,10 @@ class LabelReader {
 void read_neutral_labels(const Json& json, const Pose& ego2map, const std::string& folder, const std::string& where,
                          LabelSchema& schema, Labels& labels) {
   const LabelReader reader(json, ego2map, where, folder);
-  reader.shapes("lane", schema.lane_classes, labels.lane_shapes);
-  reader.shapes("road", schema.road_classes, labels.road_shapes);
+  reader.shapes("lane", schema.lane_classes, schema.lane_attributes, labels.lane_shapes);
+  reader.shapes("road", schema.road_classes, {}, labels.road_shapes);
   reader.instances(schema.instance_classes, labels.instances);
-  reader.boxes(schema.dynamic_classes, labels.boxes);
+  reader.boxes(schema.dynamic_classes, schema.box_attributes, labels.boxes);
   bool has_grid = false;
   labels.lane = reader.raster("lane_raster", static_cast<int64_t>(schema.lane_classes.size()), schema.grid, has_grid);
   labels.road = reader.raster("road_raster", static_cast<int64_t>(schema.road_classes.size()), schema.grid, has_grid);

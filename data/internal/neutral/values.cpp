@@ -67,7 +67,7 @@ Camera refitted(const Json& json, const std::string& where, std::string* remark)
           "{}: the camera nearest to this lens is {:.2f} pixels off at ({:.0f}, {:.0f}), expected at most {}", where,
           fit.worst, fit.worst_at.u, fit.worst_at.v, kMostPixels);
     *remark = fmt::format("{}: '{}' became a {}, {:.3f} pixels off on average, {:.3f} at most", where, model,
-                          fit.camera.kind == CameraKind::Fisheye ? "fisheye" : "pinhole", fit.mean, fit.worst);
+                          name(fit.camera.kind), fit.mean, fit.worst);
     return fit.camera;
   } catch (const std::invalid_argument& error) {
     fail("{}: {}", where, error.what());
@@ -76,11 +76,13 @@ Camera refitted(const Json& json, const std::string& where, std::string* remark)
 
 Camera plain(const Json& json, const std::string& where) {
   Camera camera;
-  const bool is_fisheye = json.at("model") == "fisheye";
-  camera.kind = is_fisheye ? CameraKind::Fisheye : CameraKind::Pinhole;
+  const std::string& model = json.at("model").get_ref<const std::string&>();
+  const bool is_fisheye = model == "fisheye", is_rational = model == "rational";
+  camera.kind = is_fisheye ? CameraKind::Fisheye : is_rational ? CameraKind::Rational : CameraKind::Pinhole;
   for (const char* name : {"fx", "fy"}) must_have(json, name, true, where);
   must_have(json, "fov", is_fisheye, where);
-  must_have(json, "parameters", false, where);
+  must_have(json, "parameters", is_rational, where);
+  if (is_rational) must_have(json, "distortion", false, where);
   camera.width = json.at("width");
   camera.height = json.at("height");
   camera.fx = json.at("fx");
@@ -94,14 +96,22 @@ Camera plain(const Json& json, const std::string& where) {
     check(terms.size() <= most, "{}.distortion has {} numbers, expected at most {}", where, terms.size(), most);
     std::copy(terms.begin(), terms.end(), camera.distortion.begin());
   }
+  if (is_rational) {
+    const Json& terms = json.at("parameters");
+    check(terms.size() == 8, "{}.parameters has {} numbers, expected 8: k1, k2, p1, p2, k3, k4, k5, k6", where,
+          terms.size());
+    std::copy_n(terms.begin(), 5, camera.distortion.begin());
+    std::copy_n(terms.begin() + 5, 3, camera.denominator.begin());
+  }
   return camera;
 }
 
 }  // namespace
 
 Camera neutral_camera(const Json& json, const std::string& where, std::string* remark) {
-  const bool has_own = json.at("model") == "pinhole" || json.at("model") == "fisheye";
-  Camera camera = has_own ? plain(json, where) : refitted(json, where, remark);
+  const std::string& model = json.at("model").get_ref<const std::string&>();
+  Camera camera = model == "pinhole" || model == "fisheye" || model == "rational" ? plain(json, where)
+                                                                                  : refitted(json, where, remark);
   camera.sensor2ego = neutral_pose(json.at("sensor2ego"), where + ".sensor2ego");
   if (json.contains("ego_mask"))
     for (const Json& polygon : json.at("ego_mask")) {

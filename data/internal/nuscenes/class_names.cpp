@@ -1,6 +1,7 @@
 #include "internal/nuscenes/class_names.h"
 
 #include <cstring>
+#include <utility>
 
 namespace bevgrad {
 
@@ -45,6 +46,17 @@ const char* class_of_nuscenes(const std::string& label) {
     if (name.ends_with('.') ? label.starts_with(name) : label == name) return pair.ours;
   }
   return nullptr;
+}
+
+OurAttribute attribute_of_nuscenes(std::string_view name) {
+  static constexpr std::pair<std::string_view, OurAttribute> kNames[] = {
+      {"vehicle.moving", {"motion", "moving"}},       {"vehicle.stopped", {"motion", "stopped"}},
+      {"vehicle.parked", {"motion", "parked"}},       {"pedestrian.moving", {"motion", "moving"}},
+      {"pedestrian.standing", {"motion", "stopped"}}, {"pedestrian.sitting_lying_down", {"motion", "stopped"}},
+      {"cycle.with_rider", {"rider", "present"}},     {"cycle.without_rider", {"rider", "none"}}};
+  for (const auto& [theirs, ours] : kNames)
+    if (theirs == name) return ours;
+  return {};
 }
 
 bool is_nuscenes_vehicle(const std::string& label) {

@@ -23,7 +23,9 @@ constexpr size_t kMostBoxes = 10000;
 constexpr double kFrameReach = 120;  // metres
 
 bool is_riderless(const InfoBox& box) {
-  return box.without_rider.value_or(box.box.has_velocity && std::hypot(box.box.vx, box.box.vy) < 0.3);
+  const OurAttribute said = attribute_of_nuscenes(box.attribute);
+  if (said.kind != nullptr && std::strcmp(said.kind, "rider") == 0) return std::strcmp(said.value, "none") == 0;
+  return box.box.has_velocity && std::hypot(box.box.vx, box.box.vy) < 0.3;
 }
 
 }  // namespace
@@ -33,6 +35,8 @@ FrameImport::FrameImport(std::string files, std::vector<std::string> cameras, co
     : files_(std::move(files)), cameras_(std::move(cameras)), classes_(classes), report_(report) {
   schema_.lane_classes = map_class_names(classes_, MapLayer::Lane, map_kinds);
   schema_.road_classes = map_class_names(classes_, MapLayer::Road, map_kinds);
+  schema_.box_attributes = known_box_attributes();
+  schema_.lane_attributes = known_lane_attributes();
   schema_.grid = {
       .x_min = -kFrameReach, .y_min = -kFrameReach, .x_max = kFrameReach, .y_max = kFrameReach, .cell = 0.2};
 }
@@ -44,9 +48,11 @@ std::string FrameImport::encode(const InfoFrame& frame, int64_t sequence, const 
   out.set_sequence(sequence);
   out.set_timestamp(frame.timestamp);
   out.set_key(frame.key);
+  out.set_place(frame.place);
   store_pose(frame.ego_pose, out.mutable_ego_pose());
   const Tensor points = read_points(frame);
   store_points(points, {}, out.mutable_points());
+  store_lidar(frame.lidar2ego.translation(), out.mutable_points());
   report_.image_size.resize(cameras_.size());
   for (size_t i = 0; i < cameras_.size(); ++i) add_picture(frame, i, &out);
   add_labels(frame, map, points, &out);
@@ -98,6 +104,8 @@ void FrameImport::add_labels(const InfoFrame& frame, const MapLabeller* map, con
     const auto at = std::find(schema_.dynamic_classes.begin(), schema_.dynamic_classes.end(), ours);
     Box3d box = annotated.box;
     box.class_id = static_cast<int>(at - schema_.dynamic_classes.begin());
+    if (const OurAttribute said = attribute_of_nuscenes(annotated.attribute); said.kind != nullptr)
+      set_attribute(schema_.box_attributes, said.kind, said.value, &box.attributes);
     labels.boxes.push_back(box);
     ++report_.boxes;
   }

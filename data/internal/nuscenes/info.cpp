@@ -119,6 +119,7 @@ std::string info_key(const Value& frame, size_t index) {
 }
 
 void find_drive(const Value& frame, InfoFrame* out) {
+  if (const auto place = frame.find("map_location"); place && place->is_string()) out->place = place->as_string();
   for (const char* field : {"scene_token", "scene_name"}) {
     const auto scene = frame.find(field);
     if (!scene || !scene->is_string() || scene->as_string().empty()) continue;

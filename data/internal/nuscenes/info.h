@@ -27,9 +27,9 @@ struct InfoCamera {
 };
 
 struct InfoBox {
-  std::string label;  ///< nuScenes' name; empty where the info has none
-  Box3d box;          ///< ego frame; without its class
-  std::optional<bool> without_rider;
+  std::string label;           ///< nuScenes' name; empty where the info has none
+  Box3d box;                   ///< ego frame; without its class
+  std::string attribute = {};  ///< nuScenes' name: "vehicle.parked"; empty where nobody says
 };
 
 struct InfoFrame {
@@ -38,6 +38,7 @@ struct InfoFrame {
   std::string drive;  ///< scene token; else the log that the LiDAR file's name begins with; else empty
   bool has_scene = false;
   double timestamp = 0;  ///< seconds
+  std::string place;     ///< the city or site of ego_pose's map; empty: not told
   /// The number was of a size that tells nothing, and was taken for the format's own unit.
   bool unit_is_assumed = false;
   Pose ego_pose, lidar2ego;

@@ -11,7 +11,7 @@ struct KindName {
   const char* ours;
 };
 // Centre lines are no marks and are left out.
-constexpr KindName kKinds[] = {{"divider", "divider"}, {"ped_crossing", "crosswalk"}, {"boundary", "boundary"}};
+constexpr KindName kMapKinds[] = {{"divider", "divider"}, {"ped_crossing", "crosswalk"}, {"boundary", "boundary"}};
 
 /// Rows of two or three numbers, as an array or as a list of points.
 std::vector<Vec3> points_of(const Value& line, const Pose& lidar2ego) {
@@ -46,7 +46,7 @@ std::optional<VectorMap> info_map(const Value& frame, const Pose& lidar2ego) {
   if (!annotation || !annotation->is_mapping()) return std::nullopt;
   VectorMap map;
   bool is_maptr = false;
-  for (const auto& [maptr, ours] : kKinds) {
+  for (const auto& [maptr, ours] : kMapKinds) {
     const auto lines = annotation->find(maptr);
     if (!lines || !lines->is_sequence()) continue;
     is_maptr = true;

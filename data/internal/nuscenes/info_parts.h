@@ -23,7 +23,7 @@ void read_timestamp(const Value& frame, double unit, InfoFrame* out);
 InfoFile info_file(const Value& name);
 /// The frame's token, or its number.
 std::string info_key(const Value& frame, size_t index);
-/// Fills in `drive` and `has_scene`; `points` must be known.
+/// Fills in `drive`, `has_scene` and `place`; `points` must be known.
 void find_drive(const Value& frame, InfoFrame* out);
 /// x, y, z, length, width, height, yaw of the LiDAR's frame, and a velocity where it is known (finite), in the ego
 /// frame. Throws, naming `where`, for numbers that are not finite and sizes that are not positive.

@@ -9,17 +9,24 @@
 namespace bevgrad {
 namespace {
 
-/// mmdetection3d's attribute numbers: cycle.with_rider, cycle.without_rider, ...
-constexpr int kWithoutRider = 1;
+/// By mmdetection3d's numbers.
+constexpr std::array<const char*, 8> kAttributes = {"cycle.with_rider",
+                                                    "cycle.without_rider",
+                                                    "pedestrian.moving",
+                                                    "pedestrian.standing",
+                                                    "pedestrian.sitting_lying_down",
+                                                    "vehicle.moving",
+                                                    "vehicle.parked",
+                                                    "vehicle.stopped"};
 
 const std::array<const char*, 10> kNuscenesClasses = {
     "car",     "truck",      "trailer",    "bus",          "construction_vehicle",
     "bicycle", "motorcycle", "pedestrian", "traffic_cone", "barrier"};
 
-/// A cycle that a camera's annotation describes.
-struct SeenCycle {
+/// What a camera's annotation says of an object.
+struct SeenAttribute {
   Vec3 centre;  // ego frame
-  bool without_rider = false;
+  const char* name;
 };
 
 Pose camera_to_ego(const InfoFrame& frame, const Value& image) {
@@ -33,10 +40,10 @@ int stated_size(const Value& image, const char* field) {
   return size && !size->is_none() ? static_cast<int>(std::clamp<int64_t>(size->as_int(), 0, 1 << 20)) : 0;
 }
 
-std::vector<SeenCycle> seen_cycles(const Value& info, const InfoFrame& frame) {
-  std::vector<SeenCycle> cycles;
+std::vector<SeenAttribute> seen_attributes(const Value& info, const InfoFrame& frame) {
+  std::vector<SeenAttribute> seen;
   const auto cameras = info.find("cam_instances");
-  if (!cameras) return cycles;
+  if (!cameras) return seen;
   for (const auto& [camera, instances] : cameras->entries()) {
     const auto image = info.at("images").find(camera.as_string());
     if (!image) continue;
@@ -44,26 +51,33 @@ std::vector<SeenCycle> seen_cycles(const Value& info, const InfoFrame& frame) {
     for (size_t i = 0; i < instances.size(); ++i) {
       const auto attribute = instances.at(i).find("attr_label");
       const auto box = instances.at(i).find("bbox_3d");
-      if (!attribute || !box || attribute->as_int() > kWithoutRider || attribute->as_int() < 0) continue;
+      if (!attribute || !box || attribute->as_int() < 0 || attribute->as_int() >= std::ssize(kAttributes)) continue;
       const std::vector<double> b = box->as_doubles();
       if (b.size() < 3) continue;
-      cycles.push_back({camera2ego.apply({b[0], b[1], b[2]}), attribute->as_int() == kWithoutRider});
+      seen.push_back({camera2ego.apply({b[0], b[1], b[2]}), kAttributes[static_cast<size_t>(attribute->as_int())]});
     }
   }
-  return cycles;
+  return seen;
 }
 
-std::optional<bool> without_rider(const Box3d& box, const std::vector<SeenCycle>& cycles) {
-  for (const SeenCycle& cycle : cycles)
-    if (norm(cycle.centre - Vec3{box.x, box.y, box.z}) < 1.0) return cycle.without_rider;
-  return std::nullopt;
+/// Of the nearest annotation, which lies within a metre.
+std::string attribute_of(const Box3d& box, const std::vector<SeenAttribute>& seen) {
+  const char* name = "";
+  double nearest = 1.0;
+  for (const SeenAttribute& one : seen) {
+    const double distance = norm(one.centre - Vec3{box.x, box.y, box.z});
+    if (distance >= nearest) continue;
+    nearest = distance;
+    name = one.name;
+  }
+  return name;
 }
 
 void read_boxes_v2(const Value& info, const std::map<int64_t, std::string>& names, InfoFrame* frame) {
   const auto instances = info.find("instances");
   if (!instances || instances->is_none()) return;
   frame->has_boxes = true;
-  const std::vector<SeenCycle> cycles = seen_cycles(info, *frame);
+  const std::vector<SeenAttribute> seen = seen_attributes(info, *frame);
   for (size_t i = 0; i < instances->size(); ++i) {
     const Value instance = instances->at(i);
     const auto name = names.find(instance.at("bbox_label_3d").as_int());
@@ -76,7 +90,7 @@ void read_boxes_v2(const Value& info, const std::map<int64_t, std::string>& name
                  velocity && !velocity->is_none() ? velocity->as_doubles() : std::vector<double>(), numbers.where());
     if (const auto points = instance.find("num_lidar_pts"); points && !points->is_none() && points->as_int() >= 0)
       box.box.num_lidar_points = static_cast<int>(std::min<int64_t>(points->as_int(), 1 << 30));
-    box.without_rider = without_rider(box.box, cycles);
+    box.attribute = attribute_of(box.box, seen);
     frame->boxes.push_back(std::move(box));
   }
 }

@@ -176,20 +176,23 @@ void NuscenesTables::read_poses() {
 }
 
 void NuscenesTables::read_annotations() {
-  std::unordered_map<Token, Token, TokenHash> category_of;  // of an instance
-  std::unordered_set<Token, TokenHash> ridden, riderless;
+  struct Instance {
+    Token category = {};
+    int64_t number = 0;
+  };
+  std::unordered_map<Token, Instance, TokenHash> instances;
   for_each_row(table("category"), [&](const TableRow& row) { categories_[row.token("token")] = row.text("name"); });
-  for_each_row(table("attribute"), [&](const TableRow& row) {
-    if (row.text("name") == "cycle.with_rider") ridden.insert(row.token("token"));
-    if (row.text("name") == "cycle.without_rider") riderless.insert(row.token("token"));
+  for_each_row(table("attribute"), [&](const TableRow& row) { attributes_[row.token("token")] = row.text("name"); });
+  for_each_row(table("instance"), [&](const TableRow& row) {
+    instances[row.token("token")] = {row.token("category_token"), static_cast<int64_t>(instances.size())};
   });
-  for_each_row(table("instance"),
-               [&](const TableRow& row) { category_of[row.token("token")] = row.token("category_token"); });
   for_each_row(table("sample_annotation"), [&](const TableRow& row) {
     Annotation made{.token = row.token("token"), .before = row.token("prev"), .after = row.token("next")};
     const Token sample = row.token("sample_token");
     made.microseconds = find_row(samples_, sample, row, "sample_token", "sample.json").microseconds;
-    made.category = find_row(category_of, row.token("instance_token"), row, "instance_token", "instance.json");
+    const Instance& instance = find_row(instances, row.token("instance_token"), row, "instance_token", "instance.json");
+    made.category = instance.category;
+    made.track = instance.number;
     find_row(categories_, made.category, row, "instance_token", "category.json");
     const auto at = row.numbers("translation", 3), size = row.numbers("size", 3), rotation = row.numbers("rotation", 4);
     made.at = {at[0], at[1], at[2]};
@@ -200,8 +203,7 @@ void NuscenesTables::read_annotations() {
     std::copy(rotation.begin(), rotation.end(), made.rotation.begin());
     made.num_lidar_points = static_cast<int>(std::clamp(row.number("num_lidar_pts"), 0.0, 1e9));
     for (const Token attribute : row.tokens("attribute_tokens"))
-      if (ridden.contains(attribute) || riderless.contains(attribute))
-        made.without_rider = riderless.contains(attribute);
+      if (attributes_.contains(attribute)) made.attribute = attribute;
     boxes_[sample].push_back(annotations_.size());
     annotations_.push_back(made);
   });
@@ -245,6 +247,8 @@ const NuscenesTables::Shot* NuscenesTables::picture_of(const Shot& sweep, size_t
 
 InfoBox NuscenesTables::box_of(const Annotation& annotation, const Pose& global2ego) const {
   InfoBox out{categories_.at(annotation.category), {}, {}};
+  if (const auto attribute = attributes_.find(annotation.attribute); attribute != attributes_.end())
+    out.attribute = attribute->second;
   const auto& q = annotation.rotation;
   const Pose pose = global2ego * pose_from_quaternion(q[0], q[1], q[2], q[3], annotation.at);
   const Vec3 at = pose.translation();
@@ -252,7 +256,7 @@ InfoBox NuscenesTables::box_of(const Annotation& annotation, const Pose& global2
       .x = at.x, .y = at.y, .z = at.z, .l = annotation.size[1], .w = annotation.size[0], .h = annotation.size[2]};
   out.box.yaw = pose.yaw();
   out.box.num_lidar_points = annotation.num_lidar_points;
-  if (annotation.without_rider >= 0) out.without_rider = annotation.without_rider == 1;
+  out.box.track = annotation.track;
   const auto find = [&](const Token& token) -> const Annotation* {
     if (token.empty()) return nullptr;
     const auto found = std::lower_bound(annotations_.begin(), annotations_.end(), token,

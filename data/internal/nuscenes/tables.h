@@ -57,7 +57,8 @@ class NuscenesTables {
     std::array<double, 3> size = {};  ///< width, length, height
     std::array<double, 4> rotation = {};
     int num_lidar_points = -1;
-    int8_t without_rider = -1;  ///< -1: nobody says
+    Token attribute = {};  ///< of attributes_; empty: nobody says
+    int64_t track = -1;    ///< the instance's number
   };
 
   std::string table(const char* name) const;
@@ -87,9 +88,9 @@ class NuscenesTables {
   /// By scene and channel, in the order of time.
   std::vector<std::vector<std::vector<Shot>>> pictures_;
   std::unordered_map<Token, Pose, TokenHash> poses_;
-  std::vector<Annotation> annotations_;                              ///< by token
-  std::unordered_map<Token, std::vector<size_t>, TokenHash> boxes_;  ///< of each sample
-  std::unordered_map<Token, std::string, TokenHash> categories_;
+  std::vector<Annotation> annotations_;                                        ///< by token
+  std::unordered_map<Token, std::vector<size_t>, TokenHash> boxes_;            ///< of each sample
+  std::unordered_map<Token, std::string, TokenHash> categories_, attributes_;  ///< their names
   bool is_annotated_ = false;
 };
 

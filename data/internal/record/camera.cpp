@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <stdexcept>
+#include <tuple>
 
 #include "data/image_codec.h"
 #include "data/unseeing_camera.h"
@@ -13,16 +15,21 @@ namespace bevgrad {
 namespace {
 
 constexpr uint32_t kMaxSide = 16384;
-constexpr int kMostMaskCorners = 4096;
 constexpr double kFarthestPixel = 1e5;
 
 std::string field_of(const records::Camera& stored, const char* field) {
   return fmt::format("camera '{}': {}", stored.name(), field);
 }
 
-int distortion_terms(CameraKind kind) {
-  return kind == CameraKind::Pinhole ? 5 : 4;
-}
+struct StoredKind {
+  CameraKind kind;
+  records::Camera::Model model;
+  size_t terms;  // of its distortion
+};
+constexpr StoredKind kStoredKinds[] = {{CameraKind::Pinhole, records::Camera::PINHOLE, 5},
+                                       {CameraKind::Fisheye, records::Camera::FISHEYE, 4},
+                                       {CameraKind::Rational, records::Camera::RATIONAL, 8}};
+constexpr size_t kNumeratorTerms = std::tuple_size_v<decltype(Camera::distortion)>;  // the others are the denominator's
 
 Tensor load_rgb(const records::Camera& stored, ImageSize size, const RecordOrigin& origin) {
   size_t expected = size_t{stored.width()} * stored.height() * 3;
@@ -73,7 +80,8 @@ EgoMask load_ego_mask(const records::Camera& stored, const RecordOrigin& origin)
 void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out) {
   out->set_name(name);
   out->set_group(group);
-  out->set_model(camera.kind == CameraKind::Pinhole ? records::Camera::PINHOLE : records::Camera::FISHEYE);
+  const StoredKind& kind = *std::ranges::find(kStoredKinds, camera.kind, &StoredKind::kind);
+  out->set_model(kind.model);
   out->set_width(static_cast<uint32_t>(camera.width));
   out->set_height(static_cast<uint32_t>(camera.height));
   out->set_fx(camera.fx);
@@ -81,9 +89,9 @@ void store_camera(const Camera& camera, const std::string& name, const std::stri
   out->set_cx(camera.cx);
   out->set_cy(camera.cy);
   out->clear_distortion();
-  for (int i = 0; i < distortion_terms(camera.kind); ++i)
-    out->add_distortion(camera.distortion[static_cast<size_t>(i)]);
-  out->set_fov(camera.kind == CameraKind::Fisheye ? camera.fov : 0);
+  for (size_t i = 0; i < kind.terms; ++i)
+    out->add_distortion(i < kNumeratorTerms ? camera.distortion[i] : camera.denominator[i - kNumeratorTerms]);
+  out->set_fov(camera.is_fisheye() ? camera.fov : 0);
   store_pose(camera.sensor2ego, out->mutable_sensor2ego());
   out->clear_ego_mask();
   for (const std::vector<Vec2>& polygon : camera.ego_mask) {
@@ -109,10 +117,10 @@ void store_picture(const Tensor& image, int jpeg_quality, records::Camera* out) 
 
 Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   Camera camera;
-  check(stored.model() == records::Camera::PINHOLE || stored.model() == records::Camera::FISHEYE,
-        "{} is {}, expected PINHOLE (1) or FISHEYE (2)", origin.at(field_of(stored, "model")),
-        static_cast<int>(stored.model()));
-  camera.kind = stored.model() == records::Camera::PINHOLE ? CameraKind::Pinhole : CameraKind::Fisheye;
+  const StoredKind* kind = std::ranges::find(kStoredKinds, stored.model(), &StoredKind::model);
+  check(kind != std::end(kStoredKinds), "{} is {}, expected PINHOLE (1), FISHEYE (2) or RATIONAL (3)",
+        origin.at(field_of(stored, "model")), static_cast<int>(stored.model()));
+  camera.kind = kind->kind;
   check(stored.width() > 0 && stored.height() > 0 && stored.width() <= kMaxSide && stored.height() <= kMaxSide,
         "{} is {}x{}, expected 1 to {} each", origin.at(field_of(stored, "width x height")), stored.width(),
         stored.height(), kMaxSide);
@@ -122,10 +130,13 @@ Camera load_camera(const records::Camera& stored, const RecordOrigin& origin) {
   camera.fy = stored.fy();
   camera.cx = stored.cx();
   camera.cy = stored.cy();
-  check(stored.distortion_size() <= distortion_terms(camera.kind), "{} has {} numbers, expected at most {}",
-        origin.at(field_of(stored, "distortion")), stored.distortion_size(), distortion_terms(camera.kind));
-  for (int i = 0; i < stored.distortion_size(); ++i) camera.distortion[static_cast<size_t>(i)] = stored.distortion(i);
-  if (camera.kind == CameraKind::Fisheye) camera.fov = stored.fov();
+  const auto terms = static_cast<size_t>(stored.distortion_size());
+  check(terms <= kind->terms, "{} has {} numbers, expected at most {}", origin.at(field_of(stored, "distortion")),
+        terms, kind->terms);
+  for (size_t i = 0; i < terms; ++i)
+    (i < kNumeratorTerms ? camera.distortion[i] : camera.denominator[i - kNumeratorTerms]) =
+        stored.distortion(static_cast<int>(i));
+  if (camera.is_fisheye()) camera.fov = stored.fov();
   camera.sensor2ego = checked_pose(stored.sensor2ego(), origin, field_of(stored, "sensor2ego"));
   camera.ego_mask = load_ego_mask(stored, origin);
   try {

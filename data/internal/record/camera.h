@@ -6,6 +6,9 @@
 
 namespace bevgrad {
 
+/// Corners of all polygons of a mask.
+inline constexpr int kMostMaskCorners = 4096;
+
 /// Fills in the calibration, not the picture.
 void store_camera(const Camera& camera, const std::string& name, const std::string& group, records::Camera* out);
 /// JPEG at `jpeg_quality`, or the pixels where it is 0, with their checksum.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "internal/raster.h"
+#include "internal/record/attributes.h"
 #include "internal/record/class_match.h"
 #include "internal/record/number_checks.h"
 #include "internal/record/raster.h"
@@ -22,8 +23,8 @@ void check_count(int count, int most, const RecordOrigin& origin, const char* fi
 }
 
 std::vector<LabelShape> load_shapes(const google::protobuf::RepeatedPtrField<records::Shape>& stored,
-                                    const std::vector<int>& match, const RecordOrigin& origin, const char* list,
-                                    const char* names) {
+                                    const std::vector<int>& match, const AttributeReader* attributes,
+                                    const RecordOrigin& origin, const char* list, const char* names) {
   check_count(stored.size(), kMaxItems, origin, list);
   std::vector<LabelShape> shapes;
   for (int s = 0; s < stored.size(); ++s) {
@@ -38,6 +39,7 @@ std::vector<LabelShape> load_shapes(const google::protobuf::RepeatedPtrField<rec
     for (int i = 0; i < shape.xy_size(); i += 2)
       out.points.push_back({checked_number(shape.xy(i), -kFar, kFar, origin, {list, s, "xy", i}),
                             checked_number(shape.xy(i + 1), -kFar, kFar, origin, {list, s, "xy", i + 1})});
+    if (attributes != nullptr) out.attributes = attributes->read(shape.attributes(), origin, {list, s, "attributes"});
     if (out.class_id >= 0) shapes.push_back(std::move(out));
   }
   return shapes;
@@ -103,10 +105,15 @@ Box3d load_box(const records::Box& stored, int index, int class_id, const Record
           origin.at(std::string(field("num_lidar_points"))), stored.num_lidar_points());
     out.num_lidar_points = stored.num_lidar_points();
   }
+  if (stored.has_track()) {
+    check(stored.track() >= 0, "{} is {}, expected 0 or more", origin.at(std::string(field("track"))), stored.track());
+    out.track = stored.track();
+  }
   return out;
 }
 
-void store_shapes(const std::vector<LabelShape>& shapes, google::protobuf::RepeatedPtrField<records::Shape>* out) {
+void store_shapes(const std::vector<LabelShape>& shapes, const std::vector<AttributeKind>& kinds,
+                  google::protobuf::RepeatedPtrField<records::Shape>* out) {
   for (const LabelShape& shape : shapes) {
     records::Shape* stored = out->Add();
     stored->set_class_(static_cast<uint32_t>(shape.class_id));
@@ -116,6 +123,7 @@ void store_shapes(const std::vector<LabelShape>& shapes, google::protobuf::Repea
       stored->add_xy(static_cast<float>(p.x));
       stored->add_xy(static_cast<float>(p.y));
     }
+    store_attributes(shape.attributes, kinds, "labels.lane_shapes", stored->mutable_attributes());
   }
 }
 
@@ -128,7 +136,7 @@ void store_instance(const Instance& instance, records::Instance* out) {
   out->set_angle(static_cast<float>(instance.angle));
 }
 
-void store_box(const Box3d& box, records::Box* out) {
+void store_box(const Box3d& box, const std::vector<AttributeKind>& kinds, records::Box* out) {
   out->set_class_(static_cast<uint32_t>(box.class_id));
   out->set_x(static_cast<float>(box.x));
   out->set_y(static_cast<float>(box.y));
@@ -142,6 +150,13 @@ void store_box(const Box3d& box, records::Box* out) {
     out->set_vy(static_cast<float>(box.vy));
   }
   if (box.num_lidar_points >= 0) out->set_num_lidar_points(box.num_lidar_points);
+  store_attributes(box.attributes, kinds, "labels.boxes", out->mutable_attributes());
+  if (box.track >= 0) out->set_track(box.track);
+}
+
+template <class Items>
+bool any_attributes(const Items& items) {
+  return std::any_of(items.begin(), items.end(), [](const auto& item) { return !item.attributes.empty(); });
 }
 
 void store_names(const std::vector<std::string>& names, Names* out) {
@@ -159,12 +174,14 @@ void store_labels(const Labels& labels, const LabelSchema& schema, records::Labe
   if (labels.road.defined()) store_raster(labels.road, schema.grid, "labels.road", out->mutable_road());
   if (labels.visibility.defined())
     store_raster(labels.visibility, schema.grid, "labels.visibility", out->mutable_visibility());
-  store_shapes(labels.lane_shapes, out->mutable_lane_shapes());
-  store_shapes(labels.road_shapes, out->mutable_road_shapes());
+  store_shapes(labels.lane_shapes, schema.lane_attributes, out->mutable_lane_shapes());
+  store_shapes(labels.road_shapes, {}, out->mutable_road_shapes());
+  if (any_attributes(labels.lane_shapes)) store_attribute_kinds(schema.lane_attributes, out->mutable_lane_attributes());
   if (labels.has_instances) store_names(schema.instance_classes, out->mutable_instance_classes());
   if (labels.has_boxes) store_names(schema.dynamic_classes, out->mutable_dynamic_classes());
+  if (any_attributes(labels.boxes)) store_attribute_kinds(schema.box_attributes, out->mutable_box_attributes());
   for (const Instance& instance : labels.instances) store_instance(instance, out->add_instances());
-  for (const Box3d& box : labels.boxes) store_box(box, out->add_boxes());
+  for (const Box3d& box : labels.boxes) store_box(box, schema.box_attributes, out->add_boxes());
   store_voxels(labels, schema, out);
 }
 
@@ -174,9 +191,11 @@ Labels load_labels(const records::Labels& stored, const LabelSchema& schema, con
   auto roads = match_classes(stored.road_classes(), schema.road_classes, origin, "road_classes");
   auto kinds = match_classes(stored.instance_classes(), schema.instance_classes, origin, "instance_classes");
   auto movers = match_classes(stored.dynamic_classes(), schema.dynamic_classes, origin, "dynamic_classes");
+  const AttributeReader of_boxes(stored.box_attributes(), schema.box_attributes, origin, "box_attributes"),
+      of_lanes(stored.lane_attributes(), schema.lane_attributes, origin, "lane_attributes");
 
-  labels.lane_shapes = load_shapes(stored.lane_shapes(), lanes, origin, "lane_shapes", "lane_classes");
-  labels.road_shapes = load_shapes(stored.road_shapes(), roads, origin, "road_shapes", "road_classes");
+  labels.lane_shapes = load_shapes(stored.lane_shapes(), lanes, &of_lanes, origin, "lane_shapes", "lane_classes");
+  labels.road_shapes = load_shapes(stored.road_shapes(), roads, nullptr, origin, "road_shapes", "road_classes");
   labels.lane = load_class_raster(stored.has_lane(), stored.lane(), labels.lane_shapes, lanes, schema.lane_classes,
                                   schema.grid, origin, "lane");
   labels.road = load_class_raster(stored.has_road(), stored.road(), labels.road_shapes, roads, schema.road_classes,
@@ -200,7 +219,8 @@ Labels load_labels(const records::Labels& stored, const LabelSchema& schema, con
     const int id =
         checked_class(box.class_(), static_cast<int>(movers.size()), origin, {"boxes", i, "class"}, "dynamic_classes");
     Box3d loaded = load_box(box, i, movers[static_cast<size_t>(id)], origin);
-    if (loaded.class_id >= 0) labels.boxes.push_back(loaded);
+    loaded.attributes = of_boxes.read(box.attributes(), origin, {"boxes", i, "attributes"});
+    if (loaded.class_id >= 0) labels.boxes.push_back(std::move(loaded));
   }
   load_voxels(stored, schema, origin, labels);
   return labels;

@@ -74,6 +74,18 @@ void store_points(const Tensor& points, const EncodeOptions& encoding, records::
   }
 }
 
+void store_lidar(const Vec3& sensor, records::Points* out) {
+  out->clear_sensor();
+  for (const double value : {sensor.x, sensor.y, sensor.z}) out->add_sensor(static_cast<float>(value));
+}
+
+std::optional<Vec3> load_lidar(const records::Points& stored, const RecordOrigin& origin) {
+  if (stored.sensor_size() == 0) return std::nullopt;
+  check(stored.sensor_size() == 3, "{} has {} numbers, expected 3", origin.at("points.sensor"), stored.sensor_size());
+  const auto at = [&](int i) { return checked_number(stored.sensor(i), -1e3, 1e3, origin, "points.sensor"); };
+  return Vec3{at(0), at(1), at(2)};
+}
+
 Tensor load_points(const records::Points& stored, const RecordOrigin& origin) {
   check(stored.count() <= kMaxPoints, "{} is {}, expected at most {}", origin.at("points.count"), stored.count(),
         kMaxPoints);

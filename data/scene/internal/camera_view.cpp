@@ -111,7 +111,7 @@ Rgb CameraView::box_colour(const Surroundings& world, const PixelRay& ray, const
   const Spot spot = {box.cosine * dx + box.sine * dy, -box.sine * dx + box.cosine * dy, z, hit.axis, hit.positive};
   const Lighting& light = world.light;
   const Appearance look = appearance(world.solids[static_cast<size_t>(hit.box)], spot, light.night);
-  if (look.glows && (light.night || light.indoor)) return look.colour * 1.1f;
+  if (look.shines || (look.glows && (light.night || light.indoor))) return look.colour * 1.1f;
   const float side = hit.positive ? 1.0f : -1.0f;
   Direction normal = {0, 0, side};
   if (hit.axis == 0) normal = {side * box.cosine, side * box.sine, 0};

@@ -5,17 +5,32 @@
 #include <numbers>
 #include <string>
 
+#include "base/plain_name.h"
 #include "data/clip_shapes.h"
 #include "internal/raster.h"
+#include "scene/internal/signals.h"
 
 namespace bevgrad::scene {
 
 namespace {
 
-/// Index of a name in a list of classes, or -1.
+/// Index of a name, however it is written, in a list of classes, or -1.
 int class_of(const char* name, const std::vector<std::string>& classes) {
-  const auto found = std::find(classes.begin(), classes.end(), name);
-  return found == classes.end() ? -1 : static_cast<int>(found - classes.begin());
+  const std::string plain = plain_name(name);
+  for (size_t i = 0; i < classes.size(); ++i)
+    if (plain_name(classes[i]) == plain) return static_cast<int>(i);
+  return -1;
+}
+
+/// Classes that no scene has are not labelled, which differs from "there is none".
+template <class Type>
+void ignore_unknown(const std::vector<std::string>& classes, int types, Tensor& raster) {
+  std::vector<bool> known(classes.size(), false);
+  for (int t = 0; t < types; ++t)
+    if (const int id = class_of(name(static_cast<Type>(t)), classes); id >= 0) known[static_cast<size_t>(id)] = true;
+  const int64_t cells = raster.size(1) * raster.size(2);
+  for (size_t c = 0; c < classes.size(); ++c)
+    if (!known[c]) std::fill_n(raster.data<uint8_t>() + static_cast<int64_t>(c) * cells, cells, kIgnoreLabel);
 }
 
 /// World frame -> ego frame on the ground.
@@ -37,7 +52,7 @@ std::vector<LabelShape> shapes_in(const std::vector<LabelShape>& shapes, const G
   std::vector<LabelShape> result;
   const double reach = std::max(norm(bounds.low), norm(bounds.high)) + 1;
   for (const LabelShape& shape : shapes) {
-    LabelShape local = {shape.class_id, shape.closed, shape.width, {}};
+    LabelShape local = {shape.class_id, shape.closed, shape.width, {}, shape.attributes};
     bool near = false;
     for (Vec2 p : shape.points) {
       local.points.push_back(frame.apply(p));
@@ -56,9 +71,26 @@ double half_turn(double angle) {
   return wrapped > pi / 2 ? wrapped - pi : wrapped <= -pi / 2 ? wrapped + pi : wrapped;
 }
 
+std::vector<int> attributes_of(const Actor& actor, const ActorState& state, const std::vector<AttributeKind>& kinds) {
+  std::vector<int> attributes;
+  const auto say = [&](const char* kind, const char* value) { set_attribute(kinds, kind, value, &attributes); };
+  const bool is_cycle = actor.type == ActorType::NonMotor || actor.type == ActorType::RiderlessNonMotor;
+  if (is_cycle) say("rider", actor.type == ActorType::NonMotor ? "present" : "none");
+  if (actor.type == ActorType::Barrier || actor.type == ActorType::Pillar) return attributes;
+  say("motion", actor.motion.path.size() < 2 ? "parked" : norm(state.velocity) < kStandingSpeed ? "stopped" : "moving");
+  if ((state.lamps & kLampsShown) == 0) return attributes;
+  const bool left = (state.lamps & kLeftLamps) != 0, right = (state.lamps & kRightLamps) != 0;
+  say("brake_light", (state.lamps & kBrakeLamps) != 0 ? "on" : "off");
+  say("turn_light", left && right ? "hazard" : left ? "left" : right ? "right" : "off");
+  // Those of trucks and buses are never opened.
+  if (actor.type == ActorType::Car) say("door", state.door != 0 ? "open" : "closed");
+  return attributes;
+}
+
 /// A parking slot's label says which way it leads in; a config that calls it symmetric folds that itself.
 bool is_symmetric(const std::string& instance_class) {
-  return instance_class == name(InstanceType::SpeedBump) || instance_class == name(InstanceType::Column);
+  const std::string plain = plain_name(instance_class);
+  return plain == plain_name(name(InstanceType::SpeedBump)) || plain == plain_name(name(InstanceType::Column));
 }
 
 }  // namespace
@@ -68,8 +100,10 @@ WorldLabels world_labels(const Layout& layout, const LabelSchema& schema, bool b
   for (const LaneMark& mark : layout.lane_marks) {
     const int id = class_of(name(mark.type), schema.lane_classes);
     if (id < 0) continue;
+    std::vector<int> attributes;
+    set_attribute(schema.lane_attributes, "color", mark.colour.b < mark.colour.r / 2 ? "yellow" : "white", &attributes);
     for (Stripe& stripe : labelled_pieces(mark, bridge_gaps))
-      world.lanes.push_back({id, false, stripe.width, std::move(stripe.line)});
+      world.lanes.push_back({id, false, stripe.width, std::move(stripe.line), attributes});
   }
   for (const RoadElement& element : layout.elements) {
     const int id = class_of(name(element.type), schema.road_classes);
@@ -94,6 +128,9 @@ Labels labels_at(const WorldLabels& world, const Drive& drive, const DriveFrame&
   labels.lane = draw_shapes(labels.lane_shapes, static_cast<int64_t>(schema.lane_classes.size()), grid);
   labels.road = draw_shapes(labels.road_shapes, static_cast<int64_t>(schema.road_classes.size()), grid);
 
+  ignore_unknown<LaneType>(schema.lane_classes, kLaneTypes, labels.lane);
+  ignore_unknown<RoadType>(schema.road_classes, kRoadTypes, labels.road);
+
   labels.has_instances = true;
   for (Instance instance : world.instances) {
     const Vec2 p = ego.apply({instance.x, instance.y});
@@ -113,7 +150,8 @@ Labels labels_at(const WorldLabels& world, const Drive& drive, const DriveFrame&
     const Vec2 p = ego.apply(state.position), v = ego.rotate(state.velocity);
     if (!bounds.holds(p)) continue;
     labels.boxes.push_back({p.x, p.y, actor.height / 2, actor.length, actor.width, actor.height,
-                            wrap_angle(state.yaw - ego.yaw), true, v.x, v.y, id, lidar_hits[i]});
+                            wrap_angle(state.yaw - ego.yaw), true, v.x, v.y, id, lidar_hits[i],
+                            attributes_of(actor, state, schema.box_attributes), static_cast<int64_t>(i)});
   }
   return labels;
 }

@@ -1,10 +1,9 @@
 // The tensors of a document as datasets, each view of a storage once, with what is needed to share storages again.
 #pragma once
 #include <map>
-#include <set>
 #include <string>
-#include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "formats/hdf5/tensor_file.h"
 #include "formats/value.h"
@@ -20,13 +19,19 @@ class PlacedTensors {
   std::string place(const Node& node, const std::string& path, bool needs_name);
 
  private:
-  using View = std::tuple<const void*, StoredDType, int64_t, Shape, Shape, bool, bool, std::string>;
+  /// Orders tensors by what they are of which storage: equal for two mentions of one view.
+  struct Before {
+    bool operator()(const Node* a, const Node* b) const;
+  };
+  struct Storage {
+    const StoredTensor* first_view = nullptr;
+    bool has_views = false;  // different ones: sharing is recorded only then
+  };
 
   Hdf5Writer& file_;
-  /// Different views of each storage: sharing is recorded only where there is more than one.
-  std::unordered_map<const void*, std::set<std::tuple<StoredDType, int64_t, Shape, Shape>>> views_of_;
-  std::map<std::pair<const void*, StoredDType>, size_t> storages_;
-  std::map<View, std::string> places_;
+  std::unordered_map<const void*, Storage> storages_;
+  std::map<std::pair<const void*, StoredDType>, size_t> numbers_;
+  std::map<const Node*, std::string, Before> places_;
 };
 
 }  // namespace bevgrad

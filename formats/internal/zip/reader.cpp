@@ -11,6 +11,24 @@
 
 namespace bevgrad {
 
+/// How messages call an entry. There are many entries and few messages: the text is made when it is wanted.
+struct ZipEntryPlace {
+  const std::string& file;
+  const std::string& name;
+};
+
+}  // namespace bevgrad
+
+template <>
+struct fmt::formatter<bevgrad::ZipEntryPlace> {
+  static constexpr auto parse(format_parse_context& context) { return context.begin(); }
+  static auto format(const bevgrad::ZipEntryPlace& place, format_context& context) {
+    return fmt::format_to(context.out(), "{}: zip entry '{}'", place.file, bevgrad::printable(place.name));
+  }
+};
+
+namespace bevgrad {
+
 namespace {
 
 constexpr uint32_t kLocalHeader = 0x04034b50;
@@ -30,6 +48,12 @@ constexpr uint16_t kDeflateLevel = (1 << 1) | (1 << 2);
 constexpr uint64_t kMaximumEntries = 1'000'000;
 // Contents may be larger than the file by this factor and this much: far beyond weights, far below a bomb.
 
+uint64_t little_endian(std::string_view bytes) {
+  uint64_t out = 0;
+  for (size_t i = bytes.size(); i > 0; --i) out = (out << 8) | static_cast<uint8_t>(bytes[i - 1]);
+  return out;
+}
+
 /// Sizes and offset of an entry out of a zip64 extra field (id 1), in the order in which the 32-bit fields overflowed.
 struct Zip64Fields {
   uint64_t* bytes;
@@ -37,24 +61,24 @@ struct Zip64Fields {
   uint64_t* offset;
 };
 
-void read_extra(const std::string& extra, Zip64Fields fields, const std::string& where) {
-  ByteCursor cursor(memory_source(where, extra), 0, extra.size());
+void read_extra(std::string_view extra, Zip64Fields fields, const ZipEntryPlace& where) {
   bool seen = false;
-  while (cursor.remaining() >= 4) {
-    const uint16_t id = cursor.u16();
-    const uint16_t length = cursor.u16();
-    check(length <= cursor.remaining(), "{}: an extra field is longer than the header says", where);
-    const uint64_t next = cursor.position() + length;
-    if (id == 1) {
-      check(!seen, "{}: two zip64 extra fields", where);
-      seen = true;
-      for (uint64_t* field : {fields.bytes, fields.compressed, fields.offset}) {
-        if (field == nullptr || *field != 0xffffffffu) continue;
-        check(cursor.position() + 8 <= next, "{}: the zip64 extra field is too short", where);
-        *field = cursor.u64();
-      }
+  while (extra.size() >= 4) {
+    const uint64_t id = little_endian(extra.substr(0, 2));
+    const uint64_t length = little_endian(extra.substr(2, 2));
+    extra.remove_prefix(4);
+    check(length <= extra.size(), "{}: an extra field is longer than the header says", where);
+    std::string_view field = extra.substr(0, length);
+    extra.remove_prefix(length);
+    if (id != 1) continue;
+    check(!seen, "{}: two zip64 extra fields", where);
+    seen = true;
+    for (uint64_t* number : {fields.bytes, fields.compressed, fields.offset}) {
+      if (number == nullptr || *number != 0xffffffffu) continue;
+      check(field.size() >= 8, "{}: the zip64 extra field is too short", where);
+      *number = little_endian(field.substr(0, 8));
+      field.remove_prefix(8);
     }
-    cursor.skip(next - cursor.position());
   }
 }
 
@@ -142,7 +166,7 @@ void ZipReader::read_directory() {
     const uint32_t external = cursor.u32();
     entry.header = cursor.u32();
     entry.name = cursor.take(name_length);
-    const std::string where = fmt::format("{}: zip entry '{}'", file, printable(entry.name));
+    const ZipEntryPlace where{file, entry.name};
     read_extra(cursor.take(extra_length), {&entry.bytes, &entry.compressed, &entry.header}, where);
     cursor.skip(comment_length);
     check(!leads_out_of_archive(entry.name), "{}: the name leads out of the archive", where);
@@ -166,7 +190,7 @@ void ZipReader::read_directory() {
 }
 
 void ZipReader::read_local_header(ZipEntry& entry, uint16_t flags, uint16_t method) const {
-  const std::string where = fmt::format("{}: zip entry '{}'", source_->name(), printable(entry.name));
+  const ZipEntryPlace where{source_->name(), entry.name};
   check(entry.header <= directory_begin_ && directory_begin_ - entry.header >= kLocalBytes,
         "{}: its header at byte {} lies outside the data", where, entry.header);
   ByteCursor cursor(source_, entry.header, directory_begin_);

@@ -16,6 +16,7 @@
 #include "internal/limits.h"
 #include "internal/value_text.h"
 #include "sharded/internal/joined_storage.h"
+#include "sharded/internal/safetensors_parts.h"
 #include "torch/internal/rebuild.h"
 
 namespace bevgrad {
@@ -256,6 +257,9 @@ class DistributedReader {
 }  // namespace
 
 std::shared_ptr<Document> read_distributed(const std::string& folder, Foreign foreign) {
+  if (std::error_code error; !std::filesystem::exists(std::filesystem::path(folder) / ".metadata", error)) {
+    return read_safetensors_parts(folder, safetensors_parts_in(folder));
+  }
   return DistributedReader(folder, foreign).read();
 }
 

@@ -61,8 +61,9 @@ std::optional<StoredTensor> dequantized(const Document& document, const StoredTe
         for_each_piece(codes, [&](std::span<const std::byte> piece) {
           for (size_t i = 0; i < piece.size(); i += step, ++at) {
             const size_t channel = per_channel ? at / static_cast<size_t>(inner) % all_scales.size() : 0;
-            const auto value =
-                static_cast<float>((to_double(codes.dtype, &piece[i]) - all_zeros[channel]) * all_scales[channel]);
+            // In float32, as PyTorch's dequantize() works: the same bits.
+            const auto steps = static_cast<float>(to_double(codes.dtype, &piece[i]) - all_zeros[channel]);
+            const float value = static_cast<float>(all_scales[channel]) * steps;
             std::memcpy(&out[at * sizeof value], &value, sizeof value);
           }
         });

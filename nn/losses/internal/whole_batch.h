@@ -19,7 +19,8 @@ inline void whole_batch_sums(std::span<double> sums) {
 inline void whole_batch_sums(const Tensor& sums) {
   if (!batch_is_spread()) return;
   const BatchSync& sync = *batch_sync();
-  (sync.sum_loss_tensor ? sync.sum_loss_tensor : sync.sum_tensor)(sums);
+  if (sync.sum_loss_tensor) return sync.sum_loss_tensor(sums);
+  sync.sum_tensors({&sums, 1});
 }
 
 inline double whole_batch_count(double count) {

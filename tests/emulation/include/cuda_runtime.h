@@ -28,6 +28,7 @@ enum cudaError_t : int {
   cudaErrorInvalidDevice = 101,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorIllegalState = 401,
+  cudaErrorNoKernelImageForDevice = 209,
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
@@ -221,6 +222,17 @@ inline thread_local constinit dim3 blockDim{};
 inline thread_local constinit dim3 gridDim{};
 
 #include "emulation/kernel.h"
+
+struct cudaFuncAttributes {
+  int binaryVersion;
+};
+namespace bevgrad::emulation {
+cudaError_t function_attributes(cudaFuncAttributes* attributes);
+}
+template <class... Parameters>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Parameters...)) {
+  return bevgrad::emulation::function_attributes(attributes);
+}
 
 /// Queues `kernel` with `arguments`, taken by value, as the library does.
 template <class... Parameters, class... Arguments>

@@ -2,6 +2,7 @@
 #include <nccl.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -154,6 +155,8 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* handle, int ranks, ncclUniqueId 
   if (config->magic != 0xcafebeef || config->size != sizeof(ncclConfig_t) || config->version != NCCL_VERSION_CODE)
     fault("{}: the config was not made by NCCL_CONFIG_INITIALIZER", call);
   if (config->blocking != 0) fault("{}: only communicators that do not block (config.blocking = 0) are offered", call);
+  const char* blocking = std::getenv("NCCL_COMM_BLOCKING");
+  if (blocking && std::strcmp(blocking, "1") == 0) fault("{}: NCCL_COMM_BLOCKING goes before the config", call);
   if (ranks < 1 || ranks > kMostRanks || rank < 0 || rank >= ranks)
     fault("{}: rank {} of {}, at most {} are offered", call, rank, ranks, kMostRanks);
   int devices = 0;

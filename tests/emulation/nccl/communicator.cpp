@@ -161,7 +161,8 @@ Work Communicator::collective(const Description& description, const void* from, 
                      return true;
                    }};
   if (bytes_out > 0) second.accesses.push_back({to, bytes_out, Mode::write});
-  return {stream, {{std::move(first)}, {std::move(second)}, {}}};
+  // The next one of a group begins behind its end.
+  return {stream, {{}, {std::move(first), std::move(second)}, {}}};
 }
 
 void Communicator::finish_collective(uint64_t index, const Description& description, void* to, size_t bytes_out) {

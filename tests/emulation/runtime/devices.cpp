@@ -40,7 +40,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->sharedMemPerBlock = 48 * 1024;
   properties->warpSize = 32;
   properties->maxThreadsPerBlock = 1024;
-  properties->major = 9;
+  properties->major = machine().is_old ? 6 : 9;
   properties->minor = 0;
   properties->multiProcessorCount = 2;
   properties->l2CacheSize = 1 << 20;

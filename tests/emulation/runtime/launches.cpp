@@ -80,6 +80,13 @@ void run(const Kernel& kernel, dim3 grid, dim3 block, Order order) {
 
 }  // namespace
 
+cudaError_t function_attributes(cudaFuncAttributes* attributes) {
+  Call call("cudaFuncGetAttributes");
+  if (call.refused()) return call.result();
+  *attributes = {90};
+  return call.result(machine().is_old ? cudaErrorNoKernelImageForDevice : cudaSuccess);
+}
+
 cudaError_t launch(const cudaLaunchConfig_t& config, std::shared_ptr<const Kernel> kernel) {
   Call call("cudaLaunchKernelEx");
   if (call.refused()) return call.result();
@@ -88,6 +95,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, std::shared_ptr<const Kerne
     fault("wrong device: {} is launched on a stream of device {} while device {} is current", readable(kernel->name()),
           stream.device, current_device());
   }
+  if (machine().is_old) return call.result(cudaErrorNoKernelImageForDevice);
   if (!within_limits(config)) return call.result(cudaErrorInvalidConfiguration);
   if (config.numAttrs != 0) fault("{}: launch attributes are not emulated", readable(kernel->name()));
   static std::FILE* const trace = trace_file();

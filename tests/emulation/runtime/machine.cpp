@@ -66,7 +66,8 @@ DeviceState::DeviceState(size_t memory) : arena(4 * memory + (size_t{1} << 30)),
 Machine::Machine() : next_handle(kFirstHandle), random(setting("BEVGRAD_EMULATION_SEED", 1)) {
   if (const char* file = std::getenv("BEVGRAD_EMULATED_LOSS")) lost_by = file;
   const char* text = std::getenv("BEVGRAD_EMULATED_DEVICES");
-  const uint64_t count = setting("BEVGRAD_EMULATED_DEVICES", 1);
+  is_old = text && std::strcmp(text, "oldgpu") == 0;
+  const uint64_t count = is_old ? 1 : setting("BEVGRAD_EMULATED_DEVICES", 1);
   if (text && (std::strcmp(text, "nodriver") == 0 || std::strcmp(text, "olddriver") == 0)) {
     problem = cudaErrorInsufficientDriver;
   } else if (count == 0) {

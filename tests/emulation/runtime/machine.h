@@ -40,6 +40,7 @@ struct Machine {
   std::mutex mutex;
   std::condition_variable changed;
   cudaError_t problem = cudaSuccess;  // of a machine without a usable device
+  bool is_old = false;                // kernels are compiled for newer devices
   std::string lost_by;                // a file: while it is there, the devices are gone
   std::vector<std::unique_ptr<DeviceState>> devices;
   std::vector<std::unique_ptr<Stream>> streams;  // number -> stream; never removed

@@ -92,6 +92,15 @@ TEST(Nccl, Collectives) {
       ncclGroupEnd();
       settle(communicator);
       EXPECT_EQ(to_host(part.data, 20, stream), std::vector<float>(20, static_cast<float>((rank + 2) % 3)));
+      fill(values, static_cast<float>(rank), stream);
+      fill(part, 1, stream);
+      ncclGroupStart();
+      for (const Array<float>* array : {&values, &part})
+        ncclAllReduce(array->data, array->data, 5000, ncclFloat32, ncclSum, communicator, stream);
+      ncclGroupEnd();
+      settle(communicator);
+      EXPECT_EQ(to_host(values.data, 5000, stream), std::vector<float>(5000, 3));
+      EXPECT_EQ(to_host(part.data, 5000, stream), std::vector<float>(5000, 3));
       close(communicator);
     });
   }

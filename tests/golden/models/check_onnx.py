@@ -23,13 +23,19 @@ def feeds_of(path):
         return [{name: np.array(value) for name, value in file[str(i)].items()} for i in range(len(file))]
 
 
-def one_batch(frames, cells):
-    """All frames side by side. `cells`: of a sample's pillar canvas."""
+def one_batch(frames, cells, pixels):
+    """All frames side by side. `cells`: of a sample's pillar canvas; `pixels`: of a sample's feature maps."""
     joined = {}
     for name in frames[0]:
         parts = [frame[name] for frame in frames]
         if name == "pillar_cells":
             parts = [part + i * cells for i, part in enumerate(parts)]
+        if name == "lift_runs":
+            parts = [part + np.array([i * pixels, 0, 0], part.dtype) for i, part in enumerate(parts)]
+        if name.startswith("lift_sums_"):  # rows of the sum before, or of lift_runs
+            before = int(name.rsplit("_", 1)[1]) - 1
+            counts = [len(frame[f"lift_sums_{before}" if before else "lift_runs"]) for frame in frames]
+            parts = [part + np.array(sum(counts[:i]), part.dtype) for i, part in enumerate(parts)]
         joined[name] = np.concatenate(parts)
     return joined
 
@@ -71,6 +77,10 @@ def expected_outputs(file, names):
             values[name] = np.concatenate([rows[..., :5], np.array(file["instance_scores"])[..., None], rows[..., 5:]], -1)
         elif name == "box_candidates":
             values[name] = np.array(file["boxes"])
+        elif name == "vector_candidates":
+            points = np.array(file["vectors"])
+            rest = [np.array(file[of])[..., None] for of in ("vector_scores", "vector_classes")]
+            values[name] = np.concatenate([points.reshape(*points.shape[:2], -1), *rest], -1)
         else:
             values[name] = np.array(file[name])
     return {name: np.nan_to_num(value) for name, value in values.items()}
@@ -79,7 +89,16 @@ def expected_outputs(file, names):
 def by_reference(path, outputs, feeds):
     """The same by the evaluator that the onnx package comes with: slow, and nobody's kernels."""
     from onnx.reference import ReferenceEvaluator
-    evaluator = ReferenceEvaluator(path)
+    from onnx.reference.ops import op_grid_sample
+
+    class GridSample(op_grid_sample.GridSample):
+        """The evaluator knows the modes by their names since opset 20."""
+        op_domain = ""
+
+        def _run(self, X, grid, mode=None, **more):
+            return super()._run(X, grid, mode={"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode), **more)
+
+    evaluator = ReferenceEvaluator(path, new_ops=[GridSample])
     taken = {entry.name: feeds[entry.name].astype(bool) if entry.type.tensor_type.elem_type == onnx.TensorProto.BOOL
              else feeds[entry.name] for entry in onnx.load(path).graph.input}
     return dict(zip(outputs, evaluator.run(outputs, taken)))
@@ -137,7 +156,9 @@ def main():
         fine = expected["bev_fused"].shape[-2] * expected["bev_fused"].shape[-1] * 16
         if args.reference:
             results[kind + " reference"] = [by_reference(path(kind + ".onnx"), whole.outputs, feeds) for feeds in frames[:2]]
-        results[kind + " batch"] = [whole(one_batch(frames, fine))]
+        lifted = [value.shape for name, value in expected.items() if name.startswith("depth_logits/")]
+        pixels = sum(cameras * rows * columns for _, cameras, _, rows, columns in lifted)
+        results[kind + " batch"] = [whole(one_batch(frames, fine, pixels))]
 
     failed = False
     for name, value in expected.items():

@@ -197,6 +197,38 @@ class LiftSplat(nn.Module):
         return [F.relu(self.bn(self.conv(bev))), *logits]
 
 
+# ---- LiDAR -------------------------------------------------------------------------------------------------------
+
+
+class DynamicPillars(nn.Module):
+    """The points of a pillar, as many as there are, and nothing else."""
+
+    def __init__(self, channels, o):
+        super().__init__()
+        self.o = o
+        self.pfn_layers = nn.ModuleList([reference.PFNLayer(10, channels)])
+
+    def forward(self, clouds):
+        x0, y0, z0, x1, y1, z1 = self.o["pc_range"]
+        size = self.o["cell"] / 4
+        features, pillar_of, found = [], [], {}
+        for n, cloud in enumerate(clouds):
+            cell = np.floor((cloud[:, :3] - np.float32([x0, y0, z0])) / np.float32([size, size, z1 - z0]))
+            limits = np.array([round((x1 - x0) / size), round((y1 - y0) / size), 1])
+            inside = np.all((cell >= 0) & (cell < limits), axis=1)
+            for p, (cx, cy, _) in zip(cloud[inside], cell[inside]):
+                pillar_of.append(found.setdefault((n, cy, cx), len(found)))
+                centre = [x0 + (cx + 0.5) * size, y0 + (cy + 0.5) * size, (z0 + z1) / 2]
+                features.append([*p, 0, 0, 0, *(p[:3] - centre)])
+        features, pillar_of = torch.tensor(np.array(features), dtype=torch.float32), torch.tensor(pillar_of)
+        for pillar in range(len(found)):
+            own = features[pillar_of == pillar, :3]
+            features[pillar_of == pillar, 4:7] = own - own.mean(0)
+        layer = self.pfn_layers[0]
+        y = F.relu(layer.norm(layer.linear(features)))
+        return [torch.stack([y[pillar_of == pillar].max(0).values for pillar in range(len(found))])]
+
+
 def main():
     case("resnet", BottleneckResNet(4, [2, 1, 2, 1]), dict(images=(2, 3, 32, 64)), lambda m, images: m(images))
     case("lss_fpn", GeneralizedLSSFPN([3, 5, 7], 4), dict(x0=(2, 3, 10, 12), x1=(2, 5, 5, 6), x2=(2, 7, 3, 3)),
@@ -212,6 +244,8 @@ def main():
     bins = 0.6 + (np.arange(14) + 0.5) * 0.45
     case("lift", LiftSplat(5, 6, 4, bins, make_goldens.TINY), dict(x0=(2, 5, 8, 12), x1=(4, 5, 8, 8)),
          lambda m, x0, x1: m([x0, x1], cameras))
+    case("dynamic", DynamicPillars(5, make_goldens.TINY), {},
+         lambda m: m([make_goldens.points(f"points.{n}", 300) for n in range(2)]))
     golden.save(os.path.join(here, "parts.golden"), results)
 
 

@@ -27,30 +27,22 @@ class LinkReader {
         read_info(body);
       }
     }
-    std::sort(found_.begin(), found_.end(), [&](const Found& a, const Found& b) {
+    std::sort(found_.begin(), found_.end(), [&](const Link& a, const Link& b) {
       if (ordered_ && a.order != b.order) return a.order < b.order;
-      return a.link.name < b.link.name;
+      return a.name < b.name;
     });
-    std::vector<Link> out;
     std::unordered_set<std::string_view> names;
-    out.reserve(found_.size());
-    for (Found& found : found_) {
-      out.push_back(std::move(found.link));
-      check(names.insert(out.back().name).second, "{}: damaged: two members are called '{}'", group_.where,
-            printable(out.back().name));
+    for (const Link& link : found_) {
+      check(names.insert(link.name).second, "{}: damaged: two members are called '{}'", group_.where,
+            printable(link.name));
     }
-    return out;
+    return std::move(found_);
   }
 
  private:
-  struct Found {
-    Link link;
-    uint64_t order = 0;
-  };
-
-  void add(Found found) {
+  void add(Link found) {
     check(found_.size() < kMaximumLinks, "{}: more than {} members", group_.where, kMaximumLinks);
-    const std::string& name = found.link.name;
+    const std::string& name = found.name;
     check(!name.empty() && name != "." && name.find_first_of(std::string_view("/\0", 2)) == std::string::npos,
           "{}: damaged: a member called '{}'", group_.where, printable(name, 80));
     found_.push_back(std::move(found));
@@ -78,10 +70,10 @@ class LinkReader {
     Block block = file_.block(address, 8 + count * bytes, "members of a group");
     block.skip(8);
     for (uint64_t i = 0; i < count; ++i) {
-      Found found;
-      found.link.name = names.text(block.offset());
-      found.link.address = block.offset();
-      if (block.u32() == kSymbolic) found.link.kind = Link::Kind::Symbolic;
+      Link found;
+      found.name = names.text(block.offset());
+      found.address = block.offset();
+      if (block.u32() == kSymbolic) found.kind = Link::Kind::Symbolic;
       block.skip(20);
       add(std::move(found));
     }
@@ -107,7 +99,7 @@ class LinkReader {
     body.version(1);
     const uint8_t flags = body.u8();
     const uint64_t type = (flags & 8) != 0 ? body.u8() : 0;
-    Found found;
+    Link found;
     if ((flags & 4) != 0) {
       found.order = body.u64();
     } else {
@@ -115,18 +107,18 @@ class LinkReader {
     }
     if ((flags & 16) != 0) body.skip(1);
     const uint64_t length = body.number(size_t{1} << (flags & 3));
-    found.link.name = body.take(length);
+    found.name = body.take(length);
     if (type == 0) {
-      found.link.address = body.offset();
+      found.address = body.offset();
     } else {
-      found.link.kind = type == kExternal ? Link::Kind::External : Link::Kind::Symbolic;
+      found.kind = type == kExternal ? Link::Kind::External : Link::Kind::Symbolic;
     }
     add(std::move(found));
   }
 
   const File& file_;
   const ObjectHeader& group_;
-  std::vector<Found> found_;
+  std::vector<Link> found_;
   bool ordered_ = true;
 };
 

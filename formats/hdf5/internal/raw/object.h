@@ -15,6 +15,7 @@ struct Link {
   std::string name;
   Kind kind = Kind::Hard;
   uint64_t address = kUndefined;  // of a hard link
+  uint64_t order = 0;             // of its creation, where the group counts that
 };
 
 /// The members of a group, in the order in which they were made where the file knows it, otherwise by name. Throws

@@ -51,7 +51,7 @@ class HeaderReader {
         const uint16_t bytes = block.u16();
         const uint8_t flags = block.u8();
         block.skip(3);
-        add(type, flags, block.part(bytes));
+        add(type, flags, 0, block.part(bytes));
         block.align(8);
       }
     }
@@ -68,6 +68,7 @@ class HeaderReader {
     const uint64_t begin = start.position();
     check(bytes <= kMaximumHeadBytes, "{}: damaged: {} bytes", out.where, bytes);
     const bool ordered = (flags & 0x04) != 0;
+    out.attribute_order = flags & 0x0c;
     Block block = file_.block(out.address, begin + bytes + 4, "object header");
     block.verify_checksum();
     block.skip(begin);
@@ -86,8 +87,8 @@ class HeaderReader {
       const auto type = static_cast<MessageType>(block.u8());
       const uint16_t bytes = block.u16();
       const uint8_t flags = block.u8();
-      if (ordered) block.skip(2);
-      add(type, flags, block.part(bytes));
+      const uint16_t order = ordered ? block.u16() : uint16_t{0};
+      add(type, flags, order, block.part(bytes));
     }
   }
 
@@ -101,14 +102,14 @@ class HeaderReader {
     return file_.block(piece.address, piece.bytes, "object header");
   }
 
-  void add(MessageType type, uint8_t flags, Block body) {
+  void add(MessageType type, uint8_t flags, uint16_t order, Block body) {
     if (type == MessageType::Continuation) {
       const uint64_t address = body.offset();
       pieces_.push_back({address, body.length()});
     } else if ((flags & kShared) == 0) {
-      out.messages.push_back({type, std::move(body)});
+      out.messages.push_back({type, std::move(body), order});
     } else if (resolve_) {
-      out.messages.push_back({type, shared_message(file_, body, type)});
+      out.messages.push_back({type, shared_message(file_, body, type), order});
     }
   }
 

@@ -7,6 +7,7 @@
 namespace bevgrad::hdf5 {
 
 enum class MessageType : uint16_t {
+  Nothing = 0x00,
   Dataspace = 0x01,
   LinkInfo = 0x02,
   Datatype = 0x03,
@@ -21,17 +22,21 @@ enum class MessageType : uint16_t {
   Continuation = 0x10,
   SymbolTable = 0x11,
   AttributeInfo = 0x15,
+  References = 0x16,
 };
 
 struct Message {
   MessageType type = MessageType::Dataspace;
   Block body;
+  uint16_t order = 0;  // in which it was made, of an object that counts that for its attributes
 };
 
 struct ObjectHeader {
   uint64_t address = kUndefined;
   std::string where;
   std::vector<Message> messages;
+  /// Flags of version 2: whether the order of the attributes is kept, and indexed.
+  uint8_t attribute_order = 0;
 
   /// The first message of a type, or null.
   const Message* find(MessageType type) const;

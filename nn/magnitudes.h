@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "export/precision.h"
+#include "nn/activation_ranges.h"
 #include "tensor/tensor.h"
 
 namespace bevgrad {

@@ -1,4 +1,4 @@
-#include "internal/magnitudes.h"
+#include "nn/magnitudes.h"
 
 #include <algorithm>
 #include <cmath>
